@@ -1,0 +1,1 @@
+//! Micro benchmarks of the pure crates; null relays; runs against peers.

@@ -1,0 +1,1 @@
+//! A stub resolver without sockets: queries, retries, CNAME chains, cache.

@@ -1,0 +1,3 @@
+//! An egress forward proxy that decides in three phases what may leave.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Codecs without I/O: HTTP/1 heads and bodies, targets, ClientHello.

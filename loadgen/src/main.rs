@@ -1,0 +1,3 @@
+//! Measures a proxy honestly; and a fast test origin.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Compiles rule text into bundles, and explains what a bundle does.

@@ -1,0 +1,3 @@
+//! Compiles rule text into bundles, and explains what a bundle does.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Fields, rules, bundle format, indexes and evaluation of Sallyport rulesets.

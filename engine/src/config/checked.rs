@@ -1,0 +1,405 @@
+//! The configuration that the engine runs with: a value of these types cannot be wrong.
+//!
+//! Every bound was checked and every default filled in when a [`Config`] was made, which only
+//! `config::check` does; so nothing here has methods that fail. The engine shares one `Arc<Config>`
+//! with all shards and never changes it. What each key means is in `docs/configuration.md`.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+/// A whole configuration, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Identity of what is configured: the first 16 hexadecimal digits of a SHA-256 over the text
+    /// and the overrides. The `config` field of each log line.
+    pub id: String,
+    /// The compiled ruleset.
+    pub ruleset: PathBuf,
+    /// Threads that serve, at least one.
+    pub shards: usize,
+    /// Where clients connect, at least one.
+    pub listeners: Vec<Listener>,
+    /// The resolver.
+    pub dns: Dns,
+    /// Names that are never asked for: normalized name to its addresses, at least one each.
+    pub hosts: BTreeMap<String, Vec<IpAddr>>,
+    /// Destinations that are refused, or let through, before any rule.
+    pub guard: Guard,
+    /// What is done with TLS inside a tunnel.
+    pub tls: Tls,
+    /// CONNECT tunnels.
+    pub tunnel: Tunnel,
+    /// How long each step may take.
+    pub timeouts: Timeouts,
+    /// How much each client and each shard may use.
+    pub limits: Limits,
+    /// Idle upstream connections.
+    pub pool: Pool,
+    /// Dialing.
+    pub connect: Connect,
+    /// Changes to forwarded heads.
+    pub headers: Headers,
+    /// Replies of the proxy's own.
+    pub responses: Responses,
+    /// The access log and the process's own messages.
+    pub log: Log,
+    /// The end of the process.
+    pub drain: Drain,
+}
+
+/// One `[[listener]]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// Where it listens. Port 0 takes a free one, for tests and trials.
+    pub address: SocketAddr,
+    /// What its clients speak.
+    pub protocol: ListenerProtocol,
+}
+
+/// `listener.protocol`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenerProtocol {
+    /// Plain HTTP/1.1 to an explicit proxy: absolute-form and CONNECT.
+    Http,
+}
+
+/// `[dns]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dns {
+    /// Servers in order of preference, at least one.
+    pub servers: Vec<SocketAddr>,
+    /// Queries for one question, over all servers, at least one.
+    pub attempts: usize,
+    /// Time to wait for one answer.
+    pub attempt_timeout: Duration,
+    /// Time for a whole lookup; not below `attempt_timeout`.
+    pub lookup_timeout: Duration,
+    /// Random case in queries, checked in answers (0x20).
+    pub case_mixing: bool,
+    /// Shortest time that an answer is kept.
+    pub ttl_min: Duration,
+    /// Longest time that an answer is kept; not below `ttl_min`.
+    pub ttl_max: Duration,
+    /// Longest time that a negative answer is kept.
+    pub negative_ttl_max: Duration,
+    /// Names in the cache of one shard.
+    pub cache_entries: usize,
+    /// Ask for A records. At least one of `ipv4` and `ipv6` is true.
+    pub ipv4: bool,
+    /// Ask for AAAA records.
+    pub ipv6: bool,
+    /// How long the answer of the other family is waited for.
+    pub resolution_delay: Duration,
+}
+
+/// `[guard]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// Networks that the built-in refusals do not concern.
+    pub allow: Vec<IpNet>,
+    /// Networks that are refused besides.
+    pub deny: Vec<IpNet>,
+    /// Ports that a CONNECT may name.
+    pub ports: Ports,
+}
+
+/// `guard.ports`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ports {
+    /// Every port.
+    Any,
+    /// These, ascending, without repetition, at least one.
+    Only(Vec<u16>),
+}
+
+impl Ports {
+    /// Whether a CONNECT may name `port`.
+    #[must_use]
+    pub fn contains(&self, port: u16) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(ports) => ports.binary_search(&port).is_ok(),
+        }
+    }
+}
+
+/// `[tls]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tls {
+    /// What is done with TLS inside a tunnel.
+    pub mode: TlsMode,
+}
+
+/// `tls.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// The ClientHello is read, the bytes flow untouched.
+    Passthrough,
+}
+
+/// `[tunnel]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tunnel {
+    /// What becomes of a tunnel that holds neither TLS nor HTTP.
+    pub unknown_protocol: UnknownProtocol,
+    /// What becomes of an inner request or SNI that names another host than the CONNECT.
+    pub fronting: Fronting,
+    /// Time without a byte either way.
+    pub idle_timeout: Duration,
+    /// Life of a tunnel, or none.
+    pub lifetime_max: Option<Duration>,
+    /// Time to wait for the client's first bytes.
+    pub sniff_timeout: Duration,
+}
+
+/// `tunnel.unknown_protocol`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownProtocol {
+    /// The tunnel is closed.
+    Deny,
+    /// The bytes flow.
+    Allow,
+}
+
+/// `tunnel.fronting`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fronting {
+    /// 421, or a TLS alert.
+    Deny,
+    /// Forwarded, and a log line says so.
+    Alert,
+    /// Forwarded, after PreDNS ran for the new name.
+    Allow,
+}
+
+/// `[timeouts]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A whole request head, from its first byte.
+    pub head: Duration,
+    /// A client connection between two requests.
+    pub keep_alive: Duration,
+    /// The connection to one address.
+    pub connect_attempt: Duration,
+    /// The connection over all addresses; not below `connect_attempt`.
+    pub connect: Duration,
+    /// From the end of the request to the end of the response head.
+    pub response: Duration,
+    /// A body without a byte, either way.
+    pub body_idle: Duration,
+    /// Reading and discarding after the last response.
+    pub linger: Duration,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections of the process; not below the number of shards.
+    pub connections: usize,
+    /// Client connections of one shard: `connections` divided by the shards, at least one.
+    pub connections_per_shard: usize,
+    /// Connections of one client address on one shard, at least one.
+    pub connections_per_client: usize,
+    /// Tunnels of one client address on one shard, at least one.
+    pub tunnels_per_client: usize,
+    /// Requests a second of one client address on one shard, or no limit.
+    pub requests_per_second_per_client: Option<u32>,
+    /// Bytes of a request or response head.
+    pub head_bytes: usize,
+    /// Header fields of a head, at most [`crate::limits::HEADERS_MAX`].
+    pub headers: usize,
+    /// Bytes of a request target; below `head_bytes`.
+    pub uri_bytes: usize,
+    /// Bytes of the extensions of one chunk; 0 refuses all extensions.
+    pub chunk_extension_bytes: usize,
+    /// Bytes of a trailer section; 0 refuses all trailers.
+    pub trailer_bytes: usize,
+    /// Bytes of I/O buffers of one shard.
+    pub buffer_bytes: usize,
+}
+
+/// `[pool]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// Idle connections to one destination on one shard; 0 pools nothing.
+    pub idle_per_destination: usize,
+    /// Idle connections of one shard; 0 pools nothing.
+    pub idle_total: usize,
+    /// How long a connection may idle.
+    pub idle_timeout: Duration,
+}
+
+/// `[connect]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connect {
+    /// Head start of one address before the next (RFC 8305 section 5).
+    pub happy_eyeballs_delay: Duration,
+}
+
+/// `[headers]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headers {
+    /// The pseudonym in `Via`; a token of RFC 9110.
+    pub via: String,
+    /// Add `Forwarded` (RFC 7239) to requests.
+    pub forwarded: bool,
+    /// Add `X-Forwarded-For` to requests.
+    pub x_forwarded_for: bool,
+    /// Changes to request heads.
+    pub request: HeaderEdits,
+    /// Changes to response heads.
+    pub response: HeaderEdits,
+}
+
+/// `[headers.request]` or `[headers.response]`. No name occurs in both lists, and none is one that
+/// the proxy itself controls (framing, connection, `Host`, `Via`, proxy credentials).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderEdits {
+    /// Names to remove, lower-case, ascending.
+    pub strip: Vec<String>,
+    /// Name, as written, and value that replace every field of that name.
+    pub set: Vec<(String, String)>,
+}
+
+impl HeaderEdits {
+    /// Whether there is nothing to change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.strip.is_empty() && self.set.is_empty()
+    }
+}
+
+/// `[responses]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Responses {
+    /// Tell the client the name of the rule that refused it.
+    pub reveal_rule: bool,
+    /// The body of refusals, instead of the built-in one.
+    pub page: Option<Page>,
+}
+
+/// The content of `responses.page`, read when the configuration was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// From the file's extension: `.html`, `.json`, else plain text.
+    pub content_type: &'static str,
+    /// At most [`crate::limits::PAGE_BYTES_MAX`].
+    pub body: Arc<[u8]>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Where access records go.
+    pub access: AccessSink,
+    /// Whether `uri` includes the query.
+    pub query: bool,
+    /// What happens when the buffer of a shard is full.
+    pub on_overflow: OnOverflow,
+    /// Bytes of buffered lines of one shard.
+    pub buffer_bytes: usize,
+    /// How often a shard hands over what it has.
+    pub flush_interval: Duration,
+    /// The least severe of the process's own messages that is printed.
+    pub level: LogLevel,
+    /// How they are printed, on standard error.
+    pub format: LogFormat,
+}
+
+/// `log.access`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessSink {
+    /// No record is written.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// A file, appended to, reopened on SIGUSR1.
+    File(FileSink),
+    /// A Unix stream socket (`unix:/path`): lines, as in a file.
+    UnixStream(PathBuf),
+    /// A Unix datagram socket (`unix-datagram:/path`): a line each, without its newline.
+    UnixDatagram(PathBuf),
+    /// RFC 5424 in UDP datagrams (RFC 5426).
+    SyslogUdp(HostPort),
+    /// RFC 5424 over TCP with octet counting (RFC 6587 section 3.4.1).
+    SyslogTcp(HostPort),
+}
+
+/// The file of `log.access`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSink {
+    /// The file; its folder must exist.
+    pub path: PathBuf,
+    /// Size after which the file is renamed and a new one begun, or never.
+    pub rotate_bytes: Option<u64>,
+    /// Renamed files that are kept: `path.1` is the newest.
+    pub rotate_keep: usize,
+}
+
+/// A host, by name or address, and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPort {
+    /// A name or an address without brackets.
+    pub host: String,
+    /// Not 0.
+    pub port: u16,
+}
+
+/// `log.on_overflow`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnOverflow {
+    /// The shard reads no new request until there is room: nothing is lost.
+    Stall,
+    /// The record is dropped and counted, and a line says how many were.
+    Drop,
+}
+
+/// `log.level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only what failed.
+    Error,
+    /// And what is suspicious.
+    Warn,
+    /// And what happened.
+    Info,
+    /// And how.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The level as `tracing` knows it.
+    #[must_use]
+    pub fn as_tracing(self) -> tracing::Level {
+        match self {
+            Self::Error => tracing::Level::ERROR,
+            Self::Warn => tracing::Level::WARN,
+            Self::Info => tracing::Level::INFO,
+            Self::Debug => tracing::Level::DEBUG,
+            Self::Trace => tracing::Level::TRACE,
+        }
+    }
+}
+
+/// `log.format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One readable line a message.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[drain]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// Time that requests under way may take to end.
+    pub timeout: Duration,
+}

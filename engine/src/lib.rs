@@ -1,0 +1,7 @@
+//! The engine of Sallyport: an egress forward proxy that decides in three phases what may leave.
+
+#![forbid(unsafe_code)]
+
+pub mod access_log;
+pub mod config;
+pub mod limits;

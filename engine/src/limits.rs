@@ -1,0 +1,229 @@
+//! Every bound and default of the engine, in one place: unit, default, worst-case memory.
+//!
+//! A `*_DEFAULT` is what a missing key of the configuration means; a `*_MIN`/`*_MAX` pair is what
+//! the configuration may ask for; a constant with neither suffix is fixed. `config` reads them to
+//! check a file, `access_log` and the data path to size their buffers. What a key means to an
+//! operator is told in `docs/configuration.md`, which a test keeps in step with the key table.
+
+use std::time::Duration;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Shortest duration that a key accepts unless it says otherwise.
+pub const DURATION_MIN: Duration = Duration::from_millis(1);
+/// Longest duration that a key accepts unless it says otherwise: a week.
+pub const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+// ---- process ----
+
+/// Most shards of a process. A shard is a thread, its ring and its buffers.
+pub const SHARDS_MAX: usize = 1024;
+/// Most `[[listener]]` entries; each costs one listening socket per shard.
+pub const LISTENERS_MAX: usize = 64;
+/// Most bytes of a configuration file.
+pub const CONFIG_FILE_BYTES_MAX: usize = MIB;
+/// Most bytes of the file of `responses.page`; read once and shared by all shards.
+pub const PAGE_BYTES_MAX: usize = 64 * KIB;
+/// Time that a drain may take before what is left is cut.
+pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+// ---- names ----
+
+/// Most servers of `dns.servers` or of `/etc/resolv.conf`.
+pub const DNS_SERVERS_MAX: usize = 8;
+/// The file that names the servers when `dns.servers` does not.
+pub const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// The port of a name server that is given without one.
+pub const DNS_PORT: u16 = 53;
+/// Queries that may be sent for one question, over all servers.
+pub const DNS_ATTEMPTS_DEFAULT: usize = 4;
+/// Largest value of `dns.attempts`.
+pub const DNS_ATTEMPTS_MAX: usize = 16;
+/// Time to wait for the answer to one query.
+pub const DNS_ATTEMPT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+/// Time for the whole lookup, CNAME chain and retries included.
+pub const DNS_LOOKUP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+/// Shortest time that an answer is kept.
+pub const DNS_TTL_MIN_DEFAULT: Duration = Duration::from_secs(1);
+/// Longest time that an answer is kept.
+pub const DNS_TTL_MAX_DEFAULT: Duration = HOUR;
+/// Longest time that a negative answer is kept (RFC 2308 section 5).
+pub const DNS_NEGATIVE_TTL_MAX_DEFAULT: Duration = MINUTE;
+/// Names in the cache of one shard; about 512 bytes each, so 5 MiB a shard at worst.
+pub const DNS_CACHE_ENTRIES_DEFAULT: usize = 10_000;
+/// Largest value of `dns.cache_entries`.
+pub const DNS_CACHE_ENTRIES_MAX: usize = 1_000_000;
+/// How long an answer of the other family is waited for (RFC 8305 section 3).
+pub const DNS_RESOLUTION_DELAY_DEFAULT: Duration = Duration::from_millis(50);
+/// Most names of `[hosts]`.
+pub const HOSTS_MAX: usize = 100_000;
+/// Most addresses of one name of `[hosts]`.
+pub const HOST_ADDRESSES_MAX: usize = 16;
+
+// ---- destination guard ----
+
+/// Most entries of each of `guard.allow`, `guard.deny` and `guard.ports`.
+pub const GUARD_ENTRIES_MAX: usize = 1024;
+/// Ports that a CONNECT may name.
+pub const GUARD_PORTS_DEFAULT: &[u16] = &[80, 443];
+
+// ---- tunnels ----
+
+/// Time without a byte in either direction after which a tunnel is closed.
+pub const TUNNEL_IDLE_TIMEOUT_DEFAULT: Duration = HOUR;
+/// Time to wait for the first bytes of the client in a tunnel.
+pub const TUNNEL_SNIFF_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+// ---- timeouts ----
+
+/// Time for a whole request head, from its first byte; a client that trickles is cut.
+pub const HEAD_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Time that a client connection may wait for its next request.
+pub const KEEP_ALIVE_TIMEOUT_DEFAULT: Duration = MINUTE;
+/// Time for the connection to one address.
+pub const CONNECT_ATTEMPT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+/// Time for a connection over all addresses of a name.
+pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Time from the end of the request to the end of the response head.
+pub const RESPONSE_TIMEOUT_DEFAULT: Duration = MINUTE;
+/// Time without a byte of a body, either way.
+pub const BODY_IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// Time to read and discard after the last response, so that a reset does not eat it
+/// (RFC 9112 section 9.6).
+pub const LINGER_TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
+
+// ---- limits ----
+
+/// Client connections of the process, divided evenly over the shards. Idle ones hold no buffer:
+/// about 2 KiB each, so 128 MiB at worst.
+pub const CONNECTIONS_DEFAULT: usize = 65_536;
+/// Largest value of `limits.connections`.
+pub const CONNECTIONS_MAX: usize = 4_000_000;
+/// Connections of one client address on one shard.
+pub const CONNECTIONS_PER_CLIENT_DEFAULT: usize = 8_192;
+/// Tunnels of one client address on one shard.
+pub const TUNNELS_PER_CLIENT_DEFAULT: usize = 8_192;
+/// Largest value of `limits.requests_per_second_per_client`.
+pub const REQUESTS_PER_SECOND_MAX: usize = 10_000_000;
+/// Bytes of a request or response head, the start line included.
+pub const HEAD_BYTES_DEFAULT: usize = 32 * KIB;
+/// Smallest value of `limits.head_bytes`: what RFC 9112 section 3 recommends for a line.
+pub const HEAD_BYTES_MIN: usize = 8 * KIB;
+/// Largest value of `limits.head_bytes`.
+pub const HEAD_BYTES_MAX: usize = 256 * KIB;
+/// Header fields of a head.
+pub const HEADERS_DEFAULT: usize = 128;
+/// Smallest value of `limits.headers`.
+pub const HEADERS_MIN: usize = 16;
+/// Largest value of `limits.headers`; the parser's table of this size lives on the shard.
+pub const HEADERS_MAX: usize = 256;
+/// Bytes of a request target.
+pub const URI_BYTES_DEFAULT: usize = 16 * KIB;
+/// Smallest value of `limits.uri_bytes`.
+pub const URI_BYTES_MIN: usize = 256;
+/// Bytes of the extensions of one chunk.
+pub const CHUNK_EXTENSION_BYTES_DEFAULT: usize = 256;
+/// Largest value of `limits.chunk_extension_bytes`.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 16 * KIB;
+/// Bytes of a trailer section.
+pub const TRAILER_BYTES_DEFAULT: usize = 8 * KIB;
+/// Largest value of `limits.trailer_bytes`.
+pub const TRAILER_BYTES_MAX: usize = 64 * KIB;
+/// Bytes of the pool of I/O buffers of one shard; all of it may be resident at worst.
+pub const BUFFER_BYTES_DEFAULT: usize = 64 * MIB;
+/// Smallest value of `limits.buffer_bytes`: room for the two heads of eight transactions.
+pub const BUFFER_BYTES_MIN: usize = 4 * MIB;
+/// Largest value of `limits.buffer_bytes`.
+pub const BUFFER_BYTES_MAX: usize = 16 * 1024 * MIB;
+
+// ---- pool and dialing ----
+
+/// Idle upstream connections to one destination on one shard.
+pub const POOL_IDLE_PER_DESTINATION_DEFAULT: usize = 128;
+/// Idle upstream connections of one shard; about 2 KiB each, so 4 MiB a shard at worst.
+pub const POOL_IDLE_TOTAL_DEFAULT: usize = 2_048;
+/// Largest value of either pool limit.
+pub const POOL_IDLE_MAX: usize = 1_000_000;
+/// Time that an upstream connection may idle in the pool.
+pub const POOL_IDLE_TIMEOUT_DEFAULT: Duration = MINUTE;
+/// Head start of one address before the next is tried beside it (RFC 8305 section 5).
+pub const HAPPY_EYEBALLS_DELAY_DEFAULT: Duration = Duration::from_millis(250);
+/// Smallest and largest such delay (RFC 8305 section 8: 10 ms at least, 2 s at most).
+pub const HAPPY_EYEBALLS_DELAY_MIN: Duration = Duration::from_millis(10);
+/// See [`HAPPY_EYEBALLS_DELAY_MIN`].
+pub const HAPPY_EYEBALLS_DELAY_MAX: Duration = Duration::from_secs(2);
+
+// ---- headers ----
+
+/// Most names of a `strip` list, and most entries of a `set` table.
+pub const HEADER_EDITS_MAX: usize = 64;
+/// Most bytes of a value of a `set` table.
+pub const HEADER_VALUE_BYTES_MAX: usize = 4 * KIB;
+/// Most bytes of `headers.via`.
+pub const VIA_BYTES_MAX: usize = 64;
+/// The pseudonym in `Via` (RFC 9110 section 7.6.3).
+pub const VIA_DEFAULT: &str = "sallyport";
+
+// ---- access log ----
+
+/// Bytes of lines after which a chunk is handed to the writer thread.
+pub const LOG_CHUNK_BYTES: usize = 64 * KIB;
+/// Bytes of buffered lines of one shard; the chunks are allocated once, at start.
+pub const LOG_BUFFER_BYTES_DEFAULT: usize = MIB;
+/// Smallest value of `log.buffer_bytes`: one chunk to fill and one to write.
+pub const LOG_BUFFER_BYTES_MIN: usize = 2 * LOG_CHUNK_BYTES;
+/// Largest value of `log.buffer_bytes`.
+pub const LOG_BUFFER_BYTES_MAX: usize = 1024 * MIB;
+/// Bytes, beyond `log.buffer_bytes`, for transactions that were already under way when the buffer
+/// of their shard filled up and may not be lost (`log.on_overflow = "stall"`).
+pub const LOG_OVERFLOW_BYTES: usize = 64 * MIB;
+/// How often a shard hands over a chunk that is not full.
+pub const LOG_FLUSH_INTERVAL_DEFAULT: Duration = Duration::from_millis(100);
+/// Longest such interval.
+pub const LOG_FLUSH_INTERVAL_MAX: Duration = MINUTE;
+/// Smallest value of `log.rotate_bytes`.
+pub const LOG_ROTATE_BYTES_MIN: u64 = MIB as u64;
+/// Files that size rotation keeps beside the current one.
+pub const LOG_ROTATE_KEEP_DEFAULT: usize = 5;
+/// Largest value of `log.rotate_keep`.
+pub const LOG_ROTATE_KEEP_MAX: usize = 1000;
+/// Pause between two tries to write to a sink that failed.
+pub const LOG_RETRY_INTERVAL: Duration = Duration::from_millis(200);
+/// Time for one connection to, or one write into, a socket sink.
+pub const LOG_SINK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time that the end of the process waits for the last lines to be written.
+pub const LOG_FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most bytes of one line; what a value may contribute is bounded so that no record exceeds it.
+pub const LOG_RECORD_BYTES_MAX: usize = 64 * KIB;
+/// Most alert names in one record; more are counted, not listed.
+pub const LOG_ALERTS_MAX: usize = 32;
+
+// Relations that the code rests on.
+const _: () = {
+    assert!(HEADERS_MIN <= HEADERS_DEFAULT && HEADERS_DEFAULT <= HEADERS_MAX);
+    assert!(HEAD_BYTES_MIN <= HEAD_BYTES_DEFAULT && HEAD_BYTES_DEFAULT <= HEAD_BYTES_MAX);
+    assert!(URI_BYTES_MIN <= URI_BYTES_DEFAULT && URI_BYTES_DEFAULT < HEAD_BYTES_DEFAULT);
+    assert!(CHUNK_EXTENSION_BYTES_DEFAULT <= CHUNK_EXTENSION_BYTES_MAX);
+    assert!(TRAILER_BYTES_DEFAULT <= TRAILER_BYTES_MAX);
+    // Eight transactions can hold a head each way even with the largest heads.
+    assert!(16 * HEAD_BYTES_MAX <= BUFFER_BYTES_MIN);
+    assert!(BUFFER_BYTES_MIN <= BUFFER_BYTES_DEFAULT && BUFFER_BYTES_DEFAULT <= BUFFER_BYTES_MAX);
+    assert!(CONNECTIONS_PER_CLIENT_DEFAULT <= CONNECTIONS_DEFAULT);
+    assert!(TUNNELS_PER_CLIENT_DEFAULT <= CONNECTIONS_PER_CLIENT_DEFAULT);
+    assert!(CONNECTIONS_DEFAULT <= CONNECTIONS_MAX);
+    assert!(SHARDS_MAX <= CONNECTIONS_DEFAULT);
+    assert!(POOL_IDLE_PER_DESTINATION_DEFAULT <= POOL_IDLE_TOTAL_DEFAULT);
+    assert!(POOL_IDLE_TOTAL_DEFAULT <= POOL_IDLE_MAX);
+    assert!(DNS_ATTEMPTS_DEFAULT <= DNS_ATTEMPTS_MAX);
+    assert!(DNS_ATTEMPT_TIMEOUT_DEFAULT.as_millis() <= DNS_LOOKUP_TIMEOUT_DEFAULT.as_millis());
+    assert!(DNS_TTL_MIN_DEFAULT.as_millis() <= DNS_TTL_MAX_DEFAULT.as_millis());
+    assert!(CONNECT_ATTEMPT_TIMEOUT_DEFAULT.as_millis() <= CONNECT_TIMEOUT_DEFAULT.as_millis());
+    assert!(LOG_BUFFER_BYTES_MIN <= LOG_BUFFER_BYTES_DEFAULT);
+    assert!(LOG_BUFFER_BYTES_DEFAULT <= LOG_BUFFER_BYTES_MAX);
+    // A typical line has 600 bytes: every connection of a default process, all on one shard, can
+    // end while the log stalls without a line being lost.
+    assert!(CONNECTIONS_DEFAULT * 600 <= LOG_BUFFER_BYTES_MIN + LOG_OVERFLOW_BYTES);
+};

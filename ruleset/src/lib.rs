@@ -1,1 +1,24 @@
 //! Fields, rules, bundle format, indexes and evaluation of Sallyport rulesets.
+//!
+//! The ground floor of the house: a function from bytes and facts to a verdict. No I/O, no clock,
+//! no randomness. The compiler builds a [`Ruleset`] and writes it as a bundle; the engine loads
+//! the bundle and asks it once per phase.
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod condition;
+pub mod facts;
+pub mod field;
+pub mod limits;
+pub mod normalize;
+pub mod phase;
+pub mod rule;
+pub mod value_list;
+
+pub use action::{Action, Decision, Outcome, RuleIndex, Verdict};
+pub use condition::{Condition, Test, TimeZoneOffsets, Weekdays, WeeklySchedule};
+pub use facts::{Fact, Facts, HeaderFields, Protocol, ProtocolSet};
+pub use field::{Field, FieldType, Source};
+pub use phase::Phase;
+pub use rule::{Defaults, Rule, RuleGroup, Ruleset};
+pub use value_list::ValueList;

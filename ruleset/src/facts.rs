@@ -1,0 +1,250 @@
+//! A borrowed view of what is known about a transaction; it grows from phase to phase. Not here:
+//! how facts are found (the engine), and what is asked of them (`evaluate.rs`, `reference.rs`).
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// What is known of one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact<T> {
+    /// Not known yet; it may turn out absent or have any value.
+    Unknown,
+    /// Known not to be there (no such header, a destination that is no name).
+    Absent,
+    /// Known.
+    Known(T),
+}
+
+impl<T> Fact<T> {
+    /// Whether the fact is still to come.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+}
+
+impl<T> From<Option<T>> for Fact<T> {
+    /// `None` is [`Fact::Absent`].
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Absent, Self::Known)
+    }
+}
+
+/// One word of `request:Protocol`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// The request is (or came through) a CONNECT.
+    Connect,
+    /// Plain HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// WebSocket over plain HTTP.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
+    /// HTTP/2.
+    H2,
+    /// Something that is neither HTTP nor TLS.
+    Tcp,
+}
+
+impl Protocol {
+    /// All words, each at the position of its bit.
+    pub const ALL: [Self; 7] = [
+        Self::Connect,
+        Self::Http,
+        Self::Https,
+        Self::Ws,
+        Self::Wss,
+        Self::H2,
+        Self::Tcp,
+    ];
+
+    /// The word as in rules.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+            Self::H2 => "h2",
+            Self::Tcp => "tcp",
+        }
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// The words that `request:Protocol` has at once: `connect` and `https`, say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ProtocolSet(u8);
+
+impl ProtocolSet {
+    /// No word; as a fact the same as an absent field.
+    pub const EMPTY: Self = Self(0);
+
+    /// The set and one word more.
+    #[must_use]
+    pub const fn with(self, protocol: Protocol) -> Self {
+        Self(self.0 | protocol.bit())
+    }
+
+    /// Whether a word is in the set.
+    #[must_use]
+    pub const fn contains(self, protocol: Protocol) -> bool {
+        self.0 & protocol.bit() != 0
+    }
+
+    /// Whether no word is in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The words of the set.
+    pub fn iter(self) -> impl Iterator<Item = Protocol> {
+        Protocol::ALL
+            .into_iter()
+            .filter(move |protocol| self.contains(*protocol))
+    }
+}
+
+impl FromIterator<Protocol> for ProtocolSet {
+    fn from_iter<I: IntoIterator<Item = Protocol>>(protocols: I) -> Self {
+        protocols.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+/// The header fields of a message, as the wire crate holds them.
+pub trait HeaderFields {
+    /// Calls `visit` with the name as received and the value of each field line, in order. Values
+    /// come without surrounding white space.
+    fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8]));
+}
+
+/// Owned pairs, for tests and tools.
+impl HeaderFields for Vec<(Vec<u8>, Vec<u8>)> {
+    fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        for (name, value) in self {
+            visit(name, value);
+        }
+    }
+}
+
+/// What is known about a transaction. Start from [`Facts::unknown`] and fill in.
+///
+/// Text is bytes as received unless a field says otherwise. A field with several values that has
+/// none (`tls_alpn`, `protocol`) counts as absent.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// `request:SourceIp`; an IPv4-mapped address counts as its IPv4 address.
+    pub source_ip: Fact<IpAddr>,
+    /// `request:SourcePort`.
+    pub source_port: Fact<u16>,
+    /// `request:SourceVpce`.
+    pub source_vpce: Fact<&'a [u8]>,
+    /// `request:SourceVpc`.
+    pub source_vpc: Fact<&'a [u8]>,
+    /// `request:SourceAccount`.
+    pub source_account: Fact<&'a [u8]>,
+    /// `request:Principal`.
+    pub principal: Fact<&'a [u8]>,
+    /// `request:Time`, seconds since 1970, UTC.
+    pub time: Fact<i64>,
+    /// `request:Protocol`.
+    pub protocol: Fact<ProtocolSet>,
+    /// `request:DestinationDomain`, in the form of [`crate::normalize::normalize_domain`]; absent
+    /// when the destination is an address.
+    pub destination_domain: Fact<&'a str>,
+    /// `request:DestinationPort`.
+    pub destination_port: Fact<u16>,
+    /// `request:DestinationIp`; an IPv4-mapped address counts as its IPv4 address.
+    pub destination_ip: Fact<IpAddr>,
+    /// `request:TlsSni`; letters are compared in lower case, a trailing dot is dropped.
+    pub tls_sni: Fact<&'a [u8]>,
+    /// `request:TlsAlpn`, all that the client offers.
+    pub tls_alpn: Fact<&'a [&'a [u8]]>,
+    /// `request:TlsVersion`.
+    pub tls_version: Fact<&'a [u8]>,
+    /// `request:Ja4`.
+    pub ja4: Fact<&'a [u8]>,
+    /// `request:Http:Uri`, path and query in the form of [`crate::normalize::normalize_uri`].
+    pub uri: Fact<&'a [u8]>,
+    /// `request:Http:Method`.
+    pub method: Fact<&'a [u8]>,
+    /// `request:Http:UserAgent`.
+    pub user_agent: Fact<&'a [u8]>,
+    /// `request:Http:ContentType`; brought into its normal form here.
+    pub content_type: Fact<&'a [u8]>,
+    /// `request:Http:Host`.
+    pub host: Fact<&'a [u8]>,
+    /// `request:Http:ContentLength`.
+    pub content_length: Fact<u64>,
+    /// `request:Http:Header/NAME`, all of them.
+    pub request_headers: Fact<&'a dyn HeaderFields>,
+    /// `response:Http:StatusCode`.
+    pub status_code: Fact<u16>,
+    /// `response:Http:ContentLength`.
+    pub response_content_length: Fact<u64>,
+    /// `response:Http:ContentType`; brought into its normal form here.
+    pub response_content_type: Fact<&'a [u8]>,
+    /// `response:Http:Header/NAME`, all of them.
+    pub response_headers: Fact<&'a dyn HeaderFields>,
+    /// `response:TlsIssuer`.
+    pub tls_issuer: Fact<&'a [u8]>,
+    /// `response:TlsSha256`.
+    pub tls_sha256: Fact<&'a [u8]>,
+}
+
+impl Facts<'_> {
+    /// Nothing is known.
+    #[must_use]
+    pub const fn unknown() -> Self {
+        Self {
+            source_ip: Fact::Unknown,
+            source_port: Fact::Unknown,
+            source_vpce: Fact::Unknown,
+            source_vpc: Fact::Unknown,
+            source_account: Fact::Unknown,
+            principal: Fact::Unknown,
+            time: Fact::Unknown,
+            protocol: Fact::Unknown,
+            destination_domain: Fact::Unknown,
+            destination_port: Fact::Unknown,
+            destination_ip: Fact::Unknown,
+            tls_sni: Fact::Unknown,
+            tls_alpn: Fact::Unknown,
+            tls_version: Fact::Unknown,
+            ja4: Fact::Unknown,
+            uri: Fact::Unknown,
+            method: Fact::Unknown,
+            user_agent: Fact::Unknown,
+            content_type: Fact::Unknown,
+            host: Fact::Unknown,
+            content_length: Fact::Unknown,
+            request_headers: Fact::Unknown,
+            status_code: Fact::Unknown,
+            response_content_length: Fact::Unknown,
+            response_content_type: Fact::Unknown,
+            response_headers: Fact::Unknown,
+            tls_issuer: Fact::Unknown,
+            tls_sha256: Fact::Unknown,
+        }
+    }
+}
+
+/// Says which facts are known, not their values: they may be secret (a query, a principal).
+impl fmt::Debug for Facts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = crate::Source::ALL
+            .into_iter()
+            .filter(|source| !source.is_unknown(self));
+        f.debug_tuple("Facts")
+            .field(&known.collect::<Vec<_>>())
+            .finish()
+    }
+}

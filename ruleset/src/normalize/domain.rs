@@ -1,0 +1,206 @@
+//! Domain names: lower-case ASCII, IDNA applied (UTS 46), no trailing dot. Not here: what is a
+//! host and what an address in a request target (the wire crate's).
+
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
+
+use crate::limits::{DOMAIN_BYTES_MAX, LABEL_BYTES_MAX};
+
+/// Why a text is no domain name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DomainError {
+    /// Nothing, or nothing but a dot.
+    #[error("the name is empty")]
+    Empty,
+    /// Two dots in a row, or a dot at the start.
+    #[error("a label of the name is empty")]
+    EmptyLabel,
+    /// RFC 1035 section 2.3.4.
+    #[error("a label of the name is longer than 63 bytes")]
+    LabelTooLong,
+    /// RFC 1035 section 2.3.4.
+    #[error("the name is longer than 253 bytes")]
+    TooLong,
+    /// Something other than letters, digits, `-`, `_` and dots.
+    #[error("the name has a character that no domain name has")]
+    InvalidCharacter,
+    /// UTS 46 refuses it, or an `xn--` label does not decode.
+    #[error("the name is not valid under IDNA (UTS 46)")]
+    Idna,
+    /// The last label is a number: an IPv4 address in one of its spellings, not a name.
+    #[error("this is an IPv4 address, not a domain name")]
+    IpLiteral,
+}
+
+/// Brings a domain name into its normal form. A name that already is in it costs one pass and no
+/// allocation; else the result is in `scratch`.
+///
+/// # Errors
+/// When the text is no domain name; see [`DomainError`].
+pub fn normalize_domain<'a>(
+    input: &'a str,
+    scratch: &'a mut String,
+) -> Result<&'a str, DomainError> {
+    if is_plain(input) {
+        check(input)?;
+        return Ok(input);
+    }
+    scratch.clear();
+    if input.is_ascii() && !has_ace_label(input) {
+        scratch.push_str(input);
+        scratch.make_ascii_lowercase();
+    } else {
+        let ascii = Uts46::new()
+            .to_ascii(
+                input.as_bytes(),
+                AsciiDenyList::EMPTY,
+                Hyphens::Allow,
+                DnsLength::Ignore,
+            )
+            .map_err(|_| DomainError::Idna)?;
+        scratch.push_str(&ascii);
+    }
+    if scratch.ends_with('.') {
+        scratch.pop();
+    }
+    check(scratch)?;
+    Ok(scratch)
+}
+
+/// Whether the name needs no change: all its bytes are those of the normal form and no label has
+/// to be decoded to know whether it is valid.
+fn is_plain(name: &str) -> bool {
+    !name.ends_with('.') && name.bytes().all(is_name_byte) && !has_ace_label(name)
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.')
+}
+
+/// Whether a label is in Punycode, or could be (`--` in the third and fourth place).
+fn has_ace_label(name: &str) -> bool {
+    memchr::memmem::find(name.as_bytes(), b"--").is_some()
+        && name
+            .split('.')
+            .any(|label| label.as_bytes().get(2..4) == Some(b"--"))
+}
+
+fn check(name: &str) -> Result<(), DomainError> {
+    if name.is_empty() {
+        return Err(DomainError::Empty);
+    }
+    if name.len() > DOMAIN_BYTES_MAX {
+        return Err(DomainError::TooLong);
+    }
+    let mut last = name;
+    for label in name.split('.') {
+        if label.is_empty() {
+            return Err(DomainError::EmptyLabel);
+        }
+        if label.len() > LABEL_BYTES_MAX {
+            return Err(DomainError::LabelTooLong);
+        }
+        last = label;
+    }
+    if !name.bytes().all(is_name_byte) {
+        return Err(DomainError::InvalidCharacter);
+    }
+    if is_number(last) {
+        Err(DomainError::IpLiteral)
+    } else {
+        Ok(())
+    }
+}
+
+/// A last label that a resolver library would read as part of an IPv4 address: decimal, octal, or
+/// hexadecimal after `0x` (WHATWG URL, "ends in a number").
+fn is_number(label: &str) -> bool {
+    label.bytes().all(|byte| byte.is_ascii_digit())
+        || label
+            .strip_prefix("0x")
+            .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The name in lower case and without a trailing dot, for names that a client claims and nobody
+/// checked (SNI). What is no domain name stays as it is, and equals no rule's value.
+pub(crate) fn lower_case_host<'a>(name: &'a [u8], buffer: &'a mut [u8; 256]) -> &'a [u8] {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    if !name.iter().any(u8::is_ascii_uppercase) {
+        return name;
+    }
+    match buffer.get_mut(..name.len()) {
+        Some(lower) => {
+            lower.copy_from_slice(name);
+            lower.make_ascii_lowercase();
+            lower
+        }
+        None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check_cases(cases: &[(&str, Result<&str, DomainError>)]) {
+        for (input, expected) in cases {
+            let mut scratch = String::new();
+            assert_eq!(
+                normalize_domain(input, &mut scratch),
+                *expected,
+                "{input:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn names() {
+        let long = "a".repeat(64);
+        let longer = "a.".repeat(127);
+        check_cases(&[
+            ("example.com", Ok("example.com")),
+            ("EXAMPLE.Com.", Ok("example.com")),
+            ("bücher.example", Ok("xn--bcher-kva.example")),
+            ("BÜCHER.example", Ok("xn--bcher-kva.example")),
+            ("xn--bcher-kva.example", Ok("xn--bcher-kva.example")),
+            ("例。jp。", Ok("xn--fsq.jp")),
+            ("_dmarc.a-b.com", Ok("_dmarc.a-b.com")),
+            ("", Err(DomainError::Empty)),
+            (".", Err(DomainError::Empty)),
+            ("a..b", Err(DomainError::EmptyLabel)),
+            ("a.com..", Err(DomainError::EmptyLabel)),
+            (&long, Err(DomainError::LabelTooLong)),
+            (
+                longer.trim_end_matches('.'),
+                Ok(longer.trim_end_matches('.')),
+            ),
+            (&format!("{longer}a"), Err(DomainError::TooLong)),
+            ("a b", Err(DomainError::InvalidCharacter)),
+            ("a/b", Err(DomainError::InvalidCharacter)),
+            ("xn--a", Err(DomainError::Idna)),
+            ("127.0.0.1", Err(DomainError::IpLiteral)),
+            ("0x7f.1", Err(DomainError::IpLiteral)),
+            ("2130706433", Err(DomainError::IpLiteral)),
+            ("0x7F000001", Err(DomainError::IpLiteral)),
+            ("１２７.0.0.１", Err(DomainError::IpLiteral)),
+        ]);
+    }
+
+    #[test]
+    fn claimed_names_lose_case_and_dot() {
+        let mut buffer = [0; 256];
+        assert_eq!(lower_case_host(b"A.Example.", &mut buffer), b"a.example");
+        assert_eq!(lower_case_host(b"a.example", &mut buffer), b"a.example");
+    }
+
+    proptest! {
+        #[test]
+        fn normal_forms_are_normal(input in "[a-zA-Z0-9.ßÜ例。_-]{0,20}|\\PC{0,12}") {
+            let mut scratch = String::new();
+            if let Ok(once) = normalize_domain(&input, &mut scratch) {
+                let mut again = String::new();
+                prop_assert_eq!(normalize_domain(once, &mut again), Ok(once));
+            }
+        }
+    }
+}

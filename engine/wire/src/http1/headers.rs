@@ -1,0 +1,350 @@
+//! Field lines: names known by number, and the one pass that reads from them
+//! everything a message's framing and connection depend on.
+//!
+//! What follows from it differs between requests and responses and is decided
+//! in `request_head` and `response_head`, the only callers.
+
+use super::error::HeadError;
+use super::framing::{self, TransferCoding};
+use super::hop_by_hop;
+use crate::Span;
+
+/// Most field lines that one head can have, whatever the limits say: the
+/// tokenizer's table lies on the stack.
+pub(crate) const HEADERS_CAPACITY: usize = 128;
+
+/// Versions that are spoken; all others are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+/// How large a head may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Start line and fields with all line ends, in bytes. Default 64 KiB.
+    pub head_bytes_max: usize,
+    /// Number of field lines; more than 128 means 128. Default 100.
+    pub headers_max: usize,
+    /// The request target, in bytes. Default 16 KiB.
+    pub uri_bytes_max: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self {
+            head_bytes_max: 64 * 1024,
+            headers_max: 100,
+            uri_bytes_max: 16 * 1024,
+        }
+    }
+}
+
+/// What a head parser found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parse {
+    /// The head does not end in the bytes given.
+    Incomplete,
+    /// The head is parsed; the body begins at `head_bytes`.
+    Complete {
+        /// Bytes of the head, an empty line before it included.
+        head_bytes: usize,
+    },
+}
+
+/// One field line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderField {
+    /// The name, when it is one of those that matter here.
+    pub id: HeaderName,
+    /// The name as written.
+    pub name: Span,
+    /// The value without the whitespace around it.
+    pub value: Span,
+    /// Meant for this connection only (RFC 9110 section 7.6.1): one of the
+    /// fixed list, or named by `Connection`. Never forwarded as it is.
+    pub hop_by_hop: bool,
+}
+
+/// Names that are told apart once, while parsing, so that nothing later
+/// compares strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HeaderName {
+    /// `Connection`
+    Connection,
+    /// `Content-Length`
+    ContentLength,
+    /// `Content-Type`
+    ContentType,
+    /// `Expect`
+    Expect,
+    /// `Host`
+    Host,
+    /// `HTTP2-Settings`
+    Http2Settings,
+    /// `Keep-Alive`
+    KeepAlive,
+    /// `Max-Forwards`
+    MaxForwards,
+    /// `Proxy-Authenticate`
+    ProxyAuthenticate,
+    /// `Proxy-Authentication-Info`
+    ProxyAuthenticationInfo,
+    /// `Proxy-Authorization`
+    ProxyAuthorization,
+    /// `Proxy-Connection`
+    ProxyConnection,
+    /// `TE`
+    Te,
+    /// `Trailer`
+    Trailer,
+    /// `Transfer-Encoding`
+    TransferEncoding,
+    /// `Upgrade`
+    Upgrade,
+    /// `User-Agent`
+    UserAgent,
+    /// `Via`
+    Via,
+    /// Any other name.
+    Other,
+}
+
+impl HeaderName {
+    /// Which known name this is, whatever its case.
+    #[inline]
+    pub fn classify(name: &[u8]) -> Self {
+        let known: &[(&str, Self)] = match name.len() {
+            2 => &[("te", Self::Te)],
+            3 => &[("via", Self::Via)],
+            4 => &[("host", Self::Host)],
+            6 => &[("expect", Self::Expect)],
+            7 => &[("upgrade", Self::Upgrade), ("trailer", Self::Trailer)],
+            10 => &[
+                ("connection", Self::Connection),
+                ("user-agent", Self::UserAgent),
+                ("keep-alive", Self::KeepAlive),
+            ],
+            12 => &[
+                ("content-type", Self::ContentType),
+                ("max-forwards", Self::MaxForwards),
+            ],
+            14 => &[
+                ("content-length", Self::ContentLength),
+                ("http2-settings", Self::Http2Settings),
+            ],
+            16 => &[("proxy-connection", Self::ProxyConnection)],
+            17 => &[("transfer-encoding", Self::TransferEncoding)],
+            18 => &[("proxy-authenticate", Self::ProxyAuthenticate)],
+            19 => &[("proxy-authorization", Self::ProxyAuthorization)],
+            25 => &[("proxy-authentication-info", Self::ProxyAuthenticationInfo)],
+            _ => &[],
+        };
+        for (text, id) in known {
+            if name.eq_ignore_ascii_case(text.as_bytes()) {
+                return *id;
+            }
+        }
+        Self::Other
+    }
+}
+
+/// Values of all fields of one name, whatever its case.
+pub(crate) fn values<'a>(
+    fields: &'a [HeaderField],
+    buf: &'a [u8],
+    name: &str,
+) -> impl Iterator<Item = &'a [u8]> {
+    fields
+        .iter()
+        .filter(move |field| field.name.of(buf).eq_ignore_ascii_case(name.as_bytes()))
+        .map(move |field| field.value.of(buf))
+}
+
+/// Value of the first field of a known name.
+pub(crate) fn first(fields: &[HeaderField], id: HeaderName) -> Option<Span> {
+    fields
+        .iter()
+        .find(|field| field.id == id)
+        .map(|field| field.value)
+}
+
+/// What the one pass over the field lines found.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    pub(crate) content_length: Option<u64>,
+    pub(crate) transfer_coding: Option<TransferCoding>,
+    pub(crate) host: Option<Span>,
+    pub(crate) host_repeated: bool,
+    pub(crate) upgrade: Option<Span>,
+    pub(crate) expect_continue: bool,
+    pub(crate) te_trailers: bool,
+    pub(crate) connection_close: bool,
+    pub(crate) connection_keep_alive: bool,
+    pub(crate) connection_upgrade: bool,
+}
+
+/// Stores the field lines as spans and reads those that framing and
+/// connection depend on. `head` is the buffer up to the end of the head.
+pub(crate) fn collect(
+    head: &[u8],
+    lines: &[httparse::Header<'_>],
+    fields: &mut Vec<HeaderField>,
+) -> Result<Collected, HeadError> {
+    let mut found = Collected::default();
+    let mut options = ConnectionOptions::default();
+    for line in lines {
+        let name = Span::locate(head, line.name.as_bytes());
+        let value = Span::locate(head, line.value);
+        check_line_end(head, name.start())?;
+        let id = HeaderName::classify(line.name.as_bytes());
+        fields.push(HeaderField {
+            id,
+            name,
+            value,
+            hop_by_hop: hop_by_hop::is_fixed(id),
+        });
+        if id != HeaderName::Other {
+            found.note(id, value, line.value, &mut options)?;
+        }
+    }
+    // The last line, and the empty one that ends the head.
+    check_line_end(head, head.len())?;
+    check_line_end(head, head.len().saturating_sub(2))?;
+    if options.names_fields {
+        hop_by_hop::mark_named(head, fields);
+    }
+    found.connection_close |= options.close;
+    found.connection_keep_alive = options.keep_alive;
+    found.connection_upgrade = options.upgrade;
+    Ok(found)
+}
+
+impl Collected {
+    fn note(
+        &mut self,
+        id: HeaderName,
+        span: Span,
+        value: &[u8],
+        options: &mut ConnectionOptions,
+    ) -> Result<(), HeadError> {
+        match id {
+            HeaderName::ContentLength => {
+                if self.content_length.is_some() {
+                    return Err(HeadError::ContentLengthRepeated);
+                }
+                self.content_length = Some(framing::parse_content_length(value)?);
+            }
+            HeaderName::TransferEncoding => {
+                if self.transfer_coding.is_some() {
+                    return Err(HeadError::TransferEncodingRepeated);
+                }
+                self.transfer_coding = Some(TransferCoding::parse(value));
+            }
+            HeaderName::Host => {
+                self.host_repeated |= self.host.is_some();
+                self.host = Some(span);
+            }
+            HeaderName::Connection => options.add(value)?,
+            HeaderName::ProxyConnection => {
+                self.connection_close |= value.eq_ignore_ascii_case(b"close");
+            }
+            HeaderName::Upgrade => self.upgrade = self.upgrade.or(Some(span)),
+            HeaderName::Expect => {
+                self.expect_continue |= value.eq_ignore_ascii_case(b"100-continue");
+            }
+            HeaderName::Te => {
+                self.te_trailers |=
+                    hop_by_hop::list(value).any(|item| item.eq_ignore_ascii_case(b"trailers"));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Options of all `Connection` fields of one message.
+#[derive(Debug, Default)]
+struct ConnectionOptions {
+    close: bool,
+    keep_alive: bool,
+    upgrade: bool,
+    /// Some option may name a field that would otherwise be forwarded.
+    names_fields: bool,
+    count: usize,
+}
+
+impl ConnectionOptions {
+    fn add(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        for option in hop_by_hop::list(value) {
+            self.count += 1;
+            if self.count > hop_by_hop::CONNECTION_OPTIONS_MAX {
+                return Err(HeadError::ConnectionOptions);
+            }
+            if option.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                self.upgrade = true;
+            } else {
+                self.names_fields = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// RFC 9112 section 2.2 lets a recipient take a bare LF as a line end, which
+/// the tokenizer does; others do not, so such a head could be read in two ways.
+fn check_line_end(head: &[u8], line_start: usize) -> Result<(), HeadError> {
+    match line_start
+        .checked_sub(2)
+        .and_then(|end| head.get(end..line_start))
+    {
+        Some(b"\r\n") => Ok(()),
+        _ => Err(HeadError::LineEnding),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_names_are_known_in_every_case_and_no_others() {
+        for (name, id) in [
+            ("Host", HeaderName::Host),
+            ("hOST", HeaderName::Host),
+            ("te", HeaderName::Te),
+            ("VIA", HeaderName::Via),
+            ("Expect", HeaderName::Expect),
+            ("trailer", HeaderName::Trailer),
+            ("Upgrade", HeaderName::Upgrade),
+            ("Connection", HeaderName::Connection),
+            ("Keep-Alive", HeaderName::KeepAlive),
+            ("user-agent", HeaderName::UserAgent),
+            ("Content-Type", HeaderName::ContentType),
+            ("Max-Forwards", HeaderName::MaxForwards),
+            ("Content-Length", HeaderName::ContentLength),
+            ("HTTP2-Settings", HeaderName::Http2Settings),
+            ("Proxy-Connection", HeaderName::ProxyConnection),
+            ("transfer-encoding", HeaderName::TransferEncoding),
+            ("Proxy-Authenticate", HeaderName::ProxyAuthenticate),
+            ("Proxy-Authorization", HeaderName::ProxyAuthorization),
+            (
+                "Proxy-Authentication-Info",
+                HeaderName::ProxyAuthenticationInfo,
+            ),
+            ("", HeaderName::Other),
+            ("Hosts", HeaderName::Other),
+            ("Content_Length", HeaderName::Other),
+            ("Transfer-Encodinh", HeaderName::Other),
+        ] {
+            assert_eq!(HeaderName::classify(name.as_bytes()), id, "{name}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC 9112), strict on what is read and
+//! plain in what is written.
+
+mod error;
+mod framing;
+mod headers;
+mod hop_by_hop;
+mod request_head;
+mod response_head;
+mod target;
+
+pub use crate::Span;
+pub use error::HeadError;
+pub use framing::BodyFraming;
+pub use headers::{HeadLimits, HeaderField, HeaderName, Parse, Version};
+pub use hop_by_hop::{connection_options, is_forbidden_trailer, is_hop_by_hop};
+pub use request_head::{MethodKind, RequestHead};
+pub use response_head::ResponseHead;
+pub use target::{
+    Authority, Host, RequestTarget, Scheme, TargetError, connect_host_matches, host_matches,
+};

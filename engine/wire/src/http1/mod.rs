@@ -1,6 +1,9 @@
 //! HTTP/1.0 and HTTP/1.1 (RFC 9110, RFC 9112), strict on what is read and
 //! plain in what is written.
 
+mod body;
+mod chunked;
+mod encode;
 mod error;
 mod framing;
 mod headers;
@@ -10,6 +13,11 @@ mod response_head;
 mod target;
 
 pub use crate::Span;
+pub use body::{BodyError, BodyEvent, BodyReader, Recoded};
+pub use chunked::{
+    ChunkError, ChunkEvent, ChunkLimits, ChunkedDecoder, write_chunk_header, write_last_chunk,
+};
+pub use encode::{HeaderEdits, RequestForward, ResponseForward, encode_request, encode_response};
 pub use error::HeadError;
 pub use framing::BodyFraming;
 pub use headers::{HeadLimits, HeaderField, HeaderName, Parse, Version};

@@ -1,0 +1,320 @@
+//! The chunked transfer coding (RFC 9112 section 7.1), both ways.
+//!
+//! The decoder is strict, since the sizes it reads decide where the next
+//! message begins: plain hexadecimal, CR LF only, bounded extensions and
+//! trailers. Extensions are dropped (section 7.1.1 says a recipient ignores
+//! what it does not know). `body` is the usual caller.
+
+use thiserror::Error;
+
+use super::hop_by_hop;
+use super::request_head::is_token_byte;
+
+/// Bounds of what a chunked body may carry besides its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkLimits {
+    /// By how many bytes all chunk extensions of a body may exceed its data so
+    /// far. So neither one huge extension nor tiny chunks with fat ones cost
+    /// more than they carry. Default 4 KiB.
+    pub extension_bytes_max: usize,
+    /// The trailer section with all line ends. Default 8 KiB.
+    pub trailer_bytes_max: usize,
+}
+
+impl Default for ChunkLimits {
+    fn default() -> Self {
+        Self {
+            extension_bytes_max: 4 * 1024,
+            trailer_bytes_max: 8 * 1024,
+        }
+    }
+}
+
+/// Why a chunked body was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ChunkError {
+    /// Not one to sixteen hexadecimal digits, or too large.
+    #[error("invalid chunk size")]
+    Size,
+    /// A control character in a chunk extension.
+    #[error("invalid chunk extension")]
+    Extension,
+    /// More than `ChunkLimits::extension_bytes_max`.
+    #[error("chunk extensions too large")]
+    ExtensionTooLarge,
+    /// CR LF is missing after a size or after the data.
+    #[error("malformed chunk line end")]
+    LineEnd,
+    /// A trailer line that is no field line.
+    #[error("invalid trailer field")]
+    Trailer,
+    /// More than `ChunkLimits::trailer_bytes_max`.
+    #[error("trailers too large")]
+    TrailersTooLarge,
+}
+
+/// What the decoder found in the bytes it consumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChunkEvent {
+    /// Nothing yet; all input is consumed.
+    NeedMore,
+    /// Body data: a range of the input given.
+    Data {
+        /// Offset of the first byte.
+        start: usize,
+        /// Number of bytes, at least one.
+        len: usize,
+    },
+    /// The last chunk and the trailers have been read.
+    End,
+}
+
+/// A decoder fed with input as it arrives, cut anywhere.
+#[derive(Clone, Debug)]
+pub struct ChunkedDecoder {
+    state: State,
+    /// The size read so far, then what remains of the chunk.
+    remaining: u64,
+    size_digits: u8,
+    extension_bytes: u64,
+    data_bytes: u64,
+    limits: ChunkLimits,
+    /// Trailer lines that were accepted, and the one being read.
+    trailers: Vec<u8>,
+    trailer_line_start: usize,
+    /// Trailer bytes seen, dropped lines included.
+    trailer_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Size,
+    /// Whitespace after the size; only an extension may follow.
+    BeforeExtension,
+    Extension,
+    SizeLf,
+    Data,
+    DataCr,
+    DataLf,
+    Trailers,
+    End,
+}
+
+/// Digits of a chunk size, leading zeros included.
+const SIZE_DIGITS_MAX: u8 = 16;
+
+impl ChunkedDecoder {
+    /// A decoder at the first byte of a body.
+    pub fn new(limits: &ChunkLimits) -> Self {
+        Self {
+            state: State::Size,
+            remaining: 0,
+            size_digits: 0,
+            extension_bytes: 0,
+            data_bytes: 0,
+            limits: *limits,
+            trailers: Vec::new(),
+            trailer_line_start: 0,
+            trailer_bytes: 0,
+        }
+    }
+
+    /// Consumes bytes up to the next event; returns how many and the event.
+    ///
+    /// The consumed count includes the data that the event points at. After
+    /// `End` nothing is consumed: the rest belongs to the next message.
+    pub fn decode(&mut self, input: &[u8]) -> Result<(usize, ChunkEvent), ChunkError> {
+        let mut at = 0;
+        while let Some(rest) = input.get(at..)
+            && let Some(byte) = rest.first()
+        {
+            match self.state {
+                State::Data => {
+                    let len = usize::try_from(self.remaining)
+                        .unwrap_or(usize::MAX)
+                        .min(rest.len());
+                    self.remaining -= len as u64;
+                    self.data_bytes = self.data_bytes.saturating_add(len as u64);
+                    if self.remaining == 0 {
+                        self.state = State::DataCr;
+                    }
+                    return Ok((at + len, ChunkEvent::Data { start: at, len }));
+                }
+                State::Trailers => at += self.take_trailer(rest)?,
+                State::End => break,
+                _ => {
+                    self.step(*byte)?;
+                    at += 1;
+                }
+            }
+        }
+        let event = if self.is_complete() {
+            ChunkEvent::End
+        } else {
+            ChunkEvent::NeedMore
+        };
+        Ok((at, event))
+    }
+
+    /// Whether the last byte of the body has been consumed.
+    pub fn is_complete(&self) -> bool {
+        self.state == State::End
+    }
+
+    /// The trailer section after `End`: valid field lines, each with its CR LF,
+    /// without those that a trailer may not carry (RFC 9110 section 6.5.1).
+    pub fn trailers(&self) -> &[u8] {
+        &self.trailers
+    }
+
+    /// One byte of a chunk's frame.
+    fn step(&mut self, byte: u8) -> Result<(), ChunkError> {
+        self.state = match (self.state, byte) {
+            (State::Size, _) => return self.step_size(byte),
+            (State::BeforeExtension, b' ' | b'\t') => {
+                self.count_extension(State::BeforeExtension)?
+            }
+            (State::BeforeExtension, b';') => self.count_extension(State::Extension)?,
+            (State::BeforeExtension, _) => return Err(ChunkError::Size),
+            (State::Extension, b'\r') => State::SizeLf,
+            (State::Extension, b'\t' | b' '..=b'~' | 0x80..) => {
+                self.count_extension(State::Extension)?
+            }
+            (State::Extension, _) => return Err(ChunkError::Extension),
+            (State::SizeLf, b'\n') if self.remaining == 0 => State::Trailers,
+            (State::SizeLf, b'\n') => State::Data,
+            (State::DataCr, b'\r') => State::DataLf,
+            (State::DataLf, b'\n') => {
+                self.size_digits = 0;
+                State::Size
+            }
+            _ => return Err(ChunkError::LineEnd),
+        };
+        Ok(())
+    }
+
+    fn step_size(&mut self, byte: u8) -> Result<(), ChunkError> {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            b'A'..=b'F' => byte - b'A' + 10,
+            _ if self.size_digits == 0 => return Err(ChunkError::Size),
+            b'\r' => {
+                self.state = State::SizeLf;
+                return Ok(());
+            }
+            b';' | b' ' | b'\t' => {
+                let next = if byte == b';' {
+                    State::Extension
+                } else {
+                    State::BeforeExtension
+                };
+                self.state = self.count_extension(next)?;
+                return Ok(());
+            }
+            _ => return Err(ChunkError::Size),
+        };
+        // Room for one more digit, within what signed 64-bit arithmetic holds.
+        if self.size_digits >= SIZE_DIGITS_MAX || self.remaining > (i64::MAX as u64) >> 4 {
+            return Err(ChunkError::Size);
+        }
+        self.size_digits += 1;
+        self.remaining = (self.remaining << 4) | u64::from(digit);
+        Ok(())
+    }
+
+    fn count_extension(&mut self, next: State) -> Result<State, ChunkError> {
+        self.extension_bytes = self.extension_bytes.saturating_add(1);
+        let excess = self.extension_bytes.saturating_sub(self.data_bytes);
+        if excess > self.limits.extension_bytes_max as u64 {
+            return Err(ChunkError::ExtensionTooLarge);
+        }
+        Ok(next)
+    }
+
+    /// Takes up to the end of the current trailer line; returns how many bytes.
+    fn take_trailer(&mut self, input: &[u8]) -> Result<usize, ChunkError> {
+        let newline = memchr::memchr(b'\n', input);
+        let taken = newline.map_or(input.len(), |at| at + 1);
+        self.trailer_bytes = self.trailer_bytes.saturating_add(taken);
+        if self.trailer_bytes > self.limits.trailer_bytes_max {
+            return Err(ChunkError::TrailersTooLarge);
+        }
+        self.trailers
+            .extend_from_slice(input.get(..taken).unwrap_or_default());
+        if newline.is_some() {
+            let line = self
+                .trailers
+                .get(self.trailer_line_start..)
+                .unwrap_or_default();
+            match judge_trailer(line)? {
+                Trailer::Keep => self.trailer_line_start = self.trailers.len(),
+                Trailer::Drop => self.trailers.truncate(self.trailer_line_start),
+                Trailer::LastLine => {
+                    self.trailers.truncate(self.trailer_line_start);
+                    self.state = State::End;
+                }
+            }
+        }
+        Ok(taken)
+    }
+}
+
+enum Trailer {
+    Keep,
+    Drop,
+    LastLine,
+}
+
+/// One line of the trailer section, line end included.
+fn judge_trailer(line: &[u8]) -> Result<Trailer, ChunkError> {
+    let line = line.strip_suffix(b"\r\n").ok_or(ChunkError::LineEnd)?;
+    if line.is_empty() {
+        return Ok(Trailer::LastLine);
+    }
+    let colon = memchr::memchr(b':', line).ok_or(ChunkError::Trailer)?;
+    let (name, value) = line.split_at_checked(colon).ok_or(ChunkError::Trailer)?;
+    let is_value_byte = |byte: &u8| matches!(*byte, b'\t' | b' '..=b'~' | 0x80..);
+    let is_valid = !name.is_empty()
+        && name.iter().all(|byte| is_token_byte(*byte))
+        && value.iter().all(is_value_byte);
+    if !is_valid {
+        return Err(ChunkError::Trailer);
+    }
+    Ok(if hop_by_hop::is_forbidden_trailer(name) {
+        Trailer::Drop
+    } else {
+        Trailer::Keep
+    })
+}
+
+/// The line before a chunk of `len` bytes. The data and a CR LF follow it. A
+/// chunk of no bytes would end the body, so nothing is written for it.
+pub fn write_chunk_header(out: &mut Vec<u8>, len: usize) {
+    if len > 0 {
+        let digits = (usize::BITS - len.leading_zeros()).div_ceil(4);
+        let start = out.len();
+        out.resize(start + digits as usize, b'0');
+        fill_hex(out.get_mut(start..).unwrap_or_default(), len);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Writes `value` in hexadecimal, right-aligned over the digits present.
+pub(crate) fn fill_hex(digits: &mut [u8], mut value: usize) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"
+            .get(value & 0xf)
+            .copied()
+            .unwrap_or(b'0');
+        value >>= 4;
+    }
+}
+
+/// The last chunk, the trailer lines (each with its CR LF; see
+/// [`ChunkedDecoder::trailers`]) and the empty line that ends the body.
+pub fn write_last_chunk(out: &mut Vec<u8>, trailers: &[u8]) {
+    out.extend_from_slice(b"0\r\n");
+    out.extend_from_slice(trailers);
+    out.extend_from_slice(b"\r\n");
+}

@@ -43,7 +43,7 @@ pub const DNS_ATTEMPTS_DEFAULT: usize = 4;
 /// Largest value of `dns.attempts`.
 pub const DNS_ATTEMPTS_MAX: usize = 16;
 /// Time to wait for the answer to one query.
-pub const DNS_ATTEMPT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
+pub const DNS_ATTEMPT_TIMEOUT_DEFAULT: Duration = Duration::from_millis(1_500);
 /// Time for the whole lookup, CNAME chain and retries included.
 pub const DNS_LOOKUP_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// Shortest time that an answer is kept.
@@ -51,8 +51,8 @@ pub const DNS_TTL_MIN_DEFAULT: Duration = Duration::from_secs(1);
 /// Longest time that an answer is kept.
 pub const DNS_TTL_MAX_DEFAULT: Duration = HOUR;
 /// Longest time that a negative answer is kept (RFC 2308 section 5).
-pub const DNS_NEGATIVE_TTL_MAX_DEFAULT: Duration = MINUTE;
-/// Names in the cache of one shard; about 512 bytes each, so 5 MiB a shard at worst.
+pub const DNS_NEGATIVE_TTL_MAX_DEFAULT: Duration = Duration::from_secs(300);
+/// Names in the cache of one shard; at worst 1.5 KiB each, 15 MiB a shard.
 pub const DNS_CACHE_ENTRIES_DEFAULT: usize = 10_000;
 /// Largest value of `dns.cache_entries`.
 pub const DNS_CACHE_ENTRIES_MAX: usize = 1_000_000;
@@ -196,10 +196,25 @@ pub const LOG_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 pub const LOG_SINK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time that the end of the process waits for the last lines to be written.
 pub const LOG_FINISH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Most bytes of one line; what a value may contribute is bounded so that no record exceeds it.
-pub const LOG_RECORD_BYTES_MAX: usize = 64 * KIB;
 /// Most alert names in one record; more are counted, not listed.
 pub const LOG_ALERTS_MAX: usize = 32;
+/// Most bytes of a URI in a line; what is beyond is cut and counted.
+pub const LOG_URI_BYTES_MAX: usize = 2 * KIB;
+/// The same for values that are sentences: `user_agent` and `detail`.
+pub const LOG_TEXT_BYTES_MAX: usize = 512;
+/// The same for long names: `domain`, `sni`, `content_type`, `principal`.
+pub const LOG_NAME_BYTES_MAX: usize = 256;
+/// The same for all other words, rule names among them.
+pub const LOG_WORD_BYTES_MAX: usize = 128;
+/// Most bytes of one line, derived from the bounds of its values: one URI, two texts, four names,
+/// seventeen words and the alerts, each byte of which may become `\u0000`, and what is fixed. A
+/// chunk has so much room beyond [`LOG_CHUNK_BYTES`]; its pages are touched only by such lines.
+pub const LOG_RECORD_BYTES_MAX: usize = 6
+    * (LOG_URI_BYTES_MAX
+        + 2 * LOG_TEXT_BYTES_MAX
+        + 4 * LOG_NAME_BYTES_MAX
+        + (17 + LOG_ALERTS_MAX) * LOG_WORD_BYTES_MAX)
+    + 4 * KIB;
 
 // Relations that the code rests on.
 const _: () = {

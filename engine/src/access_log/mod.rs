@@ -8,6 +8,13 @@
 //!
 //! The shards never block and never wait for a sink; `main` starts the writer and ends it.
 
+mod buffer;
+mod json;
 pub mod record;
+mod sinks;
+mod syslog;
+mod writer;
 
+pub use buffer::ShardLog;
 pub use record::{CacheOutcome, ConnectionId, Event, Record, TlsHandling, TransactionId};
+pub use writer::{LogError, Writer, WriterCounters};

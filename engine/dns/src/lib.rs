@@ -9,7 +9,7 @@
 //!
 //! ```text
 //! lookup(name) ─▶ Answer | Failed                        at once: cache, static host, localhost
-//!              └▶ Pending(id) ─▶ next_transmit ─▶ a socket per query ─▶ on_message | on_transport_error
+//!              └▶ Pending(id) ─▶ next_transmit ─▶ a socket ─▶ on_message | on_transport_error
 //!                                on_deadline   ◀─ a timer at next_deadline
 //!                                finished      ─▶ (id, addresses | error)
 //! ```
@@ -30,6 +30,7 @@ mod query;
 mod addresses;
 mod cache;
 mod name;
+mod static_hosts;
 
 mod config;
 mod counters;
@@ -40,5 +41,8 @@ pub use addresses::Addresses;
 pub use config::ResolverConfig;
 pub use counters::Counters;
 pub use error::{DnsError, NameError};
-pub use query::{QueryId, Transport};
-pub use resolver::{Lookup, LookupId, MessageOutcome, Resolver, Transmit};
+pub use query::{QueryId, Transmit, Transport};
+pub use resolver::{Lookup, LookupId, MessageOutcome, Resolver};
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,9 @@
 //!
 //! What the answer says is `answer.rs`'s; when to ask, and whom, is `question.rs`'s.
 
+use std::net::SocketAddr;
+use std::time::Instant;
+
 use hickory_proto::ProtoError;
 use hickory_proto::op::{Edns, Header, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RecordType};
@@ -21,6 +24,21 @@ pub enum Transport {
     /// A connection; each message behind its length in two octets (RFC 1035 section 4.2.2, RFC 7766
     /// section 8).
     Tcp,
+}
+
+/// A query to be sent now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// To be given back with the answer.
+    pub query: QueryId,
+    /// Where to. The socket is connected to it, so that the kernel drops what others send.
+    pub server: SocketAddr,
+    /// UDP from a new socket with a random source port, or a TCP connection.
+    pub transport: Transport,
+    /// The message, without the length that TCP puts in front (RFC 1035 section 4.2.2).
+    pub message: Vec<u8>,
+    /// When the answer no longer matters and the socket can be closed.
+    pub deadline: Instant,
 }
 
 /// A query as it was sent.

@@ -4,7 +4,6 @@
 //! `question.rs`'s, what a message says `answer.rs`'s, what two families come to `lookup.rs`'s.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -22,9 +21,10 @@ use crate::counters::Counters;
 use crate::error::DnsError;
 use crate::lookup::{Family, InFlight, Progress};
 use crate::name;
-use crate::query::{Match, QueryId, SentQuery, Transport};
+use crate::query::{Match, QueryId, SentQuery, Transmit, Transport};
 use crate::question::{Attempt, Next, Question};
 use crate::servers::Servers;
+use crate::static_hosts::StaticHosts;
 
 /// Names a lookup in flight. Never used twice by one resolver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,21 +39,6 @@ pub enum Lookup {
     Failed(DnsError),
     /// [`Resolver::finished`] will report this id, once. Several callers may wait for the same id.
     Pending(LookupId),
-}
-
-/// A query to be sent now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transmit {
-    /// To be given back with the answer.
-    pub query: QueryId,
-    /// Where to. The socket is connected to it, so that the kernel drops what others send.
-    pub server: SocketAddr,
-    /// UDP from a new socket with a random source port, or a TCP connection.
-    pub transport: Transport,
-    /// The message, without the length that TCP puts in front (RFC 1035 section 4.2.2).
-    pub message: Vec<u8>,
-    /// When the answer no longer matters and the socket can be closed.
-    pub deadline: Instant,
 }
 
 /// What became of a message.
@@ -72,8 +57,7 @@ pub enum MessageOutcome {
 pub struct Resolver {
     config: ResolverConfig,
     rng: ChaCha12Rng,
-    static_hosts: HashMap<Box<str>, Rc<[IpAddr]>, SeedableRandomState>,
-    localhost: Rc<[IpAddr]>,
+    static_hosts: StaticHosts,
     cache: Cache,
     servers: Servers,
     /// Lookups in flight by name, for those who come later with the same name.
@@ -122,8 +106,7 @@ impl Resolver {
             SeedableRandomState::with_seed(rng.next_u64(), SharedSeed::global_random());
         Self {
             rng,
-            static_hosts: static_hosts(&config, hash_state.clone()),
-            localhost: localhost(&config),
+            static_hosts: StaticHosts::new(&config, hash_state.clone()),
             cache,
             servers: Servers::new(&config.servers),
             names: HashMap::with_hasher(hash_state.clone()),
@@ -144,9 +127,10 @@ impl Resolver {
     /// Static hosts come first, then `localhost` (RFC 6761 section 6.3), the cache, and a lookup in
     /// flight for the same name. An answer from the cache allocates nothing.
     pub fn lookup(&mut self, name: &str, now: Instant) -> Lookup {
-        if let Some(addresses) = self.find_static(name, now) {
+        if let Some(list) = self.static_hosts.find(name) {
             self.counters.static_hits += 1;
-            return Lookup::Answer(addresses);
+            let expires = now + self.config.ttl_max;
+            return Lookup::Answer(Addresses::new(list.clone(), expires, false));
         }
         match self.cache.find(name, now) {
             Some((Ok(list), expires)) => {
@@ -280,19 +264,6 @@ impl Resolver {
         }
     }
 
-    fn find_static(&self, name: &str, now: Instant) -> Option<Addresses> {
-        let list = match self.static_hosts.get(name) {
-            Some(list) => list,
-            None if name::is_localhost(name) && !self.localhost.is_empty() => &self.localhost,
-            None => return None,
-        };
-        Some(Addresses::new(
-            list.clone(),
-            now + self.config.ttl_max,
-            false,
-        ))
-    }
-
     fn join_or_begin(&mut self, name: &str, now: Instant) -> Lookup {
         if let Some(id) = self.names.get(name).copied() {
             if self.lookups.get(&id).is_some_and(|lookup| !lookup.reported) {
@@ -380,6 +351,10 @@ impl Resolver {
         let Some(lookup) = self.lookups.get_mut(&lookup_id) else {
             return;
         };
+        if lookup.deadline <= now {
+            // The lookup's own timer is due and ends it.
+            return;
+        }
         let deadline = lookup.deadline.min(now + self.config.attempt_timeout);
         let Some(question) = lookup.question_mut(family) else {
             return;
@@ -516,37 +491,4 @@ fn question_of<'lookups>(
     open: &OpenQuery,
 ) -> Option<&'lookups mut Question> {
     lookups.get_mut(&open.lookup)?.question_mut(open.family)
-}
-
-/// The static hosts by name, in the order in which their addresses are listed.
-fn static_hosts(
-    config: &ResolverConfig,
-    hash_state: SeedableRandomState,
-) -> HashMap<Box<str>, Rc<[IpAddr]>, SeedableRandomState> {
-    let mut lists: HashMap<Box<str>, Vec<IpAddr>, SeedableRandomState> =
-        HashMap::with_hasher(hash_state.clone());
-    for (name, addresses) in &config.static_hosts {
-        let normal = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        let list = lists.entry(normal.into()).or_default();
-        for address in addresses {
-            if !list.contains(address) {
-                list.push(*address);
-            }
-        }
-    }
-    let mut hosts = HashMap::with_hasher(hash_state);
-    hosts.extend(
-        lists
-            .into_iter()
-            .filter(|(_, list)| !list.is_empty())
-            .map(|(name, list)| (name, Rc::from(list))),
-    );
-    hosts
-}
-
-/// What `localhost` is with the families that are turned on (RFC 6761 section 6.3).
-fn localhost(config: &ResolverConfig) -> Rc<[IpAddr]> {
-    let ipv6 = config.ipv6.then_some(IpAddr::V6(Ipv6Addr::LOCALHOST));
-    let ipv4 = config.ipv4.then_some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    ipv6.into_iter().chain(ipv4).collect()
 }

@@ -10,8 +10,10 @@ pub mod condition;
 pub mod facts;
 pub mod field;
 pub mod limits;
+pub mod matcher;
 pub mod normalize;
 pub mod phase;
+pub mod reference;
 pub mod rule;
 pub mod value_list;
 

@@ -1,0 +1,135 @@
+//! A fast 64-bit hash with a fixed seed, and the open-addressing table that the bundle holds.
+//!
+//! The table is built once from the rules' values; requests only look up, so that a client who
+//! knows the seed cannot make the table worse than it was built.
+
+/// Words of one slot: the upper half of the hash, and the entry's number plus one (0: empty).
+pub(crate) type Slot = [[u8; 4]; 2];
+
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+/// What hashing begins with.
+pub(crate) const SEED: u64 = 0x243f_6a88_85a3_08d3;
+
+/// Continues a hash by a run of bytes. `hash(hash(SEED, b), a)` depends on where the runs part.
+pub(crate) fn hash(state: u64, bytes: &[u8]) -> u64 {
+    let mut state = state ^ (bytes.len() as u64).wrapping_mul(MULTIPLIER);
+    let (chunks, tail) = bytes.as_chunks::<8>();
+    for chunk in chunks {
+        state = mix(state ^ u64::from_le_bytes(*chunk));
+    }
+    mix(state ^ tail_word(tail))
+}
+
+/// Up to seven bytes as one word; with the length in the hash, no two tails are the same.
+fn tail_word(tail: &[u8]) -> u64 {
+    match tail {
+        [] => 0,
+        [a] => u64::from(*a),
+        [a, b] => u64::from(u16::from_le_bytes([*a, *b])),
+        [a, b, c] => u64::from(u32::from_le_bytes([*a, *b, *c, 0])),
+        [a, b, c, d, rest @ ..] => {
+            let low = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
+            rest.iter()
+                .rev()
+                .fold(0, |high, byte| high << 8 | u64::from(*byte))
+                << 32
+                | low
+        }
+    }
+}
+
+fn mix(value: u64) -> u64 {
+    let product = u128::from(value ^ SEED) * u128::from(MULTIPLIER);
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are used")]
+    let folded = product as u64 ^ (product >> 64) as u64;
+    folded
+}
+
+/// The part of the hash that a slot keeps.
+pub(crate) const fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// How many slots hold `entries`: a power of two, at most three quarters full.
+pub(crate) const fn slots_count(entries: usize) -> usize {
+    (entries + entries / 3 + 1).next_power_of_two()
+}
+
+/// Lays out a table: slot words for entries whose hashes are given in the order of their numbers.
+pub(crate) fn build_slots(hashes: &[u64], first_entry: u32) -> Vec<u32> {
+    let count = slots_count(hashes.len());
+    let mut slots = vec![0_u32; count * 2];
+    for (entry, hash) in (first_entry..).zip(hashes) {
+        let mut position = start(*hash, count);
+        while let Some([slot_tag, slot_entry]) = slots
+            .get_mut(position * 2..)
+            .and_then(<[u32]>::first_chunk_mut)
+        {
+            if *slot_entry == 0 {
+                (*slot_tag, *slot_entry) = (tag(*hash), entry + 1);
+                break;
+            }
+            position = (position + 1) & (count - 1);
+        }
+    }
+    slots
+}
+
+/// The entries that may have the hash, in probe order. `slots` is a power of two long and has an
+/// empty slot, or is empty.
+pub(crate) fn probe(slots: &[Slot], hash: u64) -> impl Iterator<Item = usize> {
+    let mut position = start(hash, slots.len());
+    let wanted = tag(hash);
+    std::iter::from_fn(move || {
+        loop {
+            let [slot_tag, entry] = slots.get(position)?.map(u32::from_le_bytes);
+            position = (position + 1) & (slots.len() - 1);
+            let found = entry.checked_sub(1)?;
+            if slot_tag == wanted {
+                return Some(found as usize);
+            }
+        }
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the lower bits are what is wanted"
+)]
+const fn start(hash: u64, slots: usize) -> usize {
+    hash as usize & slots.wrapping_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_differ_in_every_byte_and_length() {
+        let bytes: Vec<u8> = (1..40).collect();
+        let mut seen = std::collections::HashSet::new();
+        for length in 0..bytes.len() {
+            assert!(seen.insert(hash(SEED, &bytes[..length])));
+            for position in 0..length {
+                let mut changed = bytes[..length].to_vec();
+                changed[position] ^= 0x80;
+                assert!(seen.insert(hash(SEED, &changed)));
+            }
+        }
+        assert!(seen.insert(hash(SEED, &[0])), "a zero is not nothing");
+    }
+
+    #[test]
+    fn every_entry_is_found() {
+        let hashes: Vec<u64> = (0..1000_u64)
+            .map(|i| hash(SEED, &i.to_le_bytes()))
+            .collect();
+        let words = build_slots(&hashes, 7);
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let slots = bytes.as_chunks::<4>().0.as_chunks::<2>().0;
+        for (entry, hash) in hashes.iter().enumerate() {
+            assert!(probe(slots, *hash).any(|found| found == entry + 7));
+        }
+        assert_eq!(probe(&[], 5).next(), None);
+    }
+}

@@ -9,7 +9,10 @@
 //! one value serves many messages without allocation.
 #![forbid(unsafe_code)]
 
+mod cursor;
 pub mod http1;
+pub mod sniff;
 mod span;
+pub mod tls;
 
 pub use span::Span;

@@ -22,6 +22,7 @@ pub use error::HeadError;
 pub use framing::BodyFraming;
 pub use headers::{HeadLimits, HeaderField, HeaderName, Parse, Version};
 pub use hop_by_hop::{connection_options, is_forbidden_trailer, is_hop_by_hop};
+pub(crate) use request_head::is_token_byte;
 pub use request_head::{MethodKind, RequestHead};
 pub use response_head::ResponseHead;
 pub use target::{

@@ -255,6 +255,28 @@ fn absence_is_cached_for_the_soa_minimum() {
 }
 
 #[test]
+fn absence_behind_an_alias_is_kept_no_longer_than_the_alias() {
+    let mut scene = Scene::with_servers(1);
+    scene.zone.ttl = 5;
+    assert_eq!(scene.resolve("dangling.test"), Err(DnsError::NoSuchName));
+    scene.wait(4_999);
+    let known = scene.resolver.lookup("dangling.test", scene.now);
+    assert_eq!(known, Lookup::Failed(DnsError::NoSuchName));
+    scene.wait(1);
+    scene.begin("dangling.test");
+}
+
+#[test]
+fn the_soa_of_another_zone_says_nothing() {
+    let mut scene = Scene::with_servers(1);
+    let id = scene.begin("gone.test");
+    scene.serve(|_, answer| answer.authorities[0].name = tld("example."));
+    assert_eq!(scene.result(id), Err(DnsError::NoSuchName));
+    scene.wait(1_000);
+    scene.begin("gone.test");
+}
+
+#[test]
 fn one_family_alone_is_an_answer() {
     let mut scene = Scene::with_servers(1);
     let four = vec![ip("192.0.2.4"), ip("192.0.2.5")];
@@ -327,6 +349,11 @@ fn a_reported_lookup_that_left_the_cache_begins_anew() {
     assert_eq!(
         scene.result(again),
         Ok(vec![ip("2001:db8::1"), ip("192.0.2.1")])
+    );
+    assert_eq!(
+        scene.resolver.next_deadline(),
+        None,
+        "nothing is left behind"
     );
 }
 
@@ -528,26 +555,34 @@ fn silence_moves_on_to_the_next_server_and_later_lookups_begin_there() {
 
 #[test]
 fn total_silence_is_a_timeout_in_time() {
-    let mut scene = Scene::with_servers(1);
-    let (begun, id) = (scene.now, scene.begin("both.test"));
-    let mut sent = 0;
-    while let Some(deadline) = scene.resolver.next_deadline() {
-        sent += scene.transmits().len();
-        assert!(scene.resolver.finished().is_none());
-        scene.now = deadline;
-        scene.resolver.on_deadline(deadline);
+    // Ends by the lookup's time; by its attempts; by its time, with attempts left.
+    for (attempts_max, ends_ms, sent_expect) in [(4, 5_000, 8), (2, 3_000, 4), (16, 5_000, 8)] {
+        let mut scene = Scene::new(ResolverConfig {
+            servers: servers(1),
+            attempts_max,
+            ..ResolverConfig::default()
+        });
+        let (begun, id) = (scene.now, scene.begin("both.test"));
+        let mut sent = 0;
+        while let Some(deadline) = scene.resolver.next_deadline() {
+            sent += scene.transmits().len();
+            assert!(scene.resolver.finished().is_none());
+            scene.now = deadline;
+            scene.resolver.on_deadline(deadline);
+        }
+        assert_eq!(scene.now, begun + Duration::from_millis(ends_ms));
+        assert_eq!(scene.result(id), Err(DnsError::Timeout));
+        assert_eq!(sent, sent_expect);
+        assert_eq!(scene.resolver.counters().attempt_timeouts, sent as u64);
+        let again = scene.resolver.lookup("both.test", scene.now);
+        assert_eq!(
+            again,
+            Lookup::Failed(DnsError::Timeout),
+            "remembered briefly"
+        );
+        scene.wait(1_000);
+        scene.begin("both.test");
     }
-    assert_eq!(scene.now, begun + Duration::from_secs(5));
-    assert_eq!(scene.result(id), Err(DnsError::Timeout));
-    assert_eq!(sent, 8, "four attempts of each family");
-    let again = scene.resolver.lookup("both.test", scene.now);
-    assert_eq!(
-        again,
-        Lookup::Failed(DnsError::Timeout),
-        "remembered briefly"
-    );
-    scene.wait(1_000);
-    scene.begin("both.test");
 }
 
 #[test]

@@ -1,1 +1,18 @@
 //! Compiles rule text into bundles, and explains what a bundle does.
+//!
+//! The stages stand in [`pipeline`]. Text in, bundle out: no
+//! clock, no machine-dependent order and no path has a part in what is written, so that the same
+//! rule text always gives the same bundle.
+#![forbid(unsafe_code)]
+
+pub mod diagnostic;
+pub mod ir;
+pub mod limits;
+pub mod lower;
+pub mod operator;
+pub mod parse;
+pub mod pipeline;
+pub mod source;
+pub mod suggest;
+pub mod validate;
+pub mod value;

@@ -1,0 +1,407 @@
+//! Problems found in rule text, and how they are shown to a person.
+//!
+//! Stages report into [`Diagnostics`] and go on, so that one run tells everything. Rendering is
+//! separate and pure: text in, text out. Nothing here decides what is a problem.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+
+use crate::limits::{FILE_DIAGNOSTICS_MAX, SHOWN_LINE_CHARS_MAX};
+use crate::source::{FileId, Place, Sources, Span};
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// No bundle is made.
+    Error,
+    /// A bundle is made, but it may not do what its author wanted.
+    Warning,
+}
+
+/// One problem: where it is, what was found, what was expected and what may help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// What was found, as one sentence without a full stop.
+    pub message: String,
+    /// Where it was found.
+    pub span: Span,
+    /// What was expected instead.
+    pub expected: Option<String>,
+    /// A way out.
+    pub help: Option<String>,
+    /// Another place that belongs to the problem, and what is there.
+    pub related: Option<(Span, String)>,
+}
+
+impl Diagnostic {
+    /// An error at `span`.
+    pub fn error(span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, span, message.into())
+    }
+
+    /// A warning at `span`.
+    pub fn warning(span: Span, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, span, message.into())
+    }
+
+    fn new(severity: Severity, span: Span, message: String) -> Self {
+        Self {
+            severity,
+            message,
+            span,
+            expected: None,
+            help: None,
+            related: None,
+        }
+    }
+
+    /// Says what was expected.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    /// Says what may help.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Says what may help, if there is something to say.
+    #[must_use]
+    pub fn help_if(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// Points to another place that belongs to the problem.
+    #[must_use]
+    pub fn related(mut self, span: Span, message: impl Into<String>) -> Self {
+        self.related = Some((span, message.into()));
+        self
+    }
+}
+
+/// The problems of one run, without repetitions and bounded per file.
+#[derive(Debug, Default)]
+pub struct Diagnostics {
+    items: Vec<Diagnostic>,
+    seen: HashSet<(Span, String)>,
+    per_file: BTreeMap<(FileId, Severity), usize>,
+    errors_count: usize,
+    warnings_count: usize,
+}
+
+impl Diagnostics {
+    /// Records a problem, unless the same was already said about the same place.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        if !self
+            .seen
+            .insert((diagnostic.span, diagnostic.message.clone()))
+        {
+            return;
+        }
+        match diagnostic.severity {
+            Severity::Error => self.errors_count += 1,
+            Severity::Warning => self.warnings_count += 1,
+        }
+        let count = self
+            .per_file
+            .entry((diagnostic.span.file, diagnostic.severity))
+            .or_default();
+        *count += 1;
+        if *count <= FILE_DIAGNOSTICS_MAX {
+            self.items.push(diagnostic);
+        }
+    }
+
+    /// How many errors were found, shown or not.
+    #[must_use]
+    pub const fn errors_count(&self) -> usize {
+        self.errors_count
+    }
+
+    /// How many warnings were found, shown or not.
+    #[must_use]
+    pub const fn warnings_count(&self) -> usize {
+        self.warnings_count
+    }
+
+    /// The problems kept, in the order of the source.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&Diagnostic> {
+        let mut items: Vec<_> = self.items.iter().collect();
+        items.sort_by_key(|item| (item.span, item.severity));
+        items
+    }
+
+    /// Everything as text for a person: each problem with its line, then what was left out, then
+    /// how many there were. Empty if there is nothing to say.
+    #[must_use]
+    pub fn render(&self, sources: &Sources, colors: Colors) -> String {
+        let mut out = String::new();
+        for item in self.sorted() {
+            render_one(&mut out, item, sources, &colors);
+        }
+        for ((file, severity), count) in &self.per_file {
+            if let Some(more @ 1..) = count.checked_sub(FILE_DIAGNOSTICS_MAX) {
+                let noun = counted(more, colors.noun(*severity));
+                let name = printable(sources.name(*file));
+                let _ = writeln!(
+                    out,
+                    "{}: {noun} more in {name} not shown\n",
+                    colors.paint(*severity)
+                );
+            }
+        }
+        out
+    }
+}
+
+/// `1 error`, `2 errors`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Escape sequences around the parts of a rendered diagnostic; empty ones when the reader is not
+/// a terminal.
+#[derive(Clone, Copy, Debug)]
+pub struct Colors {
+    error: &'static str,
+    warning: &'static str,
+    frame: &'static str,
+    bold: &'static str,
+    reset: &'static str,
+}
+
+impl Colors {
+    /// Plain text.
+    pub const NONE: Self = Self {
+        error: "",
+        warning: "",
+        frame: "",
+        bold: "",
+        reset: "",
+    };
+    /// For terminals.
+    pub const ANSI: Self = Self {
+        error: "\u{1b}[1;31m",
+        warning: "\u{1b}[1;33m",
+        frame: "\u{1b}[1;34m",
+        bold: "\u{1b}[1m",
+        reset: "\u{1b}[0m",
+    };
+
+    const fn of(&self, severity: Severity) -> &'static str {
+        match severity {
+            Severity::Error => self.error,
+            Severity::Warning => self.warning,
+        }
+    }
+
+    const fn noun(&self, severity: Severity) -> &'static str {
+        match severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+
+    fn paint(&self, severity: Severity) -> String {
+        format!("{}{}{}", self.of(severity), self.noun(severity), self.reset)
+    }
+}
+
+fn render_one(out: &mut String, item: &Diagnostic, sources: &Sources, colors: &Colors) {
+    let place = sources.place(item.span);
+    let number = place.line_number.to_string();
+    let gutter = " ".repeat(number.len());
+    let Colors {
+        frame, bold, reset, ..
+    } = colors;
+    let message = printable(&item.message);
+    let _ = writeln!(
+        out,
+        "{}{bold}: {message}{reset}",
+        colors.paint(item.severity)
+    );
+    let _ = writeln!(
+        out,
+        "{gutter}{frame}-->{reset} {}",
+        position(sources, item.span, &place)
+    );
+    let (shown, before, width) = window(&place);
+    let underline = format!("{}{}", " ".repeat(before), "^".repeat(width));
+    let color = colors.of(item.severity);
+    let _ = writeln!(out, "{gutter} {frame}|{reset}");
+    let _ = writeln!(out, "{frame}{number} |{reset} {shown}");
+    let _ = writeln!(out, "{gutter} {frame}|{reset} {color}{underline}{reset}");
+    let mut note = |word: &str, text: &str| {
+        let text = printable(text);
+        let _ = writeln!(out, "{gutter} {frame}={reset} {bold}{word}:{reset} {text}");
+    };
+    if let Some(expected) = &item.expected {
+        note("expected", expected);
+    }
+    if let Some((span, text)) = &item.related {
+        let there = position(sources, *span, &sources.place(*span));
+        note("note", &format!("{text} at {there}"));
+    }
+    if let Some(help) = &item.help {
+        note("help", help);
+    }
+    out.push('\n');
+}
+
+fn position(sources: &Sources, span: Span, place: &Place<'_>) -> String {
+    format!(
+        "{}:{}:{}",
+        printable(sources.name(span.file)),
+        place.line_number,
+        place.column
+    )
+}
+
+/// The part of a line that is shown, how many characters of it stand before the mark, and how
+/// many are marked (at least one).
+fn window(place: &Place<'_>) -> (String, usize, usize) {
+    let count = |range: std::ops::Range<usize>| place.line.get(range).unwrap_or("").chars().count();
+    let before = count(0..place.covered.start);
+    let width = count(place.covered.clone());
+    // A long line is cut so that the mark stays visible with some text before it.
+    let skipped = if before + width.min(20) > SHOWN_LINE_CHARS_MAX {
+        before.saturating_sub(SHOWN_LINE_CHARS_MAX / 4)
+    } else {
+        0
+    };
+    let mut shown = String::from(if skipped > 0 { "…" } else { "" });
+    let lead = shown.chars().count();
+    shown.extend(
+        place
+            .line
+            .chars()
+            .skip(skipped)
+            .take(SHOWN_LINE_CHARS_MAX)
+            .map(visible),
+    );
+    let end = lead + SHOWN_LINE_CHARS_MAX;
+    if place
+        .line
+        .chars()
+        .nth(skipped + SHOWN_LINE_CHARS_MAX)
+        .is_some()
+    {
+        shown.push('…');
+    }
+    let before = before - skipped + lead;
+    (
+        shown.trim_end().to_owned(),
+        before,
+        width.min(end.saturating_sub(before)).max(1),
+    )
+}
+
+/// Control characters in a source must not reach a terminal. One character stays one, so that
+/// marks stay under what they mark.
+fn visible(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        // Marks that reorder text would show a line other than it is.
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c => c,
+    }
+}
+
+/// Text that is safe on a terminal and not longer than a screen or two.
+fn printable(text: &str) -> String {
+    const SHOWN_TEXT_CHARS_MAX: usize = 600;
+    let mut shown: String = text
+        .chars()
+        .take(SHOWN_TEXT_CHARS_MAX)
+        .map(visible)
+        .collect();
+    if text.chars().nth(SHOWN_TEXT_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::MemoryFiles;
+
+    fn loaded(text: &str) -> (Sources, FileId) {
+        let mut sources = Sources::default();
+        let file = sources
+            .load(&MemoryFiles::default().with("r.toml", text), "r.toml")
+            .unwrap();
+        (sources, file)
+    }
+
+    fn rendered(text: &str, range: std::ops::Range<usize>) -> String {
+        let (sources, file) = loaded(text);
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.report(Diagnostic::error(Span::new(file, range), "bad").expected("good"));
+        diagnostics.render(&sources, Colors::NONE)
+    }
+
+    #[test]
+    fn shows_the_line_and_marks_it() {
+        assert_eq!(
+            rendered("a = 1\nwörd = 2\n", 6..11),
+            "error: bad\n --> r.toml:2:1\n  |\n2 | wörd = 2\n  | ^^^^\n  = expected: good\n\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_span_at_the_end_is_marked() {
+        assert_eq!(
+            rendered("a\n", 2..2),
+            "error: bad\n --> r.toml:2:1\n  |\n2 | \n  | ^\n  = expected: good\n\n"
+        );
+    }
+
+    #[test]
+    fn long_lines_are_cut_around_the_mark() {
+        let text = format!("{}X{}", "a".repeat(5_000), "b".repeat(5_000));
+        let out = rendered(&text, 5_000..5_001);
+        let lines: Vec<_> = out.lines().collect();
+        assert!(
+            lines[3].chars().count() < SHOWN_LINE_CHARS_MAX + 10,
+            "{out}"
+        );
+        let column = lines[4].chars().position(|c| c == '^').unwrap();
+        assert_eq!(lines[3].chars().nth(column), Some('X'), "{out}");
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let out = rendered("a\u{1b}[31m\u{202e}\tb", 0..1);
+        assert!(!out.contains('\u{1b}') && !out.contains('\u{202e}') && !out.contains('\t'));
+    }
+
+    #[test]
+    fn says_each_thing_once_and_bounds_the_rest() {
+        let (sources, file) = loaded(&"x\n".repeat(300));
+        let mut diagnostics = Diagnostics::default();
+        for _ in 0..2 {
+            for line in 0..300 {
+                let span = Span::new(file, line * 2..line * 2 + 1);
+                diagnostics.report(Diagnostic::error(span, "bad"));
+            }
+        }
+        assert_eq!(diagnostics.errors_count(), 300);
+        assert_eq!(diagnostics.sorted().len(), FILE_DIAGNOSTICS_MAX);
+        let out = diagnostics.render(&sources, Colors::NONE);
+        assert!(
+            out.ends_with("error: 200 errors more in r.toml not shown\n\n"),
+            "{out}"
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! Bounds of the compiler: how much it reads and how much it says.
+//!
+//! Bounds on what a bundle may hold live in the ruleset crate, which enforces them again at load.
+
+/// Largest source file, in bytes. Offsets into a file are 32 bits wide.
+pub const SOURCE_FILE_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// Rules in one group over all phases, unless the caller asks for another bound.
+pub const GROUP_RULES_MAX_DEFAULT: usize = 1_000;
+
+/// Diagnostics kept for one file; the rest is only counted. A binary file given as a list would
+/// otherwise print a line for each of its own.
+pub const FILE_DIAGNOSTICS_MAX: usize = 100;
+
+/// Longest name of a group, rule or list, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// Longest description of a rule, in bytes.
+pub const DESCRIPTION_BYTES_MAX: usize = 1_024;
+
+/// Characters of a source line that a diagnostic shows.
+pub const SHOWN_LINE_CHARS_MAX: usize = 100;
+
+/// Earlier rules that each rule is compared with when looking for one that covers it. Keeps the
+/// search linear in the number of rules.
+pub const COVERING_CANDIDATES_MAX: usize = 2_000;
+
+const _: () = assert!(SOURCE_FILE_BYTES_MAX < u32::MAX as usize);

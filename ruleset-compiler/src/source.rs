@@ -1,0 +1,331 @@
+//! Source files: the only room that reads from the disk.
+//!
+//! A ruleset names its group files and lists by paths relative to itself. [`SourceFiles`] turns
+//! such a path into bytes: [`DiskFiles`] for people, [`MemoryFiles`] for tests and fuzzing.
+//! [`Sources`] keeps every file that was read, so that a [`Span`] can be shown later, and digests
+//! their contents. What the text means is the business of `parse`.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::limits::SOURCE_FILE_BYTES_MAX;
+
+/// Gives the contents of a source file by its path relative to the ruleset file.
+pub trait SourceFiles {
+    /// Reads one file whole.
+    ///
+    /// # Errors
+    /// Why it cannot be read, in words for the person who wrote the path.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+}
+
+/// Files on the disk, relative to one folder.
+#[derive(Debug)]
+pub struct DiskFiles {
+    folder: PathBuf,
+}
+
+impl DiskFiles {
+    /// Files relative to `folder`; absolute paths are taken as they are.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+        }
+    }
+
+    /// Splits the path of a ruleset file into the files beside it and its own name among them.
+    ///
+    /// # Errors
+    /// When the path does not end in a file name that is valid UTF-8.
+    pub fn beside(ruleset: &Path) -> Result<(Self, String), String> {
+        let name = ruleset
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| format!("`{}` does not name a file", ruleset.display()))?;
+        Ok((
+            Self::new(ruleset.parent().unwrap_or_else(|| Path::new(""))),
+            name.to_owned(),
+        ))
+    }
+}
+
+impl SourceFiles for DiskFiles {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(self.folder.join(path)).map_err(|error| error.to_string())
+    }
+}
+
+/// Files held in memory.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryFiles {
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl MemoryFiles {
+    /// Adds or replaces a file.
+    #[must_use]
+    pub fn with(mut self, path: impl Into<String>, contents: impl Into<Vec<u8>>) -> Self {
+        self.files.insert(path.into(), contents.into());
+        self
+    }
+}
+
+impl SourceFiles for MemoryFiles {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| "no such file".to_owned())
+    }
+}
+
+/// One file among the [`Sources`] of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(u32);
+
+/// A run of bytes in one source file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The file it lies in.
+    pub file: FileId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+/// A value and where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// What was written.
+    pub value: T,
+    /// Where.
+    pub span: Span,
+}
+
+/// The files read by one run, in the order they were read.
+#[derive(Debug, Default)]
+pub struct Sources {
+    files: Vec<SourceText>,
+}
+
+#[derive(Debug)]
+struct SourceText {
+    name: String,
+    text: String,
+    /// Byte offset of each line's start; computed when a diagnostic first points into the file.
+    line_starts: OnceCell<Vec<usize>>,
+}
+
+/// Why a file could not become source text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// It could not be read; the reason.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It is larger than [`SOURCE_FILE_BYTES_MAX`].
+    #[error("the file is larger than {} MiB", SOURCE_FILE_BYTES_MAX / (1024 * 1024))]
+    TooLarge,
+    /// It is not UTF-8.
+    #[error("line {line} is not valid UTF-8")]
+    NotUtf8 {
+        /// First line with a bad byte, from one.
+        line: usize,
+    },
+}
+
+/// One line of a file, and where in it a span lies.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// From one.
+    pub line_number: usize,
+    /// In characters, from one.
+    pub column: usize,
+    /// The line without its end.
+    pub line: &'a str,
+    /// Bytes of the line that the span covers; cut at the line's end.
+    pub covered: std::ops::Range<usize>,
+}
+
+impl Sources {
+    /// Reads a file through `files` and keeps it.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn load(&mut self, files: &dyn SourceFiles, path: &str) -> Result<FileId, LoadError> {
+        let bytes = files.read(path).map_err(LoadError::Unreadable)?;
+        if bytes.len() > SOURCE_FILE_BYTES_MAX {
+            return Err(LoadError::TooLarge);
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let valid = error
+                .as_bytes()
+                .get(..error.utf8_error().valid_up_to())
+                .unwrap_or(&[]);
+            LoadError::NotUtf8 {
+                line: 1 + valid.iter().filter(|byte| **byte == b'\n').count(),
+            }
+        })?;
+        Ok(self.add(path.to_owned(), text))
+    }
+
+    fn add(&mut self, name: String, text: String) -> FileId {
+        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        self.files.push(SourceText {
+            name,
+            text,
+            line_starts: OnceCell::new(),
+        });
+        id
+    }
+
+    /// The file's path as the ruleset spells it.
+    #[must_use]
+    pub fn name(&self, file: FileId) -> &str {
+        self.file(file).map_or("", |file| &file.name)
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self, file: FileId) -> &str {
+        self.file(file).map_or("", |file| &file.text)
+    }
+
+    /// The text that a span covers.
+    #[must_use]
+    pub fn snippet(&self, span: Span) -> &str {
+        self.text(span.file)
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or("")
+    }
+
+    /// Line and column of a span's start.
+    #[must_use]
+    pub fn place(&self, span: Span) -> Place<'_> {
+        let text = self.text(span.file);
+        let starts = self.line_starts(span.file);
+        let start = floor_char_boundary(text, span.start as usize);
+        let line_number = starts
+            .partition_point(|line_start| *line_start <= start)
+            .max(1);
+        let line_start = starts.get(line_number - 1).copied().unwrap_or(0);
+        let rest = text.get(line_start..).unwrap_or("");
+        let line = rest.split('\n').next().unwrap_or("").trim_end_matches('\r');
+        let from = (start - line_start).min(line.len());
+        let to = floor_char_boundary(text, span.end as usize).saturating_sub(line_start);
+        let column = 1 + line.get(..from).unwrap_or("").chars().count();
+        Place {
+            line_number,
+            column,
+            line,
+            covered: from..to.clamp(from, line.len()),
+        }
+    }
+
+    /// The start of the first file, for problems that belong to the ruleset as a whole.
+    #[must_use]
+    pub const fn start(&self) -> Span {
+        Span {
+            file: FileId(0),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// SHA-256 over the contents of all files in the order they were read, each after its length,
+    /// so that no two sets of contents give the same input. Names and paths are not part of it.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for file in &self.files {
+            hash.update((file.text.len() as u64).to_le_bytes());
+            hash.update(file.text.as_bytes());
+        }
+        hash.finalize().into()
+    }
+
+    fn file(&self, file: FileId) -> Option<&SourceText> {
+        self.files.get(file.0 as usize)
+    }
+
+    fn line_starts(&self, file: FileId) -> &[usize] {
+        self.file(file).map_or(&[], |file| {
+            file.line_starts.get_or_init(|| {
+                let after_ends = file.text.match_indices('\n').map(|(end, _)| end + 1);
+                std::iter::once(0).chain(after_ends).collect()
+            })
+        })
+    }
+}
+
+impl Span {
+    /// A span from byte offsets; files are small enough that they fit.
+    #[must_use]
+    pub fn new(file: FileId, range: std::ops::Range<usize>) -> Self {
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self {
+            file,
+            start: offset(range.start),
+            end: offset(range.end),
+        }
+    }
+}
+
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place_of(text: &str, range: std::ops::Range<usize>) -> (usize, usize, String, String) {
+        let mut sources = Sources::default();
+        let file = sources.add("f".into(), text.into());
+        let place = sources.place(Span::new(file, range));
+        let covered = place.line[place.covered.clone()].to_owned();
+        (
+            place.line_number,
+            place.column,
+            place.line.to_owned(),
+            covered,
+        )
+    }
+
+    #[test]
+    fn places() {
+        assert_eq!(place_of("ab\ncd", 3..5), (2, 1, "cd".into(), "cd".into()));
+        assert_eq!(place_of("ab\r\ncd", 1..2), (1, 2, "ab".into(), "b".into()));
+        assert_eq!(place_of("äöü x", 7..8), (1, 5, "äöü x".into(), "x".into()));
+        assert_eq!(place_of("ab\ncd", 1..5), (1, 2, "ab".into(), "b".into()));
+        assert_eq!(place_of("ab\n", 3..3), (2, 1, String::new(), String::new()));
+        assert_eq!(place_of("", 0..9), (1, 1, String::new(), String::new()));
+        assert_eq!(place_of("ä", 1..1), (1, 1, "ä".into(), String::new()));
+    }
+
+    #[test]
+    fn bad_bytes_are_named_by_line() {
+        let files = MemoryFiles::default().with("f", b"a\nb\n\xff".to_vec());
+        let error = Sources::default().load(&files, "f").unwrap_err();
+        assert_eq!(error, LoadError::NotUtf8 { line: 3 });
+    }
+
+    #[test]
+    fn the_digest_depends_on_where_a_file_ends() {
+        let digest = |a: &str, b: &str| {
+            let mut sources = Sources::default();
+            sources.add("a".into(), a.into());
+            sources.add("b".into(), b.into());
+            sources.digest()
+        };
+        assert_ne!(digest("x", "yz"), digest("xy", "z"));
+        assert_eq!(digest("x", "yz"), digest("x", "yz"));
+    }
+}

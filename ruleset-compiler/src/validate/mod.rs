@@ -1,0 +1,5 @@
+//! Checks over whole rules and rulesets: names and bounds, and what is probably not meant.
+
+pub mod doubtful;
+pub mod names;
+pub mod shadowed;

@@ -319,3 +319,224 @@ fn check_path(path: &[u8]) -> Result<&[u8], TargetError> {
         Err(TargetError::Path)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities() {
+        for (text, host, port) in [
+            ("example.com", Host::Domain("example.com"), None),
+            ("EXAMPLE.com:8080", Host::Domain("EXAMPLE.com"), Some(8080)),
+            ("example.com.", Host::Domain("example.com."), None),
+            ("a_b-c.d", Host::Domain("a_b-c.d"), None),
+            ("localhost", Host::Domain("localhost"), None),
+            (
+                "b\u{fc}cher.example",
+                Host::Domain("b\u{fc}cher.example"),
+                None,
+            ),
+            ("1.2.3.4.example", Host::Domain("1.2.3.4.example"), None),
+            ("1e3", Host::Domain("1e3"), None),
+            ("a.0xfg", Host::Domain("a.0xfg"), None),
+            ("127.0.0.1:1", Host::Ipv4(Ipv4Addr::LOCALHOST), Some(1)),
+            ("[::1]:65535", Host::Ipv6(Ipv6Addr::LOCALHOST), Some(65535)),
+            (
+                "[::ffff:1.2.3.4]",
+                Host::Ipv6(Ipv4Addr::new(1, 2, 3, 4).to_ipv6_mapped()),
+                None,
+            ),
+        ] {
+            let authority = Authority::parse(text.as_bytes()).expect(text);
+            assert_eq!(
+                (authority.host, authority.port, authority.text),
+                (host, port, text)
+            );
+        }
+        let long = format!("{}.{}", "a".repeat(63), "b.".repeat(94));
+        assert_eq!(long.len(), 252);
+        assert!(
+            Authority::parse(format!("{long}cc.").as_bytes()).is_err(),
+            "254 bytes"
+        );
+        assert!(
+            Authority::parse(format!("{long}c.").as_bytes()).is_ok(),
+            "253 and the root's dot"
+        );
+        assert_eq!(
+            Authority::parse(b"[::1]").expect("an address").host_text,
+            "::1"
+        );
+    }
+
+    #[test]
+    fn authorities_that_are_refused() {
+        let label = "a".repeat(64);
+        let cases: &[(&[u8], TargetError)] = &[
+            (b"", TargetError::Host),
+            (b".", TargetError::Host),
+            (b":80", TargetError::Host),
+            (b".a", TargetError::Host),
+            (b"a..b", TargetError::Host),
+            (b"a..", TargetError::Host),
+            (b"a b", TargetError::Host),
+            (b"a%2eb", TargetError::Host),
+            (b"a\\b", TargetError::Host),
+            (b"a\0", TargetError::Host),
+            (b"a\xff", TargetError::Host),
+            (b"a/b", TargetError::Host),
+            (b"*", TargetError::Host),
+            (label.as_bytes(), TargetError::Host),
+            (b"[::1", TargetError::Host),
+            (b"[::1]x", TargetError::Host),
+            (b"[fe80::1%eth0]", TargetError::Host),
+            (b"[fe80::1%25eth0]", TargetError::Host),
+            (b"[v1.x]", TargetError::Host),
+            (b"[1.2.3.4]", TargetError::Host),
+            (b"user@a", TargetError::Userinfo),
+            (b"user:pass@a", TargetError::Userinfo),
+            (b"@a", TargetError::Userinfo),
+            (b"::1", TargetError::Port),
+            (b"a:", TargetError::Port),
+            (b"a:0", TargetError::Port),
+            (b"a:080", TargetError::Port),
+            (b"a:65536", TargetError::Port),
+            (b"a:+80", TargetError::Port),
+            (b"a:80:80", TargetError::Port),
+            (b"a:80 ", TargetError::Port),
+            (b"127.1", TargetError::AmbiguousAddress),
+            (b"127.0.1", TargetError::AmbiguousAddress),
+            (b"0177.0.0.1", TargetError::AmbiguousAddress),
+            (b"127.0.0.01", TargetError::AmbiguousAddress),
+            (b"127.0.0.1.", TargetError::AmbiguousAddress),
+            (b"0x7f.0.0.1", TargetError::AmbiguousAddress),
+            (b"0x7f000001", TargetError::AmbiguousAddress),
+            (b"0X7F.0x1", TargetError::AmbiguousAddress),
+            (b"0x", TargetError::AmbiguousAddress),
+            (b"2130706433", TargetError::AmbiguousAddress),
+            (b"017700000001", TargetError::AmbiguousAddress),
+            (b"256.1.1.1", TargetError::AmbiguousAddress),
+            (b"1.2.3.4.5", TargetError::AmbiguousAddress),
+            (b"example.1", TargetError::AmbiguousAddress),
+        ];
+        for (bytes, error) in cases {
+            assert_eq!(
+                Authority::parse(bytes),
+                Err(*error),
+                "{}",
+                bytes.escape_ascii()
+            );
+        }
+    }
+
+    /// Scheme, authority and path, or the error.
+    fn absolute(method: MethodKind, target: &str) -> String {
+        match RequestTarget::parse(method, target.as_bytes()) {
+            Ok(RequestTarget::Absolute {
+                scheme,
+                authority,
+                path_and_query,
+            }) => {
+                let path = path_and_query.escape_ascii();
+                format!("{} {} {path}", scheme.as_str(), authority.text)
+            }
+            Ok(other) => format!("{other:?}"),
+            Err(error) => error.reason().to_owned(),
+        }
+    }
+
+    #[test]
+    fn absolute_targets() {
+        for (target, expected) in [
+            ("http://a", "http a /"),
+            ("HTTP://a:80/", "http a:80 /"),
+            ("https://a/b?c=d", "https a /b?c=d"),
+            ("ws://a/b", "ws a /b"),
+            ("http://a?x", "http a ?x"),
+            ("http://[::1]:8/x", "http [::1]:8 /x"),
+            ("http://a//b/../c", "http a //b/../c"),
+            ("http://a/@b:c", "http a /@b:c"),
+            ("http://a/b#c", "invalid character in the request target"),
+            ("http://a#c", "invalid character in the request target"),
+            ("http://a/b\tc", "invalid character in the request target"),
+            ("http://u@a/", "user information in the authority"),
+            ("http:///x", "invalid host"),
+            ("http://", "invalid host"),
+            ("http://a\\@b/", "user information in the authority"),
+            ("http://a\\b/", "invalid host"),
+            ("http://0x7f.1/", "ambiguous numeric host"),
+            ("ftp://a/", "unsupported scheme in the request target"),
+            ("://a/", "unsupported scheme in the request target"),
+            ("http:a", "invalid request target"),
+            ("http:/a", "invalid request target"),
+            ("a/b", "invalid request target"),
+            ("a:80", "invalid request target"),
+            ("*", "invalid request target"),
+            ("", "invalid request target"),
+            ("?x", "invalid request target"),
+        ] {
+            assert_eq!(absolute(MethodKind::Get, target), expected, "{target}");
+        }
+        assert_eq!(absolute(MethodKind::Options, "http://a"), "http a *");
+        assert_eq!(absolute(MethodKind::Options, "http://a/"), "http a /");
+        assert_eq!(absolute(MethodKind::Options, "http://a?x"), "http a ?x");
+    }
+
+    #[test]
+    fn the_other_forms_belong_to_their_methods() {
+        let parse = |method, target: &'static str| RequestTarget::parse(method, target.as_bytes());
+        assert_eq!(
+            parse(MethodKind::Get, "/a?b"),
+            Ok(RequestTarget::Origin(b"/a?b"))
+        );
+        assert_eq!(parse(MethodKind::Get, "/a#b"), Err(TargetError::Path));
+        assert_eq!(parse(MethodKind::Options, "*"), Ok(RequestTarget::Asterisk));
+        assert!(matches!(
+            parse(MethodKind::Connect, "a:443"),
+            Ok(RequestTarget::Authority(Authority {
+                port: Some(443),
+                ..
+            }))
+        ));
+        assert_eq!(
+            parse(MethodKind::Connect, "a"),
+            Err(TargetError::PortMissing)
+        );
+        assert_eq!(
+            parse(MethodKind::Connect, "[::1]"),
+            Err(TargetError::PortMissing)
+        );
+        assert_eq!(parse(MethodKind::Connect, "/"), Err(TargetError::Host));
+        assert!(parse(MethodKind::Connect, "http://a:443/").is_err());
+        assert!(parse(MethodKind::Connect, "a:443/").is_err());
+        assert_eq!(
+            parse(MethodKind::Connect, "u@a:443"),
+            Err(TargetError::Userinfo)
+        );
+    }
+
+    #[test]
+    fn host_fields_that_mean_the_target() {
+        let matches = |target: &str, scheme, host: &str| {
+            let target = Authority::parse(target.as_bytes()).expect(target);
+            host_matches(&target, scheme, host.as_bytes())
+        };
+        assert!(matches("a.example", Scheme::Http, "A.example"));
+        assert!(matches("a:80", Scheme::Http, "a"));
+        assert!(matches("a", Scheme::Https, "a:443"));
+        assert!(matches("[::1]", Scheme::Http, "[0:0::1]:80"));
+        assert!(!matches("a", Scheme::Http, "a:443"));
+        assert!(!matches("a:8080", Scheme::Http, "a"));
+        assert!(!matches("a", Scheme::Http, "b"));
+        assert!(!matches("a", Scheme::Http, "a."));
+        assert!(!matches("a", Scheme::Http, ""));
+        assert!(!matches("1.2.3.4", Scheme::Http, "1.2.3.5"));
+
+        let target = Authority::parse(b"a:8443").expect("an authority");
+        assert!(connect_host_matches(&target, b"A:8443"));
+        assert!(connect_host_matches(&target, b"A"));
+        assert!(!connect_host_matches(&target, b"a:443"));
+        assert!(!connect_host_matches(&target, b"b:8443"));
+    }
+}

@@ -379,3 +379,224 @@ fn is_grease(value: u16) -> bool {
     let [high, low] = value.to_be_bytes();
     high == low && low & 0x0f == 0x0a
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::Hello;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(bytes: &[u8]) -> Result<HelloParse, HelloError> {
+        ClientHello::new().parse(bytes)
+    }
+
+    #[test]
+    fn what_a_client_offers() {
+        let bytes = Hello::browser().to_records(usize::MAX);
+        let mut hello = ClientHello::new();
+        assert_eq!(
+            hello.parse(&bytes),
+            Ok(HelloParse::Complete { bytes: bytes.len() })
+        );
+        assert_eq!(hello.server_name(), Some("www.example.com"));
+        assert_eq!(hello.alpn().collect::<Vec<_>>(), [&b"h2"[..], b"http/1.1"]);
+        assert_eq!(
+            (hello.legacy_version(), hello.highest_version()),
+            (0x0303, 0x0304)
+        );
+        assert_eq!(hello.cipher_suites().len(), 15);
+        assert_eq!(hello.extensions().len(), 16);
+        assert_eq!(hello.signature_algorithms()[..2], [0x0403, 0x0804]);
+        assert!(!hello.has_encrypted_client_hello());
+        assert!(
+            hello
+                .cipher_suites()
+                .iter()
+                .chain(hello.extensions())
+                .all(|v| !is_grease(*v))
+        );
+
+        // Reused for one that offers next to nothing.
+        let bare = Hello {
+            extensions: None,
+            ..Hello::browser()
+        };
+        assert!(hello.parse(&bare.to_records(usize::MAX)).is_ok());
+        assert_eq!((hello.server_name(), hello.alpn().count()), (None, 0));
+        assert_eq!(hello.highest_version(), 0x0303);
+        assert!(hello.extensions().is_empty() && hello.signature_algorithms().is_empty());
+
+        let ech = Hello::browser().with(ENCRYPTED_CLIENT_HELLO, b"\0");
+        assert!(hello.parse(&ech.to_records(usize::MAX)).is_ok());
+        assert!(hello.has_encrypted_client_hello());
+    }
+
+    #[test]
+    fn server_names() {
+        let name_extension = |names: &[(u8, &[u8])]| {
+            let mut list = Vec::new();
+            for (kind, name) in names {
+                list.push(*kind);
+                list.extend_from_slice(&u16::try_from(name.len()).expect("short").to_be_bytes());
+                list.extend_from_slice(name);
+            }
+            let mut data = u16::try_from(list.len())
+                .expect("short")
+                .to_be_bytes()
+                .to_vec();
+            data.extend_from_slice(&list);
+            data
+        };
+        let parse_name = |data: &[u8]| {
+            let hello = Hello::browser()
+                .without(SERVER_NAME)
+                .with(SERVER_NAME, data);
+            let mut parsed = ClientHello::new();
+            parsed.parse(&hello.to_records(usize::MAX))?;
+            Ok(parsed.server_name().map(str::to_owned))
+        };
+        for name in ["a", "A.example", "xn--bcher-kva.example", "a_b.example"] {
+            assert_eq!(
+                parse_name(&name_extension(&[(0, name.as_bytes())])),
+                Ok(Some(name.into()))
+            );
+        }
+        let refused: &[&[u8]] = &[
+            b"",
+            b"a.",
+            b".a",
+            b"a..b",
+            b"a b",
+            b"a\0.b",
+            b"a:80",
+            b"u@a",
+            b"1.2.3.4",
+            b"127.1",
+            b"::1",
+            b"[::1]",
+            b"b\xc3\xbccher.example",
+            b"a/b",
+            b"*.a",
+        ];
+        for name in refused {
+            let found = parse_name(&name_extension(&[(0, name)]));
+            assert_eq!(
+                found,
+                Err(HelloError::ServerName),
+                "{}",
+                name.escape_ascii()
+            );
+        }
+        for data in [
+            name_extension(&[]),
+            name_extension(&[(0, b"a"), (0, b"b")]),
+            name_extension(&[(1, b"a")]),
+            Vec::new(),
+            b"\0\x04\0\0\x01aX".to_vec(),
+            b"\0\x05\0\0\x01a".to_vec(),
+        ] {
+            assert_eq!(parse_name(&data), Err(HelloError::ServerName), "{data:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_hellos_are_refused() {
+        let whole = |hello: &Hello| parse(&hello.to_records(usize::MAX));
+        let browser = Hello::browser;
+        assert_eq!(
+            whole(&browser().with(ALPN, b"\0\x03\x02h2")),
+            Err(HelloError::RepeatedExtension)
+        );
+        for (kind, data) in [
+            (ALPN, &b"\0\x04\x02h2"[..]),
+            (ALPN, b"\0\x03\x02h2x"),
+            (ALPN, b"\0\0"),
+            (ALPN, b"\0\x01\0"),
+            (SUPPORTED_VERSIONS, b"\x03\x03\x04\x03"),
+            (SUPPORTED_VERSIONS, b"\0"),
+            (SUPPORTED_VERSIONS, b"\x02\x0a\x0a"),
+            (SIGNATURE_ALGORITHMS, b"\0\x03\x04\x03\x04"),
+        ] {
+            let hello = browser().without(kind).with(kind, data);
+            assert_eq!(whole(&hello), Err(HelloError::Malformed), "{kind} {data:?}");
+        }
+        assert_eq!(
+            whole(&Hello {
+                cipher_suites: Vec::new(),
+                ..browser()
+            }),
+            Err(HelloError::Malformed)
+        );
+        let greedy = Hello {
+            cipher_suites: vec![0x1301; 513],
+            ..browser()
+        };
+        assert_eq!(whole(&greedy), Err(HelloError::Malformed));
+        let crowded = (0..129).fold(Hello::browser(), |hello, n| hello.with(0x5000 + n, b""));
+        assert_eq!(whole(&crowded), Err(HelloError::TooLarge));
+    }
+
+    #[test]
+    fn records_that_carry_no_hello_are_refused() {
+        for (bytes, error) in [
+            (&b"GET / HTTP/1.1"[..], HelloError::NotClientHello),
+            (b"\x15\x03\x03\0\x02\x02\x31", HelloError::NotClientHello),
+            (b"\x16\x02", HelloError::NotClientHello),
+            (b"\x16\x03\x01\0\x04\x02", HelloError::NotClientHello),
+            (b"\x16\x03\x01\0\0", HelloError::Malformed),
+            (b"\x16\x03\x01\x40\x01", HelloError::Malformed),
+            (b"\x16\x03\x01\0\x04\x01\x00\x40\x00", HelloError::TooLarge),
+            (b"\x16\x03\x01\0\x04\x01\xff\xff\xff", HelloError::TooLarge),
+            // More in the record than the message.
+            (b"\x16\x03\x01\0\x06\x01\0\0\x01xx", HelloError::Malformed),
+        ] {
+            assert_eq!(parse(bytes), Err(error), "{}", bytes.escape_ascii());
+        }
+        // Another record type in between, and a message in too many records.
+        let mut records = Hello::browser().to_records(100);
+        records[105] = 0x17;
+        assert_eq!(parse(&records), Err(HelloError::NotClientHello));
+        assert_eq!(
+            parse(&Hello::browser().to_records(1)),
+            Err(HelloError::TooLarge)
+        );
+    }
+
+    proptest! {
+        /// Cutting the message into records and the records into reads changes
+        /// nothing; what follows the message is left alone.
+        #[test]
+        fn cuts_change_nothing(record_bytes in 9..700usize, rest in prop::collection::vec(any::<u8>(), 0..8)) {
+            let mut expected = ClientHello::new();
+            expected.parse(&Hello::browser().to_records(usize::MAX)).expect("a hello");
+            let mut bytes = Hello::browser().to_records(record_bytes);
+            let message_bytes = bytes.len();
+            bytes.extend_from_slice(&rest);
+            let mut hello = ClientHello::new();
+            for end in 0..message_bytes {
+                prop_assert_eq!(hello.parse(&bytes[..end]), Ok(HelloParse::Incomplete));
+            }
+            prop_assert_eq!(hello.parse(&bytes), Ok(HelloParse::Complete { bytes: message_bytes }));
+            prop_assert_eq!(format!("{hello:?}"), format!("{expected:?}"));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(
+            edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = Hello::browser().to_records(200);
+            for (at, byte) in edits {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let mut hello = ClientHello::new();
+            let whole = hello.parse(&bytes);
+            if let Ok(HelloParse::Complete { .. }) = whole {
+                prop_assert_eq!(hello.ja4().as_str().len(), 36);
+            }
+            let cut = ClientHello::new().parse(&bytes[..end.index(bytes.len())]);
+            prop_assert!(cut == whole || cut == Ok(HelloParse::Incomplete));
+        }
+    }
+}

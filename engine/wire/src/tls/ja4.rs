@@ -162,3 +162,96 @@ fn hex_digit(nibble: u8) -> u8 {
         .copied()
         .unwrap_or(b'0')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::Hello;
+    use super::*;
+
+    fn ja4(hello: &Hello) -> String {
+        let mut parsed = ClientHello::new();
+        parsed
+            .parse(&hello.to_records(usize::MAX))
+            .expect("a hello");
+        parsed.ja4().to_string()
+    }
+
+    /// The example of the specification, with all its variations.
+    #[test]
+    fn fingerprints_of_the_specification() {
+        let hello = Hello::browser;
+        assert_eq!(ja4(&hello()), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+        let mut reordered = hello();
+        reordered.cipher_suites.reverse();
+        reordered.extensions.as_mut().expect("extensions").reverse();
+        assert_eq!(ja4(&reordered), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+        assert_eq!(
+            ja4(&hello().without(SERVER_NAME).without(ALPN)),
+            "t13i151400_8daaf6152771_e5627efa2ab1"
+        );
+        // Signature algorithms empty: no underscore before the hash.
+        assert_eq!(
+            ja4(&hello().without(13).with(13, b"\0\0")),
+            "t13d1516h2_8daaf6152771_6d807ffa2a79"
+        );
+        let bare = Hello {
+            extensions: None,
+            ..hello()
+        };
+        assert_eq!(ja4(&bare), "t12i150000_8daaf6152771_000000000000");
+        let only_grease = Hello {
+            cipher_suites: vec![0x0a0a],
+            ..hello()
+        };
+        assert_eq!(ja4(&only_grease), "t13d0016h2_000000000000_e5627efa2ab1");
+        let many = Hello {
+            cipher_suites: (1..200).collect(),
+            ..hello()
+        };
+        assert!(ja4(&many).starts_with("t13d9916h2_"));
+    }
+
+    #[test]
+    fn versions() {
+        for (version, expected) in [
+            (0x0304u16, "13"),
+            (0x0303, "12"),
+            (0x0302, "11"),
+            (0x0301, "10"),
+            (0x0300, "s3"),
+        ] {
+            let [high, low] = version.to_be_bytes();
+            let hello = Hello::browser()
+                .without(43)
+                .with(43, &[4, 0x1a, 0x1a, high, low]);
+            assert_eq!(ja4(&hello)[1..3], *expected);
+        }
+        let legacy = Hello {
+            legacy_version: 0x0302,
+            ..Hello::browser()
+        }
+        .without(43);
+        assert_eq!(ja4(&legacy)[1..3], *"11");
+        let draft = Hello::browser()
+            .without(43)
+            .with(43, &[4, 3, 4, 0x7f, 0x17]);
+        assert_eq!(ja4(&draft)[1..3], *"00");
+    }
+
+    #[test]
+    fn first_protocols() {
+        let cases: &[(&[u8], &[u8; 2])] = &[
+            (b"h2", b"h2"),
+            (b"http/1.1", b"h1"),
+            (b"x", b"xx"),
+            (&[0xab], b"ab"),
+            (&[0xab, 0xcd], b"ad"),
+            (&[0x30, 0xab], b"3b"),
+            (&[0x30, 0x31, 0xab, 0xcd], b"3d"),
+            (&[0x30, 0xab, 0xcd, 0x31], b"01"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(alpn_characters(name), **expected, "{}", name.escape_ascii());
+        }
+    }
+}

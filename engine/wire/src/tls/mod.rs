@@ -3,6 +3,8 @@
 mod alert;
 mod client_hello;
 mod ja4;
+#[cfg(test)]
+mod sample;
 
 pub use alert::{AlertDescription, fatal_alert};
 pub use client_hello::{ClientHello, HelloError, HelloParse};

@@ -1,3 +1,39 @@
-//! Measures a proxy honestly; and a fast test origin.
+//! `sallyport-load`: measures a proxy honestly; and a fast test origin.
+//!
+//! The rooms, in reading order: `cli` is what a person types; `plan` turns it into what is to be
+//! sent; `worker` sends it and times the answers; `histogram` keeps the times; `report` judges
+//! whether the meter itself was honest and prints. `origin` is the server at the far end. `net`
+//! and `http` are what both ends stand on. Nothing here is shared with the proxy: a framing fault
+//! that meter and subject had in common would be invisible.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod cli;
+mod error;
+mod histogram;
+mod http;
+mod net;
+mod origin;
+mod pattern;
+mod plan;
+mod report;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let outcome = match cli::Cli::parse().command {
+        cli::Command::Origin(args) => origin::server::run(&args).map(|()| true),
+        cli::Command::Run(args) => report::run(&args),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("sallyport-load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

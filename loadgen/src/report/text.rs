@@ -1,0 +1,138 @@
+//! The report as a person reads it.
+
+use std::fmt::{self, Write};
+
+use super::json::{MeterFigures, ProcessFigures, Report};
+use crate::histogram::merge::Summary;
+
+/// Renders the whole report.
+pub(super) fn render(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a String does not fail.
+    let _ = write_all(&mut text, report);
+    text
+}
+
+fn write_all(out: &mut String, report: &Report) -> fmt::Result {
+    write_head(out, report)?;
+    writeln!(
+        out,
+        "  requests    {:>12}   {:>12.1} /s",
+        report.requests_total, report.requests_per_second
+    )?;
+    writeln!(
+        out,
+        "  bodies      {:>9.1} MiB   {:>12.2} MiB/s",
+        report.body_bytes_total as f64 / 1_048_576.0,
+        report.body_bytes_per_second / 1_048_576.0
+    )?;
+    write_latency(out, "latency", &report.latency_us)?;
+    if report.connection_setup_us.count > 0 {
+        write_latency(out, "set-up", &report.connection_setup_us)?;
+        writeln!(
+            out,
+            "  connections {:>12} opened",
+            report.connections_opened_total
+        )?;
+    }
+    writeln!(out, "  errors      {:>12}", report.errors_total)?;
+    for (kind, count) in &report.errors {
+        let example = report.error_examples.get(kind).map_or("", String::as_str);
+        writeln!(out, "    {kind:<22} {count:>10}   {example}")?;
+    }
+    if let Some(process) = &report.process {
+        write_process(out, process)?;
+    }
+    write_meter(out, report.mode, &report.meter)
+}
+
+fn write_head(out: &mut String, report: &Report) -> fmt::Result {
+    let through = match (&report.proxy, report.tunnel) {
+        (Some(proxy), true) => format!(" through {proxy} (CONNECT)"),
+        (Some(proxy), false) => format!(" through {proxy}"),
+        (None, _) => String::new(),
+    };
+    let urls = report.urls.first().map_or("", String::as_str);
+    let more = match report.urls.len() {
+        0 | 1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    };
+    writeln!(out, "{urls}{more}{through}")?;
+    let kind = if report.new_connections {
+        "new connections"
+    } else {
+        "keep-alive"
+    };
+    let rate = report
+        .rate_intended
+        .map_or(String::new(), |rate| format!(" at {rate} requests/s"));
+    writeln!(
+        out,
+        "  {} loop{rate}, {} connections, {kind}, {} threads, {:.2} s after {:.2} s of warm-up",
+        report.mode, report.connections, report.threads, report.duration_s, report.warmup_s
+    )
+}
+
+fn write_latency(out: &mut String, name: &str, summary: &Summary) -> fmt::Result {
+    writeln!(
+        out,
+        "  {name:<11} p50 {}  p90 {}  p99 {}  p99.9 {}  max {}  mean {}",
+        Time(summary.p50),
+        Time(summary.p90),
+        Time(summary.p99),
+        Time(summary.p99_9),
+        Time(summary.max),
+        Time(summary.mean)
+    )
+}
+
+fn write_process(out: &mut String, process: &ProcessFigures) -> fmt::Result {
+    let each = process
+        .cpu_us_per_request
+        .map_or_else(|| "-".to_owned(), |us| format!("{us:.2}"));
+    writeln!(
+        out,
+        "  process     {each} us CPU a request ({:.0} % of a core, {:.0} % of it user), {:.1} MiB resident",
+        process.cpu_ratio * 100.0,
+        100.0 * process.cpu_user_us / process.cpu_us.max(1.0),
+        process.rss_bytes as f64 / 1_048_576.0
+    )
+}
+
+fn write_meter(out: &mut String, mode: &str, meter: &MeterFigures) -> fmt::Result {
+    write!(
+        out,
+        "  meter       busy {:.0} %",
+        meter.busy_ratio_max * 100.0
+    )?;
+    if mode == "open" {
+        write!(
+            out,
+            ", schedule lag p50 {} p99.9 {} max {}",
+            Time(meter.schedule_lag_us_p50),
+            Time(meter.schedule_lag_us_p99_9),
+            Time(meter.schedule_lag_us_max)
+        )?;
+    }
+    writeln!(out)?;
+    for warning in &meter.warnings {
+        writeln!(out, "  warning: {warning}")?;
+    }
+    for reason in &meter.void_reasons {
+        writeln!(out, "  VOID: {reason}")?;
+    }
+    Ok(())
+}
+
+/// Microseconds with a unit that suits their size.
+struct Time(f64);
+
+impl fmt::Display for Time {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            us if us < 1_000.0 => write!(out, "{us:.1} us"),
+            us if us < 1_000_000.0 => write!(out, "{:.2} ms", us / 1_000.0),
+            us => write!(out, "{:.2} s", us / 1_000_000.0),
+        }
+    }
+}

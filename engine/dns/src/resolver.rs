@@ -237,7 +237,10 @@ impl Resolver {
             match timer {
                 Timer::Query(query) => self.time_out_query(query, now),
                 Timer::Delay(lookup) => self.report(lookup, now),
-                Timer::Lookup(lookup) => self.end_lookup(lookup, now),
+                Timer::Lookup(lookup) => {
+                    self.report(lookup, now);
+                    self.remove_lookup(lookup);
+                }
             }
         }
     }
@@ -397,14 +400,15 @@ impl Resolver {
         if lookup.is_complete() {
             self.report(id, now);
             self.remove_lookup(id);
-        } else if lookup.has_addresses() && lookup.delay_ends.is_none() {
+        } else if lookup.has_addresses() {
             let ends = now + self.config.resolution_delay;
             lookup.delay_ends = Some(ends);
             self.timers.insert((ends, Timer::Delay(id)));
         }
     }
 
-    /// Caches what is known by now, and tells the waiters unless they have been told.
+    /// Caches what is known by now, what is open counting as timed out, and tells the waiters unless
+    /// they have been told.
     fn report(&mut self, id: LookupId, now: Instant) {
         let Some(lookup) = self.lookups.get_mut(&id) else {
             return;
@@ -425,15 +429,6 @@ impl Resolver {
         }
         self.finished
             .push_back((id, answer.map(|list| Addresses::new(list, expires, false))));
-    }
-
-    /// Time is up: what is open counts as timed out. A lookup that was reported keeps the cache
-    /// entry it has.
-    fn end_lookup(&mut self, id: LookupId, now: Instant) {
-        if self.lookups.get(&id).is_some_and(|lookup| !lookup.reported) {
-            self.report(id, now);
-        }
-        self.remove_lookup(id);
     }
 
     /// Forgets a lookup, its timers and its queries.
@@ -473,6 +468,13 @@ impl Resolver {
         let open = self.queries.remove(&query)?;
         self.timers.remove(&(open.deadline, Timer::Query(query)));
         Some(open)
+    }
+
+    /// True if nothing is in flight and no table holds a trace of what was.
+    #[cfg(test)]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let tables = [self.names.len(), self.lookups.len(), self.queries.len()];
+        tables == [0; 3] && self.timers.is_empty() && self.finished.is_empty()
     }
 
     fn message_id(&mut self) -> u16 {

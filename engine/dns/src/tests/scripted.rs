@@ -322,6 +322,32 @@ fn a_late_family_is_waited_for_briefly_and_joins_the_cache_later() {
 }
 
 #[test]
+fn a_family_that_never_comes_leaves_a_partial_answer() {
+    let mut scene = Scene::with_servers(1);
+    let id = scene.begin("both.test");
+    let transmits = scene.transmits();
+    let first = transmits
+        .iter()
+        .find(|t| question_type(t) == RecordType::A)
+        .unwrap();
+    scene.deliver(first, &scene.zone.answer(&first.message));
+    scene.wait(50);
+    assert_eq!(scene.result(id), Ok(vec![ip("192.0.2.1")]));
+    while let Some(deadline) = scene.resolver.next_deadline() {
+        scene.now = deadline;
+        scene.resolver.on_deadline(deadline);
+        scene.transmits();
+    }
+    assert!(
+        scene.resolver.is_at_rest(),
+        "reported once, and nothing is left behind"
+    );
+    let partial = scene.cached("both.test").unwrap();
+    assert_eq!(partial.as_slice(), [ip("192.0.2.1")]);
+    assert_eq!(partial.expires(), scene.now + Duration::from_secs(30));
+}
+
+#[test]
 fn a_reported_lookup_that_left_the_cache_begins_anew() {
     let mut scene = Scene::with_servers(1);
     scene.zone.ttl = 1;
@@ -449,6 +475,53 @@ fn a_truncated_answer_is_asked_for_again_over_tcp() {
         ),
         (2, 2, 2)
     );
+}
+
+#[test]
+fn only_the_truncated_part_of_a_chain_goes_over_tcp() {
+    let mut scene = Scene::with_servers(1);
+    (scene.zone.follows_aliases, scene.zone.negative_ttl) = (false, None);
+    let id = scene.begin("alias.test");
+    scene.serve(|transmit, answer| {
+        let is_alias = answer.queries[0].name == tld("alias.test.");
+        answer.metadata.truncation = is_alias && transmit.transport == Transport::Udp;
+    });
+    assert_eq!(scene.result(id).unwrap().len(), 2);
+    let counters = scene.resolver.counters();
+    assert_eq!((counters.queries_udp, counters.queries_tcp), (4, 2));
+}
+
+#[test]
+fn an_answer_truncated_even_over_tcp_is_a_failure() {
+    let mut scene = Scene::with_servers(1);
+    let id = scene.begin("both.test");
+    let mut answers = 0;
+    scene.serve(|_, answer| {
+        answer.metadata.truncation = true;
+        answers += 1;
+        assert!(answers <= 4, "asked without end");
+    });
+    assert_eq!(scene.result(id), Err(DnsError::ServerFailure));
+}
+
+#[test]
+fn addresses_are_distinct_and_bounded_and_so_are_records() {
+    let fill = |count: u16, distinct: u16| {
+        let mut scene = Scene::with_servers(1);
+        let id = scene.begin("four.test");
+        scene.serve(|_, answer| {
+            answer.answers.clear();
+            for index in 0..count {
+                let [high, low] = (index % distinct).to_be_bytes();
+                let address = RData::A(A([10, 0, high, low].into()));
+                answer.add_answer(record(&tld("four.test."), 60, address));
+            }
+        });
+        scene.result(id).map(|addresses| addresses.len())
+    };
+    assert_eq!(fill(512, 3), Ok(3));
+    assert_eq!(fill(512, 512), Ok(32));
+    assert_eq!(fill(513, 3), Err(DnsError::ServerFailure));
 }
 
 #[test]

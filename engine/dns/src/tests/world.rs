@@ -161,7 +161,7 @@ impl World {
             "never finished: {:?}",
             self.waiting
         );
-        assert_eq!(self.resolver.counters().lookups_in_flight, 0);
+        assert!(self.resolver.is_at_rest());
         assert!(self.resolver.counters().cache_entries <= 12);
     }
 

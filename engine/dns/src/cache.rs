@@ -7,7 +7,7 @@
 //! otherwise: an expired entry is not handed out and stays until the hand or a new answer for the
 //! same name overwrites it.
 //!
-//! What is worth keeping, and for how long, is `resolver.rs`'s to say.
+//! How long an answer is kept is for `question.rs` and `lookup.rs` to say.
 
 use std::hash::BuildHasher;
 use std::net::IpAddr;

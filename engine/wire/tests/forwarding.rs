@@ -141,7 +141,7 @@ fn edits(strip: &[&str], set: &[(&str, &str)]) -> HeaderEdits {
 fn edits_strip_and_replace_but_not_what_frames_or_routes() {
     let how = How {
         edits: edits(
-            &["cookie", "host", "via", "content-length"],
+            &["cookie", "host", "via", "content-length", "expect"],
             &[
                 ("x-set", "new"),
                 ("content-length", "1"),
@@ -151,11 +151,11 @@ fn edits_strip_and_replace_but_not_what_frames_or_routes() {
         ),
         ..PLAIN
     };
-    let text = "POST / HTTP/1.1\r\nHost: a\r\nCookie: c\r\nX-Set: old\r\nX-Evil: kept\r\n\
+    let text = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nCookie: c\r\nX-Set: old\r\nX-Evil: kept\r\n\
                 Content-Length: 3\r\nx-set: older\r\n\r\n";
     assert_eq!(
         forward_request(text, &how),
-        "POST /p?q HTTP/1.1\r\nHost: origin:8080\r\nX-Evil: kept\r\nx-set: new\r\nVia: 1.1 gate\r\n\
+        "POST /p?q HTTP/1.1\r\nHost: origin:8080\r\nExpect: 100-continue\r\nX-Evil: kept\r\nx-set: new\r\nVia: 1.1 gate\r\n\
          Content-Length: 3\r\n\r\n"
     );
     assert_eq!(how.edits.first_invalid(), Some("host"));

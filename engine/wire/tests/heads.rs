@@ -273,6 +273,32 @@ fn limits_hold_to_the_byte() {
     assert_eq!(refused, Err(HeadError::HeadTooLarge));
 }
 
+/// What never brings a line end is refused at the limit all the same.
+#[test]
+fn waiting_for_a_line_ends_at_the_limits() {
+    let limits = HeadLimits {
+        head_bytes_max: 1000,
+        headers_max: 5,
+        uri_bytes_max: 100,
+    };
+    let outcome = |start: &str| {
+        let mut buf = start.as_bytes().to_vec();
+        let mut head = RequestHead::new();
+        while buf.len() < 2000 {
+            let seen = buf.len();
+            buf.push(b'y');
+            match head.parse_after(seen, &buf, &limits) {
+                Ok(Parse::Incomplete) => {}
+                other => return (other, buf.len()),
+            }
+        }
+        (Ok(Parse::Incomplete), buf.len())
+    };
+    assert_eq!(outcome("GET /"), (Err(HeadError::UriTooLong), 160));
+    let in_fields = outcome("GET / HTTP/1.1\r\nHost: a\r\nX: ");
+    assert_eq!(in_fields, (Err(HeadError::HeadTooLarge), 1000));
+}
+
 /// No more than 128 field lines, even when the configuration asks for more.
 #[test]
 fn the_tables_capacity_is_a_limit_too() {

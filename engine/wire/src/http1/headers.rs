@@ -212,8 +212,9 @@ pub(crate) fn collect(
         }
     }
     // The last line, and the empty one that ends the head.
-    check_line_end(head, head.len())?;
-    check_line_end(head, head.len().saturating_sub(2))?;
+    if !head.ends_with(b"\r\n\r\n") {
+        return Err(HeadError::LineEnding);
+    }
     if options.names_fields {
         hop_by_hop::mark_named(head, fields);
     }

@@ -242,3 +242,8 @@ const _: () = {
     // end while the log stalls without a line being lost.
     assert!(CONNECTIONS_DEFAULT * 600 <= LOG_BUFFER_BYTES_MIN + LOG_OVERFLOW_BYTES);
 };
+
+// ---- ruleset ----
+
+/// Most bytes of a bundle file; it is held in memory once, shared by all shards.
+pub const BUNDLE_BYTES_MAX: u64 = 1024 * MIB as u64;

@@ -6,6 +6,19 @@
 //!
 //! `main` loads it at start and on SIGHUP; every other room takes the checked types.
 
+mod check;
 pub mod checked;
+mod error;
+mod keys;
+mod load;
+mod raw;
+mod sections;
+mod values;
 
 pub use checked::Config;
+pub use error::{ConfigErrors, Place, Problem};
+pub use keys::KEYS;
+pub use load::{Overrides, Surroundings};
+
+#[cfg(test)]
+mod tests;

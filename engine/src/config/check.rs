@@ -1,0 +1,81 @@
+//! From the values of a file to a [`Config`]: the tables in the order of the documentation, and
+//! what concerns more than one of them.
+
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+
+use super::checked::Config;
+use super::load::Surroundings;
+use super::raw::{Report, Section};
+use super::sections;
+use super::values::{self, Wrong};
+use crate::limits::SHARDS_MAX;
+
+/// Reads everything. The result is right only if nothing was reported.
+pub(super) fn check(
+    root: Section<'_>,
+    report: &Report<'_>,
+    text: &str,
+    surroundings: &Surroundings<'_>,
+) -> Config {
+    let shards_default = surroundings.cores.clamp(1, SHARDS_MAX);
+    let shards = root.count("shards", shards_default, 1..=SHARDS_MAX).value;
+    let config = Config {
+        id: id(text, surroundings),
+        ruleset: ruleset(&root, surroundings),
+        shards,
+        listeners: sections::listeners(&root),
+        dns: sections::dns(root.section("dns"), surroundings),
+        hosts: sections::hosts(&root, report),
+        guard: sections::guard(root.section("guard")),
+        tls: sections::tls(root.section("tls")),
+        tunnel: sections::tunnel(root.section("tunnel")),
+        timeouts: sections::timeouts(root.section("timeouts")),
+        limits: sections::limits(root.section("limits"), shards),
+        pool: sections::pool(root.section("pool")),
+        connect: sections::connect(root.section("connect")),
+        headers: sections::headers(root.section("headers"), report),
+        responses: sections::responses(root.section("responses"), surroundings),
+        log: sections::log(root.section("log"), &surroundings.base_dir()),
+        drain: sections::drain(root.section("drain")),
+    };
+    root.finish();
+    config
+}
+
+/// The command line's ruleset, or the file's.
+fn ruleset(root: &Section<'_>, surroundings: &Surroundings<'_>) -> PathBuf {
+    const EXPECTED: &str = "the path of a compiled ruleset (.spb)";
+    let ruleset = root.read("ruleset", |value| match values::text(value, EXPECTED)? {
+        "" => Err(Wrong::value(value, EXPECTED)),
+        path => Ok(surroundings.base_dir().join(path)),
+    });
+    if let Some(path) = &surroundings.overrides.ruleset {
+        return path.clone();
+    }
+    if let Some(placed) = ruleset {
+        return placed.value;
+    }
+    if !root.is_present("ruleset") {
+        let found = "nothing".to_owned();
+        let expected = format!("{EXPECTED}, here or with --ruleset");
+        root.wrong("ruleset", None, &Wrong { found, expected });
+    }
+    PathBuf::new()
+}
+
+fn id(text: &str, surroundings: &Surroundings<'_>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(text.as_bytes());
+    if let Some(ruleset) = &surroundings.overrides.ruleset {
+        // No text contains this byte, so no text looks like another with an override.
+        hash.update([0xff]);
+        hash.update(ruleset.as_os_str().as_encoded_bytes());
+    }
+    hash.finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! The one list of keys: what the parser asks for, what `docs/configuration.md` documents and what
+//! a misspelled key is compared with. Tests hold the three together.
+
+/// Every key, whole. `hosts`, `headers.request.set` and `headers.response.set` are tables with
+/// free names; `listener` is a list of tables.
+pub const KEYS: &[&str] = &[
+    "ruleset",
+    "shards",
+    "listener.address",
+    "listener.protocol",
+    "dns.servers",
+    "dns.attempts",
+    "dns.attempt_timeout",
+    "dns.lookup_timeout",
+    "dns.case_mixing",
+    "dns.ttl_min",
+    "dns.ttl_max",
+    "dns.negative_ttl_max",
+    "dns.cache_entries",
+    "dns.ipv4",
+    "dns.ipv6",
+    "dns.resolution_delay",
+    "hosts",
+    "guard.allow",
+    "guard.deny",
+    "guard.ports",
+    "tls.mode",
+    "tunnel.unknown_protocol",
+    "tunnel.fronting",
+    "tunnel.idle_timeout",
+    "tunnel.lifetime_max",
+    "tunnel.sniff_timeout",
+    "timeouts.head",
+    "timeouts.keep_alive",
+    "timeouts.connect_attempt",
+    "timeouts.connect",
+    "timeouts.response",
+    "timeouts.body_idle",
+    "timeouts.linger",
+    "limits.connections",
+    "limits.connections_per_client",
+    "limits.tunnels_per_client",
+    "limits.requests_per_second_per_client",
+    "limits.head_bytes",
+    "limits.headers",
+    "limits.uri_bytes",
+    "limits.chunk_extension_bytes",
+    "limits.trailer_bytes",
+    "limits.buffer_bytes",
+    "pool.idle_per_destination",
+    "pool.idle_total",
+    "pool.idle_timeout",
+    "connect.happy_eyeballs_delay",
+    "headers.via",
+    "headers.forwarded",
+    "headers.x_forwarded_for",
+    "headers.request.strip",
+    "headers.request.set",
+    "headers.response.strip",
+    "headers.response.set",
+    "responses.reveal_rule",
+    "responses.page",
+    "log.access",
+    "log.query",
+    "log.on_overflow",
+    "log.buffer_bytes",
+    "log.flush_interval",
+    "log.rotate_bytes",
+    "log.rotate_keep",
+    "log.level",
+    "log.format",
+    "drain.timeout",
+];
+
+/// Keys and tables that are planned: a person who writes them has not misspelled anything.
+const PLANNED: &[&str] = &[
+    "admin",
+    "cache",
+    "identity",
+    "listener.proxy_protocol",
+    "listener.trusted",
+    "tls.ca",
+    "tls.scope",
+    "tls.upstream",
+    "upstream_proxy",
+];
+
+/// What to say to the writer of a key that does not exist.
+pub(super) fn help_for(unknown: &str) -> Option<String> {
+    if PLANNED.contains(&unknown) {
+        return Some("this version does not serve it yet; remove it".to_owned());
+    }
+    let (parent, name) = unknown.rsplit_once('.').unwrap_or(("", unknown));
+    let same_table = KEYS.iter().filter_map(|key| next_part(key, parent));
+    let (nearest, distance) = same_table
+        .map(|part| (part, distance(part, name)))
+        .min_by_key(|&(_, distance)| distance)?;
+    if distance <= name.len().div_ceil(3) {
+        return Some(format!("did you mean `{nearest}`?"));
+    }
+    // The right name in the wrong table.
+    let elsewhere = KEYS
+        .iter()
+        .find(|key| key.rsplit('.').next() == Some(name))?;
+    Some(format!("did you mean `{elsewhere}`?"))
+}
+
+/// The part of `key` that follows the table `parent`, if it lies in that table.
+fn next_part<'a>(key: &'a str, parent: &str) -> Option<&'a str> {
+    let rest = match parent {
+        "" => key,
+        _ => key.strip_prefix(parent)?.strip_prefix('.')?,
+    };
+    rest.split('.').next()
+}
+
+/// Levenshtein's distance in bytes; both texts are a few dozen bytes.
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (left_index, left_byte) in left.bytes().enumerate() {
+        let mut diagonal = left_index;
+        let mut before = left_index + 1;
+        for (cell, right_byte) in row.iter_mut().skip(1).zip(right.bytes()) {
+            let replaced = diagonal + usize::from(left_byte != right_byte);
+            diagonal = *cell;
+            before = replaced.min(diagonal + 1).min(before + 1);
+            *cell = before;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = left_index + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_edits() {
+        for (left, right, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("head", "haed", 2),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(left, right), expected, "{left} {right}");
+            assert_eq!(distance(right, left), expected, "{right} {left}");
+        }
+    }
+
+    #[test]
+    fn help_names_the_likely_key() {
+        assert_eq!(help_for("timeouts.haed").unwrap(), "did you mean `head`?");
+        assert_eq!(help_for("timeout").unwrap(), "did you mean `timeouts`?");
+        assert_eq!(
+            help_for("dns.head_bytes").unwrap(),
+            "did you mean `limits.head_bytes`?"
+        );
+        assert!(help_for("admin").unwrap().contains("yet"));
+        assert_eq!(help_for("completely_different"), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! Where a configuration comes from: the only code of this room that reads files.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::check::check;
+use super::checked::Config;
+use super::error::{ConfigErrors, Problem};
+use super::raw::{Report, Section};
+use crate::limits::CONFIG_FILE_BYTES_MAX;
+
+/// What the command line says in place of the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--ruleset`; relative to the current folder, unlike paths in the file.
+    pub ruleset: Option<PathBuf>,
+}
+
+/// All that a configuration depends on beside its text.
+pub struct Surroundings<'a> {
+    /// The file; paths in it are relative to its folder, and problems name it.
+    pub file: &'a Path,
+    /// What the command line says.
+    pub overrides: &'a Overrides,
+    /// The default of `shards`.
+    pub cores: usize,
+    /// Reads a file that the configuration names, or `/etc/resolv.conf`.
+    pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+}
+
+impl Surroundings<'_> {
+    /// What paths in the file are relative to.
+    pub(super) fn base_dir(&self) -> PathBuf {
+        self.file.parent().map(Path::to_owned).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings")
+            .field("file", &self.file)
+            .field("overrides", &self.overrides)
+            .field("cores", &self.cores)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration file and what it names: `/etc/resolv.conf` if it lists no
+    /// name server, and `responses.page`. The ruleset is not opened.
+    ///
+    /// # Errors
+    /// Every problem of the file, or that it cannot be read.
+    pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigErrors> {
+        let fault = |message| ConfigErrors {
+            problems: vec![Problem::of_file(path, message)],
+        };
+        let bytes = read(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            fault(format!(
+                "not UTF-8 at byte {}",
+                error.utf8_error().valid_up_to()
+            ))
+        })?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self::parse(
+            &text,
+            &Surroundings {
+                file: path,
+                overrides,
+                cores,
+                read: &read,
+            },
+        )
+    }
+
+    /// Checks the text of a configuration. Pure, but for what `surroundings` reads.
+    ///
+    /// # Errors
+    /// Every problem of the text, in its order.
+    pub fn parse(text: &str, surroundings: &Surroundings<'_>) -> Result<Self, ConfigErrors> {
+        let report = Report::new(surroundings.file, text);
+        let table = report.parse();
+        let config = table.as_ref().map(|table| {
+            check(
+                Section::root(&report, table.get_ref()),
+                &report,
+                text,
+                surroundings,
+            )
+        });
+        report.finish(config)
+    }
+}
+
+/// Reads a file of a bounded size.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let bound = CONFIG_FILE_BYTES_MAX as u64 + 1;
+    std::fs::File::open(path)?
+        .take(bound)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() > CONFIG_FILE_BYTES_MAX {
+        let message = format!("larger than {CONFIG_FILE_BYTES_MAX} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}

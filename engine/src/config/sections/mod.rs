@@ -1,0 +1,16 @@
+//! The tables of the file, one room for those that belong together. Each function reads one table,
+//! reports what is wrong with it, and returns something that the caller may use only if nothing was.
+
+mod destinations;
+mod headers;
+mod listeners;
+mod log;
+mod names;
+mod serving;
+
+pub(super) use destinations::{guard, hosts};
+pub(super) use headers::{headers, responses};
+pub(super) use listeners::listeners;
+pub(super) use log::log;
+pub(super) use names::dns;
+pub(super) use serving::{connect, drain, limits, pool, timeouts, tls, tunnel};

@@ -1,0 +1,253 @@
+//! How requests are served: `[tls]`, `[tunnel]`, `[timeouts]`, `[limits]`, `[pool]`, `[connect]`,
+//! `[drain]`.
+
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use crate::config::checked::{
+    Connect, Drain, Fronting, Limits, Pool, Timeouts, Tls, TlsMode, Tunnel, UnknownProtocol,
+};
+use crate::config::raw::{Placed, Section};
+use crate::config::values::{Wrong, show_duration, show_size};
+use crate::limits as bounds;
+use crate::limits::{DURATION_MAX, DURATION_MIN};
+
+/// What is done with TLS.
+pub(in crate::config) fn tls(section: Section<'_>) -> Tls {
+    let mode = section.read("mode", tls_mode);
+    section.finish();
+    Tls {
+        mode: mode.map_or(TlsMode::Passthrough, |placed| placed.value),
+    }
+}
+
+fn tls_mode(value: &DeValue<'_>) -> Result<TlsMode, Wrong> {
+    match value.as_str() {
+        Some("passthrough") => Ok(TlsMode::Passthrough),
+        Some("intercept") => Err(Wrong::value(
+            value,
+            r#""passthrough": this version cannot intercept yet"#,
+        )),
+        _ => Err(Wrong::value(value, r#""passthrough""#)),
+    }
+}
+
+/// CONNECT tunnels.
+pub(in crate::config) fn tunnel(section: Section<'_>) -> Tunnel {
+    let tunnel = Tunnel {
+        unknown_protocol: section.choice(
+            "unknown_protocol",
+            UnknownProtocol::Deny,
+            &[
+                ("deny", UnknownProtocol::Deny),
+                ("allow", UnknownProtocol::Allow),
+            ],
+        ),
+        fronting: section.choice(
+            "fronting",
+            Fronting::Deny,
+            &[
+                ("deny", Fronting::Deny),
+                ("alert", Fronting::Alert),
+                ("allow", Fronting::Allow),
+            ],
+        ),
+        idle_timeout: time(
+            &section,
+            "idle_timeout",
+            bounds::TUNNEL_IDLE_TIMEOUT_DEFAULT,
+        ),
+        lifetime_max: lifetime(&section),
+        sniff_timeout: time(
+            &section,
+            "sniff_timeout",
+            bounds::TUNNEL_SNIFF_TIMEOUT_DEFAULT,
+        ),
+    };
+    section.finish();
+    tunnel
+}
+
+fn lifetime(section: &Section<'_>) -> Option<Duration> {
+    if section.is_text("lifetime_max", "off") || !section.is_present("lifetime_max") {
+        return None;
+    }
+    Some(time(section, "lifetime_max", DURATION_MAX))
+}
+
+/// How long each step may take.
+pub(in crate::config) fn timeouts(section: Section<'_>) -> Timeouts {
+    let connect = time(&section, "connect", bounds::CONNECT_TIMEOUT_DEFAULT);
+    // The default gives way to what the file says of its partner.
+    let connect_attempt = section.duration(
+        "connect_attempt",
+        bounds::CONNECT_ATTEMPT_TIMEOUT_DEFAULT.min(connect),
+        DURATION_MIN..=DURATION_MAX,
+    );
+    if connect_attempt.value > connect {
+        let found = show_duration(connect_attempt.value);
+        let expected = format!("at most timeouts.connect, {}", show_duration(connect));
+        section.wrong(
+            "connect_attempt",
+            connect_attempt.span,
+            &Wrong { found, expected },
+        );
+    }
+    let timeouts = Timeouts {
+        head: time(&section, "head", bounds::HEAD_TIMEOUT_DEFAULT),
+        keep_alive: time(&section, "keep_alive", bounds::KEEP_ALIVE_TIMEOUT_DEFAULT),
+        connect_attempt: connect_attempt.value,
+        connect,
+        response: time(&section, "response", bounds::RESPONSE_TIMEOUT_DEFAULT),
+        body_idle: time(&section, "body_idle", bounds::BODY_IDLE_TIMEOUT_DEFAULT),
+        linger: time(&section, "linger", bounds::LINGER_TIMEOUT_DEFAULT),
+    };
+    section.finish();
+    timeouts
+}
+
+fn time(section: &Section<'_>, name: &'static str, default: Duration) -> Duration {
+    section
+        .duration(name, default, DURATION_MIN..=DURATION_MAX)
+        .value
+}
+
+/// What clients and shards may use.
+pub(in crate::config) fn limits(section: Section<'_>, shards: usize) -> Limits {
+    let connections = section.count(
+        "connections",
+        bounds::CONNECTIONS_DEFAULT,
+        shards..=bounds::CONNECTIONS_MAX,
+    );
+    let per_client = |name, default| {
+        section
+            .count(name, default, 1..=bounds::CONNECTIONS_MAX)
+            .value
+    };
+    let requests_per_second = section.count(
+        "requests_per_second_per_client",
+        0,
+        0..=bounds::REQUESTS_PER_SECOND_MAX,
+    );
+    let head_bytes = section
+        .size(
+            "head_bytes",
+            bounds::HEAD_BYTES_DEFAULT,
+            bounds::HEAD_BYTES_MIN..=bounds::HEAD_BYTES_MAX,
+        )
+        .value;
+    let limits = Limits {
+        connections: connections.value,
+        connections_per_shard: connections
+            .value
+            .checked_div(shards)
+            .unwrap_or_default()
+            .max(1),
+        connections_per_client: per_client(
+            "connections_per_client",
+            bounds::CONNECTIONS_PER_CLIENT_DEFAULT,
+        ),
+        tunnels_per_client: per_client("tunnels_per_client", bounds::TUNNELS_PER_CLIENT_DEFAULT),
+        requests_per_second_per_client: u32::try_from(requests_per_second.value)
+            .ok()
+            .filter(|&rate| rate != 0),
+        head_bytes,
+        headers: section
+            .count(
+                "headers",
+                bounds::HEADERS_DEFAULT,
+                bounds::HEADERS_MIN..=bounds::HEADERS_MAX,
+            )
+            .value,
+        uri_bytes: uri_bytes(&section, head_bytes).value,
+        chunk_extension_bytes: section
+            .size(
+                "chunk_extension_bytes",
+                bounds::CHUNK_EXTENSION_BYTES_DEFAULT,
+                0..=bounds::CHUNK_EXTENSION_BYTES_MAX,
+            )
+            .value,
+        trailer_bytes: section
+            .size(
+                "trailer_bytes",
+                bounds::TRAILER_BYTES_DEFAULT,
+                0..=bounds::TRAILER_BYTES_MAX,
+            )
+            .value,
+        buffer_bytes: section
+            .size(
+                "buffer_bytes",
+                bounds::BUFFER_BYTES_DEFAULT,
+                bounds::BUFFER_BYTES_MIN..=bounds::BUFFER_BYTES_MAX,
+            )
+            .value,
+    };
+    section.finish();
+    limits
+}
+
+/// Below the size of the head that it is in, by default half of it at most.
+fn uri_bytes(section: &Section<'_>, head_bytes: usize) -> Placed<usize> {
+    let default = bounds::URI_BYTES_DEFAULT.min(head_bytes / 2);
+    let any = bounds::URI_BYTES_MIN..=bounds::HEAD_BYTES_MAX;
+    let uri_bytes = section.size("uri_bytes", default, any);
+    if uri_bytes.value >= head_bytes {
+        let found = show_size(uri_bytes.value as u64);
+        let expected = format!(
+            "less than limits.head_bytes, {}",
+            show_size(head_bytes as u64)
+        );
+        section.wrong(
+            "uri_bytes",
+            uri_bytes.span.clone(),
+            &Wrong { found, expected },
+        );
+    }
+    uri_bytes
+}
+
+/// Idle upstream connections.
+pub(in crate::config) fn pool(section: Section<'_>) -> Pool {
+    let count = |name, default| {
+        section
+            .count(name, default, 0..=bounds::POOL_IDLE_MAX)
+            .value
+    };
+    let pool = Pool {
+        idle_per_destination: count(
+            "idle_per_destination",
+            bounds::POOL_IDLE_PER_DESTINATION_DEFAULT,
+        ),
+        idle_total: count("idle_total", bounds::POOL_IDLE_TOTAL_DEFAULT),
+        idle_timeout: time(&section, "idle_timeout", bounds::POOL_IDLE_TIMEOUT_DEFAULT),
+    };
+    section.finish();
+    pool
+}
+
+/// Dialing.
+pub(in crate::config) fn connect(section: Section<'_>) -> Connect {
+    let delay = section.duration(
+        "happy_eyeballs_delay",
+        bounds::HAPPY_EYEBALLS_DELAY_DEFAULT,
+        bounds::HAPPY_EYEBALLS_DELAY_MIN..=bounds::HAPPY_EYEBALLS_DELAY_MAX,
+    );
+    section.finish();
+    Connect {
+        happy_eyeballs_delay: delay.value,
+    }
+}
+
+/// The end of the process.
+pub(in crate::config) fn drain(section: Section<'_>) -> Drain {
+    let timeout = section.duration(
+        "timeout",
+        bounds::DRAIN_TIMEOUT_DEFAULT,
+        Duration::ZERO..=DURATION_MAX,
+    );
+    section.finish();
+    Drain {
+        timeout: timeout.value,
+    }
+}

@@ -1,0 +1,743 @@
+//! The configuration as a whole: examples, defaults, every kind of problem, and the documentation.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::checked::{AccessSink, Config, FileSink, Fronting, HostPort, Ports};
+use super::keys::KEYS;
+use super::raw::{Report, Section};
+use super::{ConfigErrors, Overrides, Surroundings};
+
+const DOCUMENTATION: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../docs/configuration.md"
+));
+
+/// Every key, none at its default.
+const FULL: &str = r#"
+ruleset = "rules.spb"
+shards = 3
+[[listener]]
+address = "127.0.0.1:3128"
+protocol = "http"
+[[listener]]
+address = "[::1]:0"
+[dns]
+servers = ["127.0.0.1:5353", "2001:db8::53"]
+attempts = 3
+attempt_timeout = "900ms"
+lookup_timeout = "4s"
+case_mixing = false
+ttl_min = "2s"
+ttl_max = "30m"
+negative_ttl_max = "10s"
+cache_entries = 5
+ipv4 = true
+ipv6 = false
+resolution_delay = "0s"
+[hosts]
+"A.Origin.Test." = ["127.0.0.1", "::1"]
+"bücher.example" = ["192.0.2.1"]
+[guard]
+allow = ["127.0.0.0/8", "::1"]
+deny = ["10.0.0.0/8"]
+ports = "any"
+[tls]
+mode = "passthrough"
+[tunnel]
+unknown_protocol = "allow"
+fronting = "alert"
+idle_timeout = "2h"
+lifetime_max = "1d"
+sniff_timeout = "3s"
+[timeouts]
+head = "1s"
+keep_alive = "2s"
+connect_attempt = "3s"
+connect = "4s"
+response = "5s"
+body_idle = "6s"
+linger = "7s"
+[limits]
+connections = 300
+connections_per_client = 20
+tunnels_per_client = 10
+requests_per_second_per_client = 1_000
+head_bytes = "64KiB"
+headers = 100
+uri_bytes = 8192
+chunk_extension_bytes = 0
+trailer_bytes = 0
+buffer_bytes = "16MiB"
+[pool]
+idle_per_destination = 1
+idle_total = 2
+idle_timeout = "3s"
+[connect]
+happy_eyeballs_delay = "100ms"
+[headers]
+via = "edge-1"
+forwarded = true
+x_forwarded_for = true
+request.strip = ["X-Secret", "cookie"]
+request.set = { X-Zone = "blue" }
+[headers.response]
+strip = ["Server"]
+set = { X-Proxy = "yes" }
+[responses]
+reveal_rule = true
+page = "refused.html"
+[log]
+access = "access.jsonl"
+query = true
+on_overflow = "drop"
+buffer_bytes = "4MiB"
+flush_interval = "1s"
+rotate_bytes = "1GiB"
+rotate_keep = 3
+level = "debug"
+format = "json"
+[drain]
+timeout = "5s"
+"#;
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    match path.to_str() {
+        Some("/etc/resolv.conf") => Ok(b"# none\nsearch x\nnameserver 192.0.2.53\n".to_vec()),
+        Some("/etc/sallyport/refused.html") => Ok(b"<p>no</p>".to_vec()),
+        Some("/etc/sallyport/large.html") => Ok(vec![b'x'; 1 << 17]),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+fn parse_with(text: &str, overrides: &Overrides) -> Result<Config, ConfigErrors> {
+    let file = Path::new("/etc/sallyport/sallyport.toml");
+    Config::parse(
+        text,
+        &Surroundings {
+            file,
+            overrides,
+            cores: 2,
+            read: &read,
+        },
+    )
+}
+
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    parse_with(text, &Overrides::default())
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = parse(FULL).unwrap();
+    assert_eq!(config.ruleset, PathBuf::from("/etc/sallyport/rules.spb"));
+    assert_eq!((config.shards, config.listeners.len()), (3, 2));
+    let servers: Vec<_> = config.dns.servers.iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["127.0.0.1:5353", "[2001:db8::53]:53"]);
+    let names: Vec<_> = config.hosts.keys().map(String::as_str).collect();
+    assert_eq!(names, ["a.origin.test", "xn--bcher-kva.example"]);
+    assert_eq!(config.guard.allow.len(), 2);
+    assert_eq!(config.guard.ports, Ports::Any);
+    assert_eq!(config.tunnel.fronting, Fronting::Alert);
+    assert_eq!(
+        config.tunnel.lifetime_max,
+        Some(Duration::from_secs(86_400))
+    );
+    assert_eq!(config.timeouts.linger, Duration::from_secs(7));
+    assert_eq!(
+        (
+            config.limits.connections,
+            config.limits.connections_per_shard
+        ),
+        (300, 100)
+    );
+    assert_eq!(config.limits.requests_per_second_per_client, Some(1000));
+    assert_eq!(config.limits.head_bytes, 65_536);
+    assert_eq!(config.headers.request.strip, ["cookie", "x-secret"]);
+    assert_eq!(
+        config.headers.request.set,
+        [("X-Zone".to_owned(), "blue".to_owned())]
+    );
+    let page = config.responses.page.unwrap();
+    assert_eq!(
+        (page.content_type, &*page.body),
+        ("text/html; charset=utf-8", &b"<p>no</p>"[..])
+    );
+    let path = PathBuf::from("/etc/sallyport/access.jsonl");
+    let file = FileSink {
+        path,
+        rotate_bytes: Some(1 << 30),
+        rotate_keep: 3,
+    };
+    assert_eq!(config.log.access, AccessSink::File(file));
+    assert_eq!(config.drain.timeout, Duration::from_secs(5));
+}
+
+#[test]
+fn the_parser_knows_exactly_the_listed_keys() {
+    let overrides = Overrides::default();
+    let file = Path::new("/etc/sallyport/sallyport.toml");
+    let surroundings = Surroundings {
+        file,
+        overrides: &overrides,
+        cores: 2,
+        read: &read,
+    };
+    let report = Report::new(file, FULL);
+    let table = report.parse().unwrap();
+    let root = Section::root(&report, table.get_ref());
+    super::check::check(root, &report, FULL, &surroundings);
+    let listed: BTreeSet<_> = KEYS.iter().map(ToString::to_string).collect();
+    assert_eq!(report.asked(), listed);
+    assert_eq!(listed.len(), KEYS.len(), "a key is listed twice");
+    for key in KEYS {
+        assert!(full_has(key), "{key} is missing in the full example");
+    }
+}
+
+/// Whether the full example sets `key`.
+fn full_has(key: &str) -> bool {
+    let table: toml::Table = FULL.parse().unwrap();
+    let mut value = toml::Value::Table(table);
+    for part in key.split('.') {
+        let inner = match &value {
+            toml::Value::Array(list) => list.first().and_then(|first| first.get(part)),
+            other => other.get(part),
+        };
+        let Some(inner) = inner.cloned() else {
+            return false;
+        };
+        value = inner;
+    }
+    true
+}
+
+/// Key and default of each row of the documentation's tables.
+fn documented() -> Vec<(&'static str, Option<&'static str>)> {
+    let rows = DOCUMENTATION
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let (key, rest) = row.split_once("` | ").unwrap();
+        let mut cells = rest.split(" | ");
+        let default = cells.nth(1).unwrap();
+        (
+            key,
+            default
+                .strip_prefix('`')
+                .and_then(|default| default.strip_suffix('`')),
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn the_documentation_has_exactly_the_listed_keys() {
+    let documented: Vec<_> = documented().into_iter().map(|(key, _)| key).collect();
+    let listed: BTreeSet<_> = KEYS.iter().copied().collect();
+    assert_eq!(documented.iter().copied().collect::<BTreeSet<_>>(), listed);
+    assert_eq!(documented.len(), listed.len(), "a key is documented twice");
+}
+
+#[test]
+fn the_documented_defaults_are_the_defaults() {
+    let (mut text, mut listener) = (String::new(), String::new());
+    for (key, default) in documented() {
+        let Some(default) = default else { continue };
+        match key.strip_prefix("listener.") {
+            Some(name) => listener.push_str(&format!("{name} = {default}\n")),
+            None => text.push_str(&format!("{key} = {default}\n")),
+        }
+    }
+    assert!(text.lines().count() > 50);
+    let documented = parse(&format!("ruleset = 'r'\n{text}[[listener]]\n{listener}")).unwrap();
+    let empty = parse("ruleset = 'r'").unwrap();
+    assert_eq!(
+        Config {
+            id: empty.id.clone(),
+            ..documented
+        },
+        empty
+    );
+    assert_eq!(empty.dns.servers, ["192.0.2.53:53".parse().unwrap()]);
+    assert_eq!(empty.shards, 2);
+}
+
+#[test]
+fn the_documentation_s_example_is_right() {
+    let example = DOCUMENTATION
+        .split("```toml")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    parse(example).unwrap();
+}
+
+#[test]
+fn the_command_line_s_ruleset_wins() {
+    let overrides = Overrides {
+        ruleset: Some("x.spb".into()),
+    };
+    let with = parse_with("", &overrides).unwrap();
+    assert_eq!(with.ruleset, PathBuf::from("x.spb"));
+    let both = parse_with("ruleset = 'r.spb'", &overrides).unwrap();
+    assert_eq!(both.ruleset, PathBuf::from("x.spb"));
+    assert_ne!(both.id, with.id);
+    assert_ne!(both.id, parse("ruleset = 'r.spb'").unwrap().id);
+    assert_eq!(both.id.len(), 16);
+}
+
+#[test]
+fn defaults_give_way_to_their_partners() {
+    let config = parse(
+        "ruleset = 'r'\n[timeouts]\nconnect = '1s'\n[dns]\nlookup_timeout = '1s'\nttl_max = '0s'\n\
+         [limits]\nhead_bytes = '8KiB'\n",
+    )
+    .unwrap();
+    assert_eq!(config.timeouts.connect_attempt, Duration::from_secs(1));
+    assert_eq!(config.dns.attempt_timeout, Duration::from_secs(1));
+    assert_eq!(config.dns.ttl_min, Duration::ZERO);
+    assert_eq!(config.limits.uri_bytes, 4096);
+}
+
+/// Text, the line and key of its one problem, and words of the message or help.
+const WRONG: &[(&str, usize, &str, &str)] = &[
+    (
+        "shards = 0",
+        1,
+        "shards",
+        "found the integer 0, expected an integer from 1 to 1024",
+    ),
+    ("shards = -1", 1, "shards", "found the integer -1"),
+    ("shards = 1.5", 1, "shards", "found the number 1.5"),
+    ("shard = 1", 1, "shard", "did you mean `shards`?"),
+    (
+        "[timeouts]\nhead = 10",
+        2,
+        "timeouts.head",
+        "found the integer 10, expected a duration",
+    ),
+    (
+        "[timeouts]\nhead = '10'",
+        2,
+        "timeouts.head",
+        "expected a duration",
+    ),
+    (
+        "[timeouts]\nhead = '0s'",
+        2,
+        "timeouts.head",
+        r#"expected "1ms" to "7d""#,
+    ),
+    (
+        "[timeouts]\nhead = '99999999999999999999s'",
+        2,
+        "timeouts.head",
+        "a duration",
+    ),
+    (
+        "[timeouts]\nhead = '99999999999999999d'",
+        2,
+        "timeouts.head",
+        "a duration",
+    ),
+    (
+        "[timeouts]\nhaed = '1s'",
+        2,
+        "timeouts.haed",
+        "did you mean `head`?",
+    ),
+    (
+        "timeouts = 3",
+        1,
+        "timeouts",
+        "expected a table: [timeouts]",
+    ),
+    (
+        "[timeouts]\nconnect = '1s'\nconnect_attempt = '2s'",
+        3,
+        "timeouts.connect_attempt",
+        "at most",
+    ),
+    (
+        "[admin]\naddress = 'x'",
+        1,
+        "admin",
+        "this version does not serve it yet",
+    ),
+    (
+        "[listener]\naddress = '127.0.0.1:1'",
+        1,
+        "listener",
+        "[[listener]]",
+    ),
+    (
+        "[[listener]]\naddress = 'localhost:1'",
+        2,
+        "listener.address",
+        "an address and a port",
+    ),
+    (
+        "[[listener]]\nprotocol = 'https'",
+        2,
+        "listener.protocol",
+        "does not serve",
+    ),
+    (
+        "[[listener]]\nprotocol = 'gopher'",
+        2,
+        "listener.protocol",
+        "expected \"http\"",
+    ),
+    (
+        "[[listener]]\n[[listener]]",
+        2,
+        "listener.address",
+        "that no listener before it has",
+    ),
+    ("[dns]\nservers = []", 2, "dns.servers", "a list of 1 to 8"),
+    (
+        "[dns]\nservers = ['1.1.1.1', 'dns.example']",
+        2,
+        "dns.servers",
+        "\"dns.example\"",
+    ),
+    (
+        "[dns]\nservers = '1.1.1.1'",
+        2,
+        "dns.servers",
+        "a list of 1 to 8",
+    ),
+    (
+        "[dns]\nipv4 = false\nipv6 = false",
+        3,
+        "dns.ipv6",
+        "at least one address family",
+    ),
+    (
+        "[dns]\nttl_min = '2h'",
+        2,
+        "dns.ttl_min",
+        "at most dns.ttl_max, \"1h\"",
+    ),
+    (
+        "[dns]\nattempt_timeout = '6s'",
+        2,
+        "dns.attempt_timeout",
+        "at most dns.lookup_timeout",
+    ),
+    (
+        "[hosts]\n'a..b' = ['1.1.1.1']",
+        2,
+        "hosts.a..b",
+        "a domain name",
+    ),
+    (
+        "[hosts]\nb = '1.1.1.1'",
+        2,
+        "hosts.b",
+        "a list of 1 to 16 addresses",
+    ),
+    ("[hosts]\nb = ['c']", 2, "hosts.b", "expected an address"),
+    (
+        "[hosts]\nb = ['1.1.1.1']\nB = ['1.1.1.1']",
+        3,
+        "hosts.B",
+        "another spelling",
+    ),
+    (
+        "[guard]\nallow = ['10.0.0.1/8']",
+        2,
+        "guard.allow",
+        "\"10.0.0.0/8\"",
+    ),
+    (
+        "[guard]\nallow = ['10.0.0.0/33']",
+        2,
+        "guard.allow",
+        "expected a network",
+    ),
+    ("[guard]\nports = 'all'", 2, "guard.ports", "or \"any\""),
+    (
+        "[guard]\nports = [0]",
+        2,
+        "guard.ports",
+        "a port from 1 to 65535",
+    ),
+    (
+        "[guard]\nports = [65536]",
+        2,
+        "guard.ports",
+        "a port from 1 to 65535",
+    ),
+    (
+        "[tls]\nmode = 'intercept'",
+        2,
+        "tls.mode",
+        "cannot intercept yet",
+    ),
+    (
+        "[tunnel]\nfronting = 'permit'",
+        2,
+        "tunnel.fronting",
+        r#""deny" or "alert" or "allow""#,
+    ),
+    (
+        "[limits]\nconnections = 1",
+        2,
+        "limits.connections",
+        "from 2 to",
+    ),
+    (
+        "[limits]\nhead_bytes = '1TiB'",
+        2,
+        "limits.head_bytes",
+        "expected a size",
+    ),
+    (
+        "[limits]\nhead_bytes = '1KiB'",
+        2,
+        "limits.head_bytes",
+        r#""8KiB" to "256KiB""#,
+    ),
+    (
+        "[limits]\nuri_bytes = '32KiB'",
+        2,
+        "limits.uri_bytes",
+        "less than limits.head_bytes",
+    ),
+    ("[headers]\nvia = 'a b'", 2, "headers.via", "a token"),
+    (
+        "[headers.request]\nstrip = ['Host']",
+        2,
+        "headers.request.strip",
+        "does not control",
+    ),
+    (
+        "[headers.request]\nset = { Te = 'x' }",
+        2,
+        "headers.request.set.Te",
+        "does not control",
+    ),
+    (
+        "[headers.request]\nset = { A = \"x\\ny\" }",
+        2,
+        "headers.request.set.A",
+        "visible ASCII",
+    ),
+    (
+        "[headers.request]\nset = { A = 'x', a = 'y' }",
+        2,
+        "headers.request.set.a",
+        "once",
+    ),
+    (
+        "[headers.request]\nstrip = ['a']\nset.A = 'x'",
+        3,
+        "headers.request.set.A",
+        "`strip`",
+    ),
+    (
+        "[responses]\npage = 'absent.html'",
+        2,
+        "responses.page",
+        "a file that can be read",
+    ),
+    (
+        "[responses]\npage = 'large.html'",
+        2,
+        "responses.page",
+        "at most 65536 bytes",
+    ),
+    (
+        "[log]\naccess = 'unix:'",
+        2,
+        "log.access",
+        "expected a path",
+    ),
+    (
+        "[log]\naccess = 'kafka://x:1'",
+        2,
+        "log.access",
+        "syslog+udp",
+    ),
+    (
+        "[log]\naccess = 'syslog+udp://x'",
+        2,
+        "log.access",
+        "syslog+udp",
+    ),
+    (
+        "[log]\nrotate_bytes = '1GiB'",
+        2,
+        "log.rotate_bytes",
+        "log.access to be a path",
+    ),
+    (
+        "[log]\naccess = 'a'\nrotate_bytes = 5",
+        3,
+        "log.rotate_bytes",
+        "\"1MiB\" or more",
+    ),
+];
+
+#[test]
+fn what_is_wrong_is_told_with_line_and_key() {
+    let overrides = Overrides {
+        ruleset: Some("r".into()),
+    };
+    for &(text, line, key, words) in WRONG {
+        let errors = parse_with(text, &overrides).expect_err(text);
+        let shown = errors.to_string();
+        assert_eq!(errors.problems.len(), 1, "{text}\n{shown}");
+        let problem = &errors.problems[0];
+        assert_eq!(problem.key.as_deref(), Some(key), "{text}\n{shown}");
+        assert!(shown.contains(words), "{text}\n{shown}");
+        let place = problem.place.as_ref().unwrap();
+        // Names of tables that come in another order than written are judged by their own line.
+        let line = if text.contains("B = ") {
+            place.line
+        } else {
+            line
+        };
+        assert_eq!(place.line, line, "{text}\n{shown}");
+        assert_eq!(place.text, text.lines().nth(line - 1).unwrap(), "{shown}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_order() {
+    let text = "shards = 0\nunknown = 1\n[dns]\nattempts = 99\nipv4 = 1\n[log]\nlevel = 'loud'\n";
+    let errors = parse(text).unwrap_err();
+    let lines: Vec<_> = errors
+        .problems
+        .iter()
+        .map(|problem| problem.place.as_ref().map(|at| at.line))
+        .collect();
+    // The missing ruleset has no place.
+    assert_eq!(lines, [Some(1), Some(2), Some(4), Some(5), Some(7), None]);
+}
+
+#[test]
+fn a_problem_is_shown_with_its_line() {
+    let errors = parse("ruleset = 'r'\n[timeouts]\n  head = 10\n").unwrap_err();
+    let expected = r#"/etc/sallyport/sallyport.toml:3:10: timeouts.head: found the integer 10, expected a duration such as "500ms", "10s", "5m", "1h" or "2d"
+   |
+ 3 |   head = 10
+   |          ^^"#;
+    assert_eq!(errors.to_string(), expected);
+}
+
+#[test]
+fn faults_of_syntax_are_told_alone() {
+    let errors = parse("a = \nb = 'x\nshards = 0").unwrap_err();
+    assert!(errors.problems.len() >= 2, "{errors}");
+    assert!(
+        errors.problems.iter().all(|problem| problem.key.is_none()),
+        "{errors}"
+    );
+}
+
+#[test]
+fn without_any_name_server_nothing_starts() {
+    let file = Path::new("x.toml");
+    let overrides = Overrides {
+        ruleset: Some("r".into()),
+    };
+    let empty = |_: &Path| Ok(b"nameserver\nnameserver fe80::1%eth0\noptions x".to_vec());
+    let surroundings = Surroundings {
+        file,
+        overrides: &overrides,
+        cores: 1,
+        read: &empty,
+    };
+    let errors = Config::parse("", &surroundings).unwrap_err();
+    assert_eq!(errors.problems[0].key.as_deref(), Some("dns.servers"));
+    let absent = |_: &Path| Err(io::ErrorKind::NotFound.into());
+    let surroundings = Surroundings {
+        read: &absent,
+        ..surroundings
+    };
+    assert!(Config::parse("", &surroundings).is_err());
+    assert!(Config::parse("dns.servers = ['192.0.2.1']", &surroundings).is_ok());
+}
+
+#[test]
+fn sinks_are_told_apart() {
+    let sink = |text: &str| {
+        let text = format!("ruleset = 'r'\n[log]\naccess = '{text}'\n");
+        parse(&text).unwrap().log.access
+    };
+    let at = |host: &str, port| HostPort {
+        host: host.to_owned(),
+        port,
+    };
+    assert_eq!(sink("off"), AccessSink::Off);
+    assert_eq!(sink("stdout"), AccessSink::Stdout);
+    assert_eq!(sink("unix:/run/s"), AccessSink::UnixStream("/run/s".into()));
+    assert_eq!(
+        sink("unix-datagram:s"),
+        AccessSink::UnixDatagram("/etc/sallyport/s".into())
+    );
+    assert_eq!(
+        sink("syslog+udp://log.example:514"),
+        AccessSink::SyslogUdp(at("log.example", 514))
+    );
+    assert_eq!(
+        sink("syslog+tcp://[::1]:601"),
+        AccessSink::SyslogTcp(at("::1", 601))
+    );
+}
+
+#[test]
+fn a_file_is_loaded_from_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sallyport.toml");
+    std::fs::write(
+        &file,
+        "ruleset = 'r'\ndns.servers = ['192.0.2.1']\nresponses.page = 'p'",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("p"), "no").unwrap();
+    let config = Config::load(&file, &Overrides::default()).unwrap();
+    assert_eq!(config.ruleset, folder.path().join("r"));
+    assert_eq!(&*config.responses.page.unwrap().body, b"no");
+    std::fs::write(&file, b"# \xff").unwrap();
+    assert!(
+        Config::load(&file, &Overrides::default())
+            .unwrap_err()
+            .to_string()
+            .contains("UTF-8")
+    );
+    let absent = Config::load(&folder.path().join("absent"), &Overrides::default());
+    assert!(absent.unwrap_err().to_string().contains("cannot be read"));
+}
+
+proptest! {
+    /// Whatever is in the file, an answer comes back and can be shown, on lines that exist.
+    #[test]
+    fn any_text_gets_an_answer(
+        lines in prop::collection::vec(
+            (0..KEYS.len(), r#"([0-9]{1,20}|"[ -~]{0,8}"|\[\]|true|"[0-9]{1,22}(ms|s|d|KiB)"|\PC{0,6})"#),
+            0..12,
+        ),
+    ) {
+        let mut text = String::new();
+        for (index, value) in &lines {
+            text.push_str(&format!("{} = {value}\n", KEYS[*index]));
+        }
+        if let Err(errors) = parse(&text) {
+            prop_assert!(!errors.problems.is_empty());
+            prop_assert!(!errors.to_string().is_empty());
+            for place in errors.problems.iter().filter_map(|problem| problem.place.as_ref()) {
+                prop_assert!(place.line <= text.lines().count() + 1);
+            }
+        }
+    }
+}

@@ -90,11 +90,29 @@ impl WeeklySchedule {
     pub fn contains(&self, unix_seconds: i64) -> bool {
         let offset = i64::from(self.zone.offset_seconds(unix_seconds));
         let local = unix_seconds.saturating_add(offset);
+        let span = DailySpan {
+            from_second: self.from_second,
+            to_second: self.to_second,
+        };
+        span.contains(self.days, local)
+    }
+}
+
+/// From a second of the day to another one, over midnight if that is not later.
+pub(crate) struct DailySpan {
+    pub(crate) from_second: u32,
+    pub(crate) to_second: u32,
+}
+
+impl DailySpan {
+    /// Whether a local time (seconds since 1970 on the local clock) lies in a span that begins on
+    /// one of the days.
+    pub(crate) fn contains(&self, days: Weekdays, local: i64) -> bool {
         // 1970-01-01 was a Thursday, the third day after Monday.
         let weekday = (local.div_euclid(86_400) + 3).rem_euclid(7);
         let second = local.rem_euclid(86_400);
         let (from, to) = (i64::from(self.from_second), i64::from(self.to_second));
-        let begins_on = |day: i64| self.days.contains(day.rem_euclid(7).unsigned_abs());
+        let begins_on = |day: i64| days.contains(day.rem_euclid(7).unsigned_abs());
         if from < to {
             begins_on(weekday) && from <= second && second < to
         } else {

@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod bundle;
 pub mod condition;
+mod evaluate;
 pub mod facts;
 pub mod field;
+pub mod generate;
+mod index;
 pub mod limits;
 pub mod matcher;
 pub mod normalize;
@@ -18,7 +22,9 @@ pub mod rule;
 pub mod value_list;
 
 pub use action::{Action, Decision, Outcome, RuleIndex, Verdict};
+pub use bundle::{BuildRecord, Bundle, BundleError, WriteError};
 pub use condition::{Condition, Test, TimeZoneOffsets, Weekdays, WeeklySchedule};
+pub use evaluate::{Scratch, evaluate};
 pub use facts::{Fact, Facts, HeaderFields, Protocol, ProtocolSet};
 pub use field::{Field, FieldType, Source};
 pub use phase::Phase;

@@ -1,0 +1,183 @@
+//! What is worked out once at load so that evaluation does not have to: per phase, which sources
+//! matter and where each predicate's rules are; the searchers; the names of headers.
+
+use hashbrown::HashTable;
+
+use crate::index::record::{AccessRecord, FieldRecord, Index, NeedleRecord};
+use crate::matcher::hash::{SEED, hash};
+use crate::matcher::literals::Searcher;
+use crate::{Phase, Source};
+
+/// Evaluation of one phase.
+#[derive(Debug, Default)]
+pub(crate) struct PhasePlan {
+    /// Sources that some rule of the phase asks for.
+    pub(crate) sources: Vec<Source>,
+    /// Sources that some rule is filed under, each with the masks for which it counts.
+    pub(crate) lookups: Vec<(Source, Vec<u32>)>,
+    /// Access records without a predicate.
+    pub(crate) always: Vec<AccessRecord>,
+    /// Access records with one, by predicate.
+    access: Vec<AccessRecord>,
+    /// Position in `access` of the first record of each predicate, and the end.
+    starts: Vec<u32>,
+}
+
+impl PhasePlan {
+    /// The records of rules filed under a predicate.
+    pub(crate) fn access(&self, predicate: u32) -> &[AccessRecord] {
+        let at = predicate as usize;
+        match self.starts.get(at..).and_then(<[u32]>::first_chunk) {
+            Some([start, end]) => self
+                .access
+                .get(*start as usize..*end as usize)
+                .unwrap_or_default(),
+            None => &[],
+        }
+    }
+
+    pub(super) fn new(index: &Index, phase: Phase) -> Self {
+        let number = phase.index();
+        let of_phase = index
+            .access
+            .iter()
+            .filter(|record| record.phase as usize == number);
+        let (always, access): (Vec<_>, Vec<_>) =
+            of_phase.copied().partition(|record| record.predicate == 0);
+        let starts = (1..)
+            .take(index.predicates.len() + 1)
+            .map(|predicate| access.partition_point(|record| record.predicate < predicate))
+            .map(|position| u32::try_from(position).unwrap_or(u32::MAX))
+            .collect();
+        let mut lookups: Vec<(Source, Vec<u32>)> = Vec::new();
+        for record in &access {
+            let Some(source) = source_of(index, record.predicate - 1) else {
+                continue;
+            };
+            let place = match lookups.iter().position(|(known, _)| *known == source) {
+                Some(place) => place,
+                None => {
+                    lookups.push((source, Vec::new()));
+                    lookups.len() - 1
+                }
+            };
+            if let Some((_, masks)) = lookups.get_mut(place)
+                && !masks.contains(&record.mask)
+            {
+                masks.push(record.mask);
+            }
+        }
+        let mut sources: Vec<_> = (0..)
+            .zip(&index.predicates)
+            .filter(|(_, predicate)| predicate.phases >> number & 1 == 1)
+            .filter_map(|(id, _)| source_of(index, id))
+            .collect();
+        sources.sort_unstable();
+        sources.dedup();
+        Self {
+            sources,
+            lookups,
+            always,
+            access,
+            starts,
+        }
+    }
+}
+
+fn source_of(index: &Index, predicate: u32) -> Option<Source> {
+    let field = index.predicates.get(predicate as usize)?.field;
+    index.fields.get(field as usize).map(|field| field.source)
+}
+
+/// A searcher for each view that has literals.
+pub(super) fn searchers(index: &Index, strings: &[u8]) -> Option<Vec<Option<Searcher>>> {
+    let views = index.views.iter().map(|view| {
+        let needles = index.needles.get(view.needles.range()).unwrap_or_default();
+        if needles.is_empty() {
+            return Some(None);
+        }
+        let text = |needle: &NeedleRecord| strings.get(needle.text.range()).unwrap_or_default();
+        Searcher::new(needles.iter().map(text)).map(Some)
+    });
+    views.collect()
+}
+
+/// For each pattern, the phases in which it can matter.
+pub(super) fn pattern_phases(index: &Index) -> Vec<u32> {
+    let phases = |predicate: &u32| {
+        index
+            .predicates
+            .get(*predicate as usize)
+            .map_or(0, |predicate| predicate.phases)
+    };
+    let of_list = |list: u32| {
+        index
+            .list(list)
+            .iter()
+            .map(phases)
+            .fold(0, |all, one| all | one)
+    };
+    index
+        .patterns
+        .iter()
+        .map(|pattern| of_list(pattern.predicates))
+        .collect()
+}
+
+/// The header names that rules ask for, of one message.
+#[derive(Debug, Default)]
+pub(crate) struct HeaderNames {
+    /// Fields by the hash of their name.
+    table: HashTable<(u64, u32)>,
+    /// The fields.
+    pub(crate) fields: Vec<u32>,
+    longest: usize,
+}
+
+/// Longer names than this are never asked for in practice; they are compared all the same.
+const NAME_BYTES_MAX: usize = 64;
+
+impl HeaderNames {
+    pub(super) fn new(index: &Index, source: Source, strings: &[u8]) -> Self {
+        let mut names = Self::default();
+        let of_source = (0..)
+            .zip(&index.fields)
+            .filter(|(_, field): &(u32, _)| field.source == source);
+        for (number, field) in of_source {
+            let name = name_of(field, strings);
+            let hash = hash(SEED, name);
+            names
+                .table
+                .insert_unique(hash, (hash, number), |(hash, _)| *hash);
+            names.fields.push(number);
+            names.longest = names.longest.max(name.len());
+        }
+        names
+    }
+
+    /// The field for a name as received.
+    pub(crate) fn find(&self, name: &[u8], fields: &[FieldRecord], strings: &[u8]) -> Option<u32> {
+        if name.len() > self.longest {
+            return None;
+        }
+        let is_name = |number: u32| {
+            fields
+                .get(number as usize)
+                .is_some_and(|field| name_of(field, strings).eq_ignore_ascii_case(name))
+        };
+        let mut buffer = [0; NAME_BYTES_MAX];
+        let Some(lower) = buffer.get_mut(..name.len()) else {
+            return self.fields.iter().copied().find(|number| is_name(*number));
+        };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let found = self
+            .table
+            .find(hash(SEED, lower), |(_, number)| is_name(*number));
+        found.map(|(_, number)| *number)
+    }
+}
+
+fn name_of<'s>(field: &FieldRecord, strings: &'s [u8]) -> &'s [u8] {
+    strings.get(field.header.range()).unwrap_or_default()
+}

@@ -1,0 +1,351 @@
+//! A loaded bundle. Loading checks every byte once and works out what evaluation needs; large
+//! parts stay where they are (a mapping, say), shared by all shards.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::header::{Frame, Section};
+use super::plan::{self, HeaderNames, PhasePlan};
+use super::section::{MetaRecord, decode};
+use super::validate::{Parts, validate};
+use super::{BuildRecord, BundleError};
+use crate::index::record::*;
+use crate::matcher::hash::Slot;
+use crate::matcher::literals::Searcher;
+use crate::{Action, Defaults, Phase, RuleIndex, Source};
+
+/// A compiled ruleset, checked and ready to evaluate.
+pub struct Bundle {
+    bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
+    id: String,
+    record: BuildRecord,
+    pub(crate) index: Index,
+    strings: Range<usize>,
+    slots: Range<usize>,
+    entries: Range<usize>,
+    automata: Range<usize>,
+    pub(crate) plans: [PhasePlan; 3],
+    pub(crate) searchers: Vec<Option<Searcher>>,
+    pub(crate) pattern_phases: Vec<u32>,
+    /// Number of the field of each source that has one field, by [`Source::index`].
+    pub(crate) source_fields: [Option<u32>; Source::ALL.len()],
+    pub(crate) request_headers: HeaderNames,
+    pub(crate) response_headers: HeaderNames,
+}
+
+/// What is inside a bundle, for `inspect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The file.
+    pub bytes: usize,
+    /// By [`Phase::index`].
+    pub rules_count: [usize; 3],
+    /// Rule groups.
+    pub groups_count: usize,
+    /// Distinct conditions.
+    pub predicates_count: usize,
+    /// Distinct fields that conditions use.
+    pub fields_count: usize,
+    /// Values in hash tables.
+    pub table_entries_count: usize,
+    /// Bytes of hash tables, without the values.
+    pub table_bytes: usize,
+    /// Ends of ranges of numbers, times and addresses.
+    pub bounds_count: usize,
+    /// Globs and regular expressions behind the pass over literals.
+    pub patterns_count: usize,
+    /// Tests that no index answers.
+    pub residuals_count: usize,
+    /// Regular expressions.
+    pub automata_count: usize,
+    /// Bytes of their automata.
+    pub automata_bytes: usize,
+    /// Bytes of names and values.
+    pub strings_bytes: usize,
+    /// Memory of the literal searchers, which are built at load, not in the file.
+    pub searcher_bytes: usize,
+}
+
+impl Bundle {
+    /// Checks and loads a bundle.
+    ///
+    /// # Errors
+    /// When the bytes are not exactly what [`super::write`] gives: see [`BundleError`].
+    pub fn load(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Result<Self, BundleError> {
+        let bytes: Box<dyn AsRef<[u8]> + Send + Sync> = Box::new(bytes);
+        let content = (*bytes).as_ref();
+        let frame = Frame::read(content)?;
+        let (index, meta) = read_index(content, &frame)?;
+        let strings = content
+            .get(frame.range(Section::Strings))
+            .unwrap_or_default();
+        let parts = Parts {
+            strings,
+            slots: slots(content, &frame.range(Section::Slots)),
+            entries: content
+                .get(frame.range(Section::Entries))
+                .unwrap_or_default(),
+            automata: content
+                .get(frame.range(Section::Automata))
+                .unwrap_or_default(),
+        };
+        validate(&index, parts)?;
+        let text = |span: Span| {
+            let bytes = strings.get(span.range()).unwrap_or_default();
+            str::from_utf8(bytes)
+                .map(str::to_owned)
+                .map_err(|_| inconsistent("build record"))
+        };
+        let record = BuildRecord {
+            tool_version: text(meta.tool_version)?,
+            source_digest: text(meta.source_digest)?,
+        };
+        let mut source_fields = [None; Source::ALL.len()];
+        for (number, field) in (0..).zip(&index.fields) {
+            if let Some(place) = source_fields.get_mut(field.source.index()) {
+                *place = Some(number);
+            }
+        }
+        Ok(Self {
+            id: frame.id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            record,
+            strings: frame.range(Section::Strings),
+            slots: frame.range(Section::Slots),
+            entries: frame.range(Section::Entries),
+            automata: frame.range(Section::Automata),
+            plans: Phase::ALL.map(|phase| PhasePlan::new(&index, phase)),
+            searchers: plan::searchers(&index, strings).ok_or(inconsistent("needles"))?,
+            pattern_phases: plan::pattern_phases(&index),
+            source_fields,
+            request_headers: HeaderNames::new(&index, Source::RequestHeaders, strings),
+            response_headers: HeaderNames::new(&index, Source::ResponseHeaders, strings),
+            index,
+            bytes,
+        })
+    }
+
+    /// The identity: a hash of the whole content, in hex. Every log line carries it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where the bundle comes from.
+    #[must_use]
+    pub const fn build_record(&self) -> &BuildRecord {
+        &self.record
+    }
+
+    /// The default actions.
+    #[must_use]
+    pub const fn defaults(&self) -> Defaults {
+        self.index.defaults
+    }
+
+    /// How many rules a phase has; their indexes are `0..rules_count`.
+    #[must_use]
+    pub fn rules_count(&self, phase: Phase) -> usize {
+        self.phase(phase).len as usize
+    }
+
+    /// The name of a rule; empty for an index that is none of the phase.
+    #[must_use]
+    pub fn rule_name(&self, phase: Phase, rule: RuleIndex) -> &str {
+        self.rule(phase, rule)
+            .map_or("", |rule| self.text(rule.name))
+    }
+
+    /// The description of a rule; empty for an index that is none of the phase.
+    #[must_use]
+    pub fn rule_description(&self, phase: Phase, rule: RuleIndex) -> &str {
+        self.rule(phase, rule)
+            .map_or("", |rule| self.text(rule.description))
+    }
+
+    /// The action of a rule.
+    #[must_use]
+    pub fn rule_action(&self, phase: Phase, rule: RuleIndex) -> Option<Action> {
+        self.rule(phase, rule).map(|rule| rule.action)
+    }
+
+    /// The name of a rule's group; empty for an index that is none of the phase.
+    #[must_use]
+    pub fn rule_group(&self, phase: Phase, rule: RuleIndex) -> &str {
+        let group = self.rule(phase, rule).map(|rule| rule.group as usize);
+        let record = group.and_then(|group| self.index.groups.get(group));
+        record.map_or("", |group| self.text(group.name))
+    }
+
+    /// The groups in their order: name and priority.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.index
+            .groups
+            .iter()
+            .map(|group| (self.text(group.name), group.priority))
+    }
+
+    /// The sources that rules of a phase ask for: what the engine must find out at all.
+    #[must_use]
+    pub fn sources(&self, phase: Phase) -> &[Source] {
+        let [pre_dns, pre_request, post_response] = &self.plans;
+        match phase {
+            Phase::PreDns => &pre_dns.sources,
+            Phase::PreRequest => &pre_request.sources,
+            Phase::PostResponse => &post_response.sources,
+        }
+    }
+
+    /// What is inside.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        let searchers = self.searchers.iter().flatten();
+        Sizes {
+            bytes: self.bytes().len(),
+            rules_count: Phase::ALL.map(|phase| self.rules_count(phase)),
+            groups_count: self.index.groups.len(),
+            predicates_count: self.index.predicates.len(),
+            fields_count: self.index.fields.len(),
+            table_entries_count: self.entries.len() / 16,
+            table_bytes: self.entries.len() + self.slots.len(),
+            bounds_count: self.index.bounds.len(),
+            patterns_count: self.index.patterns.len(),
+            residuals_count: self.index.residuals.len(),
+            automata_count: self.index.automata.len(),
+            automata_bytes: self.automata.len(),
+            strings_bytes: self.strings.len(),
+            searcher_bytes: searchers.map(Searcher::memory_bytes).sum(),
+        }
+    }
+
+    pub(crate) fn phase(&self, phase: Phase) -> Span {
+        let [pre_dns, pre_request, post_response] = self.index.phases;
+        match phase {
+            Phase::PreDns => pre_dns,
+            Phase::PreRequest => pre_request,
+            Phase::PostResponse => post_response,
+        }
+    }
+
+    pub(crate) fn plan(&self, phase: Phase) -> &PhasePlan {
+        let [pre_dns, pre_request, post_response] = &self.plans;
+        match phase {
+            Phase::PreDns => pre_dns,
+            Phase::PreRequest => pre_request,
+            Phase::PostResponse => post_response,
+        }
+    }
+
+    /// The rules of a phase.
+    pub(crate) fn rules(&self, phase: Phase) -> &[RuleRecord] {
+        self.index
+            .rules
+            .get(self.phase(phase).range())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn rule(&self, phase: Phase, rule: RuleIndex) -> Option<&RuleRecord> {
+        self.rules(phase).get(rule.0 as usize)
+    }
+
+    pub(crate) fn text(&self, span: Span) -> &str {
+        let strings = self.strings(self.bytes());
+        strings
+            .get(span.range())
+            .and_then(|bytes| str::from_utf8(bytes).ok())
+            .unwrap_or_default()
+    }
+
+    /// All bytes. The parts below are cut from them; cutting is cheap, finding the bytes is a
+    /// virtual call that an evaluation makes once.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        (*self.bytes).as_ref()
+    }
+
+    pub(crate) fn strings<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        bytes.get(self.strings.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn slots<'b>(&self, bytes: &'b [u8]) -> &'b [Slot] {
+        slots(bytes, &self.slots)
+    }
+
+    pub(crate) fn entries<'b>(&self, bytes: &'b [u8]) -> &'b [[[u8; 4]; 4]] {
+        let entries = bytes.get(self.entries.clone()).unwrap_or_default();
+        entries.as_chunks::<4>().0.as_chunks::<4>().0
+    }
+
+    pub(crate) fn automata<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        bytes.get(self.automata.clone()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Bundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bundle")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn slots<'b>(bytes: &'b [u8], range: &Range<usize>) -> &'b [Slot] {
+    bytes
+        .get(range.clone())
+        .unwrap_or_default()
+        .as_chunks::<4>()
+        .0
+        .as_chunks::<2>()
+        .0
+}
+
+const fn inconsistent(what: &'static str) -> BundleError {
+    BundleError::Inconsistent { what }
+}
+
+fn read_index(bytes: &[u8], frame: &Frame) -> Result<(Index, MetaRecord), BundleError> {
+    let section = |section: Section| bytes.get(frame.range(section)).unwrap_or_default();
+    macro_rules! table {
+        ($section:ident) => {
+            decode(section(Section::$section)).ok_or(inconsistent(Section::$section.name()))?
+        };
+    }
+    let meta: Vec<MetaRecord> = table!(Meta);
+    let [meta] = meta.try_into().map_err(|_| inconsistent("head"))?;
+    let MetaRecord {
+        pre_dns,
+        pre_request,
+        post_response,
+        ..
+    } = meta;
+    let index = Index {
+        defaults: Defaults {
+            pre_dns,
+            pre_request,
+            post_response,
+        },
+        phases: [
+            meta.pre_dns_rules,
+            meta.pre_request_rules,
+            meta.post_response_rules,
+        ],
+        groups: table!(Groups),
+        rules: table!(Rules),
+        literals: table!(Literals),
+        predicates: table!(Predicates),
+        fields: table!(Fields),
+        views: table!(Views),
+        tables: table!(Tables),
+        trees: table!(Trees),
+        bounds: table!(Bounds),
+        nodes: table!(Nodes),
+        needles: table!(Needles),
+        patterns: table!(Patterns),
+        automata: table!(AutomataIndex),
+        residuals: table!(Residuals),
+        schedules: table!(Schedules),
+        zones: table!(Zones),
+        transitions: table!(Transitions),
+        access: table!(Access),
+        lists: table!(Lists),
+    };
+    Ok((index, meta))
+}

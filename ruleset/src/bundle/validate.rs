@@ -1,0 +1,304 @@
+//! The one place that checks what a bundle refers to: every span, number, list and state. After
+//! it, evaluation needs no checks for corruption. The hashes have been compared before; what is
+//! caught here was made by hand.
+
+use super::BundleError;
+use super::section::decode;
+use crate::index::record::*;
+use crate::limits::RULES_MAX;
+use crate::matcher::hash::Slot;
+use crate::matcher::regex::{self, Automata};
+
+/// The parts that stay bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'b> {
+    pub(super) strings: &'b [u8],
+    pub(super) slots: &'b [Slot],
+    pub(super) entries: &'b [u8],
+    pub(super) automata: &'b [u8],
+}
+
+/// Checks all references.
+pub(super) fn validate(index: &Index, parts: Parts<'_>) -> Result<(), BundleError> {
+    let lists = Lists::of(&index.lists).ok_or(inconsistent("lists"))?;
+    let check = Check {
+        index,
+        parts,
+        lists,
+    };
+    check.rules().ok_or(inconsistent("rules"))?;
+    check.predicates().ok_or(inconsistent("predicates"))?;
+    check.fields().ok_or(inconsistent("fields"))?;
+    check.tables().ok_or(inconsistent("tables"))?;
+    check.trees().ok_or(inconsistent("trees"))?;
+    check.patterns().ok_or(inconsistent("patterns"))?;
+    check.schedules().ok_or(inconsistent("schedules"))?;
+    check.access().ok_or(inconsistent("access"))
+}
+
+const fn inconsistent(what: &'static str) -> BundleError {
+    BundleError::Inconsistent { what }
+}
+
+/// `Some` when the check holds.
+fn ensure(holds: bool) -> Option<()> {
+    holds.then_some(())
+}
+
+/// Spans that are walked here or at load follow one another: if they could share, a small file
+/// could ask for any amount of work.
+fn follows(end: &mut u32, span: Span) -> Option<()> {
+    ensure(span.start == *end)?;
+    *end = span.start.checked_add(span.len)?;
+    Some(())
+}
+
+/// Whether a number that is one more than a position is none or in range.
+fn is_position(number: u32, count: usize) -> bool {
+    number as usize <= count
+}
+
+/// For each list, one more than its largest item; so that each use costs one comparison.
+struct Lists {
+    /// By position; `None` where no list begins.
+    bounds: Vec<Option<u32>>,
+}
+
+impl Lists {
+    /// Lists tile the words, the first is empty, items ascend.
+    fn of(words: &[u32]) -> Option<Self> {
+        let mut bounds = vec![None; words.len()];
+        let mut position = 0;
+        while let Some(len) = words.get(position) {
+            let end = position.checked_add(1)?.checked_add(*len as usize)?;
+            let items = words.get(position + 1..end)?;
+            ensure(items.is_sorted_by(|a, b| a < b))?;
+            let bound = items.last().map_or(Some(0), |last| last.checked_add(1))?;
+            *bounds.get_mut(position)? = Some(bound);
+            position = end;
+        }
+        (words.first() == Some(&0)).then_some(Self { bounds })
+    }
+
+    /// Whether it is a list, of numbers below `count`.
+    fn is_below(&self, list: u32, count: usize) -> bool {
+        matches!(self.bounds.get(list as usize), Some(Some(bound)) if *bound as usize <= count)
+    }
+}
+
+struct Check<'b> {
+    index: &'b Index,
+    parts: Parts<'b>,
+    lists: Lists,
+}
+
+impl Check<'_> {
+    fn is_string(&self, span: Span) -> bool {
+        self.parts.strings.get(span.range()).is_some()
+    }
+
+    fn is_text(&self, span: Span) -> bool {
+        self.parts
+            .strings
+            .get(span.range())
+            .is_some_and(|bytes| str::from_utf8(bytes).is_ok())
+    }
+
+    fn is_predicates(&self, list: u32) -> bool {
+        self.lists.is_below(list, self.index.predicates.len())
+    }
+
+    fn rules(&self) -> Option<()> {
+        let Index {
+            rules,
+            groups,
+            literals,
+            predicates,
+            phases,
+            ..
+        } = self.index;
+        ensure(rules.len() <= RULES_MAX)?;
+        let mut end = 0;
+        for phase in phases {
+            follows(&mut end, *phase)?;
+        }
+        ensure(end as usize == rules.len())?;
+        ensure(groups.iter().all(|group| self.is_text(group.name)))?;
+        ensure(
+            literals
+                .iter()
+                .all(|literal| ((*literal / 2) as usize) < predicates.len()),
+        )?;
+        ensure(rules.iter().all(|rule| {
+            (rule.group as usize) < groups.len()
+                && self.is_text(rule.name)
+                && self.is_text(rule.description)
+                && literals.get(rule.literals.range()).is_some()
+        }))
+    }
+
+    fn predicates(&self) -> Option<()> {
+        ensure(self.index.predicates.iter().all(|predicate| {
+            (predicate.field as usize) < self.index.fields.len()
+                && self.is_text(predicate.values)
+                && self
+                    .index
+                    .residuals
+                    .get(predicate.residuals.range())
+                    .is_some()
+        }))
+    }
+
+    fn fields(&self) -> Option<()> {
+        let Index {
+            fields,
+            views,
+            trees,
+            nodes,
+            ..
+        } = self.index;
+        ensure(fields.iter().all(|field| {
+            let index_is_sound = match field.index {
+                FieldIndex::Text { short, full } => {
+                    is_position(short, views.len()) && is_position(full, views.len())
+                }
+                FieldIndex::Tree { first, v6 } => {
+                    is_position(first, trees.len()) && is_position(v6, trees.len())
+                }
+                FieldIndex::Protocol { nodes: first } => first
+                    .checked_sub(1)
+                    .and_then(|start| nodes.get(Span { start, len: 7 }.range()))
+                    .is_some(),
+            };
+            index_is_sound
+                && self.is_text(field.header)
+                && self.is_predicates(field.absent)
+                && self.is_predicates(field.present)
+        }))?;
+        let mut end = 0;
+        for view in views {
+            follows(&mut end, view.needles)?;
+            ensure(is_position(view.table, self.index.tables.len()))?;
+            ensure(is_position(view.folded, self.index.tables.len()))?;
+            self.index.needles.get(view.needles.range())?;
+        }
+        Some(())
+    }
+
+    fn tables(&self) -> Option<()> {
+        let mut end = 0;
+        for table in &self.index.tables {
+            follows(&mut end, table.slots)?;
+            let slots = self.parts.slots.get(table.slots.range())?;
+            ensure(slots.len().is_power_of_two())?;
+            // An empty slot ends every search.
+            ensure(slots.iter().any(|[_, entry]| *entry == [0; 4]))?;
+        }
+        let entries = decode::<EntryRecord>(self.parts.entries)?;
+        ensure(entries.iter().all(|entry| {
+            self.is_string(entry.key)
+                && self.is_predicates(entry.whole)
+                && self.is_predicates(entry.below)
+        }))?;
+        let is_entry = |[_, entry]: &Slot| is_position(u32::from_le_bytes(*entry), entries.len());
+        ensure(self.parts.slots.iter().all(is_entry))
+    }
+
+    fn trees(&self) -> Option<()> {
+        let mut end = 0;
+        for tree in &self.index.trees {
+            follows(&mut end, tree.bounds)?;
+            let bounds = self.index.bounds.get(tree.bounds.range())?;
+            let nodes = self.index.nodes.get(tree.nodes.range())?;
+            ensure(nodes.len() == (bounds.len() + 1) * 2)?;
+            ensure(bounds.is_sorted_by(|a, b| a < b))?;
+        }
+        ensure(
+            self.index
+                .nodes
+                .iter()
+                .all(|list| self.is_predicates(*list)),
+        )
+    }
+
+    fn patterns(&self) -> Option<()> {
+        let Index {
+            needles,
+            patterns,
+            automata,
+            residuals,
+            ..
+        } = self.index;
+        ensure(needles.iter().all(|needle| {
+            needle.text.len > 0
+                && self.is_string(needle.text)
+                && self.lists.is_below(needle.patterns, patterns.len())
+        }))?;
+        ensure(patterns.iter().all(|record| {
+            self.is_pattern(record.pattern) && self.is_predicates(record.predicates)
+        }))?;
+        ensure(residuals.iter().all(|residual| match residual {
+            ResidualRecord::Short(pattern) | ResidualRecord::Full(pattern) => {
+                self.is_pattern(*pattern)
+            }
+            ResidualRecord::Schedule(schedule) => (*schedule as usize) < self.index.schedules.len(),
+        }))?;
+        let mut end = 0;
+        for record in automata {
+            // One after the other, none twice: or the time to check them had no bound.
+            ensure(record.offset as usize == end)?;
+            let (states, classes) = (record.states as usize, record.classes as usize);
+            let bytes = self
+                .parts
+                .automata
+                .get(end..)?
+                .get(..regex::size(states, classes)?)?;
+            ensure(Automata::cut(bytes, states, classes)?.is_sound())?;
+            end += bytes.len();
+        }
+        ensure(end == self.parts.automata.len())
+    }
+
+    fn is_pattern(&self, pattern: Pattern) -> bool {
+        match pattern {
+            Pattern::Glob(text) => self.is_string(text),
+            Pattern::Regex(automata) => (automata as usize) < self.index.automata.len(),
+        }
+    }
+
+    fn schedules(&self) -> Option<()> {
+        let Index {
+            schedules,
+            zones,
+            transitions,
+            ..
+        } = self.index;
+        ensure(
+            schedules
+                .iter()
+                .all(|schedule| (schedule.zone as usize) < zones.len() && schedule.days <= 0x7f),
+        )?;
+        ensure(
+            zones
+                .iter()
+                .all(|zone| transitions.get(zone.transitions.range()).is_some()),
+        )
+    }
+
+    fn access(&self) -> Option<()> {
+        let Index {
+            access,
+            phases,
+            predicates,
+            ..
+        } = self.index;
+        let key = |record: &AccessRecord| (record.phase, record.predicate, record.mask);
+        ensure(access.is_sorted_by(|a, b| key(a) < key(b)))?;
+        ensure(access.iter().all(|record| {
+            phases.get(record.phase as usize).is_some_and(|rules| {
+                is_position(record.predicate, predicates.len())
+                    && self.lists.is_below(record.rules, rules.len as usize)
+            })
+        }))
+    }
+}

@@ -1,0 +1,88 @@
+//! A ruleset becomes a bundle.
+
+use super::header::{Section, join};
+use super::section::{MetaRecord, encode, encode_words};
+use crate::index::build::{Built, WriteError, build};
+use crate::index::record::Span;
+use crate::index::tables::number;
+use crate::{Defaults, Ruleset};
+
+/// Where a bundle comes from. Part of its content, and so of its identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildRecord {
+    /// Name and version of what compiled it.
+    pub tool_version: String,
+    /// Hash of the rule text, in hex.
+    pub source_digest: String,
+}
+
+/// Compiles and writes a ruleset. The same input gives the same bytes on every machine.
+///
+/// # Errors
+/// When a condition cannot be compiled (the error says which), or the ruleset is too large.
+pub fn write(ruleset: &Ruleset, record: &BuildRecord) -> Result<Vec<u8>, WriteError> {
+    let mut built = build(ruleset)?;
+    let tool_version = append(&mut built.strings, &record.tool_version)?;
+    let source_digest = append(&mut built.strings, &record.source_digest)?;
+    let Defaults {
+        pre_dns,
+        pre_request,
+        post_response,
+    } = built.index.defaults;
+    let [pre_dns_rules, pre_request_rules, post_response_rules] = built.index.phases;
+    let meta = MetaRecord {
+        pre_dns,
+        pre_request,
+        post_response,
+        pre_dns_rules,
+        pre_request_rules,
+        post_response_rules,
+        tool_version,
+        source_digest,
+    };
+    let sections: Vec<_> = Section::ALL
+        .iter()
+        .map(|section| content(*section, &built, &meta))
+        .collect();
+    Ok(join(&sections))
+}
+
+fn append(strings: &mut Vec<u8>, text: &str) -> Result<Span, WriteError> {
+    let span = Span {
+        start: number(strings.len())?,
+        len: number(text.len())?,
+    };
+    strings.extend_from_slice(text.as_bytes());
+    number(strings.len())?;
+    Ok(span)
+}
+
+fn content(section: Section, built: &Built, meta: &MetaRecord) -> Vec<u8> {
+    let index = &built.index;
+    match section {
+        Section::Meta => encode(std::slice::from_ref(meta)),
+        Section::Groups => encode(&index.groups),
+        Section::Rules => encode(&index.rules),
+        Section::Literals => encode_words(&index.literals),
+        Section::Predicates => encode(&index.predicates),
+        Section::Fields => encode(&index.fields),
+        Section::Views => encode(&index.views),
+        Section::Tables => encode(&index.tables),
+        Section::Trees => encode(&index.trees),
+        Section::Bounds => encode(&index.bounds),
+        Section::Nodes => encode_words(&index.nodes),
+        Section::Needles => encode(&index.needles),
+        Section::Patterns => encode(&index.patterns),
+        Section::AutomataIndex => encode(&index.automata),
+        Section::Residuals => encode(&index.residuals),
+        Section::Schedules => encode(&index.schedules),
+        Section::Zones => encode(&index.zones),
+        Section::Transitions => encode(&index.transitions),
+        Section::Access => encode(&index.access),
+        Section::Lists => encode_words(&index.lists),
+        Section::Slots => encode_words(&built.tables.slots),
+        Section::Entries => encode_words(&built.tables.entries),
+        Section::Automata => built.automata.clone(),
+        Section::Strings => built.strings.clone(),
+    }
+}

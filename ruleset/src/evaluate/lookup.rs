@@ -1,0 +1,303 @@
+//! From the value of a source to the predicates that hold: one lookup per structure of its field.
+
+use std::net::IpAddr;
+
+use super::text::{self, Text};
+use super::{Evaluation, bit, exact};
+use crate::bundle::plan::HeaderNames;
+use crate::index::record::*;
+use crate::matcher::regex::Automata;
+use crate::matcher::{cidr, domain, glob, hash, interval};
+use crate::{Fact, HeaderFields, Protocol, ProtocolSet, Source};
+
+impl<'a> Evaluation<'a, '_> {
+    /// Marks all predicates of a source that hold, unless the source is unknown.
+    pub(super) fn look_up(&mut self, source: Source) {
+        self.done |= bit(source);
+        let (bundle, facts) = (self.bundle, self.facts);
+        match source {
+            Source::RequestHeaders => {
+                return self.look_up_headers(facts.request_headers, &bundle.request_headers);
+            }
+            Source::ResponseHeaders => {
+                return self.look_up_headers(facts.response_headers, &bundle.response_headers);
+            }
+            _ => {}
+        }
+        let number = bundle.source_fields.get(source.index()).copied().flatten();
+        let Some(field) = number.and_then(|number| self.index.fields.get(number as usize)) else {
+            return;
+        };
+        let is_present = match source {
+            Source::SourceIp => self.look_up_ip(field, facts.source_ip),
+            Source::DestinationIp => self.look_up_ip(field, facts.destination_ip),
+            Source::SourcePort => self.look_up_number(field, facts.source_port),
+            Source::DestinationPort => self.look_up_number(field, facts.destination_port),
+            Source::ResponseStatusCode => self.look_up_number(field, facts.status_code),
+            Source::HttpContentLength => self.look_up_number(field, facts.content_length),
+            Source::ResponseContentLength => {
+                self.look_up_number(field, facts.response_content_length)
+            }
+            Source::Time => self.look_up_time(field, facts.time),
+            Source::Protocol => self.look_up_protocol(field, facts.protocol),
+            Source::TlsAlpn => self.look_up_alpn(field, facts.tls_alpn),
+            _ => self.look_up_text(field, source),
+        };
+        self.mark(if is_present {
+            field.present
+        } else {
+            field.absent
+        });
+    }
+
+    fn look_up_ip(&mut self, field: &FieldRecord, fact: Fact<IpAddr>) -> bool {
+        let Fact::Known(address) = fact else {
+            return false;
+        };
+        if let FieldIndex::Tree { first, v6 } = field.index {
+            let (family, key) = cidr::key(address);
+            self.stab(
+                if family == cidr::Family::V4 {
+                    first
+                } else {
+                    v6
+                },
+                key,
+            );
+        }
+        true
+    }
+
+    fn look_up_number(&mut self, field: &FieldRecord, fact: Fact<impl Into<u64>>) -> bool {
+        let Fact::Known(number) = fact else {
+            return false;
+        };
+        if let FieldIndex::Tree { first, .. } = field.index {
+            self.stab(first, u128::from(number.into()));
+        }
+        true
+    }
+
+    fn look_up_time(&mut self, field: &FieldRecord, fact: Fact<i64>) -> bool {
+        let Fact::Known(time) = fact else {
+            return false;
+        };
+        if let FieldIndex::Tree { first, .. } = field.index {
+            self.stab(first, interval::time_key(time));
+        }
+        true
+    }
+
+    /// Marks the predicates whose ranges hold a point. `tree` is one more than the position.
+    fn stab(&mut self, tree: u32, point: u128) {
+        let index = self.index;
+        let Some(tree) = nth(&index.trees, tree) else {
+            return;
+        };
+        let bounds = index.bounds.get(tree.bounds.range()).unwrap_or_default();
+        let nodes = index.nodes.get(tree.nodes.range()).unwrap_or_default();
+        for node in interval::nodes_holding(bounds, point) {
+            self.mark(nodes.get(node).copied().unwrap_or(0));
+        }
+    }
+
+    fn look_up_protocol(&mut self, field: &FieldRecord, fact: Fact<ProtocolSet>) -> bool {
+        let Fact::Known(set) = fact else { return false };
+        let FieldIndex::Protocol { nodes } = field.index else {
+            return !set.is_empty();
+        };
+        let index = self.index;
+        let lists = index
+            .nodes
+            .get(nodes.saturating_sub(1) as usize..)
+            .unwrap_or_default();
+        for (protocol, list) in Protocol::ALL.into_iter().zip(lists) {
+            if set.contains(protocol) {
+                self.mark(*list);
+            }
+        }
+        !set.is_empty()
+    }
+
+    fn look_up_alpn(&mut self, field: &FieldRecord, fact: Fact<&[&[u8]]>) -> bool {
+        let Fact::Known(protocols) = fact else {
+            return false;
+        };
+        for protocol in protocols {
+            self.look_up_forms(field, Text::plain(protocol));
+        }
+        !protocols.is_empty()
+    }
+
+    fn look_up_headers(&mut self, fact: Fact<&dyn HeaderFields>, names: &HeaderNames) {
+        let index = self.index;
+        let strings = self.bundle.strings(self.bytes);
+        if let Fact::Known(headers) = fact {
+            headers.for_each(&mut |name, value| {
+                let Some(number) = names.find(name, &index.fields, strings) else {
+                    return;
+                };
+                let Some(field) = index.fields.get(number as usize) else {
+                    return;
+                };
+                if self.scratch.present.insert(number) {
+                    self.mark(field.present);
+                }
+                self.look_up_forms(field, Text::plain(value));
+            });
+        }
+        for number in &names.fields {
+            if !self.scratch.present.contains(*number)
+                && let Some(field) = index.fields.get(*number as usize)
+            {
+                self.mark(field.absent);
+            }
+        }
+    }
+
+    fn look_up_text(&mut self, field: &FieldRecord, source: Source) -> bool {
+        let Fact::Known(raw) = text::fact(source, self.facts) else {
+            return false;
+        };
+        // The buffer is lent out of the scratch, so that marking can go on beside it.
+        let mut buffer = std::mem::take(&mut self.scratch.buffer);
+        text::with_forms(source, raw, &mut buffer, |text| {
+            self.look_up_forms(field, text)
+        });
+        self.scratch.buffer = buffer;
+        true
+    }
+
+    fn look_up_forms(&mut self, field: &FieldRecord, text: Text<'_>) {
+        let FieldIndex::Text { short, full } = field.index else {
+            return;
+        };
+        let index = self.index;
+        if let Some(view) = nth(&index.views, short) {
+            self.look_up_view(view, short, text.short);
+        }
+        if let Some(view) = nth(&index.views, full) {
+            self.look_up_view(view, full, text.full);
+        }
+    }
+
+    fn look_up_view(&mut self, view: &ViewRecord, number: u32, text: &[u8]) {
+        let index = self.index;
+        match nth(&index.tables, view.table) {
+            Some(table) if table.by_label => self.look_up_domain(table, text),
+            Some(table) if text.len() <= table.bound as usize => {
+                self.look_up_whole(table, text);
+            }
+            _ => {}
+        }
+        if let Some(table) = nth(&index.tables, view.folded)
+            && text.len() <= table.bound as usize
+        {
+            let mut buffer = std::mem::take(&mut self.scratch.folded);
+            self.look_up_whole(table, exact::folded(text, &mut buffer));
+            self.scratch.folded = buffer;
+        }
+        if view.needles.len > 0 {
+            self.look_up_patterns(view, number, text);
+        }
+    }
+
+    fn look_up_whole(&mut self, table: &TableRecord, text: &[u8]) {
+        if let Some(entry) = self.find(table, text, exact::whole(text)) {
+            self.mark(entry.whole);
+        }
+    }
+
+    fn look_up_domain(&mut self, table: &TableRecord, name: &[u8]) {
+        for suffix in domain::suffixes(name) {
+            if table.bound & suffix.depth_bit == 0 {
+                continue;
+            }
+            if let Some(entry) = self.find(table, suffix.name, suffix.hash) {
+                self.mark(if suffix.is_whole {
+                    entry.whole
+                } else {
+                    entry.below
+                });
+            }
+        }
+    }
+
+    /// The entry of a key.
+    fn find(&self, table: &TableRecord, key: &[u8], hash: u64) -> Option<EntryRecord> {
+        let slots = self.bundle.slots(self.bytes).get(table.slots.range())?;
+        let entries = self.bundle.entries(self.bytes);
+        let strings = self.bundle.strings(self.bytes);
+        hash::probe(slots, hash).find_map(|number| {
+            let [start, len, whole, below] = entries.get(number)?.map(u32::from_le_bytes);
+            let entry = EntryRecord {
+                key: Span { start, len },
+                whole,
+                below,
+            };
+            (strings.get(entry.key.range()) == Some(key)).then_some(entry)
+        })
+    }
+
+    fn look_up_patterns(&mut self, view: &ViewRecord, number: u32, text: &[u8]) {
+        let (index, bundle) = (self.index, self.bundle);
+        let Some(Some(searcher)) = nth(&bundle.searchers, number) else {
+            return;
+        };
+        let needles = index.needles.get(view.needles.range()).unwrap_or_default();
+        searcher.scan(text, |needle| {
+            let Some(needle) = needles.get(needle) else {
+                return;
+            };
+            for number in index.list(needle.patterns) {
+                self.test_pattern(*number, text);
+            }
+        });
+        self.scratch.tested.clear();
+    }
+
+    /// Tests a pattern of which a literal was met, if it can matter and was not tested yet.
+    fn test_pattern(&mut self, number: u32, text: &[u8]) {
+        let phases = self
+            .bundle
+            .pattern_phases
+            .get(number as usize)
+            .copied()
+            .unwrap_or(0);
+        if phases & self.phase_bit == 0 || !self.scratch.tested.insert(number) {
+            return;
+        }
+        if let Some(record) = self.index.patterns.get(number as usize)
+            && self.pattern_matches(record.pattern, text)
+        {
+            self.mark(record.predicates);
+        }
+    }
+
+    pub(super) fn pattern_matches(&self, pattern: Pattern, text: &[u8]) -> bool {
+        match pattern {
+            Pattern::Glob(glob) => self
+                .bundle
+                .strings(self.bytes)
+                .get(glob.range())
+                .is_some_and(|glob| glob::matches(glob, text)),
+            Pattern::Regex(number) => self
+                .automata(number)
+                .is_some_and(|automata| automata.is_match(text)),
+        }
+    }
+
+    fn automata(&self, number: u32) -> Option<Automata<'a>> {
+        let record = self.index.automata.get(number as usize)?;
+        let bytes = self
+            .bundle
+            .automata(self.bytes)
+            .get(record.offset as usize..)?;
+        Automata::cut(bytes, record.states as usize, record.classes as usize)
+    }
+}
+
+/// The item whose number is one more than its position.
+fn nth<T>(items: &[T], number: u32) -> Option<&T> {
+    items.get((number as usize).checked_sub(1)?)
+}

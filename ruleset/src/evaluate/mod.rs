@@ -1,0 +1,329 @@
+//! The hot path: the verdict of one phase over what is known. It allocates nothing and looks only
+//! at rules that may match; `reference.rs` says what the answer must be.
+//!
+//! 1. Sources that some rule is filed under are looked up: value → predicates that hold → rules
+//!    filed under them (`index/access.rs`). These are the candidates.
+//! 2. Candidates are judged in their order. Predicates of sources that were not needed so far are
+//!    looked up when first asked for; those that no index answers are tested, once.
+//! 3. The first candidate that holds and does not only alert decides; one that may hold stops the
+//!    evaluation, since what follows rests on it.
+
+use crate::bundle::plan::PhasePlan;
+use crate::index::record::*;
+use crate::index::rule_set::{Candidates, NumberSet};
+use crate::limits::VALUE_BYTES_MAX;
+use crate::matcher::exact;
+use crate::{Action, Bundle, Decision, Facts, Outcome, Phase, RuleIndex, Source, Verdict};
+
+mod lookup;
+mod residual;
+mod text;
+
+/// Longer lists of rules are walked where they are instead of being copied.
+const INSERTED_MAX: usize = 16;
+/// So many lists are walked at once; further ones are copied.
+const CURSORS_MAX: usize = 8;
+/// First size of the buffer for content types.
+const BUFFER_BYTES: usize = 1024;
+
+/// The memory of evaluations, one per shard, made for one bundle and used again and again. It
+/// grows only when a content type is longer than 1 KiB.
+#[derive(Debug)]
+pub struct Scratch {
+    /// Predicates that hold.
+    holds: NumberSet,
+    /// Predicates that were tested and do not.
+    refuted: NumberSet,
+    /// Patterns that were tested on the text at hand.
+    tested: NumberSet,
+    /// Fields of which a header was seen.
+    present: NumberSet,
+    candidates: Candidates,
+    cursors: [Cursor; CURSORS_MAX],
+    cursors_count: usize,
+    alerts: Vec<RuleIndex>,
+    /// A content type in its normal form.
+    buffer: Vec<u8>,
+    /// A value in lower case; as long as the longest that can be looked up.
+    folded: Vec<u8>,
+}
+
+/// A list of rules and the position of the first that was not judged.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    list: u32,
+    position: usize,
+}
+
+impl Scratch {
+    /// The alert rules that fired in the last evaluation, in their order; none when it was
+    /// undetermined.
+    #[must_use]
+    pub fn alerts(&self) -> &[RuleIndex] {
+        &self.alerts
+    }
+
+    fn clear(&mut self) {
+        self.holds.clear();
+        self.refuted.clear();
+        self.present.clear();
+        self.cursors_count = 0;
+        self.alerts.clear();
+    }
+}
+
+impl Bundle {
+    /// Memory for evaluations of this bundle; all of it is taken here.
+    #[must_use]
+    pub fn scratch(&self) -> Scratch {
+        let rules = Phase::ALL
+            .iter()
+            .map(|phase| self.rules_count(*phase))
+            .max()
+            .unwrap_or(0);
+        let alerts = |phase: &Phase| {
+            self.rules(*phase)
+                .iter()
+                .filter(|rule| rule.action == Action::Alert)
+                .count()
+        };
+        let whole = self.index.tables.iter().filter(|table| !table.by_label);
+        let longest = whole.map(|table| table.bound as usize).max().unwrap_or(0);
+        Scratch {
+            holds: NumberSet::new(self.index.predicates.len()),
+            refuted: NumberSet::new(self.index.predicates.len()),
+            tested: NumberSet::new(self.index.patterns.len()),
+            present: NumberSet::new(self.index.fields.len()),
+            candidates: Candidates::new(rules),
+            cursors: [Cursor::default(); CURSORS_MAX],
+            cursors_count: 0,
+            alerts: Vec::with_capacity(Phase::ALL.iter().map(alerts).max().unwrap_or(0)),
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            folded: Vec::with_capacity(longest.min(VALUE_BYTES_MAX)),
+        }
+    }
+}
+
+/// Decides a phase over what is known. Fired alerts are in the scratch afterwards.
+///
+/// A decision made while facts are unknown is the one that all facts would give. `scratch` must
+/// come from the same bundle; with another's the answer means nothing.
+pub fn evaluate(
+    bundle: &Bundle,
+    phase: Phase,
+    facts: &Facts<'_>,
+    scratch: &mut Scratch,
+) -> Outcome {
+    let rules = bundle.rules(phase);
+    if rules.is_empty() {
+        scratch.alerts.clear();
+        return Outcome::Decided(Verdict::of_default(bundle.defaults().action(phase)));
+    }
+    let mut evaluation = Evaluation::new(bundle, phase, facts, scratch);
+    evaluation.find_candidates();
+    evaluation.judge_candidates(rules)
+}
+
+/// One evaluation under way.
+pub(crate) struct Evaluation<'a, 's> {
+    bundle: &'a Bundle,
+    index: &'a Index,
+    bytes: &'a [u8],
+    plan: &'a PhasePlan,
+    phase: Phase,
+    phase_bit: u32,
+    facts: &'a Facts<'a>,
+    scratch: &'s mut Scratch,
+    /// Bits of sources that are unknown.
+    unknown: u32,
+    /// Bits of sources that were looked up.
+    done: u32,
+    /// Predicates that hold bring in the rules filed under them.
+    is_collecting: bool,
+}
+
+impl<'a, 's> Evaluation<'a, 's> {
+    pub(crate) fn new(
+        bundle: &'a Bundle,
+        phase: Phase,
+        facts: &'a Facts<'a>,
+        scratch: &'s mut Scratch,
+    ) -> Self {
+        scratch.clear();
+        let plan = bundle.plan(phase);
+        let unknown = plan
+            .sources
+            .iter()
+            .filter(|source| source.is_unknown(facts))
+            .fold(0, |mask, source| mask | bit(*source));
+        Self {
+            bundle,
+            index: &bundle.index,
+            bytes: bundle.bytes(),
+            plan,
+            phase,
+            phase_bit: 1 << phase.index(),
+            facts,
+            scratch,
+            unknown,
+            done: 0,
+            is_collecting: false,
+        }
+    }
+
+    fn find_candidates(&mut self) {
+        self.is_collecting = true;
+        let plan = self.plan;
+        for (source, masks) in &plan.lookups {
+            let counts = masks.iter().any(|mask| mask & !self.unknown == 0);
+            if counts && self.unknown & bit(*source) == 0 {
+                self.look_up(*source);
+            }
+        }
+        self.is_collecting = false;
+        self.collect(&plan.always);
+    }
+
+    /// Adds the rules of the records whose mask is unknown.
+    fn collect(&mut self, records: &[AccessRecord]) {
+        for record in records
+            .iter()
+            .filter(|record| record.mask & !self.unknown == 0)
+        {
+            let rules = self.index.list(record.rules);
+            let free = self.scratch.cursors.get_mut(self.scratch.cursors_count);
+            match free {
+                Some(cursor) if rules.len() > INSERTED_MAX => {
+                    *cursor = Cursor {
+                        list: record.rules,
+                        position: 0,
+                    };
+                    self.scratch.cursors_count += 1;
+                }
+                _ => rules
+                    .iter()
+                    .for_each(|rule| self.scratch.candidates.insert(*rule)),
+            }
+        }
+    }
+
+    fn judge_candidates(&mut self, rules: &[RuleRecord]) -> Outcome {
+        let mut from = 0;
+        let mut inserted = self.scratch.candidates.pop(&mut from);
+        while let Some(position) = self.next_candidate(&mut inserted, &mut from) {
+            let Some(rule) = rules.get(position as usize) else {
+                break;
+            };
+            let action = match (self.judge(rule), rule.action) {
+                (Some(false), _) => continue,
+                (Some(true), Action::Alert) => {
+                    self.scratch.alerts.push(RuleIndex(position));
+                    continue;
+                }
+                (None, _) => {
+                    self.scratch.candidates.clear(from);
+                    self.scratch.alerts.clear();
+                    return Outcome::Undetermined;
+                }
+                (Some(true), Action::Allow) => Decision::Allow,
+                (Some(true), Action::Deny) => Decision::Deny,
+            };
+            self.scratch.candidates.clear(from);
+            let rule = Some(RuleIndex(position));
+            return Outcome::Decided(Verdict {
+                action,
+                rule,
+                default_alert: false,
+            });
+        }
+        Outcome::Decided(Verdict::of_default(self.index.defaults.action(self.phase)))
+    }
+
+    /// The first rule that is left, of those inserted and those of the cursors. A rule is filed so
+    /// that it comes from one place only.
+    fn next_candidate(&mut self, inserted: &mut Option<u32>, from: &mut usize) -> Option<u32> {
+        let mut first = *inserted;
+        let mut first_cursor = None;
+        let cursors = self
+            .scratch
+            .cursors
+            .iter_mut()
+            .take(self.scratch.cursors_count);
+        for cursor in cursors {
+            let head = self.index.list(cursor.list).get(cursor.position).copied();
+            if head.is_some_and(|head| first.is_none_or(|first| head < first)) {
+                first = head;
+                first_cursor = Some(cursor);
+            }
+        }
+        match first_cursor {
+            Some(cursor) => cursor.position += 1,
+            None => *inserted = self.scratch.candidates.pop(from),
+        }
+        first
+    }
+
+    /// Whether all conditions hold; `None`: that is not known, and none surely fails.
+    fn judge(&mut self, rule: &RuleRecord) -> Option<bool> {
+        let mut answer = Some(true);
+        let index = self.index;
+        for literal in index
+            .literals
+            .get(rule.literals.range())
+            .unwrap_or_default()
+        {
+            match self.literal_holds(*literal) {
+                Some(true) => {}
+                Some(false) => return Some(false),
+                None => answer = None,
+            }
+        }
+        answer
+    }
+
+    /// Whether a condition holds.
+    pub(crate) fn literal_holds(&mut self, literal: u32) -> Option<bool> {
+        self.predicate_holds(literal / 2)
+            .map(|holds| holds != (literal % 2 == 1))
+    }
+
+    fn predicate_holds(&mut self, number: u32) -> Option<bool> {
+        let predicate = self.index.predicates.get(number as usize)?;
+        let field = self.index.fields.get(predicate.field as usize)?;
+        let source = bit(field.source);
+        if self.unknown & source != 0 {
+            return None;
+        }
+        if self.done & source == 0 {
+            self.look_up(field.source);
+        }
+        if self.scratch.holds.contains(number) {
+            return Some(true);
+        }
+        if predicate.residuals.len == 0 || self.scratch.refuted.contains(number) {
+            return Some(false);
+        }
+        let holds = self.any_residual_holds(predicate, field);
+        if holds {
+            self.scratch.holds.insert(number);
+        } else {
+            self.scratch.refuted.insert(number);
+        }
+        Some(holds)
+    }
+
+    /// Notes that the predicates of a list hold.
+    fn mark(&mut self, list: u32) {
+        let index = self.index;
+        for predicate in index.list(list) {
+            if self.scratch.holds.insert(*predicate) && self.is_collecting {
+                let plan = self.plan;
+                self.collect(plan.access(*predicate));
+            }
+        }
+    }
+}
+
+const fn bit(source: Source) -> u32 {
+    1 << source.index()
+}

@@ -1,0 +1,116 @@
+//! Tests that no index answers, made when a rule that may match asks for them: patterns without a
+//! usable literal, and schedules.
+
+use super::Evaluation;
+use super::text::{self, Text};
+use crate::index::record::*;
+use crate::{Fact, HeaderFields, Source, Weekdays};
+
+impl Evaluation<'_, '_> {
+    pub(super) fn any_residual_holds(
+        &mut self,
+        predicate: &PredicateRecord,
+        field: &FieldRecord,
+    ) -> bool {
+        let index = self.index;
+        let residuals = index
+            .residuals
+            .get(predicate.residuals.range())
+            .unwrap_or_default();
+        match field.source {
+            Source::Time => self.any_schedule_holds(residuals),
+            Source::RequestHeaders => {
+                self.any_header_matches(residuals, field, self.facts.request_headers)
+            }
+            Source::ResponseHeaders => {
+                self.any_header_matches(residuals, field, self.facts.response_headers)
+            }
+            Source::TlsAlpn => match self.facts.tls_alpn {
+                Fact::Known(protocols) => protocols
+                    .iter()
+                    .any(|protocol| self.any_pattern_matches(residuals, Text::plain(protocol))),
+                Fact::Absent | Fact::Unknown => false,
+            },
+            source => {
+                let Fact::Known(raw) = text::fact(source, self.facts) else {
+                    return false;
+                };
+                let mut buffer = std::mem::take(&mut self.scratch.buffer);
+                let mut holds = false;
+                text::with_forms(source, raw, &mut buffer, |text| {
+                    holds = self.any_pattern_matches(residuals, text);
+                });
+                self.scratch.buffer = buffer;
+                holds
+            }
+        }
+    }
+
+    fn any_header_matches(
+        &self,
+        residuals: &[ResidualRecord],
+        field: &FieldRecord,
+        fact: Fact<&dyn HeaderFields>,
+    ) -> bool {
+        let Fact::Known(headers) = fact else {
+            return false;
+        };
+        let wanted = self
+            .bundle
+            .strings(self.bytes)
+            .get(field.header.range())
+            .unwrap_or_default();
+        let mut holds = false;
+        headers.for_each(&mut |name, value| {
+            holds = holds
+                || name.eq_ignore_ascii_case(wanted)
+                    && self.any_pattern_matches(residuals, Text::plain(value));
+        });
+        holds
+    }
+
+    fn any_pattern_matches(&self, residuals: &[ResidualRecord], text: Text<'_>) -> bool {
+        residuals.iter().any(|residual| match residual {
+            ResidualRecord::Short(pattern) => self.pattern_matches(*pattern, text.short),
+            ResidualRecord::Full(pattern) => self.pattern_matches(*pattern, text.full),
+            ResidualRecord::Schedule(_) => false,
+        })
+    }
+
+    fn any_schedule_holds(&self, residuals: &[ResidualRecord]) -> bool {
+        let Fact::Known(time) = self.facts.time else {
+            return false;
+        };
+        residuals.iter().any(|residual| match residual {
+            ResidualRecord::Schedule(number) => self.schedule_holds(*number, time),
+            ResidualRecord::Short(_) | ResidualRecord::Full(_) => false,
+        })
+    }
+
+    fn schedule_holds(&self, number: u32, time: i64) -> bool {
+        let Some(schedule) = self.index.schedules.get(number as usize) else {
+            return false;
+        };
+        let Some(zone) = self.index.zones.get(schedule.zone as usize) else {
+            return false;
+        };
+        let transitions = self
+            .index
+            .transitions
+            .get(zone.transitions.range())
+            .unwrap_or_default();
+        let after = transitions.partition_point(|transition| transition.from <= time);
+        let offset_seconds = after
+            .checked_sub(1)
+            .and_then(|position| transitions.get(position))
+            .map_or(zone.first_offset_seconds, |transition| {
+                transition.offset_seconds
+            });
+        let days = Weekdays::from_bits(u8::try_from(schedule.days).unwrap_or(0));
+        let span = crate::condition::DailySpan {
+            from_second: schedule.from_second,
+            to_second: schedule.to_second,
+        };
+        span.contains(days, time.saturating_add(offset_seconds.into()))
+    }
+}

@@ -1,0 +1,140 @@
+//! Sets of small numbers that are emptied in the time it took to fill them: which predicates
+//! hold, which rules may match. All memory is taken when a set is made.
+
+/// A set of numbers below a fixed bound.
+#[derive(Debug, Default)]
+pub(crate) struct NumberSet {
+    words: Vec<u64>,
+    /// Words that have a bit.
+    touched: Vec<u32>,
+}
+
+impl NumberSet {
+    pub(crate) fn new(bound: usize) -> Self {
+        let words = bound.div_ceil(64);
+        Self {
+            words: vec![0; words],
+            touched: Vec::with_capacity(words),
+        }
+    }
+
+    /// Adds a number; whether it is new. Numbers out of bounds are never new.
+    pub(crate) fn insert(&mut self, number: u32) -> bool {
+        let Some(word) = self.words.get_mut((number / 64) as usize) else {
+            return false;
+        };
+        let bit = 1 << (number % 64);
+        if *word & bit != 0 {
+            return false;
+        }
+        if *word == 0 {
+            self.touched.push(number / 64);
+        }
+        *word |= bit;
+        true
+    }
+
+    pub(crate) fn contains(&self, number: u32) -> bool {
+        let word = self.words.get((number / 64) as usize).copied().unwrap_or(0);
+        word >> (number % 64) & 1 == 1
+    }
+
+    pub(crate) fn clear(&mut self) {
+        for word in self.touched.drain(..) {
+            if let Some(word) = self.words.get_mut(word as usize) {
+                *word = 0;
+            }
+        }
+    }
+}
+
+/// A set of rules that gives them back in their order. A bit in the summary stands for 64 rules.
+#[derive(Debug, Default)]
+pub(crate) struct Candidates {
+    words: Vec<u64>,
+    summary: Vec<u64>,
+}
+
+impl Candidates {
+    pub(crate) fn new(bound: usize) -> Self {
+        let words = bound.div_ceil(64);
+        Self {
+            words: vec![0; words],
+            summary: vec![0; words.div_ceil(64)],
+        }
+    }
+
+    pub(crate) fn insert(&mut self, rule: u32) {
+        let word = (rule / 64) as usize;
+        if let (Some(bits), Some(summary)) =
+            (self.words.get_mut(word), self.summary.get_mut(word / 64))
+        {
+            *bits |= 1 << (rule % 64);
+            *summary |= 1 << (word % 64);
+        }
+    }
+
+    /// Takes the first rule at or after 64 × 64 × `from` out of the set; `from` moves along.
+    pub(crate) fn pop(&mut self, from: &mut usize) -> Option<u32> {
+        while let Some(summary) = self.summary.get_mut(*from) {
+            if *summary == 0 {
+                *from += 1;
+                continue;
+            }
+            let word = *from * 64 + summary.trailing_zeros() as usize;
+            let bits = self.words.get_mut(word)?;
+            let rule = word * 64 + bits.trailing_zeros() as usize;
+            *bits &= bits.wrapping_sub(1);
+            if *bits == 0 {
+                *summary &= summary.wrapping_sub(1);
+            }
+            return u32::try_from(rule).ok();
+        }
+        None
+    }
+
+    /// Empties the set; nothing lies before 64 × 64 × `from`.
+    pub(crate) fn clear(&mut self, from: usize) {
+        for (position, summary) in self.summary.iter_mut().enumerate().skip(from) {
+            while *summary != 0 {
+                let word = position * 64 + summary.trailing_zeros() as usize;
+                if let Some(bits) = self.words.get_mut(word) {
+                    *bits = 0;
+                }
+                *summary &= summary.wrapping_sub(1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_come_in_order_and_leave_nothing() {
+        let mut candidates = Candidates::new(10_000);
+        for rule in [9_999, 3, 64, 4_096, 3, 5_000] {
+            candidates.insert(rule);
+        }
+        let mut from = 0;
+        let popped: Vec<_> = std::iter::from_fn(|| candidates.pop(&mut from))
+            .take(4)
+            .collect();
+        assert_eq!(popped, [3, 64, 4_096, 5_000]);
+        candidates.clear(from);
+        assert_eq!(candidates.pop(&mut 0), None);
+        assert!(candidates.words.iter().all(|word| *word == 0));
+    }
+
+    #[test]
+    fn numbers_are_new_once() {
+        let mut set = NumberSet::new(100);
+        assert!(set.insert(70));
+        assert!(!set.insert(70));
+        assert!(!set.insert(1_000));
+        assert!(set.contains(70) && !set.contains(6));
+        set.clear();
+        assert!(!set.contains(70));
+    }
+}

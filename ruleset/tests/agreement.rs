@@ -1,0 +1,121 @@
+//! The fast evaluator against the reference, over random rulesets, facts and unknown facts; and
+//! bundles against every kind of damage.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use sallyport_ruleset::bundle::write;
+use sallyport_ruleset::generate::{self, Entropy, OwnedFacts};
+use sallyport_ruleset::reference::{Reference, ReferenceOutcome};
+use sallyport_ruleset::{BuildRecord, Bundle, Outcome, Phase, Ruleset, Scratch, evaluate};
+
+fn compile(ruleset: &Ruleset) -> Bundle {
+    Bundle::load(write(ruleset, &BuildRecord::default()).unwrap()).unwrap()
+}
+
+fn fast(
+    bundle: &Bundle,
+    phase: Phase,
+    facts: &OwnedFacts,
+    unknown: u32,
+    scratch: &mut Scratch,
+) -> ReferenceOutcome {
+    facts.with(unknown, |facts| {
+        let outcome = evaluate(bundle, phase, facts, scratch);
+        ReferenceOutcome {
+            outcome,
+            alerts: scratch.alerts().to_vec(),
+        }
+    })
+}
+
+fn entropy(bytes: usize) -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), bytes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn fast_equals_reference(rules in entropy(700), requests in entropy(900)) {
+        let ruleset = generate::ruleset(&mut Entropy::new(&rules));
+        let reference = Reference::new(&ruleset).unwrap();
+        let bundle = compile(&ruleset);
+        // One scratch for all, so that what an evaluation leaves behind would be seen.
+        let mut scratch = bundle.scratch();
+        let mut entropy = Entropy::new(&requests);
+        for _ in 0..6 {
+            let facts = generate::facts(&mut entropy);
+            for phase in Phase::ALL {
+                let full = fast(&bundle, phase, &facts, 0, &mut scratch);
+                for unknown in [0, entropy.mask() & entropy.mask(), entropy.mask(), u32::MAX] {
+                    let found = fast(&bundle, phase, &facts, unknown, &mut scratch);
+                    let expected = facts.with(unknown, |facts| reference.evaluate(phase, facts));
+                    prop_assert_eq!(&found, &expected, "{:?} {:x}", phase, unknown);
+                    if found.outcome != Outcome::Undetermined {
+                        prop_assert_eq!(&found, &full, "decided too early");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn same_rules_same_bytes(rules in entropy(400)) {
+        let bytes = || {
+            let ruleset = generate::ruleset(&mut Entropy::new(&rules));
+            write(&ruleset, &BuildRecord::default()).unwrap()
+        };
+        prop_assert_eq!(bytes(), bytes());
+    }
+
+    #[test]
+    fn damage_is_an_error(rules in entropy(300), place in any::<prop::sample::Index>(), bit in 0..8_u8) {
+        let ruleset = generate::ruleset(&mut Entropy::new(&rules));
+        let bytes = write(&ruleset, &BuildRecord::default()).unwrap();
+        let mut flipped = bytes.clone();
+        flipped[place.index(bytes.len())] ^= 1 << bit;
+        prop_assert!(Bundle::load(flipped).is_err());
+        let truncated = bytes[..place.index(bytes.len())].to_vec();
+        prop_assert!(Bundle::load(truncated).is_err());
+        let mut longer = bytes.clone();
+        longer.push(0);
+        prop_assert!(Bundle::load(longer).is_err());
+        let id = Bundle::load(bytes).unwrap().id().to_owned();
+        prop_assert_eq!(id.len(), 64);
+    }
+}
+
+/// The generator must reach what it is for, or the tests above prove nothing.
+#[test]
+fn the_generator_meets_every_outcome() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut decided_by_rule = 0;
+    let mut with_alerts = 0;
+    let mut undetermined = 0;
+    let mut by_default = 0;
+    for _ in 0..300 {
+        let bytes = entropy(1_600).new_tree(&mut runner).unwrap().current();
+        let (rules, requests) = bytes.split_at(700);
+        let ruleset = generate::ruleset(&mut Entropy::new(rules));
+        let bundle = compile(&ruleset);
+        let mut scratch = bundle.scratch();
+        let mut entropy = Entropy::new(requests);
+        let facts = generate::facts(&mut entropy);
+        let unknown = entropy.mask() & entropy.mask();
+        for phase in Phase::ALL {
+            let found = fast(&bundle, phase, &facts, unknown, &mut scratch);
+            with_alerts += usize::from(!found.alerts.is_empty());
+            match found.outcome {
+                Outcome::Decided(verdict) if verdict.rule.is_some() => decided_by_rule += 1,
+                Outcome::Decided(_) => by_default += 1,
+                Outcome::Undetermined => undetermined += 1,
+            }
+        }
+    }
+    for count in [decided_by_rule, with_alerts, undetermined, by_default] {
+        assert!(
+            count > 50,
+            "{decided_by_rule} {with_alerts} {undetermined} {by_default}"
+        );
+    }
+}

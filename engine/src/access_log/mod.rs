@@ -18,3 +18,6 @@ mod writer;
 pub use buffer::ShardLog;
 pub use record::{CacheOutcome, ConnectionId, Event, Record, TlsHandling, TransactionId};
 pub use writer::{LogError, Writer, WriterCounters};
+
+#[cfg(test)]
+mod tests;

@@ -143,8 +143,11 @@ impl HeaderName {
             25 => &[("proxy-authentication-info", Self::ProxyAuthenticationInfo)],
             _ => &[],
         };
+        // The first letter rules out most candidates before a full comparison.
+        let first = name.first().map(u8::to_ascii_lowercase);
         for (text, id) in known {
-            if name.eq_ignore_ascii_case(text.as_bytes()) {
+            let text = text.as_bytes();
+            if first == text.first().copied() && name.eq_ignore_ascii_case(text) {
                 return *id;
             }
         }

@@ -5,6 +5,7 @@
 //! language's business), nor are they looked up.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 use thiserror::Error;
 
@@ -130,33 +131,51 @@ pub struct Authority<'a> {
 impl<'a> Authority<'a> {
     /// Parses `host [":" port]`.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, TargetError> {
+        let parsed = match bytes {
+            [b'[', ..] => Self::parse_bracketed(bytes),
+            _ => Self::parse_plain(bytes),
+        };
+        parsed.map_err(|error| match memchr::memchr(b'@', bytes) {
+            Some(_) => TargetError::Userinfo,
+            None => error,
+        })
+    }
+
+    fn parse_plain(bytes: &'a [u8]) -> Result<Self, TargetError> {
+        let scanned = ScannedName::of(bytes).ok_or(TargetError::Host)?;
         let text = std::str::from_utf8(bytes).map_err(|_| TargetError::Host)?;
-        if memchr::memchr(b'@', bytes).is_some() {
-            return Err(TargetError::Userinfo);
-        }
-        if let Some(rest) = text.strip_prefix('[') {
-            let (host_text, rest) = rest.split_once(']').ok_or(TargetError::Host)?;
-            let address = host_text.parse().map_err(|_| TargetError::Host)?;
-            let port = match rest.strip_prefix(':') {
-                Some(port) => Some(parse_port(port)?),
-                None if rest.is_empty() => None,
-                None => return Err(TargetError::Host),
-            };
-            return Ok(Self {
-                host: Host::Ipv6(address),
-                host_text,
-                port,
-                text,
-            });
-        }
-        let (host_text, port) = match text.split_once(':') {
-            Some((host, port)) => (host, Some(parse_port(port)?)),
-            None => (text, None),
+        let (host_text, rest) = text
+            .split_at_checked(scanned.end)
+            .ok_or(TargetError::Host)?;
+        let port = parse_rest(rest)?;
+        let last_label = host_text.get(scanned.last_label).unwrap_or_default();
+        let host = if is_numeric_label(last_label) {
+            // With a final dot some read an address, some a name: refused.
+            Host::Ipv4(
+                host_text
+                    .parse()
+                    .map_err(|_| TargetError::AmbiguousAddress)?,
+            )
+        } else {
+            Host::Domain(host_text)
         };
         Ok(Self {
-            host: parse_host(host_text)?,
+            host,
             host_text,
             port,
+            text,
+        })
+    }
+
+    fn parse_bracketed(bytes: &'a [u8]) -> Result<Self, TargetError> {
+        let text = std::str::from_utf8(bytes).map_err(|_| TargetError::Host)?;
+        let inner = text.strip_prefix('[').ok_or(TargetError::Host)?;
+        let (host_text, rest) = inner.split_once(']').ok_or(TargetError::Host)?;
+        let address = host_text.parse().map_err(|_| TargetError::Host)?;
+        Ok(Self {
+            host: Host::Ipv6(address),
+            host_text,
+            port: parse_rest(rest)?,
             text,
         })
     }
@@ -255,6 +274,15 @@ fn same_host(a: &Authority<'_>, b: &Authority<'_>) -> bool {
     }
 }
 
+/// What follows the host: nothing, or a colon and a port.
+fn parse_rest(rest: &str) -> Result<Option<u16>, TargetError> {
+    match rest.strip_prefix(':') {
+        Some(port) => parse_port(port).map(Some),
+        None if rest.is_empty() => Ok(None),
+        None => Err(TargetError::Host),
+    }
+}
+
 /// RFC 3986 section 3.2.3, without the empty port and without leading zeros.
 fn parse_port(text: &str) -> Result<u16, TargetError> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) || text.starts_with('0') {
@@ -268,35 +296,47 @@ const NAME_BYTES_MAX: usize = 253;
 /// Longest label.
 const LABEL_BYTES_MAX: usize = 63;
 
-fn parse_host(text: &str) -> Result<Host<'_>, TargetError> {
-    let name = text.strip_suffix('.').unwrap_or(text);
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return Err(TargetError::Host);
-    }
-    let mut label_bytes = 0;
-    for byte in name.bytes() {
-        match byte {
-            b'.' if label_bytes == 0 => return Err(TargetError::Host),
-            b'.' => label_bytes = 0,
-            // Labels beyond ASCII change their length when they are mapped.
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | 0x80.. => label_bytes += 1,
-            _ => return Err(TargetError::Host),
+/// A name at the start of an authority, found in one pass.
+struct ScannedName {
+    end: usize,
+    /// The last label that is not empty.
+    last_label: Range<usize>,
+}
+
+impl ScannedName {
+    /// The longest run of bytes that names have; `None` when that is no name.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let mut end = bytes.len();
+        let mut label_start = 0;
+        let mut last_label = 0..0;
+        let mut label_bytes_max = 0;
+        let mut is_ascii = true;
+        for (at, byte) in bytes.iter().enumerate() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {}
+                b'.' if at == label_start => return None,
+                b'.' => {
+                    last_label = label_start..at;
+                    label_bytes_max = last_label.len().max(label_bytes_max);
+                    label_start = at + 1;
+                }
+                0x80.. => is_ascii = false,
+                _ => {
+                    end = at;
+                    break;
+                }
+            }
         }
-        if label_bytes > LABEL_BYTES_MAX && name.is_ascii() {
-            return Err(TargetError::Host);
+        // Otherwise there is nothing at all, or the root's dot.
+        if label_start < end {
+            last_label = label_start..end;
+            label_bytes_max = last_label.len().max(label_bytes_max);
         }
-    }
-    if label_bytes == 0 {
-        return Err(TargetError::Host);
-    }
-    let last_label = name.rsplit('.').next().unwrap_or(name);
-    if !is_numeric_label(last_label) {
-        return Ok(Host::Domain(text));
-    }
-    // `text`, not `name`: with a final dot some read an address, some a name.
-    match text.parse() {
-        Ok(address) => Ok(Host::Ipv4(address)),
-        Err(_) => Err(TargetError::AmbiguousAddress),
+        // Labels beyond ASCII change their length when they are mapped.
+        let fits = last_label.end <= NAME_BYTES_MAX
+            && (label_bytes_max <= LABEL_BYTES_MAX || !is_ascii)
+            && !last_label.is_empty();
+        fits.then_some(Self { end, last_label })
     }
 }
 
@@ -397,7 +437,7 @@ mod tests {
             (b"user@a", TargetError::Userinfo),
             (b"user:pass@a", TargetError::Userinfo),
             (b"@a", TargetError::Userinfo),
-            (b"::1", TargetError::Port),
+            (b"::1", TargetError::Host),
             (b"a:", TargetError::Port),
             (b"a:0", TargetError::Port),
             (b"a:080", TargetError::Port),

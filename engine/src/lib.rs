@@ -1,7 +1,26 @@
 //! The engine of Sallyport: an egress forward proxy that decides in three phases what may leave.
+//!
+//! ```text
+//! accept ▶ read head ▶ PreDNS ▶ resolve ▶ guard ▶ PreREQUEST ▶ dial ▶ forward ▶ PostRESPONSE ▶ record
+//! ```
+//!
+//! A library only so that `main` and the tests can reach it; nothing else imports it.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod access_log;
+pub mod cli;
 pub mod config;
 pub mod limits;
+pub mod run;
+
+mod bundle_store;
+mod demo;
+mod destination;
+mod enforcement;
+mod io;
+mod listener;
+mod reload;
+mod shard;
+mod transaction;
+mod upstream;

@@ -1,3 +1,7 @@
-//! An egress forward proxy that decides in three phases what may leave.
+//! The `sallyport` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sallyport::cli::main()
+}

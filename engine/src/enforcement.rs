@@ -1,0 +1,310 @@
+//! The gate: the only caller of `ruleset::evaluate`, and the permits that prove what it said.
+//!
+//! ```text
+//! pre_dns ─▶ Admitted ─resolved─▶ Resolved ─guard─▶ Guarded ─pre_request─▶ Dialable + Permitted
+//!                                                      └─early─▶ Dialable ─pre_request─▶ Permitted
+//! Answered ─post_response─▶ Released
+//! ```
+//!
+//! Each permit is taken by value or by reference by the step that needs it and nothing outside this
+//! file can make one: `upstream::dial` wants a [`Dialable`], a request head is written to an origin
+//! with a [`Permitted`], a response byte goes to the client with a [`Released`]. A connection whose
+//! address no PreREQUEST rule has seen, or a response forwarded before its verdict, does not compile.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sallyport_ruleset::{Bundle, Decision, Fact, Facts, Outcome, Phase, RuleIndex, Scratch, Source, Verdict, evaluate};
+
+use crate::destination::{DestinationGuard, Prohibited};
+use crate::upstream::addresses::AddressList;
+
+/// The ruleset as one shard uses it. A transaction keeps the one that it began with.
+pub(crate) struct Rules {
+    bundle: Arc<Bundle>,
+    scratch: RefCell<Scratch>,
+    /// Whether PreREQUEST can differ between two addresses of one name.
+    judges_addresses: bool,
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rules").field("bundle", &self.bundle.id()).finish_non_exhaustive()
+    }
+}
+
+impl Rules {
+    pub(crate) fn new(bundle: Arc<Bundle>) -> Self {
+        let judges_addresses = bundle.sources(Phase::PreRequest).contains(&Source::DestinationIp);
+        Self { scratch: RefCell::new(bundle.scratch()), bundle, judges_addresses }
+    }
+
+    pub(crate) fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    fn evaluate(&self, phase: Phase, facts: &Facts<'_>, trail: &mut Trail) -> Outcome {
+        let started = Instant::now();
+        let mut scratch = self.scratch.borrow_mut();
+        let outcome = evaluate(&self.bundle, phase, facts, &mut scratch);
+        if let Outcome::Decided(verdict) = outcome {
+            trail.record(phase, verdict, scratch.alerts());
+        }
+        trail.elapsed += started.elapsed();
+        outcome
+    }
+
+    /// An evaluation in which every fact is known or absent: what is not allowed is denied.
+    fn decide(&self, phase: Phase, facts: &Facts<'_>, trail: &mut Trail) -> Result<Verdict, Denied> {
+        match self.evaluate(phase, facts, trail) {
+            Outcome::Decided(verdict) if verdict.action == Decision::Allow => Ok(verdict),
+            Outcome::Decided(_) => Err(Denied { phase }),
+            Outcome::Undetermined => {
+                // Cannot happen while the callers set every fact; if it does, the gate stays shut.
+                tracing::error!(%phase, "a rule was left undetermined: denied");
+                trail.decided = Some(PhaseDecision { phase, action: Decision::Deny, rule: None });
+                Err(Denied { phase })
+            }
+        }
+    }
+}
+
+/// What was decided about a transaction so far, for its log record.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    /// The decision of the last phase that ran.
+    pub(crate) decided: Option<PhaseDecision>,
+    /// Alert rules that fired, in order, over all phases.
+    pub(crate) alerts: Vec<Alert>,
+    /// Time spent evaluating, all phases together.
+    pub(crate) elapsed: Duration,
+}
+
+/// The outcome of one phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PhaseDecision {
+    pub(crate) phase: Phase,
+    pub(crate) action: Decision,
+    /// `None`: the default action of the phase.
+    pub(crate) rule: Option<RuleIndex>,
+}
+
+/// An alert rule that fired; no rule means a default action `alert`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alert {
+    pub(crate) phase: Phase,
+    pub(crate) rule: Option<RuleIndex>,
+}
+
+impl Trail {
+    fn record(&mut self, phase: Phase, verdict: Verdict, alerts: &[RuleIndex]) {
+        // An early evaluation may be repeated with more facts: its alerts are the same ones.
+        self.alerts.retain(|alert| alert.phase != phase);
+        self.alerts.extend(alerts.iter().map(|rule| Alert { phase, rule: Some(*rule) }));
+        if verdict.default_alert {
+            self.alerts.push(Alert { phase, rule: None });
+        }
+        self.decided = Some(PhaseDecision { phase, action: verdict.action, rule: verdict.rule });
+    }
+
+    /// Ready for the next transaction; keeps its storage.
+    pub(crate) fn clear(&mut self) {
+        self.decided = None;
+        self.alerts.clear();
+        self.elapsed = Duration::ZERO;
+    }
+}
+
+/// The rules said no; the [`Trail`] says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Denied {
+    pub(crate) phase: Phase,
+}
+
+/// PreDNS let the transaction in: its name may be resolved.
+#[derive(Debug)]
+pub(crate) struct Admitted(());
+
+/// The addresses of an admitted name.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    addresses: AddressList,
+    port: u16,
+}
+
+/// Addresses that the destination guard let through.
+#[derive(Debug, Clone)]
+pub(crate) struct Guarded {
+    addresses: AddressList,
+    port: u16,
+}
+
+/// Addresses that PreREQUEST allowed as well: packets may leave for them.
+#[derive(Debug, Clone)]
+pub(crate) struct Dialable {
+    addresses: AddressList,
+    port: u16,
+}
+
+/// PreREQUEST allowed the request with every fact known: it may be written to the origin.
+#[derive(Debug)]
+pub(crate) struct Permitted(());
+
+/// PostRESPONSE allowed the response: it may be written to the client.
+#[derive(Debug)]
+pub(crate) struct Released(());
+
+/// What PreREQUEST says while facts are missing.
+#[derive(Debug)]
+pub(crate) enum Early {
+    /// Whatever the missing facts are, the answer is yes.
+    Allowed(Dialable),
+    /// It depends on what is not known yet.
+    Open,
+}
+
+/// Runs PreDNS.
+pub(crate) fn pre_dns(
+    rules: &Rules,
+    facts: &Facts<'_>,
+    trail: &mut Trail,
+) -> Result<Admitted, Denied> {
+    rules.decide(Phase::PreDns, facts, trail).map(|_| Admitted(()))
+}
+
+/// Runs PostRESPONSE.
+pub(crate) fn post_response(
+    rules: &Rules,
+    facts: &Facts<'_>,
+    trail: &mut Trail,
+) -> Result<Released, Denied> {
+    rules.decide(Phase::PostResponse, facts, trail).map(|_| Released(()))
+}
+
+impl Admitted {
+    /// Joins the addresses that the name of this transaction resolved to.
+    pub(crate) fn resolved(&self, addresses: AddressList, port: u16) -> Resolved {
+        Resolved { addresses, port }
+    }
+}
+
+impl Resolved {
+    /// Keeps the addresses that may be dialed at all; if none may, says why the first may not.
+    pub(crate) fn guard(self, guard: &DestinationGuard) -> Result<Guarded, (IpAddr, Prohibited)> {
+        let mut kept = AddressList::empty();
+        let mut refused = None;
+        for address in self.addresses.as_slice() {
+            match guard.judge(SocketAddr::new(*address, self.port)) {
+                Ok(()) => kept.push(*address),
+                Err(why) => refused = refused.or(Some((*address, why))),
+            }
+        }
+        match refused {
+            Some(refused) if kept.is_empty() => Err(refused),
+            _ => Ok(Guarded { addresses: kept, port: self.port }),
+        }
+    }
+}
+
+impl Guarded {
+    /// Runs PreREQUEST with what is known so far (`facts.destination_ip` is set here).
+    pub(crate) fn early(
+        &self,
+        rules: &Rules,
+        facts: &Facts<'_>,
+        trail: &mut Trail,
+    ) -> Result<Early, Denied> {
+        let phase = Phase::PreRequest;
+        let (mut allowed, mut denied, mut open) = (AddressList::empty(), false, false);
+        for address in self.judged(rules) {
+            match rules.evaluate(phase, &at(facts, *address), trail) {
+                Outcome::Decided(verdict) if verdict.action == Decision::Deny => denied = true,
+                Outcome::Decided(_) => allowed.push(*address),
+                Outcome::Undetermined => open = true,
+            }
+        }
+        if open {
+            return Ok(Early::Open);
+        }
+        if allowed.is_empty() && denied {
+            return Err(Denied { phase });
+        }
+        let addresses = if rules.judges_addresses { allowed } else { self.addresses };
+        Ok(Early::Allowed(Dialable { addresses, port: self.port }))
+    }
+
+    /// Runs PreREQUEST with every fact known or absent (`facts.destination_ip` is set here).
+    ///
+    /// Of several addresses those stay that are allowed by the same rule as the first allowed one,
+    /// so that the verdict in the log is true of whichever is connected to.
+    pub(crate) fn pre_request(
+        &self,
+        rules: &Rules,
+        facts: &Facts<'_>,
+        trail: &mut Trail,
+    ) -> Result<(Dialable, Permitted), Denied> {
+        let mut first: Option<(IpAddr, Verdict)> = None;
+        let mut kept = AddressList::empty();
+        let judged = self.judged(rules);
+        for address in judged {
+            let verdict = rules.decide(Phase::PreRequest, &at(facts, *address), trail);
+            match (verdict, &first) {
+                (Ok(verdict), None) => {
+                    first = Some((*address, verdict));
+                    kept.push(*address);
+                }
+                (Ok(verdict), Some((_, same))) if verdict == *same => kept.push(*address),
+                _ => {}
+            }
+        }
+        let Some((address, _)) = first else {
+            return Err(Denied { phase: Phase::PreRequest });
+        };
+        if judged.len() > 1 {
+            // The trail holds the last address judged: make it the deciding one's.
+            rules.decide(Phase::PreRequest, &at(facts, address), trail)?;
+        }
+        let addresses = if rules.judges_addresses { kept } else { self.addresses };
+        Ok((Dialable { addresses, port: self.port }, Permitted(())))
+    }
+
+    /// One address stands for all where no rule looks at it.
+    fn judged(&self, rules: &Rules) -> &[IpAddr] {
+        let all = self.addresses.as_slice();
+        if rules.judges_addresses { all } else { all.get(..1).unwrap_or_default() }
+    }
+
+    /// The address that is tried first.
+    pub(crate) fn first(&self) -> Option<IpAddr> {
+        self.addresses.first()
+    }
+}
+
+impl Dialable {
+    pub(crate) fn addresses(&self) -> &[IpAddr] {
+        self.addresses.as_slice()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs PreREQUEST with every fact known, for the address that was connected to.
+    pub(crate) fn pre_request(
+        &self,
+        connected: IpAddr,
+        rules: &Rules,
+        facts: &Facts<'_>,
+        trail: &mut Trail,
+    ) -> Result<Permitted, Denied> {
+        rules
+            .decide(Phase::PreRequest, &at(facts, connected), trail)
+            .map(|_| Permitted(()))
+    }
+}
+
+fn at<'a>(facts: &Facts<'a>, address: IpAddr) -> Facts<'a> {
+    Facts { destination_ip: Fact::Known(address), ..*facts }
+}

@@ -1,0 +1,204 @@
+//! Buffers that are rented while bytes are in hand and given back when a connection is idle.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+
+use super::socket::Socket;
+
+/// Capacity of a rented buffer in bytes: a request head and a small body fit.
+pub(crate) const BUFFER_BYTES: usize = 16 * 1024;
+/// Capacity of the buffers that a bulk transfer moves up to.
+pub(crate) const BULK_BUFFER_BYTES: usize = 128 * 1024;
+
+/// The free buffers of one shard, bounded.
+#[derive(Debug)]
+pub(crate) struct BufferPool {
+    free: RefCell<Vec<Vec<u8>>>,
+    bulk: RefCell<Vec<Vec<u8>>>,
+    free_bytes_max: usize,
+    free_bytes: Cell<usize>,
+}
+
+impl BufferPool {
+    /// A pool that keeps at most `free_bytes_max` bytes of unused buffers.
+    pub(crate) fn new(free_bytes_max: usize) -> Self {
+        Self {
+            free: RefCell::default(),
+            bulk: RefCell::default(),
+            free_bytes_max,
+            free_bytes: Cell::new(0),
+        }
+    }
+
+    /// An empty buffer of at least [`BUFFER_BYTES`].
+    pub(crate) fn rent(&self) -> Vec<u8> {
+        self.take(&self.free, BUFFER_BYTES)
+    }
+
+    /// An empty buffer of at least [`BULK_BUFFER_BYTES`].
+    pub(crate) fn rent_bulk(&self) -> Vec<u8> {
+        self.take(&self.bulk, BULK_BUFFER_BYTES)
+    }
+
+    fn take(&self, shelf: &RefCell<Vec<Vec<u8>>>, bytes: usize) -> Vec<u8> {
+        let kept = shelf.borrow_mut().pop();
+        kept.map_or_else(
+            || Vec::with_capacity(bytes),
+            |buffer| {
+                self.free_bytes.set(self.free_bytes.get().saturating_sub(buffer.capacity()));
+                buffer
+            },
+        )
+    }
+
+    /// Takes a buffer back. Odd sizes (grown for a large head) are freed.
+    pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
+        let shelf = match buffer.capacity() {
+            BUFFER_BYTES => &self.free,
+            BULK_BUFFER_BYTES => &self.bulk,
+            _ => return,
+        };
+        let bytes = self.free_bytes.get() + buffer.capacity();
+        if bytes <= self.free_bytes_max {
+            buffer.clear();
+            self.free_bytes.set(bytes);
+            shelf.borrow_mut().push(buffer);
+        }
+    }
+}
+
+/// Received bytes that have not been consumed yet.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBuffer {
+    data: Vec<u8>,
+    start: usize,
+}
+
+impl ReadBuffer {
+    /// A buffer whose content is all unread.
+    pub(crate) fn new(data: Vec<u8>) -> Self {
+        Self { data, start: 0 }
+    }
+
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.data.get(self.start..).unwrap_or_default()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start >= self.data.len()
+    }
+
+    /// Marks `bytes` of [`ReadBuffer::unread`] as used.
+    pub(crate) fn consume(&mut self, bytes: usize) {
+        self.start = self.start.saturating_add(bytes).min(self.data.len());
+        if self.start == self.data.len() {
+            self.data.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Takes the storage out, leaving a buffer without any; its offset is where the unread begins.
+    pub(crate) fn take(&mut self) -> (Vec<u8>, usize) {
+        let start = std::mem::take(&mut self.start);
+        (std::mem::take(&mut self.data), start)
+    }
+
+    /// Puts storage back that was taken; `start` is where the unread begins.
+    pub(crate) fn put_back(&mut self, data: Vec<u8>, start: usize) {
+        self.start = start.min(data.len());
+        self.data = data;
+        self.consume(0);
+    }
+
+    /// Whether the last receive left no free room: more is probably waiting.
+    pub(crate) fn is_full(&self) -> bool {
+        self.data.capacity() > 0 && self.data.len() == self.data.capacity()
+    }
+
+    /// Swaps empty storage for the size that bulk transfers use.
+    pub(crate) fn enlarge(&mut self, pool: &BufferPool) {
+        if self.is_empty() && self.data.capacity() < BULK_BUFFER_BYTES {
+            pool.give_back(std::mem::replace(&mut self.data, pool.rent_bulk()));
+            self.start = 0;
+        }
+    }
+
+    /// Gives the storage back to the pool if nothing unread is in it.
+    pub(crate) fn release(&mut self, pool: &BufferPool) {
+        if self.is_empty() && self.data.capacity() > 0 {
+            pool.give_back(self.take().0);
+        }
+    }
+
+    /// Receives once into the free room behind the unread bytes; `Ok(0)` is the end of the stream.
+    ///
+    /// Storage is rented if there is none, and grows (doubling, up to `bytes_max`) when full.
+    /// The caller must have consumed something once the unread bytes fill `bytes_max`.
+    pub(crate) async fn fill(
+        &mut self,
+        socket: &Socket,
+        pool: &BufferPool,
+        bytes_max: usize,
+    ) -> io::Result<usize> {
+        if self.data.capacity() == 0 {
+            self.data = pool.rent();
+            self.start = 0;
+        }
+        if self.data.len() == self.data.capacity() {
+            self.make_room(bytes_max);
+        }
+        let filled = self.data.len();
+        let (result, data) = socket.read_after(std::mem::take(&mut self.data), filled).await;
+        self.data = data;
+        result
+    }
+
+    fn make_room(&mut self, bytes_max: usize) {
+        if self.start > 0 {
+            self.data.drain(..self.start);
+            self.start = 0;
+            return;
+        }
+        let more = self.data.capacity().min(bytes_max.saturating_sub(self.data.len()));
+        self.data.reserve_exact(more.max(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_is_bounded_and_reuses() {
+        let pool = BufferPool::new(2 * BUFFER_BYTES);
+        let (a, b, c) = (pool.rent(), pool.rent(), pool.rent());
+        let first = a.as_ptr();
+        pool.give_back(a);
+        pool.give_back(b);
+        pool.give_back(c);
+        assert_eq!(pool.free.borrow().len(), 2);
+        let again = [pool.rent(), pool.rent()];
+        assert!(again.iter().any(|buffer| buffer.as_ptr() == first));
+        assert_eq!(pool.free_bytes.get(), 0);
+    }
+
+    #[test]
+    fn consuming_everything_rewinds() {
+        let mut buffer = ReadBuffer::new(b"abcdef".to_vec());
+        buffer.consume(4);
+        assert_eq!(buffer.unread(), b"ef");
+        buffer.consume(2);
+        assert!(buffer.is_empty());
+        assert_eq!(buffer.start, 0);
+    }
+
+    #[test]
+    fn room_is_made_by_moving_before_growing() {
+        let mut data = Vec::with_capacity(8);
+        data.extend_from_slice(b"12345678");
+        let mut buffer = ReadBuffer::new(data);
+        buffer.consume(3);
+        buffer.make_room(64);
+        assert_eq!((buffer.unread(), buffer.data.capacity()), (&b"45678"[..], 8));
+    }
+}

@@ -1,0 +1,248 @@
+//! One timing wheel per shard instead of a timer per operation.
+//!
+//! Arming and disarming a deadline is a store into a cell. A connection that overstays is cut by
+//! shutting its socket down: the pending read or write then finishes by itself, so no I/O future
+//! is ever dropped while data may be in flight (a dropped read loses what had just arrived).
+//! The owner learns from [`Deadline::expired`] why its read ended.
+//!
+//! The wheel is coarse ([`TICK`]) and lazy: an entry sits in the slot where it is next looked at,
+//! at most [`SLOTS`] ticks ahead, and is put back when its deadline has moved.
+
+use std::cell::{Cell, RefCell};
+use std::net::Shutdown;
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Resolution: a deadline is enforced at most this much late.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+const SLOTS: u64 = 32;
+const NEVER: u64 = u64::MAX;
+
+/// The wheel of one shard. The shard calls [`Wheel::advance`] every [`TICK`].
+#[derive(Debug)]
+pub(crate) struct Wheel {
+    started: Instant,
+    /// The last tick that was processed.
+    now: Cell<u64>,
+    slots: RefCell<Vec<Vec<Rc<Entry>>>>,
+    /// Kept between calls so that a tick does not allocate.
+    due: RefCell<Vec<Rc<Entry>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// The descriptor to shut down; `None` once its socket is gone.
+    descriptor: Cell<Option<RawFd>>,
+    /// Tick at which to fire, or [`NEVER`].
+    at: Cell<u64>,
+    /// Tick at which the wheel next looks at this entry, or [`NEVER`].
+    looked_at: Cell<u64>,
+    expired: Cell<bool>,
+    /// What is shut down when it fires.
+    how: Cell<Shutdown>,
+}
+
+/// A socket's deadline. Dropping it (before the socket closes) takes it off the wheel.
+#[derive(Debug)]
+pub(crate) struct Deadline {
+    wheel: Rc<Wheel>,
+    entry: Rc<Entry>,
+}
+
+impl Wheel {
+    pub(crate) fn new(now: Instant) -> Rc<Self> {
+        Rc::new(Self {
+            started: now,
+            now: Cell::new(0),
+            slots: RefCell::new((0..SLOTS).map(|_| Vec::new()).collect()),
+            due: RefCell::new(Vec::new()),
+        })
+    }
+
+    /// A deadline, not yet armed, for the socket behind `descriptor`.
+    pub(crate) fn deadline(self: &Rc<Self>, descriptor: RawFd) -> Deadline {
+        let entry = Rc::new(Entry {
+            descriptor: Cell::new(Some(descriptor)),
+            at: Cell::new(NEVER),
+            looked_at: Cell::new(NEVER),
+            expired: Cell::new(false),
+            how: Cell::new(Shutdown::Both),
+        });
+        Deadline { wheel: Rc::clone(self), entry }
+    }
+
+    /// Fires what is due at `now`.
+    pub(crate) fn advance(&self, now: Instant) {
+        let target = self.tick_of(now);
+        while self.now.get() < target {
+            let tick = self.now.get() + 1;
+            self.now.set(tick);
+            let mut due = self.due.take();
+            if let Some(slot) = self.slots.borrow_mut().get_mut(slot_of(tick)) {
+                std::mem::swap(slot, &mut due);
+            }
+            for entry in due.drain(..) {
+                self.look_at(entry, tick);
+            }
+            self.due.replace(due);
+        }
+    }
+
+    fn look_at(&self, entry: Rc<Entry>, tick: u64) {
+        // An entry that was re-armed for an earlier tick left a stale copy behind.
+        if entry.looked_at.get() != tick {
+            return;
+        }
+        entry.looked_at.set(NEVER);
+        let Some(descriptor) = entry.descriptor.get() else { return };
+        let at = entry.at.get();
+        if at == NEVER {
+            return;
+        }
+        if at > tick {
+            self.enqueue(entry, at);
+            return;
+        }
+        entry.at.set(NEVER);
+        entry.expired.set(true);
+        shut_down(descriptor, entry.how.get());
+    }
+
+    fn enqueue(&self, entry: Rc<Entry>, at: u64) {
+        let tick = at.clamp(self.now.get() + 1, self.now.get() + SLOTS - 1);
+        entry.looked_at.set(tick);
+        if let Some(slot) = self.slots.borrow_mut().get_mut(slot_of(tick)) {
+            slot.push(entry);
+        }
+    }
+
+    fn tick_of(&self, at: Instant) -> u64 {
+        let elapsed = at.saturating_duration_since(self.started);
+        u64::try_from(elapsed.as_millis() / TICK.as_millis()).unwrap_or(NEVER - 1)
+    }
+}
+
+impl Deadline {
+    /// Cuts the socket `after` from the wheel's current tick, unless armed again or disarmed.
+    pub(crate) fn arm(&self, after: Duration) {
+        self.arm_to(after, Shutdown::Both);
+    }
+
+    /// The same for receiving only: something can still be said to whom has been too slow.
+    pub(crate) fn arm_read(&self, after: Duration) {
+        self.arm_to(after, Shutdown::Read);
+    }
+
+    fn arm_to(&self, after: Duration, how: Shutdown) {
+        self.entry.how.set(how);
+        let ticks = u64::try_from(after.as_millis().div_ceil(TICK.as_millis()))
+            .unwrap_or(NEVER - 1)
+            .max(1);
+        // The current tick has begun already: one more keeps "not before `after`".
+        let at = self.wheel.now.get().saturating_add(ticks).saturating_add(1);
+        self.entry.at.set(at);
+        if self.entry.looked_at.get() > at {
+            self.wheel.enqueue(Rc::clone(&self.entry), at);
+        }
+    }
+
+    /// Lets the socket live.
+    pub(crate) fn disarm(&self) {
+        self.entry.at.set(NEVER);
+    }
+
+    /// Whether the wheel has cut this socket.
+    pub(crate) fn expired(&self) -> bool {
+        self.entry.expired.get()
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.entry.descriptor.set(None);
+        self.entry.at.set(NEVER);
+    }
+}
+
+/// Shuts a connected socket down; one that is already gone is no concern of the caller.
+pub(crate) fn shut_down(descriptor: RawFd, how: Shutdown) {
+    use nix::sys::socket::{Shutdown as How, shutdown};
+    let how = match how {
+        Shutdown::Read => How::Read,
+        Shutdown::Write => How::Write,
+        Shutdown::Both => How::Both,
+    };
+    let _ = shutdown(descriptor, how);
+}
+
+fn slot_of(tick: u64) -> usize {
+    usize::try_from(tick % SLOTS).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let a = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (a, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn an_armed_deadline_cuts_the_socket_and_not_before() {
+        let start = Instant::now();
+        let wheel = Wheel::new(start);
+        let (mut a, _b) = pair();
+        let deadline = wheel.deadline(a.as_raw_fd());
+        deadline.arm(Duration::from_secs(10));
+        wheel.advance(start + Duration::from_millis(10_000));
+        assert!(!deadline.expired());
+        wheel.advance(start + Duration::from_millis(10_300));
+        assert!(deadline.expired());
+        assert_eq!(a.read(&mut [0; 8]).unwrap(), 0);
+    }
+
+    #[test]
+    fn arming_again_moves_it_either_way() {
+        let start = Instant::now();
+        let wheel = Wheel::new(start);
+        let (a, b) = pair();
+        let later = wheel.deadline(a.as_raw_fd());
+        later.arm(Duration::from_secs(1));
+        later.arm(Duration::from_secs(60));
+        let sooner = wheel.deadline(b.as_raw_fd());
+        sooner.arm(Duration::from_secs(60));
+        sooner.arm(Duration::from_secs(1));
+        wheel.advance(start + Duration::from_secs(2));
+        assert!(!later.expired());
+        assert!(sooner.expired());
+        wheel.advance(start + Duration::from_secs(59));
+        assert!(!later.expired());
+        wheel.advance(start + Duration::from_secs(61));
+        assert!(later.expired());
+    }
+
+    #[test]
+    fn disarmed_and_dropped_deadlines_never_fire() {
+        let start = Instant::now();
+        let wheel = Wheel::new(start);
+        let (a, b) = pair();
+        let disarmed = wheel.deadline(a.as_raw_fd());
+        disarmed.arm(Duration::from_secs(1));
+        disarmed.disarm();
+        let dropped = wheel.deadline(b.as_raw_fd());
+        dropped.arm(Duration::from_secs(1));
+        let entry = Rc::clone(&dropped.entry);
+        drop(dropped);
+        wheel.advance(start + Duration::from_secs(10));
+        assert!(!disarmed.expired());
+        assert!(!entry.expired.get());
+        assert_eq!(Rc::strong_count(&entry), 1);
+    }
+}

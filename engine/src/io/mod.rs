@@ -1,0 +1,7 @@
+//! Moving bytes: sockets, rented buffers, deadlines. Knows no HTTP and no policy.
+
+pub(crate) mod buffers;
+pub(crate) mod copy;
+pub(crate) mod deadline;
+pub(crate) mod join;
+pub(crate) mod socket;

@@ -1,0 +1,154 @@
+//! The accept loops of a shard: take a connection in, or refuse it with a word.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
+use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use monoio::net::{TcpListener, TcpStream};
+
+use crate::io::deadline::shut_down;
+use crate::io::join::catch_panic;
+use crate::io::socket::Socket;
+use crate::shard::Shard;
+use crate::shard::connections::Limited;
+use crate::transaction::{self, Client, ListenerName};
+
+/// A socket that listens already.
+#[derive(Debug)]
+pub(crate) struct BoundListener {
+    pub(crate) address: SocketAddr,
+    pub(crate) socket: StdListener,
+}
+
+/// The accept loops of one shard.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    listeners: Vec<(RawFd, StdListener, ListenerName)>,
+}
+
+/// Pause after the kernel could not give a connection, so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+impl Listeners {
+    /// Starts one accept loop per socket. A loop is never raced against anything else: a dropped
+    /// accept leaks what it accepted.
+    pub(crate) fn start(shard: &Rc<Shard>, bound: Vec<BoundListener>) -> io::Result<Self> {
+        let mut listeners = Vec::new();
+        for BoundListener { address, socket } in bound {
+            let name: ListenerName = address.to_string().into();
+            let rest = socket.try_clone()?;
+            let listener = TcpListener::from_std(socket)?;
+            listeners.push((listener.as_raw_fd(), rest, Rc::clone(&name)));
+            let shard = Rc::clone(shard);
+            monoio::spawn(async move { accept_loop(shard, listener, name).await });
+        }
+        Ok(Self { listeners })
+    }
+
+    /// Stops listening, after serving what the kernel had already accepted for us.
+    pub(crate) fn stop(&self, shard: &Rc<Shard>) {
+        for (descriptor, rest, name) in &self.listeners {
+            while let Ok((stream, peer)) = rest.accept() {
+                match TcpStream::from_std(stream) {
+                    Ok(stream) => admit(shard, stream, peer, name),
+                    Err(error) => tracing::warn!(%error, "an accepted connection was lost"),
+                }
+            }
+            shut_down(*descriptor, Shutdown::Both);
+        }
+    }
+}
+
+async fn accept_loop(shard: Rc<Shard>, listener: TcpListener, name: ListenerName) {
+    let spare = RefCell::new(SpareDescriptor::new());
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => admit(&shard, stream, peer, &name),
+            Err(_) if shard.is_draining() => return,
+            Err(error) => {
+                refuse_for_want_of_descriptors(&listener, &spare, &error);
+                monoio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, listener: &ListenerName) {
+    // Small exchanges must not wait for each other's acknowledgments; failure costs only speed.
+    let _ = stream.set_nodelay(true);
+    let registered = {
+        let config = shard.config();
+        shard.connections.register(peer.ip(), stream.as_raw_fd(), &config.limits)
+    };
+    let socket = Socket::new(stream, &shard.wheel);
+    match registered {
+        Ok(registered) => {
+            let client = Client::new(shard, socket, registered, peer, Rc::clone(listener));
+            let shard = Rc::clone(shard);
+            monoio::spawn(async move {
+                if let Err(panic) = catch_panic(transaction::serve(client)).await {
+                    let message = panic
+                        .downcast_ref::<String>()
+                        .map(String::as_str)
+                        .or_else(|| panic.downcast_ref::<&str>().copied());
+                    tracing::error!(shard = shard.index, %peer, message, "a connection panicked: closed");
+                }
+            });
+        }
+        Err(limited) => {
+            monoio::spawn(async move { refuse(socket, limited).await });
+        }
+    }
+}
+
+/// Tells a client that it cannot be served now.
+async fn refuse(socket: Socket, limited: Limited) {
+    socket.arm(Duration::from_secs(1));
+    let reply = match limited.status() {
+        429 => TOO_MANY,
+        _ => UNAVAILABLE,
+    };
+    tracing::debug!(limit = limited.key(), "connection refused");
+    let _ = socket.write_all(reply.to_vec()).await;
+    socket.shut_down(Shutdown::Write);
+    // Reading what the client sends keeps a reset from overtaking the reply.
+    let (_, _) = socket.read_after(Vec::with_capacity(4096), 0).await;
+}
+
+const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\n\
+Retry-After: 1\r\nProxy-Status: sallyport; error=connection_limit_reached\r\nConnection: close\r\n\
+Content-Length: 28\r\n\r\nToo many client connections\n";
+const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+Retry-After: 1\r\nProxy-Status: sallyport; error=connection_limit_reached\r\nConnection: close\r\n\
+Content-Length: 21\r\n\r\nThe proxy is at work\n";
+
+/// A descriptor held back for the moment when there are none left.
+struct SpareDescriptor(Option<std::fs::File>);
+
+impl SpareDescriptor {
+    fn new() -> Self {
+        Self(std::fs::File::open("/dev/null").ok())
+    }
+}
+
+/// Out of descriptors, a waiting client would hang: with the spare one it gets a 503.
+fn refuse_for_want_of_descriptors(
+    listener: &TcpListener,
+    spare: &RefCell<SpareDescriptor>,
+    error: &io::Error,
+) {
+    use nix::libc::{EMFILE, ENFILE};
+    tracing::warn!(%error, "cannot accept connections; raise the descriptor limit or lower limits.connections");
+    if !matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) {
+        return;
+    }
+    drop(spare.borrow_mut().0.take());
+    if let Ok(descriptor) = nix::sys::socket::accept(listener.as_raw_fd()) {
+        let _ = nix::sys::socket::send(descriptor, UNAVAILABLE, nix::sys::socket::MsgFlags::MSG_DONTWAIT);
+        let _ = nix::unistd::close(descriptor);
+    }
+    *spare.borrow_mut() = SpareDescriptor::new();
+}

@@ -1,0 +1,4 @@
+//! From a listening socket to client connections.
+
+pub(crate) mod accept;
+pub(crate) mod bind;

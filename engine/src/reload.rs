@@ -1,0 +1,81 @@
+//! New configuration and rules: read and verified aside, then handed to each shard.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::bundle_store::{self, BundleStoreError, Fingerprint};
+use crate::config::{Config, ConfigErrors, Overrides};
+use crate::shard::Generation;
+
+/// Why new configuration or rules are not used.
+#[derive(Debug, Error)]
+pub(crate) enum ReloadError {
+    #[error("{0}")]
+    Config(ConfigErrors),
+    #[error(transparent)]
+    Bundle(#[from] BundleStoreError),
+}
+
+/// Where configuration and rules come from, and what is in force.
+#[derive(Debug)]
+pub(crate) struct Source {
+    file: PathBuf,
+    overrides: Overrides,
+    /// The bundle file that was read last, whether it could be used or not.
+    seen: Option<Fingerprint>,
+}
+
+impl Source {
+    pub(crate) fn new(file: PathBuf, overrides: Overrides) -> Self {
+        Self { file, overrides, seen: None }
+    }
+
+    /// Reads the configuration.
+    pub(crate) fn config(&self) -> Result<Arc<Config>, ReloadError> {
+        Config::load(&self.file, &self.overrides).map(Arc::new).map_err(ReloadError::Config)
+    }
+
+    /// Reads the bundle that `config` names, and joins both.
+    pub(crate) fn generation(
+        &mut self,
+        config: Arc<Config>,
+        listeners: Arc<[SocketAddr]>,
+    ) -> Result<Generation, ReloadError> {
+        self.seen = Fingerprint::of(&config.ruleset);
+        let bundle = bundle_store::load(&config.ruleset)?;
+        Ok(Generation { config, bundle, listeners, own_addresses: own_addresses() })
+    }
+
+    /// Whether the bundle file is another one than was read last. A file that is gone is not: the
+    /// moment between removing and renaming is no reason to complain.
+    pub(crate) fn has_changed(&self, ruleset: &Path) -> bool {
+        Fingerprint::of(ruleset).is_some_and(|now| self.seen != Some(now))
+    }
+}
+
+/// Says which changes of the configuration need a restart.
+pub(crate) fn warn_of_restart(old: &Config, new: &Config) {
+    let changes = [
+        ("shards", old.shards != new.shards),
+        ("listener", old.listeners != new.listeners),
+        ("log", old.log != new.log),
+        ("limits.buffer_bytes", old.limits.buffer_bytes != new.limits.buffer_bytes),
+    ];
+    for (key, _) in changes.iter().filter(|(_, changed)| *changed) {
+        tracing::warn!(key, "changed in the configuration, but takes effect only at a restart");
+    }
+}
+
+/// The addresses of this machine's interfaces.
+fn own_addresses() -> Arc<[IpAddr]> {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Arc::new([]) };
+    let addresses = interfaces.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+    });
+    addresses.collect()
+}

@@ -1,0 +1,88 @@
+//! What the control thread tells a shard, and the shard's own clock tick.
+
+use std::rc::Rc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use super::Shard;
+use super::snapshot::{Generation, Snapshot};
+use crate::io::deadline::TICK;
+use crate::listener::accept::Listeners;
+use crate::upstream::resolver::Resolver;
+
+/// A message from the control thread.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Serve new transactions under these rules and this configuration.
+    Adopt(Box<Generation>),
+    /// Stop accepting, finish what is in flight, end within this time.
+    Drain(Duration),
+}
+
+/// Ticks between two sweeps of the upstream pool.
+const SWEEP_TICKS: u64 = 10;
+
+/// Runs the shard until it has drained.
+pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiver<Message>) {
+    let mut drain: Option<Instant> = None;
+    for tick in 1_u64.. {
+        monoio::time::sleep(TICK).await;
+        let now = Instant::now();
+        shard.wheel.advance(now);
+        shard.log.borrow_mut().flush();
+        if tick.is_multiple_of(SWEEP_TICKS) {
+            shard.pool.borrow_mut().sweep(now);
+        }
+        while let Ok(message) = messages.try_recv() {
+            match message {
+                Message::Adopt(generation) => adopt(&shard, *generation),
+                Message::Drain(timeout) => {
+                    let end = now + timeout;
+                    drain = Some(drain.map_or(end, |earlier| earlier.min(end)));
+                    shard.draining.set(true);
+                    listeners.stop(&shard);
+                }
+            }
+        }
+        if let Some(end) = drain
+            && is_drained(&shard, now, end)
+        {
+            break;
+        }
+    }
+    shard.pool.borrow_mut().clear();
+    shard.log.borrow_mut().flush();
+}
+
+fn adopt(shard: &Shard, generation: Generation) {
+    let before = shard.snapshot();
+    let snapshot = Snapshot::new(generation);
+    let config = &snapshot.config;
+    if config.dns != before.config.dns || config.hosts != before.config.hosts {
+        match super::start::resolver(config) {
+            Ok(resolver) => {
+                // Lookups in flight end with the resolver that they began with.
+                let _old: Rc<Resolver> = shard.resolver.replace(resolver);
+            }
+            Err(error) => tracing::error!(%error, "no entropy for a new resolver: the old one stays"),
+        }
+    }
+    shard.pool.borrow_mut().set_limits(super::start::pool_limits(config));
+    let old = shard.snapshot.replace(Rc::new(snapshot));
+    drop(old);
+}
+
+fn is_drained(shard: &Shard, now: Instant, end: Instant) -> bool {
+    let connections = shard.connections.count();
+    if connections == 0 {
+        return true;
+    }
+    shard.connections.end_idle();
+    if now >= end {
+        tracing::warn!(shard = shard.index, connections, "drain timed out: cutting what is left");
+        shard.connections.cut_all();
+        // One more tick lets the cut transactions write their records.
+        return now >= end + 2 * TICK;
+    }
+    false
+}

@@ -1,0 +1,107 @@
+//! One pinned thread, its ring, and all the state of the connections that it accepted.
+//!
+//! Nothing here is shared with another shard but what never changes. Messages from the control
+//! thread arrive between tasks.
+
+mod affinity;
+pub(crate) mod connections;
+pub(crate) mod control;
+mod snapshot;
+mod start;
+mod workspace;
+
+use std::cell::{Cell, Ref, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+pub(crate) use affinity::allowed_cores;
+pub(crate) use snapshot::{Generation, Snapshot};
+pub(crate) use start::{Driver, ShardPlan, probe_io_uring, start};
+pub(crate) use workspace::Workspace;
+
+use crate::access_log::{ConnectionId, ShardLog, TransactionId};
+use crate::config::checked::Config;
+use crate::io::buffers::BufferPool;
+use crate::io::deadline::Wheel;
+use crate::shard::connections::Connections;
+use crate::upstream::pool::Pool;
+use crate::upstream::resolver::Resolver;
+
+/// The state of one shard.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) index: usize,
+    pub(crate) wheel: Rc<Wheel>,
+    pub(crate) buffers: BufferPool,
+    pub(crate) pool: RefCell<Pool>,
+    pub(crate) connections: Rc<Connections>,
+    pub(crate) log: RefCell<ShardLog>,
+    resolver: RefCell<Rc<Resolver>>,
+    snapshot: RefCell<Rc<Snapshot>>,
+    workspaces: RefCell<Vec<Box<Workspace>>>,
+    draining: Cell<bool>,
+    next_id: Cell<u64>,
+    /// Requests that are being served.
+    in_flight: Cell<usize>,
+}
+
+/// Workspaces kept for reuse; a shard with more transactions at once allocates.
+const WORKSPACES_KEPT: usize = 1024;
+/// How often a stalled shard looks whether the log has room again.
+const STALL_POLL: Duration = Duration::from_millis(2);
+
+impl Shard {
+    /// The configuration and rules that the next transaction begins with.
+    pub(crate) fn snapshot(&self) -> Rc<Snapshot> {
+        Rc::clone(&self.snapshot.borrow())
+    }
+
+    pub(crate) fn config(&self) -> Ref<'_, Config> {
+        Ref::map(self.snapshot.borrow(), |snapshot| &*snapshot.config)
+    }
+
+    pub(crate) fn resolver(&self) -> Rc<Resolver> {
+        Rc::clone(&self.resolver.borrow())
+    }
+
+    /// Whether the process is on its way out: no connection is kept alive any more.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    pub(crate) fn transaction_id(&self) -> TransactionId {
+        TransactionId(self.next())
+    }
+
+    pub(crate) fn connection_id(&self) -> ConnectionId {
+        ConnectionId(self.next())
+    }
+
+    fn next(&self) -> u64 {
+        let id = self.next_id.get();
+        self.next_id.set(id.wrapping_add(1));
+        id
+    }
+
+    pub(crate) fn rent_workspace(&self) -> Box<Workspace> {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.workspaces.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back_workspace(&self, mut workspace: Box<Workspace>) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        let mut kept = self.workspaces.borrow_mut();
+        if kept.len() < WORKSPACES_KEPT {
+            workspace.clear();
+            kept.push(workspace);
+        }
+    }
+
+    /// Waits until a record can be written without losing one: back pressure from the log.
+    pub(crate) async fn log_room(&self) {
+        while !self.log.borrow().has_room() {
+            self.log.borrow_mut().flush();
+            monoio::time::sleep(STALL_POLL).await;
+        }
+    }
+}

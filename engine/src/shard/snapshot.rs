@@ -1,0 +1,75 @@
+//! The configuration and rules that a transaction begins with, and keeps to its end.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use sallyport_ruleset::Bundle;
+use sallyport_wire::http1::{ChunkLimits, HeadLimits, HeaderEdits};
+
+use crate::config::checked::{self, Config};
+use crate::destination::DestinationGuard;
+use crate::enforcement::Rules;
+use crate::upstream::dial::DialLimits;
+
+/// One generation of configuration and rules, in the forms that the data path uses.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) config: Arc<Config>,
+    pub(crate) rules: Rules,
+    pub(crate) guard: DestinationGuard,
+    pub(crate) head_limits: HeadLimits,
+    pub(crate) chunk_limits: ChunkLimits,
+    pub(crate) dial_limits: DialLimits,
+    pub(crate) request_edits: HeaderEdits,
+    pub(crate) response_edits: HeaderEdits,
+}
+
+/// What a snapshot is made of, as it comes from the control thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Generation {
+    pub(crate) config: Arc<Config>,
+    pub(crate) bundle: Arc<Bundle>,
+    /// Where this process listens, ports resolved.
+    pub(crate) listeners: Arc<[SocketAddr]>,
+    /// Addresses of this machine.
+    pub(crate) own_addresses: Arc<[IpAddr]>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(generation: Generation) -> Self {
+        let Generation { config, bundle, listeners, own_addresses } = generation;
+        Self {
+            rules: Rules::new(bundle),
+            guard: DestinationGuard::new(
+                config.guard.allow.clone(),
+                config.guard.deny.clone(),
+                listeners.to_vec(),
+                own_addresses.to_vec(),
+            ),
+            head_limits: HeadLimits {
+                head_bytes_max: config.limits.head_bytes,
+                headers_max: config.limits.headers,
+                uri_bytes_max: config.limits.uri_bytes,
+            },
+            chunk_limits: ChunkLimits {
+                extension_bytes_max: config.limits.chunk_extension_bytes,
+                trailer_bytes_max: config.limits.trailer_bytes,
+            },
+            dial_limits: DialLimits {
+                attempt_delay: config.connect.happy_eyeballs_delay,
+                attempt_timeout: config.timeouts.connect_attempt,
+                timeout: config.timeouts.connect,
+            },
+            request_edits: edits(&config.headers.request),
+            response_edits: edits(&config.headers.response),
+            config,
+        }
+    }
+}
+
+fn edits(edits: &checked::HeaderEdits) -> HeaderEdits {
+    HeaderEdits {
+        strip: edits.strip.iter().map(|name| name.as_str().into()).collect(),
+        set: edits.set.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
+    }
+}

@@ -1,0 +1,148 @@
+//! From a plan to a running shard.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::mpsc::Receiver;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use core_affinity::CoreId;
+use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
+use sallyport_dns::ResolverConfig;
+
+use super::control::{self, Message};
+use super::snapshot::{Generation, Snapshot};
+use super::{Shard, affinity};
+use crate::access_log::ShardLog;
+use crate::config::checked::Config;
+use crate::io::buffers::BufferPool;
+use crate::io::deadline::Wheel;
+use crate::listener::accept::{BoundListener, Listeners};
+use crate::shard::connections::Connections;
+use crate::upstream::pool::{Pool, PoolLimits};
+use crate::upstream::resolver::Resolver;
+
+/// Submission queue entries of a ring; the completion queue has twice as many.
+const RING_ENTRIES: u32 = 4096;
+
+/// Everything that a shard begins with.
+#[derive(Debug)]
+pub(crate) struct ShardPlan {
+    pub(crate) index: usize,
+    pub(crate) core: Option<CoreId>,
+    pub(crate) driver: Driver,
+    pub(crate) listeners: Vec<BoundListener>,
+    pub(crate) generation: Generation,
+    pub(crate) log: ShardLog,
+    pub(crate) messages: Receiver<Message>,
+}
+
+/// How a shard waits for the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driver {
+    IoUring,
+    Epoll,
+}
+
+/// Starts the thread of a shard. `ended` runs on it at its end, whatever the reason.
+pub(crate) fn start(
+    plan: ShardPlan,
+    ended: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    thread::Builder::new().name(format!("shard-{}", plan.index)).spawn(move || {
+        /// Tells the control thread also when the shard panics.
+        struct Ended<F: FnOnce()>(Option<F>);
+        impl<F: FnOnce()> Drop for Ended<F> {
+            fn drop(&mut self) {
+                if let Some(ended) = self.0.take() {
+                    ended();
+                }
+            }
+        }
+        let _ended = Ended(Some(ended));
+        affinity::pin(plan.index, plan.core);
+        match plan.driver {
+            Driver::IoUring => io_uring_runtime()?.enable_timer().build()?.block_on(serve(plan)),
+            Driver::Epoll => {
+                RuntimeBuilder::<LegacyDriver>::new().enable_timer().build()?.block_on(serve(plan))
+            }
+        }
+    })
+}
+
+/// Whether a ring can be set up here; the error says why not.
+pub(crate) fn probe_io_uring() -> io::Result<()> {
+    // The ring belongs to the thread that makes it, so the probe has one of its own.
+    thread::spawn(|| io_uring_runtime().and_then(|builder| builder.build().map(drop)))
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("the set-up of a ring panicked")))
+}
+
+/// The flags decide: with monoio's defaults a ring is slower than epoll (`docs/internals`).
+fn io_uring_runtime() -> io::Result<RuntimeBuilder<IoUringDriver>> {
+    let mut flags = io_uring::IoUring::builder();
+    flags.setup_single_issuer().setup_defer_taskrun();
+    Ok(RuntimeBuilder::<IoUringDriver>::new().uring_builder(flags).with_entries(RING_ENTRIES))
+}
+
+async fn serve(plan: ShardPlan) -> io::Result<()> {
+    let config = std::sync::Arc::clone(&plan.generation.config);
+    let shard = Rc::new(Shard {
+        index: plan.index,
+        wheel: Wheel::new(Instant::now()),
+        buffers: BufferPool::new(config.limits.buffer_bytes),
+        pool: RefCell::new(Pool::new(pool_limits(&config))),
+        connections: Rc::new(Connections::default()),
+        log: RefCell::new(plan.log),
+        resolver: RefCell::new(resolver(&config)?),
+        snapshot: RefCell::new(Rc::new(Snapshot::new(plan.generation))),
+        workspaces: RefCell::default(),
+        draining: Cell::new(false),
+        next_id: Cell::new(first_id()?),
+        in_flight: Cell::new(0),
+    });
+    let listeners = Listeners::start(&shard, plan.listeners)?;
+    control::run(shard, listeners, plan.messages).await;
+    Ok(())
+}
+
+/// Ids count up from a random place, so that those of two shards or two lives do not meet.
+fn first_id() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// The resolver that `config` asks for.
+pub(crate) fn resolver(config: &Config) -> io::Result<Rc<Resolver>> {
+    let dns = &config.dns;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    let hosts = config.hosts.iter();
+    let settings = ResolverConfig {
+        servers: dns.servers.clone(),
+        attempts_max: u32::try_from(dns.attempts).unwrap_or(u32::MAX),
+        attempt_timeout: dns.attempt_timeout,
+        lookup_timeout: dns.lookup_timeout,
+        resolution_delay: dns.resolution_delay,
+        case_mixing: dns.case_mixing,
+        ttl_min: dns.ttl_min,
+        ttl_max: dns.ttl_max,
+        negative_ttl_max: dns.negative_ttl_max,
+        cache_entries_max: dns.cache_entries,
+        static_hosts: hosts.map(|(name, ips)| (name.as_str().into(), ips.clone())).collect(),
+        ipv4: dns.ipv4,
+        ipv6: dns.ipv6,
+        ..ResolverConfig::default()
+    };
+    Ok(Resolver::new(settings, seed))
+}
+
+pub(crate) fn pool_limits(config: &Config) -> PoolLimits {
+    PoolLimits {
+        idle_per_destination: config.pool.idle_per_destination,
+        idle_total: config.pool.idle_total,
+        idle_timeout: config.pool.idle_timeout,
+    }
+}

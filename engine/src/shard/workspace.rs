@@ -1,0 +1,34 @@
+//! What one transaction works with, rented from the shard so that idle connections hold none of it.
+
+use sallyport_wire::http1::{RequestHead, ResponseHead};
+
+use crate::transaction::Draft;
+
+/// Reused storage of one transaction: after warm-up nothing in it allocates.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace {
+    pub(crate) request: RequestHead,
+    pub(crate) response: ResponseHead,
+    /// Heads on their way out.
+    pub(crate) out: Vec<u8>,
+    /// Normal form of the URI.
+    pub(crate) uri: Vec<u8>,
+    /// Normal form of the destination domain, when it differs from what was written.
+    pub(crate) domain: String,
+    pub(crate) draft: Draft,
+}
+
+/// Storage beyond this is freed rather than kept.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+impl Workspace {
+    /// Ready for the next transaction.
+    pub(crate) fn clear(&mut self) {
+        self.out.clear();
+        self.out.shrink_to(KEPT_BYTES_MAX);
+        self.uri.clear();
+        self.uri.shrink_to(KEPT_BYTES_MAX);
+        self.domain.clear();
+        self.draft.clear();
+    }
+}

@@ -1,0 +1,177 @@
+//! Requests to be forwarded: absolute-form on the connection itself, origin-form inside a plain
+//! tunnel. From the request target to a [`Destination`].
+
+use sallyport_ruleset::normalize::normalize_uri;
+use sallyport_ruleset::{Protocol, ProtocolSet};
+use sallyport_wire::http1::{
+    Authority, RequestTarget, Scheme, TargetError, connect_host_matches, host_matches,
+};
+
+use super::destination::{Destination, NormalHost};
+use super::exchange::ResponseWork;
+use super::record::Draft;
+use super::reply::{Refusal, went_through};
+use super::request::Request;
+use super::session::{After, conclude};
+use super::tunnel::InnerScope;
+use super::{forward, forward_inside};
+use crate::config::checked::Fronting;
+
+/// Where normal forms go when they differ from what was written.
+#[derive(Debug)]
+pub(crate) struct Scratch<'a> {
+    pub(crate) uri: &'a mut Vec<u8>,
+    pub(crate) domain: &'a mut String,
+}
+
+/// Serves one request that is not a CONNECT of its own connection.
+pub(super) async fn serve(
+    request: &Request<'_>,
+    scope: Option<&InnerScope<'_>>,
+    texts: Scratch<'_>,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> After {
+    let located = match scope {
+        None => locate(request, texts),
+        Some(scope) => locate_inside(request, scope, texts),
+    };
+    let located = match located {
+        Ok(located) => located,
+        Err(refusal) => return conclude(request, None, Err(refusal), draft, work).await,
+    };
+    let destination = &located.destination;
+    let outcome = match scope {
+        None => forward(request, destination, draft, work).await,
+        Some(scope) => match front(request, &located, scope, draft) {
+            Err(refusal) => Err(refusal),
+            Ok(()) => forward_inside(request, destination, scope.guarded, draft, work).await,
+        },
+    };
+    conclude(request, Some(destination), outcome, draft, work).await
+}
+
+/// A destination and whether it is the one of the tunnel.
+struct Located<'a> {
+    destination: Destination<'a>,
+    is_fronted: bool,
+}
+
+/// The destination of an absolute-form request (RFC 9112 section 3.2.2).
+fn locate<'a>(request: &Request<'a>, texts: Scratch<'a>) -> Result<Located<'a>, Refusal> {
+    let (head, bytes) = (request.head, request.bytes);
+    if went_through(head, bytes, &request.snapshot.config.headers.via) {
+        return Err(Refusal::looped(head, "the request has passed through this proxy before"));
+    }
+    let target = RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
+    let RequestTarget::Absolute { scheme, authority, path_and_query } = target else {
+        return Err(Refusal::malformed(
+            400,
+            "this is a forward proxy: it needs an absolute request target or CONNECT",
+        ));
+    };
+    if matches!(scheme, Scheme::Https | Scheme::Wss) {
+        return Err(Refusal::malformed(400, "https and wss are reached through CONNECT"));
+    }
+    let host = head.host.map(|host| host.of(bytes));
+    if host.is_some_and(|host| !host_matches(&authority, scheme, host)) {
+        return Err(Refusal::malformed(400, "Host differs from the request target"));
+    }
+    let port = authority.port_or_default(scheme);
+    let protocol = if is_websocket(request) { Protocol::Ws } else { Protocol::Http };
+    Ok(Located {
+        destination: Destination {
+            host: NormalHost::new(&authority, texts.domain)?,
+            port,
+            authority: authority.text,
+            path_and_query,
+            uri: normal_uri(path_and_query, texts.uri),
+            protocol: ProtocolSet::EMPTY.with(protocol),
+            logged_protocol: protocol,
+        },
+        is_fronted: false,
+    })
+}
+
+/// The destination of a request inside a tunnel: what `Host` says, at the tunnel's port.
+fn locate_inside<'a>(
+    request: &Request<'a>,
+    scope: &InnerScope<'a>,
+    texts: Scratch<'a>,
+) -> Result<Located<'a>, Refusal> {
+    let (head, bytes) = (request.head, request.bytes);
+    if head.is_connect {
+        return Err(Refusal::malformed(405, "CONNECT inside a tunnel is not served"));
+    }
+    if went_through(head, bytes, &request.snapshot.config.headers.via) {
+        return Err(Refusal::looped(head, "the request has passed through this proxy before"));
+    }
+    let target = RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
+    let host_value = head.host.map_or(scope.authority.text.as_bytes(), |host| host.of(bytes));
+    let (authority, path_and_query) = match target {
+        RequestTarget::Origin(path) => (Authority::parse(host_value).map_err(bad_target)?, path),
+        RequestTarget::Asterisk => {
+            (Authority::parse(host_value).map_err(bad_target)?, b"*".as_slice())
+        }
+        RequestTarget::Absolute { scheme, authority, path_and_query } => {
+            if !host_matches(&authority, scheme, host_value) {
+                return Err(Refusal::malformed(400, "Host differs from the request target"));
+            }
+            (authority, path_and_query)
+        }
+        RequestTarget::Authority(_) => return Err(bad_target(TargetError::Form)),
+    };
+    let protocol = if is_websocket(request) { Protocol::Ws } else { Protocol::Http };
+    Ok(Located {
+        is_fronted: !connect_host_matches(scope.authority, authority.text.as_bytes()),
+        destination: Destination {
+            host: NormalHost::new(&authority, texts.domain)?,
+            port: scope.port,
+            authority: authority.text,
+            path_and_query,
+            uri: normal_uri(path_and_query, texts.uri),
+            protocol: ProtocolSet::EMPTY.with(Protocol::Connect).with(protocol),
+            logged_protocol: protocol,
+        },
+    })
+}
+
+/// A request that names another host than its tunnel does.
+fn front(
+    request: &Request<'_>,
+    located: &Located<'_>,
+    scope: &InnerScope<'_>,
+    draft: &mut Draft,
+) -> Result<(), Refusal> {
+    const DETAIL: &str = "the request names another host than the CONNECT (domain fronting)";
+    if !located.is_fronted {
+        return Ok(());
+    }
+    match scope.fronting {
+        Fronting::Deny => Err(Refusal {
+            closes: true,
+            ..Refusal::new(421, "http_request_denied", DETAIL)
+        }),
+        Fronting::Alert => {
+            draft.write_notice(request, &located.destination, DETAIL);
+            Ok(())
+        }
+        Fronting::Allow => super::admit(request, &located.destination, draft).map(|_| ()),
+    }
+}
+
+fn normal_uri<'a>(written: &[u8], out: &'a mut Vec<u8>) -> &'a [u8] {
+    normalize_uri(written, out);
+    out
+}
+
+fn is_websocket(request: &Request<'_>) -> bool {
+    request.head.upgrade.is_some_and(|upgrade| {
+        let mut protocols = upgrade.of(request.bytes).split(|byte| *byte == b',');
+        protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    })
+}
+
+pub(super) fn bad_target(error: TargetError) -> Refusal {
+    Refusal::malformed(error.status(), error.reason())
+}

@@ -1,0 +1,121 @@
+//! CONNECT up to its answer: the phases that can be decided before the client's first byte.
+
+use sallyport_ruleset::{Fact, Protocol, ProtocolSet};
+use sallyport_wire::http1::{Authority, RequestTarget, connect_host_matches};
+
+use super::absolute::{Scratch, bad_target};
+use super::destination::{Destination, NormalHost};
+use super::exchange::{ResponseWork, connect};
+use super::record::Draft;
+use super::reply::{Refusal, went_through};
+use super::request::Request;
+use super::session::{After, conclude};
+use super::{admit, resolve, tunnel};
+use crate::enforcement::{Dialable, Early, Guarded};
+use crate::shard::connections::TunnelSlot;
+use crate::upstream::pool::UpstreamConnection;
+
+/// A tunnel whose CONNECT was not refused.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) guarded: Guarded,
+    /// The connection, if the rules could say yes without seeing what the tunnel holds.
+    pub(super) dialed: Option<(Dialable, UpstreamConnection)>,
+    pub(super) slot: TunnelSlot,
+}
+
+const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
+
+/// Serves a CONNECT to the end of its tunnel.
+pub(super) async fn serve(
+    request: &Request<'_>,
+    texts: Scratch<'_>,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> After {
+    let (authority, destination) = match locate(request, texts) {
+        Ok(located) => located,
+        Err(refusal) => return conclude(request, None, Err(refusal), draft, work).await,
+    };
+    let opened = match open(request, &destination, draft).await {
+        Ok(opened) => opened,
+        Err(refusal) => {
+            return conclude(request, Some(&destination), Err(refusal), draft, work).await;
+        }
+    };
+    let client = &request.client.socket;
+    client.arm(request.snapshot.config.timeouts.body_idle);
+    let (result, _) = client.write_all(ESTABLISHED.to_vec()).await;
+    client.disarm();
+    draft.status = Some(200);
+    let after = match result {
+        Ok(()) => tunnel::serve(request, &authority, &destination, opened, draft, work).await,
+        Err(_) => After::Close,
+    };
+    draft.finish(request, Some(&destination));
+    after
+}
+
+fn locate<'a>(
+    request: &Request<'a>,
+    texts: Scratch<'a>,
+) -> Result<(Authority<'a>, Destination<'a>), Refusal> {
+    let (head, bytes) = (request.head, request.bytes);
+    let config = &request.snapshot.config;
+    if went_through(head, bytes, &config.headers.via) {
+        return Err(Refusal::looped(head, "the request has passed through this proxy before"));
+    }
+    let target = RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
+    let RequestTarget::Authority(authority) = target else {
+        return Err(Refusal::malformed(400, "CONNECT needs host:port"));
+    };
+    let host = head.host.map(|host| host.of(bytes));
+    if host.is_some_and(|host| !connect_host_matches(&authority, host)) {
+        return Err(Refusal::malformed(400, "Host differs from the request target"));
+    }
+    let port = authority.port.unwrap_or_default();
+    let destination = Destination {
+        host: NormalHost::new(&authority, texts.domain)?,
+        port,
+        authority: authority.text,
+        path_and_query: b"",
+        uri: b"",
+        protocol: ProtocolSet::EMPTY.with(Protocol::Connect),
+        logged_protocol: Protocol::Connect,
+    };
+    Ok((authority, destination))
+}
+
+/// PreDNS, resolution, guard, and as much of PreREQUEST as can be said now.
+async fn open(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    draft: &mut Draft,
+) -> Result<Opened, Refusal> {
+    let config = &request.snapshot.config;
+    if !config.guard.ports.contains(destination.port) {
+        let detail = format!("port {} is not open to CONNECT (guard.ports)", destination.port);
+        return Err(Refusal::new(403, "http_request_denied", detail));
+    }
+    let slot = request.client.registered.open_tunnel(&config.limits)?;
+    let admitted = admit(request, destination, draft)?;
+    let guarded = resolve(request, destination, &admitted, draft).await?;
+    let facts = sallyport_ruleset::Facts {
+        // What the tunnel holds is still to come, and the word for it as well.
+        protocol: Fact::Unknown,
+        ..request.pre_dns_facts(destination)
+    };
+    let early = guarded.early(&request.snapshot.rules, &facts, &mut draft.trail);
+    if early.is_err() {
+        request.write_alerts(draft, Some(destination));
+    }
+    let dialed = match early? {
+        Early::Open => None,
+        Early::Allowed(dialable) => {
+            let upstream = connect(request, &dialable, draft).await?;
+            draft.dst_ip = Some(upstream.address.ip());
+            Some((dialable, upstream))
+        }
+    };
+    Ok(Opened { guarded, dialed, slot })
+}

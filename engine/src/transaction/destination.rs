@@ -1,0 +1,86 @@
+//! Where a request goes: host in normal form, port, and what is sent as `Host`.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use sallyport_ruleset::normalize::normalize_domain;
+use sallyport_ruleset::{Protocol, ProtocolSet};
+use sallyport_wire::http1::{Authority, Host};
+
+use crate::transaction::reply::Refusal;
+use crate::upstream::addresses::AddressList;
+use crate::upstream::resolver::Resolver;
+
+/// The destination of one request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    pub(crate) host: NormalHost<'a>,
+    pub(crate) port: u16,
+    /// Host and port as the client wrote them.
+    pub(crate) authority: &'a str,
+    /// Path and query as the client wrote them.
+    pub(crate) path_and_query: &'a [u8],
+    /// The same in normal form, for the rules.
+    pub(crate) uri: &'a [u8],
+    pub(crate) protocol: ProtocolSet,
+    /// The word of `protocol` that the log shows.
+    pub(crate) logged_protocol: Protocol,
+}
+
+/// A host that nobody can read in two ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NormalHost<'a> {
+    /// Lower-case ASCII without a trailing dot.
+    Domain(&'a str),
+    /// A literal, and how it was written.
+    Address(IpAddr, &'a str),
+}
+
+impl<'a> NormalHost<'a> {
+    /// Brings the host of `authority` into normal form; `scratch` is where it goes if it differs.
+    pub(crate) fn new(authority: &Authority<'a>, scratch: &'a mut String) -> Result<Self, Refusal> {
+        match authority.host {
+            Host::Ipv4(address) => Ok(Self::Address(address.into(), authority.host_text)),
+            Host::Ipv6(address) => {
+                Ok(Self::Address(IpAddr::V6(address).to_canonical(), authority.host_text))
+            }
+            Host::Domain(domain) => {
+                let bad = |_| Refusal::malformed(400, "the host is not a valid domain name");
+                let domain = normalize_domain(domain, scratch).map_err(bad)?;
+                // Mapping to ASCII can turn full-width digits into an address.
+                match Authority::parse(domain.as_bytes()).map(|again| again.host) {
+                    Ok(Host::Domain(domain)) => Ok(Self::Domain(domain)),
+                    _ => Err(Refusal::malformed(400, "the host is an address in disguise")),
+                }
+            }
+        }
+    }
+
+    /// The domain, if it is one.
+    pub(crate) fn domain(&self) -> Option<&'a str> {
+        match self {
+            Self::Domain(domain) => Some(domain),
+            Self::Address(..) => None,
+        }
+    }
+
+    /// As text, for the log and for telling upstream connections apart.
+    pub(crate) fn as_str(&self) -> &'a str {
+        match self {
+            Self::Domain(text) | Self::Address(_, text) => text,
+        }
+    }
+}
+
+impl Destination<'_> {
+    /// The addresses to try, in order.
+    pub(crate) async fn resolve(&self, resolver: &Rc<Resolver>) -> Result<AddressList, Refusal> {
+        match self.host {
+            NormalHost::Address(address, _) => Ok(AddressList::one(address)),
+            NormalHost::Domain(domain) => {
+                let addresses = resolver.resolve(domain).await?;
+                Ok(AddressList::interleaved(addresses.as_slice()))
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! One request from its head to its log line. Here is the order of the phases; the steps are in
+//! the rooms.
+
+mod absolute;
+mod body;
+mod connect;
+mod destination;
+mod exchange;
+mod forwarded;
+mod record;
+mod reply;
+mod request;
+mod session;
+mod tunnel;
+mod upgrade;
+
+use std::time::Instant;
+
+pub(crate) use record::Draft;
+pub(crate) use session::{Client, ListenerName, serve};
+
+use crate::enforcement::{self, Admitted, Dialable, Guarded, Permitted};
+use crate::transaction::destination::Destination;
+use crate::transaction::exchange::{Exchanged, ResponseWork};
+use crate::transaction::reply::Refusal;
+use crate::transaction::request::Request;
+
+/// Forwards one HTTP request: all three phases, in order.
+async fn forward(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> Result<Exchanged, Refusal> {
+    let admitted = admit(request, destination, draft)?;
+    let guarded = resolve(request, destination, &admitted, draft).await?;
+    let (dialable, permitted) = permit(request, destination, &guarded, draft)?;
+    exchange::exchange(request, destination, &dialable, &permitted, draft, work).await
+}
+
+/// Forwards one HTTP request inside a tunnel whose name was admitted and resolved already.
+async fn forward_inside(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    guarded: &Guarded,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> Result<Exchanged, Refusal> {
+    draft.dst_ip = guarded.first();
+    let (dialable, permitted) = permit(request, destination, guarded, draft)?;
+    exchange::exchange(request, destination, &dialable, &permitted, draft, work).await
+}
+
+/// PreDNS.
+fn admit(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    draft: &mut Draft,
+) -> Result<Admitted, Refusal> {
+    let facts = request.pre_dns_facts(destination);
+    let admitted = enforcement::pre_dns(&request.snapshot.rules, &facts, &mut draft.trail);
+    request.write_alerts(draft, Some(destination));
+    Ok(admitted?)
+}
+
+/// Resolution and the destination guard.
+async fn resolve(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    admitted: &Admitted,
+    draft: &mut Draft,
+) -> Result<Guarded, Refusal> {
+    let started = Instant::now();
+    let addresses = destination.resolve(&request.shard.resolver()).await;
+    draft.t_dns = Some(started.elapsed());
+    let resolved = admitted.resolved(addresses?, destination.port);
+    let guarded = resolved.guard(&request.snapshot.guard).map_err(|(address, why)| {
+        draft.dst_ip = Some(address);
+        Refusal::prohibited(request.head, why)
+    })?;
+    draft.dst_ip = guarded.first();
+    Ok(guarded)
+}
+
+/// PreREQUEST with every fact.
+fn permit(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    guarded: &Guarded,
+    draft: &mut Draft,
+) -> Result<(Dialable, Permitted), Refusal> {
+    let headers = request.headers();
+    let facts = request.pre_request_facts(destination, &headers);
+    let permitted = guarded.pre_request(&request.snapshot.rules, &facts, &mut draft.trail);
+    request.write_alerts(draft, Some(destination));
+    Ok(permitted?)
+}

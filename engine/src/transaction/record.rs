@@ -1,0 +1,195 @@
+//! What the log will say about a transaction, collected while it runs.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sallyport_ruleset::{Bundle, Phase, RuleIndex};
+use sallyport_wire::http1::HeaderName;
+
+use super::destination::Destination;
+use super::request::Request;
+use crate::access_log::{Event, Record, TlsHandling, TransactionId};
+use crate::enforcement::Trail;
+
+/// Results that have no other home until the record is written.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) transaction: Option<TransactionId>,
+    pub(crate) trail: Trail,
+    /// Alerts of the trail that have a line already.
+    pub(crate) alerts_written: usize,
+    /// What the client was answered.
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<&'static str>,
+    pub(crate) detail: Option<Cow<'static, str>>,
+    pub(crate) dst_ip: Option<IpAddr>,
+    pub(crate) content_type: Vec<u8>,
+    pub(crate) tls: Option<Box<TlsNotes>>,
+    pub(crate) bytes_up: u64,
+    pub(crate) bytes_down: u64,
+    pub(crate) upstream_reused: Option<bool>,
+    pub(crate) t_dns: Option<Duration>,
+    pub(crate) t_connect: Option<Duration>,
+    pub(crate) t_first_byte: Option<Duration>,
+}
+
+/// What a ClientHello said.
+#[derive(Debug, Default)]
+pub(crate) struct TlsNotes {
+    pub(crate) sni: Option<Vec<u8>>,
+    pub(crate) alpn: Option<Vec<u8>>,
+    pub(crate) ja4: String,
+    pub(crate) version: Option<&'static str>,
+}
+
+impl Draft {
+    /// Ready for the next transaction; keeps its storage.
+    pub(crate) fn clear(&mut self) {
+        let mut content_type = std::mem::take(&mut self.content_type);
+        content_type.clear();
+        let mut trail = std::mem::take(&mut self.trail);
+        trail.clear();
+        *self = Self { content_type, trail, ..Self::default() };
+    }
+
+    /// Notes an error that the client was not told of by a reply.
+    pub(crate) fn fail(&mut self, error: &'static str, detail: impl Into<Cow<'static, str>>) {
+        self.error = Some(error);
+        self.detail = Some(detail.into());
+    }
+
+    /// Writes a line for each alert that has none yet.
+    pub(crate) fn write_alerts(&mut self, request: &Request<'_>, destination: Option<&Destination<'_>>) {
+        let bundle = request.snapshot.rules.bundle();
+        for alert in self.trail.alerts.iter().skip(self.alerts_written) {
+            let (rule, group) = names(bundle, alert.phase, alert.rule);
+            let record = Record {
+                event: Event::Alert,
+                phase: Some(alert.phase.name()),
+                action: Some("alert"),
+                rule,
+                group,
+                ..self.record(request, destination)
+            };
+            request.shard.log.borrow_mut().write(&record);
+        }
+        self.alerts_written = self.trail.alerts.len();
+    }
+
+    /// Writes a line of `Event::Alert` that no rule made.
+    pub(crate) fn write_notice(
+        &self,
+        request: &Request<'_>,
+        destination: &Destination<'_>,
+        detail: &'static str,
+    ) {
+        let record = Record {
+            event: Event::Alert,
+            action: Some("alert"),
+            detail: Some(detail.as_bytes()),
+            ..self.record(request, Some(destination))
+        };
+        request.shard.log.borrow_mut().write(&record);
+    }
+
+    /// Writes the line of a denial (when a rule made it) and the one of the transaction.
+    pub(crate) fn finish(&self, request: &Request<'_>, destination: Option<&Destination<'_>>) {
+        let bundle = request.snapshot.rules.bundle();
+        let decided = self.trail.decided;
+        let (rule, group) = match decided {
+            Some(decision) => names(bundle, decision.phase, decision.rule),
+            None => (None, None),
+        };
+        let mut alerts: Vec<&str> = Vec::new();
+        for alert in &self.trail.alerts {
+            alerts.push(names(bundle, alert.phase, alert.rule).0.unwrap_or("default"));
+        }
+        let record = Record {
+            phase: decided.map(|decision| decision.phase.name()),
+            action: decided.map(|decision| decision.action.name()),
+            rule,
+            group,
+            alerts: &alerts,
+            status: self.status,
+            t_total: Some(micros(request.started.elapsed())),
+            ..self.record(request, destination)
+        };
+        let mut log = request.shard.log.borrow_mut();
+        if self.error.is_some_and(|error| error.ends_with("_denied")) && decided.is_some() {
+            log.write(&Record { event: Event::Deny, ..record });
+        }
+        log.write(&record);
+    }
+
+    fn record<'r>(
+        &'r self,
+        request: &Request<'r>,
+        destination: Option<&Destination<'r>>,
+    ) -> Record<'r> {
+        let Request { shard, client, snapshot, head, bytes, .. } = *request;
+        let tls = self.tls.as_deref();
+        let proto = destination.map(|destination| destination.logged_protocol.name());
+        let method = head.method.of(bytes);
+        Record {
+            ts_us: unix_micros(),
+            event: Event::Transaction,
+            txn: self.transaction.unwrap_or(TransactionId(0)),
+            conn: client.id,
+            core: shard.index,
+            bundle: snapshot.rules.bundle().id(),
+            config: &snapshot.config.id,
+            client_ip: client.address.ip(),
+            client_port: client.address.port(),
+            listener: Some(&client.listener),
+            proto,
+            method: Some(method).filter(|method| !method.is_empty()),
+            domain: destination.map(|destination| destination.host.as_str().as_bytes()),
+            port: destination.map(|destination| destination.port),
+            dst_ip: self.dst_ip,
+            sni: tls.and_then(|tls| tls.sni.as_deref()),
+            alpn: tls.and_then(|tls| tls.alpn.as_deref()),
+            ja4: tls.map(|tls| tls.ja4.as_bytes()),
+            tls_mode: Some(tls.map_or(TlsHandling::None, |_| TlsHandling::Passthrough)),
+            tls_version: tls.and_then(|tls| tls.version),
+            uri: destination.map(|destination| self.logged_uri(request, destination)).filter(|uri| !uri.is_empty()),
+            user_agent: head.first(HeaderName::UserAgent).map(|value| value.of(bytes)),
+            content_type: Some(&*self.content_type).filter(|value| !value.is_empty()),
+            error: self.error,
+            detail: self.detail.as_deref().map(str::as_bytes),
+            bytes_up: Some(self.bytes_up),
+            bytes_down: Some(self.bytes_down),
+            upstream_reused: self.upstream_reused,
+            t_dns: self.t_dns.map(micros),
+            t_connect: self.t_connect.map(micros),
+            t_first_byte: self.t_first_byte.map(micros),
+            t_rules: Some(micros(self.trail.elapsed)),
+            ..Record::default()
+        }
+    }
+
+    fn logged_uri<'r>(&self, request: &Request<'r>, destination: &Destination<'r>) -> &'r [u8] {
+        let uri = destination.path_and_query;
+        let path_bytes = match request.snapshot.config.log.query {
+            true => uri.len(),
+            false => uri.iter().position(|byte| *byte == b'?').unwrap_or(uri.len()),
+        };
+        uri.get(..path_bytes).unwrap_or_default()
+    }
+}
+
+/// Rule and group; a default action has neither.
+fn names(bundle: &Bundle, phase: Phase, rule: Option<RuleIndex>) -> (Option<&str>, Option<&str>) {
+    match rule {
+        Some(rule) => (Some(bundle.rule_name(phase, rule)), Some(bundle.rule_group(phase, rule))),
+        None => (None, None),
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn unix_micros() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
+}

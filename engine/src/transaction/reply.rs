@@ -1,0 +1,262 @@
+//! Answers of the proxy's own: what was refused, why, and how to find it in the log.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use sallyport_wire::http1::{HeaderName, MethodKind, RequestHead};
+use serde_json::json;
+
+use crate::access_log::TransactionId;
+use crate::config::checked::{Config, Page};
+use crate::destination::Prohibited;
+use crate::enforcement::Denied;
+use crate::shard::connections::Limited;
+use crate::upstream::dial::DialError;
+use sallyport_dns::DnsError;
+use sallyport_ruleset::Phase;
+
+/// Why a transaction ends with a reply of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    /// Error type of RFC 9209 section 2.3.
+    pub(crate) error: &'static str,
+    /// For the log, the body and `Proxy-Status`.
+    pub(crate) detail: Cow<'static, str>,
+    /// The phase that said no, if one did.
+    pub(crate) phase: Option<Phase>,
+    /// The connection cannot be used after this.
+    pub(crate) closes: bool,
+}
+
+impl Refusal {
+    pub(crate) fn new(
+        status: u16,
+        error: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { status, error, detail: detail.into(), phase: None, closes: false }
+    }
+
+    /// A request that is not understood: nothing after it on its connection can be trusted.
+    pub(crate) fn malformed(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { closes: true, ..Self::new(status, "http_request_error", reason) }
+    }
+
+    /// The origin broke off.
+    pub(crate) fn terminated(detail: &'static str) -> Self {
+        Self::new(502, "connection_terminated", detail)
+    }
+
+    /// The origin broke the protocol.
+    pub(crate) fn protocol(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(502, "http_protocol_error", reason)
+    }
+
+    /// The request has been through this proxy before.
+    pub(crate) fn looped(head: &RequestHead, detail: &'static str) -> Self {
+        let status = if head.is_connect { 403 } else { 508 };
+        Self::new(status, "proxy_loop_detected", detail)
+    }
+
+    pub(crate) fn prohibited(head: &RequestHead, why: Prohibited) -> Self {
+        match why {
+            Prohibited::OwnListener => Self::looped(head, why.reason()),
+            _ => Self::new(403, "destination_ip_prohibited", why.reason()),
+        }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        let (error, detail) = match denied.phase {
+            Phase::PreDns => ("http_request_denied", "denied by a PreDNS rule"),
+            Phase::PreRequest => ("http_request_denied", "denied by a PreREQUEST rule"),
+            Phase::PostResponse => ("http_response_denied", "denied by a PostRESPONSE rule"),
+        };
+        Self { phase: Some(denied.phase), ..Self::new(403, error, detail) }
+    }
+}
+
+impl From<DnsError> for Refusal {
+    fn from(error: DnsError) -> Self {
+        match error.is_timeout() {
+            true => Self::new(504, "dns_timeout", error.to_string()),
+            false => Self::new(502, "dns_error", error.to_string()),
+        }
+    }
+}
+
+impl From<DialError> for Refusal {
+    fn from(error: DialError) -> Self {
+        let (status, token) = match &error {
+            DialError::Refused(_) => (502, "connection_refused"),
+            DialError::Unroutable(_) => (502, "destination_ip_unroutable"),
+            DialError::TimedOut(_) => (504, "connection_timeout"),
+            DialError::Exhausted(_) => (503, "proxy_internal_error"),
+            DialError::Failed { .. } => (502, "connection_terminated"),
+        };
+        Self::new(status, token, error.to_string())
+    }
+}
+
+impl From<Limited> for Refusal {
+    fn from(limited: Limited) -> Self {
+        Self::new(limited.status(), "connection_limit_reached", format!("over {}", limited.key()))
+    }
+}
+
+/// A reply to be written.
+#[derive(Debug)]
+pub(crate) struct Reply<'a> {
+    pub(crate) refusal: &'a Refusal,
+    pub(crate) transaction: TransactionId,
+    /// The rule that decided, if it may be told.
+    pub(crate) rule: Option<&'a str>,
+    pub(crate) config: &'a Config,
+    /// `None` if the request could not be read.
+    pub(crate) request: Option<(&'a RequestHead, &'a [u8])>,
+    /// The connection ends after this reply.
+    pub(crate) close: bool,
+}
+
+/// How the body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+    Html,
+}
+
+impl Reply<'_> {
+    /// Appends the whole response to `out`.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let refusal = self.refusal;
+        let page = self.config.responses.page.as_ref().filter(|_| refusal.status == 403);
+        let (content_type, body) = match page {
+            Some(Page { content_type, body }) => (*content_type, Cow::Borrowed(&**body)),
+            None => self.built_in(),
+        };
+        let via = &self.config.headers.via;
+        let now = jiff::fmt::rfc2822::DateTimePrinter::new()
+            .timestamp_to_rfc9110_string(&jiff::Timestamp::now())
+            .unwrap_or_default();
+        // Writing to a Vec cannot fail.
+        let _ = write!(
+            out,
+            "HTTP/1.1 {} {}\r\nDate: {now}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
+             Cache-Control: no-store\r\nProxy-Status: {via}; error={}; details=\"{}\"\r\n",
+            refusal.status,
+            reason_phrase(refusal.status),
+            body.len(),
+            refusal.error,
+            structured_string(&refusal.detail),
+        );
+        if matches!(refusal.status, 429 | 503) {
+            out.extend_from_slice(b"Retry-After: 1\r\n");
+        }
+        if self.close {
+            out.extend_from_slice(b"Connection: close\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        let is_head = self.request.is_some_and(|(head, _)| head.method_kind == MethodKind::Head);
+        if !is_head {
+            out.extend_from_slice(&body);
+        }
+    }
+
+    fn built_in(&self) -> (&'static str, Cow<'static, [u8]>) {
+        let refusal = self.refusal;
+        let phase = refusal.phase.map(|phase| phase.to_string());
+        let (status, phrase) = (refusal.status, reason_phrase(refusal.status));
+        let id = self.transaction.to_string();
+        match self.format() {
+            Format::Json => {
+                let body = json!({
+                    "status": status, "error": refusal.error, "detail": refusal.detail,
+                    "phase": phase, "rule": self.rule, "transaction": id,
+                });
+                ("application/json", Cow::Owned(format!("{body}\n").into_bytes()))
+            }
+            Format::Html => {
+                let detail = html_escape::encode_text(&refusal.detail);
+                let rule = self.rule.map_or(String::new(), |rule| {
+                    format!("<p>Rule: {}</p>\n", html_escape::encode_text(rule))
+                });
+                let body = format!(
+                    "<!doctype html>\n<meta charset=\"utf-8\">\n<title>{status} {phrase}</title>\n\
+                     <h1>{phrase}</h1>\n<p>{detail}</p>\n{rule}<p>Transaction: <code>{id}</code></p>\n"
+                );
+                ("text/html; charset=utf-8", Cow::Owned(body.into_bytes()))
+            }
+            Format::Text => {
+                let rule = self.rule.map_or(String::new(), |rule| format!("rule: {rule}\n"));
+                let detail = &refusal.detail;
+                let body = format!("{phrase}: {detail}\n{rule}transaction: {id}\n");
+                ("text/plain; charset=utf-8", Cow::Owned(body.into_bytes()))
+            }
+        }
+    }
+
+    /// RFC 9110 section 12.5.1, as far as three formats need it: the first one named wins.
+    fn format(&self) -> Format {
+        let Some((head, bytes)) = self.request else { return Format::Text };
+        let accepts = head.header_values(bytes, "accept");
+        let ranges = accepts.flat_map(|value| value.split(|byte| *byte == b','));
+        for range in ranges {
+            let media_type = range.split(|byte| *byte == b';').next().unwrap_or_default();
+            match media_type.trim_ascii() {
+                b"text/plain" | b"*/*" | b"text/*" => return Format::Text,
+                b"application/json" | b"application/*" => return Format::Json,
+                b"text/html" | b"application/xhtml+xml" => return Format::Html,
+                _ => {}
+            }
+        }
+        Format::Text
+    }
+}
+
+/// A string of RFC 8941 section 3.3.3: printable ASCII, quotes and backslashes escaped.
+fn structured_string(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => escaped.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => escaped.push(char::from(byte)),
+            _ => escaped.push('?'),
+        }
+    }
+    escaped
+}
+
+fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        403 => "Forbidden",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        421 => "Misdirected Request",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
+        _ => "Error",
+    }
+}
+
+/// Whether a `Via` field of `head` names `pseudonym` (RFC 9110 section 7.6.3).
+pub(crate) fn went_through(head: &RequestHead, bytes: &[u8], pseudonym: &str) -> bool {
+    let fields = head.headers.iter().filter(|field| field.id == HeaderName::Via);
+    fields
+        .flat_map(|field| field.value.of(bytes).split(|byte| *byte == b','))
+        .any(|entry| {
+            let mut words = entry.trim_ascii().split(|byte| byte.is_ascii_whitespace());
+            let received_by = words.by_ref().skip(1).find(|word| !word.is_empty());
+            received_by.is_some_and(|name| name.eq_ignore_ascii_case(pseudonym.as_bytes()))
+        })
+}

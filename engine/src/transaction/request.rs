@@ -1,0 +1,136 @@
+//! A request whose head has been read, and the facts that rules see of it.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use sallyport_ruleset::{Fact, Facts, HeaderFields};
+use sallyport_wire::http1::{BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead};
+
+use super::destination::Destination;
+use super::record::Draft;
+use super::session::ClientContext;
+use crate::shard::{Shard, Snapshot};
+
+/// One request; everything in it stays as it is until the transaction ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) shard: &'a Rc<Shard>,
+    pub(crate) client: &'a ClientContext,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) head: &'a RequestHead,
+    /// What the spans of `head` refer to.
+    pub(crate) bytes: &'a [u8],
+    pub(crate) started: Instant,
+    /// Seconds since 1970, for the rules.
+    pub(crate) unix_time: i64,
+}
+
+/// The header fields of a head as rules see them.
+#[derive(Debug)]
+pub(crate) struct Headers<'a> {
+    fields: &'a [HeaderField],
+    bytes: &'a [u8],
+}
+
+impl HeaderFields for Headers<'_> {
+    fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        for field in self.fields {
+            // Credentials for the proxy are between it and the client.
+            if field.id != HeaderName::ProxyAuthorization {
+                visit(field.name.of(self.bytes), field.value.of(self.bytes));
+            }
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn headers(&self) -> Headers<'a> {
+        Headers { fields: &self.head.headers, bytes: self.bytes }
+    }
+
+    /// Whether a body follows the head.
+    pub(crate) fn has_body(&self) -> bool {
+        !matches!(self.head.framing, BodyFraming::None | BodyFraming::Length(0))
+    }
+
+    /// What is known before the name is resolved.
+    pub(crate) fn pre_dns_facts(&self, destination: &Destination<'a>) -> Facts<'a> {
+        let client = self.client;
+        Facts {
+            source_ip: Fact::Known(client.address.ip()),
+            source_port: Fact::Known(client.address.port()),
+            source_vpce: Fact::Absent,
+            source_vpc: Fact::Absent,
+            source_account: Fact::Absent,
+            principal: Fact::Absent,
+            time: Fact::Known(self.unix_time),
+            protocol: Fact::Known(destination.protocol),
+            destination_domain: destination.host.domain().into(),
+            destination_port: Fact::Known(destination.port),
+            ..Facts::unknown()
+        }
+    }
+
+    /// Everything that is known once the head is read, but the address.
+    pub(crate) fn pre_request_facts<'h>(
+        &self,
+        destination: &Destination<'h>,
+        headers: &'h Headers<'h>,
+    ) -> Facts<'h>
+    where
+        'a: 'h,
+    {
+        let first = |id| self.head.first(id).map(|value| value.of(self.bytes)).into();
+        Facts {
+            tls_sni: Fact::Absent,
+            tls_alpn: Fact::Absent,
+            tls_version: Fact::Absent,
+            ja4: Fact::Absent,
+            uri: Fact::Known(destination.uri),
+            method: Fact::Known(self.head.method.of(self.bytes)),
+            user_agent: first(HeaderName::UserAgent),
+            content_type: first(HeaderName::ContentType),
+            host: self.head.host.map(|host| host.of(self.bytes)).into(),
+            content_length: self.head.content_length.into(),
+            request_headers: Fact::Known(headers),
+            ..self.pre_dns_facts(destination)
+        }
+    }
+
+    /// Everything that is known once the response head is read.
+    pub(crate) fn post_response_facts<'h>(
+        &self,
+        destination: &Destination<'h>,
+        headers: &'h Headers<'h>,
+        draft: &Draft,
+        response: &'h ResponseHead,
+        response_headers: &'h Headers<'h>,
+    ) -> Facts<'h>
+    where
+        'a: 'h,
+    {
+        let content_type = response.first(HeaderName::ContentType);
+        Facts {
+            destination_ip: draft.dst_ip.into(),
+            status_code: Fact::Known(response.status),
+            response_content_length: response.content_length.into(),
+            response_content_type: content_type.map(|value| value.of(response_headers.bytes)).into(),
+            response_headers: Fact::Known(response_headers),
+            tls_issuer: Fact::Absent,
+            tls_sha256: Fact::Absent,
+            ..self.pre_request_facts(destination, headers)
+        }
+    }
+
+    /// Writes a log line for each alert that has fired since the last call.
+    pub(crate) fn write_alerts(&self, draft: &mut Draft, destination: Option<&Destination<'_>>) {
+        if draft.alerts_written < draft.trail.alerts.len() {
+            draft.write_alerts(self, destination);
+        }
+    }
+}
+
+/// The fields of a response.
+pub(crate) fn response_headers<'a>(response: &'a ResponseHead, bytes: &'a [u8]) -> Headers<'a> {
+    Headers { fields: &response.headers, bytes }
+}

@@ -1,0 +1,334 @@
+//! A client connection: head after head, each one a transaction, until one side has enough.
+
+use std::net::{Shutdown, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use sallyport_wire::http1::{HeadError, Parse, RequestHead};
+
+use super::absolute;
+use super::connect;
+use super::destination::Destination;
+use super::exchange::{Exchanged, ResponseWork};
+use super::record::Draft;
+use super::reply::{Refusal, Reply};
+use super::request::Request;
+use super::tunnel::InnerScope;
+use super::upgrade;
+use crate::access_log::{ConnectionId, TransactionId};
+use crate::io::buffers::ReadBuffer;
+use crate::io::socket::Socket;
+use crate::shard::connections::Registered;
+use crate::shard::{Shard, Snapshot, Workspace};
+
+/// The address that a client connected to, as the log shows it.
+pub(crate) type ListenerName = Rc<str>;
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(crate) struct ClientContext {
+    pub(crate) id: ConnectionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) listener: ListenerName,
+    // Dropped before the socket whose descriptor it refers to.
+    pub(crate) registered: Registered,
+    pub(crate) socket: Socket,
+}
+
+/// A client connection and what has been received on it but not used.
+#[derive(Debug)]
+pub(crate) struct Client {
+    shard: Rc<Shard>,
+    context: ClientContext,
+    input: ReadBuffer,
+}
+
+impl Client {
+    pub(crate) fn new(
+        shard: &Rc<Shard>,
+        socket: Socket,
+        registered: Registered,
+        address: SocketAddr,
+        listener: ListenerName,
+    ) -> Self {
+        let id = shard.connection_id();
+        let context = ClientContext { id, address, listener, registered, socket };
+        Self { shard: Rc::clone(shard), context, input: ReadBuffer::default() }
+    }
+}
+
+/// What becomes of the connection after a transaction.
+#[derive(Debug)]
+pub(super) enum After {
+    /// Another request may follow.
+    Next,
+    /// The response said that the connection ends; unread input is discarded first.
+    Linger,
+    /// It ends now.
+    Close,
+}
+
+/// Serves a client connection to its end.
+pub(crate) async fn serve(mut client: Client) {
+    let Client { shard, context, input } = &mut client;
+    let after = requests(shard, context, input, None).await;
+    if matches!(after, After::Linger) {
+        linger(shard, context, input).await;
+    }
+}
+
+/// Serves the requests of a connection, or of a plain tunnel on it (`scope`).
+pub(super) async fn requests(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: Option<&InnerScope<'_>>,
+) -> After {
+    loop {
+        if input.is_empty() {
+            input.release(&shard.buffers);
+            if shard.is_draining() && scope.is_some() {
+                return After::Close;
+            }
+            client.registered.set_idle(true);
+            client.socket.arm_read(shard.config().timeouts.keep_alive);
+            let readable = client.socket.readable().await;
+            client.registered.set_idle(false);
+            if readable.is_err() || client.socket.expired() {
+                return After::Close;
+            }
+        }
+        shard.log_room().await;
+        let mut workspace = shard.rent_workspace();
+        let after = transaction(shard, client, input, scope, &mut workspace).await;
+        shard.give_back_workspace(workspace);
+        match after {
+            After::Next => {}
+            end => return end,
+        }
+    }
+}
+
+/// How reading a head ended without one.
+enum NoHead {
+    /// The client went away; there is nobody to answer.
+    Gone,
+    Refused(Refusal),
+}
+
+/// One request, from its first byte to its log line.
+async fn transaction(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: Option<&InnerScope<'_>>,
+    workspace: &mut Workspace,
+) -> After {
+    let snapshot = shard.snapshot();
+    let Workspace { request: head, response, out, uri, domain, draft } = workspace;
+    let mut started = None;
+    let read = read_head(shard, client, &snapshot, input, head, &mut started).await;
+    let started = started.unwrap_or_else(Instant::now);
+    draft.transaction = Some(shard.transaction_id());
+    let (data, start) = match &read {
+        Ok(head_bytes) => split_head(shard, input, *head_bytes),
+        Err(_) => (Vec::new(), 0),
+    };
+    if read.is_err() {
+        *head = RequestHead::new();
+    }
+    let request = Request {
+        shard,
+        client,
+        snapshot: &snapshot,
+        head,
+        bytes: data.get(start..).unwrap_or_default(),
+        started,
+        unix_time: unix_seconds(),
+    };
+    let after = match read {
+        Err(NoHead::Gone) => After::Close,
+        Err(NoHead::Refused(refusal)) => {
+            draft.fail(refusal.error, refusal.detail.clone());
+            let after = refuse(&request, &refusal, draft, out, false).await;
+            draft.finish(&request, None);
+            after
+        }
+        Ok(_) => {
+            let limits = &snapshot.config.limits;
+            let limited = client.registered.count_request(limits, request.unix_time);
+            let mut work = ResponseWork { head: response, out, input };
+            let texts = absolute::Scratch { uri, domain };
+            match limited {
+                Ok(()) => dispatch(&request, scope, texts, draft, &mut work).await,
+                Err(limited) => {
+                    let refusal = Refusal::from(limited);
+                    draft.fail(refusal.error, refusal.detail.clone());
+                    let after = refuse(&request, &refusal, draft, work.out, true).await;
+                    draft.finish(&request, None);
+                    after
+                }
+            }
+        }
+    };
+    shard.buffers.give_back(data);
+    after
+}
+
+/// CONNECT or a request to forward.
+async fn dispatch(
+    request: &Request<'_>,
+    scope: Option<&InnerScope<'_>>,
+    texts: absolute::Scratch<'_>,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> After {
+    if request.head.is_connect && scope.is_none() {
+        // Boxed: a tunnel's future is large and most connections never have one.
+        return Box::pin(connect::serve(request, texts, draft, work)).await;
+    }
+    absolute::serve(request, scope, texts, draft, work).await
+}
+
+/// Ends a forwarded request: reply if there is one to make, log line, what is next.
+pub(super) async fn conclude(
+    request: &Request<'_>,
+    destination: Option<&Destination<'_>>,
+    outcome: Result<Exchanged, Refusal>,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> After {
+    let after = match outcome {
+        Ok(Exchanged::Complete { keep_alive: true }) => After::Next,
+        Ok(Exchanged::Complete { keep_alive: false }) => After::Linger,
+        Ok(Exchanged::Broken) => After::Close,
+        Ok(Exchanged::Switched(upstream)) => {
+            Box::pin(upgrade::tunnel(request, *upstream, draft, work)).await;
+            After::Close
+        }
+        Err(refusal) => {
+            draft.fail(refusal.error, refusal.detail.clone());
+            refuse(request, &refusal, draft, work.out, true).await
+        }
+    };
+    draft.finish(request, destination);
+    after
+}
+
+/// Sends a reply of ours.
+pub(super) async fn refuse(
+    request: &Request<'_>,
+    refusal: &Refusal,
+    draft: &mut Draft,
+    out: &mut Vec<u8>,
+    is_readable: bool,
+) -> After {
+    let Request { shard, client, snapshot, head, bytes, .. } = *request;
+    let close = refusal.closes || !head.keep_alive || request.has_body() || shard.is_draining();
+    let rule = draft.trail.decided.and_then(|decision| {
+        let bundle = snapshot.rules.bundle();
+        decision.rule.map(|rule| bundle.rule_name(decision.phase, rule))
+    });
+    out.clear();
+    Reply {
+        refusal,
+        transaction: draft.transaction.unwrap_or(TransactionId(0)),
+        rule: rule.filter(|_| refusal.phase.is_some() && snapshot.config.responses.reveal_rule),
+        config: &snapshot.config,
+        request: is_readable.then_some((head, bytes)),
+        close,
+    }
+    .encode(out);
+    client.socket.arm(snapshot.config.timeouts.body_idle);
+    let (result, mut sent) = client.socket.write_all(std::mem::take(out)).await;
+    sent.clear();
+    *out = sent;
+    draft.status = Some(refusal.status);
+    match (result, close) {
+        (Err(_), _) => After::Close,
+        (Ok(()), true) => After::Linger,
+        (Ok(()), false) => After::Next,
+    }
+}
+
+/// Receives until a head is complete; `started` is set when its first bytes are there.
+async fn read_head(
+    shard: &Shard,
+    client: &ClientContext,
+    snapshot: &Snapshot,
+    input: &mut ReadBuffer,
+    head: &mut RequestHead,
+    started: &mut Option<Instant>,
+) -> Result<usize, NoHead> {
+    let limits = &snapshot.head_limits;
+    let mut seen = 0;
+    loop {
+        if !input.is_empty() {
+            if started.is_none() {
+                *started = Some(Instant::now());
+                client.socket.arm_read(snapshot.config.timeouts.head);
+            }
+            match head.parse_after(seen, input.unread(), limits) {
+                Ok(Parse::Complete { head_bytes }) => {
+                    client.socket.disarm();
+                    return Ok(head_bytes);
+                }
+                Ok(Parse::Incomplete) => seen = input.unread().len(),
+                Err(error) => return Err(NoHead::Refused(malformed(error))),
+            }
+        }
+        // One byte more than the limit: the parser then says that it is too large.
+        match input.fill(&client.socket, &shard.buffers, limits.head_bytes_max + 1).await {
+            Ok(0) if client.socket.expired() && started.is_some() => {
+                let slow = Refusal::malformed(408, "the request head took too long");
+                return Err(NoHead::Refused(slow));
+            }
+            Ok(0) if started.is_some() => {
+                let cut = Refusal::malformed(400, "the connection ended within a request head");
+                return Err(NoHead::Refused(cut));
+            }
+            Ok(0) | Err(_) => return Err(NoHead::Gone),
+            Ok(_) => {}
+        }
+    }
+}
+
+fn malformed(error: HeadError) -> Refusal {
+    Refusal::malformed(error.status(), error.reason())
+}
+
+/// Takes the storage with the head out of `input`; what follows the head moves to a new buffer.
+fn split_head(shard: &Shard, input: &mut ReadBuffer, head_bytes: usize) -> (Vec<u8>, usize) {
+    let (mut data, start) = input.take();
+    let end = start + head_bytes;
+    if data.len() > end {
+        let mut rest = shard.buffers.rent();
+        rest.extend_from_slice(data.get(end..).unwrap_or_default());
+        *input = ReadBuffer::new(rest);
+        data.truncate(end);
+    }
+    (data, start)
+}
+
+/// RFC 9112 section 9.6: closing with unread input resets the connection, and the reset can
+/// overtake the response. So: end our side, discard what still comes, then close.
+async fn linger(shard: &Shard, client: &ClientContext, input: &mut ReadBuffer) {
+    let time = shard.config().timeouts.linger;
+    client.socket.shut_down(Shutdown::Write);
+    client.socket.arm(time);
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        input.consume(usize::MAX);
+        match input.fill(&client.socket, &shard.buffers, 0).await {
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    input.consume(usize::MAX);
+    input.release(&shard.buffers);
+}
+
+fn unix_seconds() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,313 @@
+//! Inside a CONNECT tunnel: look at the first bytes, decide, then let them flow.
+
+use std::time::Instant;
+
+use sallyport_ruleset::normalize::normalize_domain;
+use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
+use sallyport_wire::http1::Authority;
+use sallyport_wire::sniff::Sniff;
+use sallyport_wire::tls::{AlertDescription, ClientHello, HelloParse, fatal_alert};
+
+use super::connect::Opened;
+use super::destination::{Destination, NormalHost};
+use super::exchange::{ResponseWork, connect};
+use super::record::{Draft, TlsNotes};
+use super::reply::Refusal;
+use super::request::Request;
+use super::session::{After, requests};
+use super::upgrade::send_on;
+use crate::config::checked::{Fronting, Tunnel, UnknownProtocol};
+use crate::enforcement::{Guarded, Permitted};
+use crate::io::copy::{TunnelEnd, TunnelLife, tunnel as copy};
+use crate::upstream::pool::{PoolKey, UpstreamConnection};
+
+/// What requests inside a plain tunnel are held to.
+#[derive(Debug)]
+pub(super) struct InnerScope<'a> {
+    pub(super) authority: &'a Authority<'a>,
+    pub(super) port: u16,
+    pub(super) guarded: &'a Guarded,
+    pub(super) fronting: Fronting,
+}
+
+/// Serves a tunnel whose CONNECT was answered with 200.
+pub(super) async fn serve(
+    request: &Request<'_>,
+    authority: &Authority<'_>,
+    destination: &Destination<'_>,
+    opened: Opened,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> After {
+    let content = match peek(request, work).await {
+        Ok(content) => content,
+        Err(end) => {
+            draft.fail("connection_terminated", end);
+            return After::Close;
+        }
+    };
+    let outcome = match content {
+        Content::Http => {
+            inner_requests(request, authority, destination, opened, work).await;
+            return After::Close;
+        }
+        Content::Tls(hello) => pass_tls(request, destination, opened, *hello, draft, work).await,
+        Content::Other => pass_other(request, destination, opened, draft, work).await,
+    };
+    let Err((refusal, alert)) = outcome else { return After::Close };
+    draft.fail(refusal.error, refusal.detail);
+    if let Some(alert) = alert {
+        let (_, _) = request.client.socket.write_all(fatal_alert(alert).to_vec()).await;
+    }
+    After::Linger
+}
+
+/// What a tunnel holds.
+enum Content {
+    Tls(Box<ClientHello>),
+    Http,
+    /// Neither, or the client waits for the server to speak.
+    Other,
+}
+
+/// Receives until the first bytes tell what they are; a ClientHello is received whole.
+async fn peek(request: &Request<'_>, work: &mut ResponseWork<'_>) -> Result<Content, &'static str> {
+    let tunnel = &request.snapshot.config.tunnel;
+    let (client, pool) = (&request.client.socket, &request.shard.buffers);
+    let end = Instant::now() + tunnel.sniff_timeout;
+    let mut hello: Option<Box<ClientHello>> = None;
+    loop {
+        let unread = work.input.unread();
+        match Sniff::of(unread) {
+            Sniff::Http1 => return Ok(Content::Http),
+            Sniff::Http2Preface | Sniff::Unknown => return Ok(Content::Other),
+            Sniff::Tls => {
+                let hello = hello.get_or_insert_with(Default::default);
+                match hello.parse(unread) {
+                    Ok(HelloParse::Complete { .. }) => {
+                        return Ok(Content::Tls(std::mem::take(hello)));
+                    }
+                    Ok(HelloParse::Incomplete) => {}
+                    Err(_) => return Err("malformed ClientHello"),
+                }
+            }
+            Sniff::NeedMore => {}
+        }
+        let remaining = end.saturating_duration_since(Instant::now());
+        // Readiness may be dropped; a read that is dropped could lose bytes.
+        let ready = monoio::time::timeout(remaining, client.readable()).await;
+        if ready.is_err() {
+            return match work.input.is_empty() {
+                true => Ok(Content::Other),
+                false => Err("the client stalled within its first message"),
+            };
+        }
+        match work.input.fill(client, pool, crate::limits::HEAD_BYTES_MAX).await {
+            Ok(0) | Err(_) => return Err("the client closed the tunnel before using it"),
+            Ok(_) => {}
+        }
+    }
+}
+
+type Ended = Result<(), (Refusal, Option<AlertDescription>)>;
+
+/// TLS in passthrough: decided by what the ClientHello shows, then untouched.
+async fn pass_tls(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    opened: Opened,
+    hello: ClientHello,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> Ended {
+    let denied = Some(AlertDescription::AccessDenied);
+    check_sni(request, destination, &hello, draft).map_err(|refusal| (refusal, denied))?;
+    let alpn: Vec<&[u8]> = hello.alpn().collect();
+    let ja4 = hello.ja4();
+    let version = version_name(hello.highest_version());
+    let facts = Facts {
+        protocol: Fact::Known(
+            ProtocolSet::EMPTY.with(Protocol::Connect).with(Protocol::Https),
+        ),
+        tls_sni: hello.server_name().map(str::as_bytes).into(),
+        tls_alpn: Fact::Known(&alpn),
+        tls_version: version.map(str::as_bytes).into(),
+        ja4: Fact::Known(ja4.as_str().as_bytes()),
+        ..without_http(request.pre_dns_facts(destination))
+    };
+    draft.tls = Some(Box::new(TlsNotes {
+        sni: hello.server_name().map(|sni| sni.as_bytes().to_vec()),
+        alpn: alpn.first().map(|first| first.to_vec()),
+        ja4: ja4.as_str().to_owned(),
+        version: version,
+    }));
+    let (upstream, permitted) = settle(request, destination, opened, &facts, draft)
+        .await
+        .map_err(|refusal| {
+            let alert = match refusal.phase {
+                Some(_) => AlertDescription::AccessDenied,
+                None => AlertDescription::InternalError,
+            };
+            (refusal, Some(alert))
+        })?;
+    drop(hello);
+    flow(request, upstream, permitted, draft, work).await;
+    Ok(())
+}
+
+/// Neither TLS nor HTTP: nothing to inspect, so the configuration decides, and then the rules.
+async fn pass_other(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    opened: Opened,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> Ended {
+    if request.snapshot.config.tunnel.unknown_protocol == UnknownProtocol::Deny {
+        let detail = "the tunnel holds neither TLS nor HTTP (tunnel.unknown_protocol)";
+        return Err((Refusal::new(403, "http_request_denied", detail), None));
+    }
+    let facts = Facts {
+        protocol: Fact::Known(ProtocolSet::EMPTY.with(Protocol::Connect).with(Protocol::Tcp)),
+        tls_sni: Fact::Absent,
+        tls_alpn: Fact::Absent,
+        tls_version: Fact::Absent,
+        ja4: Fact::Absent,
+        ..without_http(request.pre_dns_facts(destination))
+    };
+    let settled = settle(request, destination, opened, &facts, draft).await;
+    let (upstream, permitted) = settled.map_err(|refusal| (refusal, None))?;
+    flow(request, upstream, permitted, draft, work).await;
+    Ok(())
+}
+
+fn without_http(facts: Facts<'_>) -> Facts<'_> {
+    Facts {
+        uri: Fact::Absent,
+        method: Fact::Absent,
+        user_agent: Fact::Absent,
+        content_type: Fact::Absent,
+        host: Fact::Absent,
+        content_length: Fact::Absent,
+        request_headers: Fact::Absent,
+        ..facts
+    }
+}
+
+/// The final PreREQUEST, and the connection if there is none yet.
+async fn settle(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    opened: Opened,
+    facts: &Facts<'_>,
+    draft: &mut Draft,
+) -> Result<(UpstreamConnection, Permitted), Refusal> {
+    let rules = &request.snapshot.rules;
+    if let Some((dialable, upstream)) = opened.dialed {
+        let connected = upstream.address.ip();
+        let permitted = dialable.pre_request(connected, rules, facts, &mut draft.trail);
+        request.write_alerts(draft, Some(destination));
+        return Ok((upstream, permitted?));
+    }
+    let permitted = opened.guarded.pre_request(rules, facts, &mut draft.trail);
+    request.write_alerts(draft, Some(destination));
+    let (dialable, permitted) = permitted?;
+    let upstream = connect(request, &dialable, draft).await?;
+    draft.dst_ip = Some(upstream.address.ip());
+    Ok((upstream, permitted))
+}
+
+/// The server name must be the host of the CONNECT.
+fn check_sni(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    hello: &ClientHello,
+    draft: &mut Draft,
+) -> Result<(), Refusal> {
+    const DETAIL: &str = "the server name is not the host of the CONNECT (domain fronting)";
+    let Some(sni) = hello.server_name() else { return Ok(()) };
+    let mut scratch = String::new();
+    let sni = normalize_domain(sni, &mut scratch).unwrap_or(sni);
+    if destination.host.domain() == Some(sni) {
+        return Ok(());
+    }
+    match request.snapshot.config.tunnel.fronting {
+        Fronting::Deny => Err(Refusal::new(403, "http_request_denied", DETAIL)),
+        Fronting::Alert => {
+            draft.write_notice(request, destination, DETAIL);
+            Ok(())
+        }
+        Fronting::Allow => {
+            let fronted = Destination { host: NormalHost::Domain(sni), ..*destination };
+            super::admit(request, &fronted, draft).map(|_| ())
+        }
+    }
+}
+
+/// Bytes both ways, to the end of the tunnel. Only with a permit do they begin to.
+async fn flow(
+    request: &Request<'_>,
+    upstream: UpstreamConnection,
+    _permitted: Permitted,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) {
+    let (client, pool) = (&request.client.socket, &request.shard.buffers);
+    if send_on(work.input, &upstream.socket).await.is_ok() {
+        work.input.release(pool);
+        let end = copy(client, &upstream.socket, pool, life(&request.snapshot.config.tunnel)).await;
+        end_of_tunnel(draft, end);
+    } else {
+        draft.fail("connection_terminated", "the origin closed the connection");
+    }
+    draft.bytes_up = upstream.socket.bytes_out();
+    draft.bytes_down = upstream.socket.bytes_in();
+}
+
+/// Plain HTTP: nothing is encrypted, so nothing is exempt.
+async fn inner_requests(
+    request: &Request<'_>,
+    authority: &Authority<'_>,
+    destination: &Destination<'_>,
+    opened: Opened,
+    work: &mut ResponseWork<'_>,
+) {
+    let Opened { guarded, dialed, slot: _slot } = opened;
+    if let Some((_, upstream)) = dialed {
+        // The first inner request finds it in the pool.
+        let key = PoolKey { host: destination.host.as_str(), address: upstream.address };
+        request.shard.pool.borrow_mut().check_in(key, upstream, Instant::now());
+    }
+    let scope = InnerScope {
+        authority,
+        port: destination.port,
+        guarded: &guarded,
+        fronting: request.snapshot.config.tunnel.fronting,
+    };
+    requests(request.shard, request.client, work.input, Some(&scope)).await;
+}
+
+/// The newest version that a client offers, as in `request:TlsVersion`.
+fn version_name(version: u16) -> Option<&'static str> {
+    match version {
+        0x0300 => Some("SSLv3"),
+        0x0301 => Some("TLSv1.0"),
+        0x0302 => Some("TLSv1.1"),
+        0x0303 => Some("TLSv1.2"),
+        0x0304 => Some("TLSv1.3"),
+        _ => None,
+    }
+}
+
+pub(super) fn life(tunnel: &Tunnel) -> TunnelLife {
+    TunnelLife { idle: tunnel.idle_timeout, total: tunnel.lifetime_max }
+}
+
+pub(super) fn end_of_tunnel(draft: &mut Draft, end: TunnelEnd) {
+    match end {
+        TunnelEnd::Closed => {}
+        TunnelEnd::Expired => draft.fail("connection_terminated", "the tunnel was idle or open for too long"),
+        TunnelEnd::ClientFailed => draft.fail("connection_terminated", "the client reset the connection"),
+        TunnelEnd::UpstreamFailed => draft.fail("connection_terminated", "the origin reset the connection"),
+    }
+}

@@ -1,0 +1,6 @@
+//! Towards the origin: names to addresses, addresses to connections, connections kept for reuse.
+
+pub(crate) mod addresses;
+pub(crate) mod dial;
+pub(crate) mod pool;
+pub(crate) mod resolver;

@@ -1,0 +1,158 @@
+//! Idle connections to origins, kept per shard and used again, last in first out.
+
+use std::hash::{BuildHasher, Hash};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use hashbrown::HashTable;
+
+use crate::io::socket::Socket;
+
+/// What makes two upstream connections interchangeable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PoolKey<'a> {
+    /// Host in normal form: two names on one address are kept apart.
+    pub(crate) host: &'a str,
+    pub(crate) address: SocketAddr,
+}
+
+/// How many idle connections are kept, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PoolLimits {
+    pub(crate) idle_per_destination: usize,
+    pub(crate) idle_total: usize,
+    pub(crate) idle_timeout: Duration,
+}
+
+/// An open connection to an origin.
+#[derive(Debug)]
+pub(crate) struct UpstreamConnection {
+    pub(crate) socket: Socket,
+    pub(crate) address: SocketAddr,
+    /// Whether an exchange has been completed on it before.
+    pub(crate) reused: bool,
+}
+
+/// The idle connections of one shard.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    destinations: HashTable<Destination>,
+    hasher: foldhash::fast::RandomState,
+    limits: PoolLimits,
+    idle: usize,
+}
+
+#[derive(Debug)]
+struct Destination {
+    host: Box<str>,
+    address: SocketAddr,
+    idle: Vec<Idle>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: UpstreamConnection,
+    since: Instant,
+}
+
+impl Destination {
+    fn key(&self) -> PoolKey<'_> {
+        PoolKey { host: &self.host, address: self.address }
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(limits: PoolLimits) -> Self {
+        Self {
+            destinations: HashTable::new(),
+            hasher: foldhash::fast::RandomState::default(),
+            limits,
+            idle: 0,
+        }
+    }
+
+    /// Applies other limits from now on; what is idle stays until the next sweep.
+    pub(crate) fn set_limits(&mut self, limits: PoolLimits) {
+        self.limits = limits;
+    }
+
+    /// Idle connections held.
+    pub(crate) fn idle(&self) -> usize {
+        self.idle
+    }
+
+    /// The connection to `key` that was used last, if there is one.
+    pub(crate) fn check_out(&mut self, key: PoolKey<'_>) -> Option<UpstreamConnection> {
+        let hash = self.hasher.hash_one(key);
+        let destination = self.destinations.find_mut(hash, |entry| entry.key() == key)?;
+        let idle = destination.idle.pop()?;
+        self.idle -= 1;
+        Some(idle.connection)
+    }
+
+    /// Keeps a connection on which an exchange was completed; closes it if there is no room.
+    pub(crate) fn check_in(&mut self, key: PoolKey<'_>, connection: UpstreamConnection, now: Instant) {
+        if self.idle >= self.limits.idle_total {
+            return;
+        }
+        let hash = self.hasher.hash_one(key);
+        let hasher = &self.hasher;
+        let entry = self.destinations.entry(
+            hash,
+            |entry| entry.key() == key,
+            |entry| hasher.hash_one(entry.key()),
+        );
+        let destination = entry
+            .or_insert_with(|| Destination {
+                host: key.host.into(),
+                address: key.address,
+                idle: Vec::new(),
+            })
+            .into_mut();
+        if destination.idle.len() < self.limits.idle_per_destination {
+            connection.socket.disarm();
+            destination.idle.push(Idle { connection, since: now });
+            self.idle += 1;
+        }
+    }
+
+    /// Closes what was idle for too long or was closed by its origin. Called about once a second.
+    pub(crate) fn sweep(&mut self, now: Instant) {
+        let timeout = self.limits.idle_timeout;
+        let mut kept = 0;
+        self.destinations.retain(|destination| {
+            destination.idle.retain(|idle| {
+                now.saturating_duration_since(idle.since) < timeout
+                    && !idle.connection.socket.is_readable_now()
+            });
+            kept += destination.idle.len();
+            !destination.idle.is_empty()
+        });
+        self.idle = kept;
+    }
+
+    /// Closes everything.
+    pub(crate) fn clear(&mut self) {
+        self.destinations.clear();
+        self.idle = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn hosts_on_one_address_are_kept_apart() {
+        let hasher = foldhash::fast::RandomState::default();
+        let address = "192.0.2.1:80".parse().unwrap();
+        let a = PoolKey { host: "a.test", address };
+        let b = PoolKey { host: "b.test", address };
+        assert_ne!(a, b);
+        let mut seen = HashMap::with_hasher(hasher);
+        seen.insert(a, 1);
+        assert!(!seen.contains_key(&b));
+    }
+}

@@ -1,0 +1,211 @@
+//! The shard's stub resolver: `sallyport_dns` decides, the sockets are here.
+//!
+//! Each query has a UDP socket of its own with a port that the kernel chose at random, or a TCP
+//! connection; one task per query and one timer task while lookups are in flight.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+use monoio::io::{AsyncReadRentExt, AsyncWriteRentExt};
+use monoio::net::TcpStream;
+use monoio::net::udp::UdpSocket;
+use sallyport_dns::{
+    Addresses, DnsError, Lookup, LookupId, MessageOutcome, QueryId, Resolver as StubResolver,
+    ResolverConfig, Transmit, Transport,
+};
+
+/// A UDP answer fits: more than any EDNS payload that is announced.
+const UDP_MESSAGE_BYTES: usize = 4096;
+
+/// The resolver of one shard.
+#[derive(Debug)]
+pub(crate) struct Resolver {
+    stub: RefCell<StubResolver>,
+    waiting: RefCell<HashMap<LookupId, Waiting>>,
+    timer_runs: Cell<bool>,
+}
+
+/// Those who wait for one lookup.
+#[derive(Debug, Default)]
+struct Waiting {
+    wakers: Vec<Waker>,
+    waiters: usize,
+    result: Option<Result<Addresses, DnsError>>,
+}
+
+impl Resolver {
+    pub(crate) fn new(config: ResolverConfig, seed: [u8; 32]) -> Rc<Self> {
+        Rc::new(Self {
+            stub: RefCell::new(StubResolver::new(config, seed)),
+            waiting: RefCell::default(),
+            timer_runs: Cell::new(false),
+        })
+    }
+
+    /// The addresses of `name` (in normal form), at once if they are known.
+    pub(crate) async fn resolve(self: &Rc<Self>, name: &str) -> Result<Addresses, DnsError> {
+        let lookup = self.stub.borrow_mut().lookup(name, Instant::now());
+        match lookup {
+            Lookup::Answer(addresses) => Ok(addresses),
+            Lookup::Failed(error) => Err(error),
+            Lookup::Pending(id) => {
+                self.waiting.borrow_mut().entry(id).or_default().waiters += 1;
+                let ticket = Ticket { resolver: self, id };
+                self.turn();
+                ticket.result().await
+            }
+        }
+    }
+
+    /// Sends what is to be sent, wakes who has an answer, keeps the timer running.
+    fn turn(self: &Rc<Self>) {
+        while let Some(transmit) = {
+            let mut stub = self.stub.borrow_mut();
+            stub.next_transmit(Instant::now())
+        } {
+            let resolver = Rc::clone(self);
+            monoio::spawn(async move { resolver.ask(transmit).await });
+        }
+        while let Some((id, result)) = {
+            let mut stub = self.stub.borrow_mut();
+            stub.finished()
+        } {
+            if let Some(waiting) = self.waiting.borrow_mut().get_mut(&id) {
+                waiting.result = Some(result);
+                waiting.wakers.drain(..).for_each(Waker::wake);
+            }
+        }
+        if !self.timer_runs.get() && self.stub.borrow().next_deadline().is_some() {
+            self.timer_runs.set(true);
+            let resolver = Rc::clone(self);
+            monoio::spawn(async move { resolver.run_timer().await });
+        }
+    }
+
+    /// Runs as long as anything is in flight.
+    async fn run_timer(self: Rc<Self>) {
+        /// A lookup that begins later may have an earlier deadline: look again at least this often.
+        const LOOK_AGAIN: Duration = Duration::from_millis(20);
+        loop {
+            let Some(deadline) = self.stub.borrow().next_deadline() else { break };
+            let wait = deadline.saturating_duration_since(Instant::now());
+            if !wait.is_zero() {
+                monoio::time::sleep(wait.min(LOOK_AGAIN)).await;
+                continue;
+            }
+            self.stub.borrow_mut().on_deadline(Instant::now());
+            self.turn();
+        }
+        self.timer_runs.set(false);
+    }
+
+    /// One query from its socket to its answer.
+    async fn ask(self: Rc<Self>, transmit: Transmit) {
+        let query = transmit.query;
+        let time = transmit.deadline.saturating_duration_since(Instant::now());
+        let exchange = async {
+            match transmit.transport {
+                Transport::Udp => self.ask_udp(transmit).await,
+                Transport::Tcp => self.ask_tcp(transmit).await,
+            }
+        };
+        // A read that is dropped may lose a datagram: one that came too late to matter.
+        let outcome = monoio::time::timeout(time, exchange).await;
+        if matches!(outcome, Ok(Err(_))) {
+            self.stub.borrow_mut().on_transport_error(query, Instant::now());
+        } else {
+            self.stub.borrow_mut().on_deadline(Instant::now());
+        }
+        self.turn();
+    }
+
+    async fn ask_udp(&self, transmit: Transmit) -> io::Result<()> {
+        let socket = UdpSocket::bind(any_port(transmit.server))?;
+        socket.connect(transmit.server).await?;
+        socket.send(transmit.message).await.0?;
+        let mut buffer = Vec::with_capacity(UDP_MESSAGE_BYTES);
+        loop {
+            let (result, message) = socket.recv(buffer).await;
+            let bytes = result?;
+            if self.is_settled(transmit.query, message.get(..bytes).unwrap_or_default()) {
+                return Ok(());
+            }
+            buffer = message;
+            buffer.clear();
+        }
+    }
+
+    /// RFC 7766: the message is preceded by its length.
+    async fn ask_tcp(&self, transmit: Transmit) -> io::Result<()> {
+        let mut stream = TcpStream::connect_addr(transmit.server).await?;
+        let length = u16::try_from(transmit.message.len()).map_err(io::Error::other)?;
+        let mut framed = length.to_be_bytes().to_vec();
+        framed.extend_from_slice(&transmit.message);
+        stream.write_all(framed).await.0?;
+        loop {
+            let (result, length) = stream.read_exact(Box::new([0; 2])).await;
+            result?;
+            let length = usize::from(u16::from_be_bytes(*length));
+            let (result, message) = stream.read_exact(vec![0; length]).await;
+            result?;
+            if self.is_settled(transmit.query, &message) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_settled(&self, query: QueryId, message: &[u8]) -> bool {
+        let outcome = self.stub.borrow_mut().on_message(query, message, Instant::now());
+        outcome != MessageOutcome::Ignored
+    }
+}
+
+fn any_port(server: SocketAddr) -> SocketAddr {
+    let any = match server.ip() {
+        IpAddr::V4(_) => IpAddr::from([0; 4]),
+        IpAddr::V6(_) => IpAddr::from([0; 16]),
+    };
+    SocketAddr::new(any, 0)
+}
+
+/// One who waits; leaves the queue also when dropped.
+struct Ticket<'a> {
+    resolver: &'a Resolver,
+    id: LookupId,
+}
+
+impl Ticket<'_> {
+    fn result(&self) -> impl Future<Output = Result<Addresses, DnsError>> {
+        poll_fn(|context| {
+            let mut table = self.resolver.waiting.borrow_mut();
+            let Some(waiting) = table.get_mut(&self.id) else {
+                return Poll::Ready(Err(DnsError::ServerFailure));
+            };
+            match &waiting.result {
+                Some(result) => Poll::Ready(result.clone()),
+                None => {
+                    waiting.wakers.push(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let mut table = self.resolver.waiting.borrow_mut();
+        if let Some(waiting) = table.get_mut(&self.id) {
+            waiting.waiters -= 1;
+            if waiting.waiters == 0 {
+                table.remove(&self.id);
+            }
+        }
+    }
+}

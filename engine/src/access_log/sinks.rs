@@ -140,7 +140,11 @@ impl Sink {
     /// What the file system says.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         match self {
-            Self::File(file) => file.file.sync_data(),
+            Self::File(file) => match file.file.sync_data() {
+                // A device, such as /dev/null, has nothing to bring anywhere.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+                result => result,
+            },
             _ => Ok(()),
         }
     }

@@ -490,6 +490,14 @@ fn a_full_disk_is_waited_for_and_told_at_the_end() {
 }
 
 #[test]
+fn a_device_needs_no_sync() {
+    let (writer, mut logs) = Writer::start(&log_to(file(Path::new("/dev/null"), None)), 1).unwrap();
+    logs[0].write(&record(1));
+    drop(logs);
+    writer.finish().unwrap();
+}
+
+#[test]
 fn what_cannot_be_opened_is_told_at_once() {
     let error = Writer::start(&log_to(file(Path::new("/nowhere/at/all"), None)), 1).unwrap_err();
     assert!(error.to_string().contains("/nowhere/at/all"), "{error}");

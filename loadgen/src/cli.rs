@@ -22,7 +22,7 @@ pub(crate) enum Command {
     /// A fast test origin whose behavior is chosen by path and query.
     Origin(OriginArgs),
     /// Sends requests, checks every response, reports rates, latencies and errors.
-    Run(RunArgs),
+    Run(Box<RunArgs>),
 }
 
 const ORIGIN_BEHAVIORS: &str = "\

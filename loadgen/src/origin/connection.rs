@@ -413,7 +413,14 @@ fn parse_head(inbox: &[u8]) -> Result<Option<Head>, String> {
         minor_version,
         persistent: fields.persistent(minor_version),
     };
-    let behavior = Behavior::from_target(request.path.unwrap_or("/"));
+    let mut behavior = Behavior::from_target(request.path.unwrap_or("/"));
+    if request.method == Some("CONNECT") {
+        // An origin is no proxy: it must not look as if a tunnel stood.
+        behavior = Ok(Behavior {
+            status: 405,
+            ..Behavior::of_body(BodyKind::Small)
+        });
+    }
     Ok(Some(Head {
         bytes,
         behavior,

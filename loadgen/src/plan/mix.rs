@@ -140,7 +140,7 @@ fn render(url: &Url, absolute: bool, template: &Template<'_>) -> Result<Exchange
     }
     head.push_str("\r\n");
     let mut bytes = head.into_bytes();
-    bytes.extend((0..template.body_bytes).map(|index| b'a' + (index % 26) as u8));
+    bytes.extend((b'a'..=b'z').cycle().take(template.body_bytes));
     Ok(Exchange {
         bytes,
         expectation: expectation(url, template),
@@ -155,7 +155,9 @@ fn expectation(url: &Url, template: &Template<'_>) -> Expectation {
     let pattern = template.check_bodies && pattern_bytes.is_some() && template.expect_status == 200;
     Expectation {
         status: template.expect_status,
-        body_bytes: template.expect_bytes.or(pattern_bytes.filter(|_| pattern)),
+        body_bytes: template
+            .expect_bytes
+            .or_else(|| pattern_bytes.filter(|_| pattern)),
         pattern,
         head_only: template.method == "HEAD",
     }

@@ -75,7 +75,7 @@ impl Plan {
         }
         let duration = args
             .duration
-            .or(args.requests.is_none().then_some(DURATION_DEFAULT));
+            .or_else(|| args.requests.is_none().then_some(DURATION_DEFAULT));
         if duration == Some(Duration::ZERO) {
             return Err(LoadError::Usage(
                 "--duration: nothing to measure".to_owned(),

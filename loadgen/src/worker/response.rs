@@ -42,6 +42,8 @@ pub(super) struct ResponseReader {
     persistent: bool,
     body_bytes: u64,
     mismatch: bool,
+    /// The request was CONNECT.
+    connect: bool,
 }
 
 impl ResponseReader {
@@ -54,17 +56,22 @@ impl ResponseReader {
             persistent: false,
             body_bytes: 0,
             mismatch: false,
+            connect: false,
         }
     }
 
     /// A reader of the answer to CONNECT, where a 2xx ends with its head (RFC 9110 section 9.3.6).
     pub(super) fn for_connect() -> Self {
-        Self::new(Expectation {
+        let expectation = Expectation {
             status: 200,
             body_bytes: None,
             pattern: false,
             head_only: true,
-        })
+        };
+        Self {
+            connect: true,
+            ..Self::new(expectation)
+        }
     }
 
     pub(super) fn status(&self) -> u16 {
@@ -94,6 +101,13 @@ impl ResponseReader {
                 }
                 bytes => consumed += bytes,
             }
+        }
+        if self.connect && !(200..300).contains(&self.status) {
+            // A refusal may have a body; the connection is of no use, so nobody reads it.
+            return Ok(Fed {
+                consumed: input.len(),
+                done: true,
+            });
         }
         let body = input.get(consumed..).unwrap_or_default();
         consumed += self.read_body(body)?;
@@ -142,9 +156,8 @@ impl ResponseReader {
             }
             Err(_) => return Err(Malformed::Head),
         };
-        let (status, minor) = match (response.code, response.version) {
-            (Some(status), Some(minor)) => (status, minor),
-            _ => return Err(Malformed::Head),
+        let (Some(status), Some(minor)) = (response.code, response.version) else {
+            return Err(Malformed::Head);
         };
         let fields = FramingFields::of(response.headers)?;
         if (100..200).contains(&status) && status != 101 {

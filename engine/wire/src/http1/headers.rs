@@ -117,42 +117,62 @@ impl HeaderName {
     /// Which known name this is, whatever its case.
     #[inline]
     pub fn classify(name: &[u8]) -> Self {
-        let known: &[(&str, Self)] = match name.len() {
-            2 => &[("te", Self::Te)],
-            3 => &[("via", Self::Via)],
-            4 => &[("host", Self::Host)],
-            6 => &[("expect", Self::Expect)],
-            7 => &[("upgrade", Self::Upgrade), ("trailer", Self::Trailer)],
-            10 => &[
-                ("connection", Self::Connection),
-                ("user-agent", Self::UserAgent),
-                ("keep-alive", Self::KeepAlive),
-            ],
-            12 => &[
-                ("content-type", Self::ContentType),
-                ("max-forwards", Self::MaxForwards),
-            ],
-            14 => &[
-                ("content-length", Self::ContentLength),
-                ("http2-settings", Self::Http2Settings),
-            ],
-            16 => &[("proxy-connection", Self::ProxyConnection)],
-            17 => &[("transfer-encoding", Self::TransferEncoding)],
-            18 => &[("proxy-authenticate", Self::ProxyAuthenticate)],
-            19 => &[("proxy-authorization", Self::ProxyAuthorization)],
-            25 => &[("proxy-authentication-info", Self::ProxyAuthenticationInfo)],
-            _ => &[],
+        let known = match name.len() {
+            2 => known(name, &[(*b"te", Self::Te)]),
+            3 => known(name, &[(*b"via", Self::Via)]),
+            4 => known(name, &[(*b"host", Self::Host)]),
+            6 => known(name, &[(*b"expect", Self::Expect)]),
+            7 => known(
+                name,
+                &[(*b"upgrade", Self::Upgrade), (*b"trailer", Self::Trailer)],
+            ),
+            10 => known(
+                name,
+                &[
+                    (*b"connection", Self::Connection),
+                    (*b"user-agent", Self::UserAgent),
+                    (*b"keep-alive", Self::KeepAlive),
+                ],
+            ),
+            12 => known(
+                name,
+                &[
+                    (*b"content-type", Self::ContentType),
+                    (*b"max-forwards", Self::MaxForwards),
+                ],
+            ),
+            14 => known(
+                name,
+                &[
+                    (*b"content-length", Self::ContentLength),
+                    (*b"http2-settings", Self::Http2Settings),
+                ],
+            ),
+            16 => known(name, &[(*b"proxy-connection", Self::ProxyConnection)]),
+            17 => known(name, &[(*b"transfer-encoding", Self::TransferEncoding)]),
+            18 => known(name, &[(*b"proxy-authenticate", Self::ProxyAuthenticate)]),
+            19 => known(name, &[(*b"proxy-authorization", Self::ProxyAuthorization)]),
+            25 => known(
+                name,
+                &[(*b"proxy-authentication-info", Self::ProxyAuthenticationInfo)],
+            ),
+            _ => None,
         };
-        // The first letter rules out most candidates before a full comparison.
-        let first = name.first().map(u8::to_ascii_lowercase);
-        for (text, id) in known {
-            let text = text.as_bytes();
-            if first == text.first().copied() && name.eq_ignore_ascii_case(text) {
-                return *id;
-            }
-        }
-        Self::Other
+        known.unwrap_or(Self::Other)
     }
+}
+
+/// Compares with names of one length. The length is known to the compiler, so
+/// that a comparison is a few wide instructions instead of a loop over bytes.
+#[inline]
+fn known<const N: usize>(name: &[u8], names: &[([u8; N], HeaderName)]) -> Option<HeaderName> {
+    let lower = <[u8; N]>::try_from(name)
+        .ok()?
+        .map(|byte| byte.to_ascii_lowercase());
+    names
+        .iter()
+        .find(|(text, _)| *text == lower)
+        .map(|(_, id)| *id)
 }
 
 /// Values of all fields of one name, whatever its case.

@@ -256,6 +256,19 @@ fn a_head_in_many_pieces_is_understood() {
 }
 
 #[test]
+fn a_client_that_says_it_is_done_is_answered_and_released() {
+    let origin = Origin::start(&[]);
+    for path in ["/", "/?delay=30", "/bytes/100000"] {
+        let mut stream = origin.connect();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: o\r\n\r\n").unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200 OK"), "{response}");
+    }
+}
+
+#[test]
 fn ends_in_order_when_told_to() {
     let mut origin = Origin::start(&[]);
     let mut stream = origin.connect();

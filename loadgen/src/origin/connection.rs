@@ -59,6 +59,8 @@ pub(super) struct Connection {
     phase: Phase,
     /// The socket had no more to read; cleared by its next event (they are edge-triggered).
     drained: bool,
+    /// The client sends no more: what is there must be read to its end, which raises no event again.
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -117,6 +119,7 @@ impl Connection {
             sent: 0,
             phase,
             drained: false,
+            ended: false,
         }
     }
 
@@ -130,6 +133,7 @@ impl Connection {
     /// The socket had an event: there may be something to read again.
     pub(super) fn on_event(&mut self, closed: bool) {
         self.drained = false;
+        self.ended |= closed;
         if closed && matches!(self.phase, Phase::Silent) {
             self.phase = Phase::Head;
         }
@@ -210,7 +214,7 @@ impl Connection {
                 self.inbox
                     .extend_from_slice(scratch.get(..count).unwrap_or_default());
                 // A short read has emptied the socket (epoll(7)); TLS has its own buffers.
-                self.drained = count < scratch.len() && !self.transport.is_tls();
+                self.drained = count < scratch.len() && !self.transport.is_tls() && !self.ended;
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

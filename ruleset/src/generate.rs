@@ -215,8 +215,7 @@ fn time(entropy: &mut Entropy<'_>) -> i64 {
 }
 
 fn schedule(entropy: &mut Entropy<'_>) -> WeeklySchedule {
-    let second =
-        |entropy: &mut Entropy<'_>| 3_600 * u32::try_from(entropy.below(24)).unwrap_or(0);
+    let second = |entropy: &mut Entropy<'_>| 3_600 * u32::try_from(entropy.below(24)).unwrap_or(0);
     let zone = TimeZoneOffsets {
         name: "Test/Zone".into(),
         first_offset_seconds: 3_600,

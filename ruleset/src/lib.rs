@@ -9,6 +9,7 @@ pub mod action;
 pub mod bundle;
 pub mod condition;
 mod evaluate;
+pub mod explain;
 pub mod facts;
 pub mod field;
 pub mod generate;

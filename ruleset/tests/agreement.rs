@@ -1,5 +1,6 @@
 //! The fast evaluator against the reference, over random rulesets, facts and unknown facts; and
 //! bundles against every kind of damage.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

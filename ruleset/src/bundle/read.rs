@@ -176,6 +176,19 @@ impl Bundle {
         record.map_or("", |group| self.text(group.name))
     }
 
+    /// The rule of a name in a group, in whatever phase it is.
+    #[must_use]
+    pub fn find_rule(&self, group: &str, name: &str) -> Option<(Phase, RuleIndex)> {
+        Phase::ALL.into_iter().find_map(|phase| {
+            let mut indexes = (0..).map(RuleIndex).take(self.rules_count(phase));
+            indexes
+                .find(|rule| {
+                    self.rule_name(phase, *rule) == name && self.rule_group(phase, *rule) == group
+                })
+                .map(|rule| (phase, rule))
+        })
+    }
+
     /// The groups in their order: name and priority.
     pub fn groups(&self) -> impl Iterator<Item = (&str, u32)> {
         self.index

@@ -7,6 +7,8 @@
 
 pub(crate) mod access;
 pub(crate) mod build;
+mod layout;
+mod lower;
 pub(crate) mod record;
 pub(crate) mod rule_set;
 pub(crate) mod tables;

@@ -1,0 +1,231 @@
+//! Why a phase was decided as it was, from the bundle alone. Slow and allocating; called by tools,
+//! never on the data path.
+
+use std::fmt;
+
+use crate::evaluate::{Evaluation, evaluate};
+use crate::index::record::{Operator, PredicateRecord};
+use crate::{Bundle, Facts, Field, Outcome, Phase, RuleIndex, Source};
+
+/// What a phase answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhaseExplanation {
+    /// The phase.
+    pub phase: Phase,
+    /// The verdict, unless unknown facts matter.
+    pub outcome: Outcome,
+    /// The alert rules that fired, in their order.
+    pub alerts: Vec<RuleIndex>,
+}
+
+/// A condition of a rule, and whether it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConditionExplanation {
+    /// The key, such as `request:DestinationDomain`.
+    pub field: String,
+    /// The operator; those that compare numbers or times are shown as one `Equals` of ranges.
+    pub operator: &'static str,
+    /// The first values and how many more there are.
+    pub values: String,
+    /// Whether it holds; `None` when that rests on unknown facts.
+    pub holds: Option<bool>,
+}
+
+impl fmt::Display for ConditionExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.field, self.operator, self.values)
+    }
+}
+
+/// Decides a phase, with what made the decision.
+#[must_use]
+pub fn explain_phase(bundle: &Bundle, phase: Phase, facts: &Facts<'_>) -> PhaseExplanation {
+    let mut scratch = bundle.scratch();
+    let outcome = evaluate(bundle, phase, facts, &mut scratch);
+    PhaseExplanation {
+        phase,
+        outcome,
+        alerts: scratch.alerts().to_vec(),
+    }
+}
+
+/// The conditions of a rule in their order, each with its answer. With [`Facts::unknown`] this
+/// just lists them. Empty for an index that is none of the phase.
+#[must_use]
+pub fn explain_rule(
+    bundle: &Bundle,
+    phase: Phase,
+    rule: RuleIndex,
+    facts: &Facts<'_>,
+) -> Vec<ConditionExplanation> {
+    let Some(rule) = bundle.rule(phase, rule) else {
+        return Vec::new();
+    };
+    let literals = bundle
+        .index
+        .literals
+        .get(rule.literals.range())
+        .unwrap_or_default();
+    let mut scratch = bundle.scratch();
+    let mut evaluation = Evaluation::new(bundle, phase, facts, &mut scratch);
+    literals
+        .iter()
+        .filter_map(|literal| {
+            let predicate = bundle.index.predicates.get((literal / 2) as usize)?;
+            let is_negated = literal % 2 == 1;
+            Some(ConditionExplanation {
+                field: field_name(bundle, predicate)?,
+                operator: operator_name(predicate.operator, is_negated),
+                values: values(bundle, predicate, is_negated),
+                holds: evaluation.literal_holds(*literal),
+            })
+        })
+        .collect()
+}
+
+fn field_name(bundle: &Bundle, predicate: &PredicateRecord) -> Option<String> {
+    let record = bundle.index.fields.get(predicate.field as usize)?;
+    let header = bundle.text(record.header);
+    let field = match record.source {
+        Source::RequestHeaders => Some(Field::RequestHeader(header.into())),
+        Source::ResponseHeaders => Some(Field::ResponseHeader(header.into())),
+        source => Field::words()
+            .map(|(_, field)| field)
+            .find(|f| f.source() == source)
+            .cloned(),
+    };
+    field.map(|field| field.to_string())
+}
+
+/// A negated `Null` is shown as the other `Null`.
+fn values(bundle: &Bundle, predicate: &PredicateRecord, is_negated: bool) -> String {
+    match predicate.operator {
+        Operator::Absent => (!is_negated).to_string(),
+        Operator::Present => is_negated.to_string(),
+        _ => bundle.text(predicate.values).to_owned(),
+    }
+}
+
+const fn operator_name(operator: Operator, is_negated: bool) -> &'static str {
+    match (operator, is_negated) {
+        (Operator::Exact, false) => "StringEquals",
+        (Operator::Exact, true) => "StringNotEquals",
+        (Operator::ExactIgnoreCase, false) => "StringEqualsIgnoreCase",
+        (Operator::ExactIgnoreCase, true) => "StringNotEqualsIgnoreCase",
+        (Operator::Glob, false) => "StringLike",
+        (Operator::Glob, true) => "StringNotLike",
+        (Operator::Regex, false) => "StringMatches",
+        (Operator::Regex, true) => "StringNotMatches",
+        (Operator::Domain, false) => "DomainMatch",
+        (Operator::Domain, true) => "NotDomainMatch",
+        (Operator::Number, false) => "NumericEquals",
+        (Operator::Number, true) => "NumericNotEquals",
+        (Operator::Ip, false) => "IpAddress",
+        (Operator::Ip, true) => "NotIpAddress",
+        (Operator::Time, false) => "DateEquals",
+        (Operator::Time, true) => "DateNotEquals",
+        (Operator::TimeOfDay, false) => "TimeOfDay",
+        (Operator::TimeOfDay, true) => "NotTimeOfDay",
+        (Operator::Absent | Operator::Present, _) => "Null",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{BuildRecord, write};
+    use crate::{Action, Condition, Defaults, Fact, Rule, RuleGroup, Ruleset, Test};
+
+    fn bundle() -> Bundle {
+        let names = ["a.com", "b.com", "c.com", "d.com"];
+        let condition = |field, negated, test| Condition {
+            field,
+            negated,
+            test,
+        };
+        let rule = Rule {
+            name: "no-uploads".into(),
+            description: "Nothing leaves.".into(),
+            action: Action::Deny,
+            conditions: vec![
+                condition(
+                    Field::DestinationDomain,
+                    false,
+                    Test::Domain(names.into_iter().collect()),
+                ),
+                condition(
+                    Field::DestinationPort,
+                    true,
+                    Test::Number(vec![80..=80, 443..=450]),
+                ),
+                condition(Field::RequestHeader("x-a".into()), true, Test::Absent(true)),
+            ],
+        };
+        let group = RuleGroup {
+            name: "platform".into(),
+            priority: 7,
+            rules: [vec![], vec![rule], vec![]],
+        };
+        let ruleset = Ruleset {
+            defaults: Defaults::all(Action::Alert),
+            groups: vec![group],
+        };
+        let record = BuildRecord {
+            tool_version: "test 1".into(),
+            source_digest: "00".into(),
+        };
+        let bundle = Bundle::load(write(&ruleset, &record).unwrap()).unwrap();
+        assert_eq!(bundle.build_record(), &record);
+        bundle
+    }
+
+    #[test]
+    fn says_which_condition_failed() {
+        let mut facts = Facts::unknown();
+        facts.destination_domain = Fact::Known("x.a.com");
+        facts.destination_port = Fact::Known(443);
+        let found = explain_rule(&bundle(), Phase::PreRequest, RuleIndex(0), &facts);
+        let found: Vec<_> = found.iter().map(|c| (c.to_string(), c.holds)).collect();
+        let domains =
+            r#"request:DestinationDomain DomainMatch ["a.com", "b.com", "c.com", … 1 more]"#;
+        assert_eq!(
+            found,
+            [
+                (domains.to_owned(), Some(true)),
+                (
+                    "request:DestinationPort NumericNotEquals [80, 443-450]".into(),
+                    Some(false)
+                ),
+                ("request:Http:Header/x-a Null false".into(), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn names_what_decided() {
+        let bundle = bundle();
+        let mut facts = Facts::unknown();
+        facts.destination_domain = Fact::Known("a.com");
+        facts.destination_port = Fact::Known(22);
+        let explanation = explain_phase(&bundle, Phase::PreRequest, &facts);
+        assert_eq!(explanation.outcome, Outcome::Undetermined);
+        let headers = vec![(b"X-A".to_vec(), b"1".to_vec())];
+        facts.request_headers = Fact::Known(&headers);
+        let explanation = explain_phase(&bundle, Phase::PreRequest, &facts);
+        let Outcome::Decided(verdict) = explanation.outcome else {
+            panic!("all is known")
+        };
+        let rule = verdict.rule.unwrap();
+        assert_eq!(bundle.rule_name(Phase::PreRequest, rule), "no-uploads");
+        assert_eq!(bundle.rule_group(Phase::PreRequest, rule), "platform");
+        assert_eq!(
+            bundle.find_rule("platform", "no-uploads"),
+            Some((Phase::PreRequest, rule))
+        );
+        let explanation = explain_phase(&bundle, Phase::PreDns, &facts);
+        let Outcome::Decided(verdict) = explanation.outcome else {
+            panic!("no rule")
+        };
+        assert!(verdict.default_alert && verdict.rule.is_none());
+    }
+}

@@ -1,0 +1,125 @@
+//! Lays out the structures of each field, one after the other. Not here: what goes into them
+//! (`lower.rs`), and their bytes (`bundle/write.rs`).
+
+use std::ops::RangeInclusive;
+
+use super::build::{Builder, WriteError};
+use super::lower::{FieldBuilder, ViewBuilder};
+use super::record::*;
+use super::tables::{Numbers, Relation, TableBuilder, number};
+use crate::matcher::interval;
+use crate::{Field, FieldType};
+
+impl Builder<'_> {
+    /// The record of a field, its structures laid out.
+    pub(super) fn finish_field(
+        &mut self,
+        field: &Field,
+        builder: FieldBuilder,
+    ) -> Result<FieldRecord, WriteError> {
+        let index = match field.field_type() {
+            _ if *field == Field::Protocol => {
+                let nodes = number(self.index.nodes.len())? + 1;
+                for predicates in &builder.protocols {
+                    self.index.nodes.push(self.lists.intern(predicates)?);
+                }
+                FieldIndex::Protocol { nodes }
+            }
+            FieldType::String | FieldType::Domain => {
+                let by_label = field.field_type() == FieldType::Domain;
+                FieldIndex::Text {
+                    short: self.finish_view(builder.short, by_label)?,
+                    full: self.finish_view(builder.full, by_label)?,
+                }
+            }
+            FieldType::Number | FieldType::Time | FieldType::Ip => FieldIndex::Tree {
+                first: self.finish_tree(&builder.first)?,
+                v6: self.finish_tree(&builder.v6)?,
+            },
+        };
+        let header = match field {
+            Field::RequestHeader(name) | Field::ResponseHeader(name) => {
+                self.strings.intern(name.as_bytes())?
+            }
+            _ => Span::default(),
+        };
+        Ok(FieldRecord {
+            source: field.source(),
+            header,
+            absent: self.lists.intern(&builder.absent)?,
+            present: self.lists.intern(&builder.present)?,
+            index,
+        })
+    }
+
+    fn finish_view(&mut self, view: ViewBuilder, by_label: bool) -> Result<u32, WriteError> {
+        let table = self.finish_table(view.table, by_label)?;
+        let folded = self.finish_table(view.folded, false)?;
+        let first_pattern = number(self.index.patterns.len())?;
+        let predicates = view
+            .predicates
+            .lists(view.patterns.keys.len(), &mut self.lists)?;
+        for (pattern, predicates) in view.patterns.keys.iter().zip(predicates) {
+            self.index.patterns.push(PatternRecord {
+                pattern: *pattern,
+                predicates,
+            });
+        }
+        let mut needles = Numbers::default();
+        let mut needed_by = Relation::default();
+        for (pattern, literals) in (first_pattern..).zip(&view.literals) {
+            for literal in literals {
+                needed_by.add(needles.of(self.strings.intern(literal)?)?, pattern);
+            }
+        }
+        let start = number(self.index.needles.len())?;
+        let lists = needed_by.lists(needles.keys.len(), &mut self.lists)?;
+        for (text, patterns) in needles.keys.iter().zip(lists) {
+            self.index.needles.push(NeedleRecord {
+                text: *text,
+                patterns,
+            });
+        }
+        let needles = Span {
+            start,
+            len: number(self.index.needles.len())? - start,
+        };
+        if table == 0 && folded == 0 && needles.len == 0 {
+            return Ok(0);
+        }
+        self.index.views.push(ViewRecord {
+            table,
+            folded,
+            needles,
+        });
+        Ok(number(self.index.views.len())?)
+    }
+
+    fn finish_table(&mut self, table: TableBuilder, by_label: bool) -> Result<u32, WriteError> {
+        let record = table.finish(by_label, &self.strings, &mut self.lists, &mut self.tables)?;
+        let Some(record) = record else { return Ok(0) };
+        self.index.tables.push(record);
+        Ok(number(self.index.tables.len())?)
+    }
+
+    fn finish_tree(&mut self, ranges: &[(RangeInclusive<u128>, u32)]) -> Result<u32, WriteError> {
+        if ranges.is_empty() {
+            return Ok(0);
+        }
+        let tree = interval::build(ranges);
+        let bounds = Span {
+            start: number(self.index.bounds.len())?,
+            len: number(tree.bounds.len())?,
+        };
+        let nodes = Span {
+            start: number(self.index.nodes.len())?,
+            len: number(tree.nodes.len())?,
+        };
+        self.index.bounds.extend(tree.bounds);
+        for predicates in &tree.nodes {
+            self.index.nodes.push(self.lists.intern(predicates)?);
+        }
+        self.index.trees.push(TreeRecord { bounds, nodes });
+        Ok(number(self.index.trees.len())?)
+    }
+}

@@ -1,0 +1,332 @@
+//! Puts predicates into the structures of their fields: hash tables, trees, patterns behind
+//! literals; what none of them answers becomes residual. Not here: laying the structures out
+//! (`layout.rs`).
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::build::{Builder, Place, WriteError};
+use super::record::*;
+use super::tables::{Numbers, Overflow, Relation, TableBuilder, number};
+use crate::matcher::cidr::{self, Family};
+use crate::matcher::regex::{self, Automata};
+use crate::matcher::{glob, interval, literals};
+use crate::{Field, FieldType, Protocol, Test, WeeklySchedule};
+
+/// The structures of one field in the making.
+#[derive(Default)]
+pub(super) struct FieldBuilder {
+    pub(super) absent: Vec<u32>,
+    pub(super) present: Vec<u32>,
+    pub(super) short: ViewBuilder,
+    pub(super) full: ViewBuilder,
+    pub(super) first: Vec<(RangeInclusive<u128>, u32)>,
+    pub(super) v6: Vec<(RangeInclusive<u128>, u32)>,
+    pub(super) protocols: [Vec<u32>; 7],
+}
+
+#[derive(Default)]
+pub(super) struct ViewBuilder {
+    pub(super) table: TableBuilder,
+    pub(super) folded: TableBuilder,
+    pub(super) patterns: Numbers<Pattern>,
+    /// Literals of each pattern.
+    pub(super) literals: Vec<Vec<Vec<u8>>>,
+    pub(super) predicates: Relation,
+}
+
+impl<'r> Builder<'r> {
+    /// Puts one predicate into the structures of its field.
+    pub(super) fn lower(
+        &mut self,
+        field: &Field,
+        test: &'r Test,
+        id: u32,
+        place: Place,
+        builder: &mut FieldBuilder,
+    ) -> Result<(), WriteError> {
+        match test {
+            Test::Absent(true) => builder.absent.push(id),
+            Test::Absent(false) => builder.present.push(id),
+            Test::Number(ranges) => builder.first.extend(
+                ranges
+                    .iter()
+                    .map(|r| (u128::from(*r.start())..=u128::from(*r.end()), id)),
+            ),
+            Test::Time(ranges) => builder.first.extend(ranges.iter().map(|range| {
+                (
+                    interval::time_key(*range.start())..=interval::time_key(*range.end()),
+                    id,
+                )
+            })),
+            Test::Ip(networks) => {
+                for network in networks {
+                    match cidr::range(*network) {
+                        (Family::V4, range) => builder.first.push((range, id)),
+                        (Family::V6, range) => builder.v6.push((range, id)),
+                    }
+                }
+            }
+            Test::TimeOfDay(schedules) => {
+                for schedule in schedules {
+                    let schedule = self.schedule(schedule)?;
+                    self.index
+                        .residuals
+                        .push(ResidualRecord::Schedule(schedule));
+                }
+            }
+            text => self.lower_text(field, text, id, place, builder)?,
+        }
+        Ok(())
+    }
+
+    fn lower_text(
+        &mut self,
+        field: &Field,
+        test: &'r Test,
+        id: u32,
+        place: Place,
+        builder: &mut FieldBuilder,
+    ) -> Result<(), WriteError> {
+        match test {
+            text if *field == Field::Protocol => {
+                for (protocol, list) in Protocol::ALL.iter().zip(&mut builder.protocols) {
+                    if self.holds_for_word(text, protocol.name(), place)? {
+                        list.push(id);
+                    }
+                }
+            }
+            Test::Exact {
+                values,
+                ignore_case: false,
+            } => {
+                for value in values.iter() {
+                    let key = self.strings.intern(value.as_bytes())?;
+                    builder.view(field, value).table.add_whole(key, id)?;
+                }
+            }
+            Test::Exact {
+                values,
+                ignore_case: true,
+            } => {
+                for value in values.iter() {
+                    let key = self.strings.intern(value.to_ascii_lowercase().as_bytes())?;
+                    builder.view(field, value).folded.add_whole(key, id)?;
+                }
+            }
+            Test::Domain(values) => {
+                for value in values.iter() {
+                    let key = self.strings.intern(value.as_bytes())?;
+                    builder.short.table.add_whole(key, id)?;
+                    builder.short.table.add_below(key, id)?;
+                }
+            }
+            Test::Glob(values) => {
+                for value in values.iter() {
+                    self.lower_glob(field, value, id, builder)?;
+                }
+            }
+            Test::Regex(values) => {
+                for value in values.iter() {
+                    let error = |cause| WriteError::Regex {
+                        at: place,
+                        value: value.into(),
+                        cause,
+                    };
+                    let hir = regex::parse(value).map_err(error)?;
+                    let pattern = Pattern::Regex(self.automaton(value, place)?);
+                    let literals = literals::of_regex(&hir);
+                    self.lower_pattern(field, value, pattern, literals, id, builder)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Globs that a hash table answers go there, the others are patterns.
+    fn lower_glob(
+        &mut self,
+        field: &Field,
+        value: &'r str,
+        id: u32,
+        builder: &mut FieldBuilder,
+    ) -> Result<(), WriteError> {
+        if !glob::has_wildcard(value) {
+            let key = self.strings.intern(value.as_bytes())?;
+            builder.view(field, value).table.add_whole(key, id)?;
+            return Ok(());
+        }
+        if value.bytes().all(|byte| byte == b'*') {
+            if builder.present.last() != Some(&id) {
+                builder.present.push(id);
+            }
+            return Ok(());
+        }
+        if field.field_type() == FieldType::Domain
+            && let Some(parent) = value.strip_prefix("*.")
+            && !glob::has_wildcard(parent)
+        {
+            let key = self.strings.intern(parent.as_bytes())?;
+            builder.short.table.add_below(key, id)?;
+            return Ok(());
+        }
+        let pattern = Pattern::Glob(self.strings.intern(value.as_bytes())?);
+        self.lower_pattern(field, value, pattern, literals::of_glob(value), id, builder)
+    }
+
+    /// Patterns with a literal go behind the pass over literals, the others are residual. The `?`
+    /// of a pattern for a URI may be a wildcard or a quantifier: such a pattern is tried on both
+    /// forms.
+    fn lower_pattern(
+        &mut self,
+        field: &Field,
+        value: &str,
+        pattern: Pattern,
+        literals: Option<Vec<Vec<u8>>>,
+        id: u32,
+        builder: &mut FieldBuilder,
+    ) -> Result<(), WriteError> {
+        let full = is_full(field, value);
+        let short = !full || *field == Field::HttpUri;
+        let Some(literals) = literals else {
+            self.index
+                .residuals
+                .extend(short.then_some(ResidualRecord::Short(pattern)));
+            self.index
+                .residuals
+                .extend(full.then_some(ResidualRecord::Full(pattern)));
+            return Ok(());
+        };
+        if short {
+            builder.short.add_pattern(pattern, &literals, id)?;
+        }
+        if full {
+            builder.full.add_pattern(pattern, &literals, id)?;
+        }
+        Ok(())
+    }
+
+    fn automaton(&mut self, value: &'r str, place: Place) -> Result<u32, WriteError> {
+        if let Some(found) = self.automata_numbers.get(value) {
+            return Ok(*found);
+        }
+        let compiled = regex::compile(value).map_err(|cause| WriteError::Regex {
+            at: place,
+            value: value.into(),
+            cause,
+        })?;
+        let new = number(self.index.automata.len())?;
+        self.index.automata.push(AutomataRecord {
+            offset: number(self.automata.len())?,
+            states: number(compiled.states)?,
+            classes: number(compiled.classes)?,
+        });
+        self.automata.extend_from_slice(&compiled.bytes);
+        number(self.automata.len())?;
+        self.automata_numbers.insert(value, new);
+        Ok(new)
+    }
+
+    /// Whether a test holds for one of the fixed words of `request:Protocol`.
+    fn holds_for_word(&self, test: &Test, word: &str, place: Place) -> Result<bool, WriteError> {
+        Ok(match test {
+            Test::Exact {
+                values,
+                ignore_case: false,
+            } => values.iter().any(|value| value == word),
+            Test::Exact {
+                values,
+                ignore_case: true,
+            } => values.iter().any(|value| value.eq_ignore_ascii_case(word)),
+            Test::Glob(values) => values
+                .iter()
+                .any(|value| glob::matches(value.as_bytes(), word.as_bytes())),
+            Test::Regex(values) => {
+                for value in values.iter() {
+                    let compiled = regex::compile(value).map_err(|cause| WriteError::Regex {
+                        at: place,
+                        value: value.into(),
+                        cause,
+                    })?;
+                    let automata =
+                        Automata::cut(&compiled.bytes, compiled.states, compiled.classes);
+                    if automata.is_some_and(|automata| automata.is_match(word.as_bytes())) {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            _ => false,
+        })
+    }
+
+    fn schedule(&mut self, schedule: &WeeklySchedule) -> Result<u32, WriteError> {
+        let known = self.zones.iter().position(|zone| *zone == schedule.zone);
+        let zone = match known {
+            Some(zone) => zone,
+            None => {
+                let start = number(self.index.transitions.len())?;
+                self.index
+                    .transitions
+                    .extend(schedule.zone.transitions.iter().map(|(from, offset)| {
+                        TransitionRecord {
+                            from: *from,
+                            offset_seconds: *offset,
+                        }
+                    }));
+                let len = number(self.index.transitions.len())? - start;
+                self.index.zones.push(ZoneRecord {
+                    first_offset_seconds: schedule.zone.first_offset_seconds,
+                    transitions: Span { start, len },
+                });
+                self.zones.push(Arc::clone(&schedule.zone));
+                self.zones.len() - 1
+            }
+        };
+        let new = number(self.index.schedules.len())?;
+        self.index.schedules.push(ScheduleRecord {
+            days: schedule.days.bits().into(),
+            from_second: schedule.from_second,
+            to_second: schedule.to_second,
+            zone: number(zone)?,
+        });
+        Ok(new)
+    }
+}
+
+impl FieldBuilder {
+    /// The form of the text that a value is compared with.
+    fn view(&mut self, field: &Field, value: &str) -> &mut ViewBuilder {
+        if is_full(field, value) {
+            &mut self.full
+        } else {
+            &mut self.short
+        }
+    }
+}
+
+impl ViewBuilder {
+    fn add_pattern(
+        &mut self,
+        pattern: Pattern,
+        literals: &[Vec<u8>],
+        predicate: u32,
+    ) -> Result<(), Overflow> {
+        let pattern = self.patterns.of(pattern)?;
+        if self.literals.len() <= pattern as usize {
+            self.literals.push(literals.to_vec());
+        }
+        self.predicates.add(pattern, predicate);
+        Ok(())
+    }
+}
+
+/// Whether the value has a query or parameters, and so is compared with the full form.
+fn is_full(field: &Field, value: &str) -> bool {
+    match field {
+        Field::HttpUri => value.contains('?'),
+        Field::HttpContentType | Field::ResponseContentType => value.contains(';'),
+        _ => false,
+    }
+}

@@ -318,7 +318,7 @@ fn visible(c: char) -> char {
 }
 
 /// Text that is safe on a terminal and not longer than a screen or two.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     const SHOWN_TEXT_CHARS_MAX: usize = 600;
     let mut shown: String = text
         .chars()

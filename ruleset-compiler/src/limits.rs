@@ -18,6 +18,10 @@ pub const NAME_BYTES_MAX: usize = 128;
 /// Longest description of a rule, in bytes.
 pub const DESCRIPTION_BYTES_MAX: usize = 1_024;
 
+/// Values that lists are expanded to, over all conditions that do not just share a list. Keeps
+/// many conditions with a long list each from filling the memory: 50 million take some GiB.
+pub const EXPANDED_VALUES_MAX: usize = 50_000_000;
+
 /// Characters of a source line that a diagnostic shows.
 pub const SHOWN_LINE_CHARS_MAX: usize = 100;
 

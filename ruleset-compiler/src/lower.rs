@@ -11,6 +11,7 @@ use sallyport_ruleset::{Action, Condition, Field, Phase, Rule, Test, ValueList};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::ir;
+use crate::limits::EXPANDED_VALUES_MAX;
 use crate::operator::{OPERATORS, Operator, Question, type_name};
 use crate::source::{Located, Sources, Span};
 use crate::suggest::did_you_mean;
@@ -27,6 +28,8 @@ pub struct Lowering<'a> {
     schedules: Schedules,
     /// Normal forms of whole lists: a list that many rules use is read once.
     text_lists: BTreeMap<(usize, TextForm), ValueList>,
+    /// How many more values lists may be expanded to.
+    values_left: usize,
 }
 
 /// A condition, and where each of its values was written.
@@ -61,6 +64,7 @@ impl<'a> Lowering<'a> {
             normalizer: Normalizer::default(),
             schedules: Schedules::default(),
             text_lists: BTreeMap::new(),
+            values_left: EXPANDED_VALUES_MAX,
         }
     }
 
@@ -283,9 +287,10 @@ impl Values<'_, '_, '_> {
             let before = texts.len();
             let list = self.list(value);
             match (list, &value.value) {
-                (Some(list), _) => {
-                    texts.extend(self.text_list(list, form).iter().map(str::to_owned))
+                (Some(list), _) if self.may_expand(list, value.span) => {
+                    texts.extend(self.text_list(list, form).iter().map(str::to_owned));
                 }
+                (Some(_), _) => {}
                 (None, ir::Value::Text(text)) => {
                     let Some(text) = self.literal(text, value.span) else {
                         continue;
@@ -351,7 +356,10 @@ impl Values<'_, '_, '_> {
             let before = out.len();
             let list = self.list(value);
             match (list, &value.value) {
-                (Some(list), _) => self.each_of_list(list, &read, &mut out),
+                (Some(list), _) if self.may_expand(list, value.span) => {
+                    self.each_of_list(list, &read, &mut out);
+                }
+                (Some(_), _) => {}
                 (None, ir::Value::Text(text)) => {
                     let Some(text) = self.literal(text, value.span) else {
                         continue;
@@ -461,6 +469,23 @@ impl Values<'_, '_, '_> {
             .lists
             .iter()
             .position(|list| list.name.value == name)
+    }
+
+    /// Whether a list may be expanded once more; reported if not.
+    fn may_expand(&mut self, list: usize, span: Span) -> bool {
+        let count = self
+            .lowering
+            .lists
+            .get(list)
+            .map_or(0, |list| list.entries.len());
+        let left = self.lowering.values_left.checked_sub(count);
+        self.lowering.values_left = left.unwrap_or(0);
+        if left.is_none() {
+            let expected =
+                format!("at most {EXPANDED_VALUES_MAX} values from lists in all conditions");
+            self.reject(span, BadValue::new("this list is used too often", expected));
+        }
+        left.is_some()
     }
 
     /// The text that a value stands for: `@@` is how a literal `@` at the start is written.

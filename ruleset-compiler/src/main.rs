@@ -1,3 +1,21 @@
 //! Compiles rule text into bundles, and explains what a bundle does.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::Parser;
+use sallyport_rules::cli::{Cli, Terminal};
+use sallyport_rules::diagnostic::Colors;
+
+fn main() -> ExitCode {
+    // Bad usage ends here, with status 2.
+    let cli = Cli::parse();
+    let colored = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut terminal = Terminal {
+        out: &mut io::stdout().lock(),
+        err: &mut io::stderr().lock(),
+        colors: if colored { Colors::ANSI } else { Colors::NONE },
+    };
+    ExitCode::from(cli.run(&mut terminal))
+}

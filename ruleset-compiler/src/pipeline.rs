@@ -1,17 +1,18 @@
-//! The stages in order: load and parse, check, lower, look for what is doubtful.
+//! The stages in order: load and parse, check, lower, look for what is doubtful, emit.
 //!
 //! The table of contents of this crate. Works on any [`SourceFiles`]; writes nothing.
 
 use std::collections::HashMap;
 
-use sallyport_ruleset::{Defaults, Phase, RuleGroup, Ruleset};
+use sallyport_ruleset::{Defaults, Phase, RuleGroup, Ruleset, WriteError};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::emit::{self, EmitError, Emitted};
 use crate::ir::{self, GroupBody, GroupEntry, PHASES};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
 use crate::lower::Lowering;
 use crate::parse;
-use crate::source::{LoadError, Located, SourceFiles, Sources, Span};
+use crate::source::{LoadError, Located, MemoryFiles, SourceFiles, Sources, Span};
 use crate::validate::doubtful::Doubts;
 use crate::validate::{names, shadowed};
 
@@ -45,6 +46,37 @@ pub struct Checked {
     pub diagnostics: Diagnostics,
     /// `None` if there were errors, or warnings that the options deny.
     pub ruleset: Option<Ruleset>,
+    /// Where the names of the rules stand, in the order of evaluation.
+    name_spans: ir::PerPhase<Vec<Span>>,
+}
+
+impl Checked {
+    /// Where the rule stands that cannot be written.
+    fn place(&self, ruleset: &Ruleset, error: &EmitError) -> Span {
+        let at = match error {
+            EmitError::Write(
+                WriteError::Regex { at, .. }
+                | WriteError::TestDoesNotFit { at }
+                | WriteError::ValueTooLong { at },
+            ) => at,
+            EmitError::Write(WriteError::TooLarge) | EmitError::Load(_) => {
+                return self.sources.start();
+            }
+        };
+        let earlier = ruleset.groups.iter().take(at.group);
+        let rules_before: usize = earlier.map(|group| group.rules(at.phase).len()).sum();
+        let span = self.name_spans.of(at.phase).get(rules_before + at.rule);
+        span.copied().unwrap_or_else(|| self.sources.start())
+    }
+}
+
+/// A run that was to make a bundle.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What was found.
+    pub checked: Checked,
+    /// `None` if [`Checked::ruleset`] is.
+    pub emitted: Option<Emitted>,
 }
 
 /// The ruleset file itself cannot be read; all other problems are diagnostics.
@@ -81,7 +113,52 @@ pub fn check(files: &dyn SourceFiles, path: &str, options: &Options) -> Result<C
         sources,
         diagnostics,
         ruleset: good.then_some(ruleset),
+        name_spans,
     })
+}
+
+/// Compiles a ruleset and all files that it names into a bundle.
+///
+/// # Errors
+/// When the ruleset file itself cannot be read.
+pub fn compile(
+    files: &dyn SourceFiles,
+    path: &str,
+    options: &Options,
+) -> Result<Compiled, RootError> {
+    let mut checked = check(files, path, options)?;
+    let Some(ruleset) = &checked.ruleset else {
+        return Ok(Compiled {
+            checked,
+            emitted: None,
+        });
+    };
+    let emitted = match emit::bundle(ruleset, &checked.sources) {
+        Ok(emitted) => Some(emitted),
+        Err(error) => {
+            let span = checked.place(ruleset, &error);
+            checked
+                .diagnostics
+                .report(Diagnostic::error(span, error.to_string()));
+            checked.ruleset = None;
+            None
+        }
+    };
+    Ok(Compiled { checked, emitted })
+}
+
+/// Compiles a ruleset in memory; `files` are the group files and lists that it may name. The
+/// entry for tests and fuzzing: whatever the text, it ends and does not panic.
+///
+/// # Errors
+/// When the text is larger than a source file may be.
+pub fn compile_str(
+    text: &str,
+    files: MemoryFiles,
+    options: &Options,
+) -> Result<Compiled, RootError> {
+    const NAME: &str = "rules.toml";
+    compile(&files.with(NAME, text), NAME, options)
 }
 
 /// Everything that was parsed, with the files' contents joined to where they belong.

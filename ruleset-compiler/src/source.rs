@@ -9,6 +9,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use sallyport_ruleset::{Bundle, BundleError};
 use sha2::{Digest, Sha256};
 
 use crate::limits::SOURCE_FILE_BYTES_MAX;
@@ -56,6 +57,42 @@ impl SourceFiles for DiskFiles {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         std::fs::read(self.folder.join(path)).map_err(|error| error.to_string())
     }
+}
+
+/// Reads and checks a bundle.
+///
+/// # Errors
+/// When the file cannot be read, or is no good bundle.
+pub fn load_bundle(path: &Path) -> Result<Bundle, BundleFileError> {
+    let bytes = std::fs::read(path).map_err(|error| BundleFileError::Unreadable {
+        path: path.to_owned(),
+        error,
+    })?;
+    Bundle::load(bytes).map_err(|error| BundleFileError::Bad {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// A file is not there or no good bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleFileError {
+    /// It cannot be read.
+    #[error("cannot read `{}`: {error}", path.display())]
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is no good bundle.
+    #[error("`{}`: {error}", path.display())]
+    Bad {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: BundleError,
+    },
 }
 
 /// Files held in memory.

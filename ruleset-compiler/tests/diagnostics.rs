@@ -3,7 +3,10 @@
 //! `UPDATE_CASES=1 cargo test -p sallyport-rules --test diagnostics` rewrites the expected texts;
 //! read the difference before you commit it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot read its cases has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read its cases has failed"
+)]
 
 use std::path::{Path, PathBuf};
 

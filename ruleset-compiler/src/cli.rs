@@ -1,0 +1,232 @@
+//! The command line: what can be asked, how answers are coloured, and exit codes.
+//!
+//! Output goes to the writers of a [`Terminal`]; `main.rs` passes the process's own.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::diagnostic::Colors;
+use crate::limits::GROUP_RULES_MAX_DEFAULT;
+use crate::pipeline::{Options, RootError};
+use crate::source::BundleFileError;
+use crate::tools;
+
+/// Compiles rule text into bundles, and explains what a bundle does.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sallyport-rules",
+    version,
+    after_help = "Exit status: 0 all is well, 1 problems were found, 2 bad usage or a file could not be read or written."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compile a ruleset into a bundle
+    Compile {
+        /// The ruleset file
+        ruleset: PathBuf,
+        /// Where the bundle goes; an old one there is replaced in one step
+        #[arg(short, long, value_name = "RULES.spb")]
+        output: PathBuf,
+        #[command(flatten)]
+        options: CompileArgs,
+    },
+    /// Say what is wrong or doubtful in a ruleset, without writing anything
+    Check {
+        /// The ruleset file
+        ruleset: PathBuf,
+        #[command(flatten)]
+        options: CompileArgs,
+    },
+    /// Show phase by phase what a bundle decides for a request
+    Explain(Box<ExplainArgs>),
+    /// Show what is inside a bundle
+    Inspect {
+        /// The bundle file
+        bundle: PathBuf,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct CompileArgs {
+    /// Most rules in one group, over its phases
+    #[arg(long, value_name = "N", default_value_t = GROUP_RULES_MAX_DEFAULT)]
+    max_group_rules: usize,
+    /// What the proxy will do with TLS: warns of rules that see nothing in it
+    #[arg(long, value_name = "MODE", default_value = "intercept")]
+    tls: TlsMode,
+    /// Treat warnings as errors
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Say nothing unless the ruleset is refused
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TlsMode {
+    /// Tunnels are decrypted
+    Intercept,
+    /// Tunnels are not looked into
+    Passthrough,
+}
+
+/// A request to explain. What is not given is unknown.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The bundle file
+    pub bundle: PathBuf,
+    /// The URL asked for: http, https, ws or wss
+    #[arg(long)]
+    pub url: String,
+    /// The client's address
+    #[arg(long, value_name = "IP")]
+    pub from: Option<IpAddr>,
+    /// The client's port
+    #[arg(long, value_name = "PORT")]
+    pub from_port: Option<u16>,
+    /// The endpoint that the client comes through
+    #[arg(long, value_name = "ID")]
+    pub vpce: Option<String>,
+    /// The client's VPC
+    #[arg(long, value_name = "ID")]
+    pub vpc: Option<String>,
+    /// The client's account
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// The authenticated user
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
+    /// The time: ISO 8601 with an offset, a day, or seconds since 1970
+    #[arg(long)]
+    pub time: Option<String>,
+    /// The address that the name resolves to
+    #[arg(long, value_name = "IP")]
+    pub dst_ip: Option<IpAddr>,
+    /// The request's method
+    #[arg(long, default_value = "GET")]
+    pub method: String,
+    /// A request header; may be given several times
+    #[arg(long, value_name = "'NAME: VALUE'")]
+    pub header: Vec<String>,
+    /// Decrypt TLS: the request in an https URL is seen
+    #[arg(long)]
+    pub intercept: bool,
+    /// The name in the ClientHello [default: the URL's host]
+    #[arg(long, value_name = "NAME")]
+    pub sni: Option<String>,
+    /// The response's status code
+    #[arg(long, value_name = "CODE")]
+    pub status: Option<u16>,
+    /// A response header; may be given several times
+    #[arg(long, value_name = "'NAME: VALUE'", requires = "status")]
+    pub response_header: Vec<String>,
+    /// Also show each condition of this rule: NAME or GROUP/NAME
+    #[arg(long, value_name = "RULE")]
+    pub why: Option<String>,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where answers go.
+#[expect(missing_debug_implementations, reason = "writers have no debug form")]
+pub struct Terminal<'a> {
+    /// Results.
+    pub out: &'a mut dyn Write,
+    /// Problems.
+    pub err: &'a mut dyn Write,
+    /// For problems.
+    pub colors: Colors,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All is well.
+    Good,
+    /// The ruleset has problems.
+    Problems,
+}
+
+/// A command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// An argument that makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// The ruleset file cannot be read.
+    #[error(transparent)]
+    Root(#[from] RootError),
+    /// A bundle cannot be read, or is none.
+    #[error(transparent)]
+    Bundle(#[from] BundleFileError),
+    /// A file cannot be written.
+    #[error("cannot write `{}`: {error}", path.display())]
+    Write {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The terminal cannot be written.
+    #[error("cannot write the answer: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+impl Cli {
+    /// Carries out the command. The result is the exit code: 0 all is well, 1 problems were found,
+    /// 2 bad usage or a file could not be read or written.
+    pub fn run(self, terminal: &mut Terminal<'_>) -> u8 {
+        match self.command.run(terminal) {
+            Ok(Status::Good) => 0,
+            Ok(Status::Problems) => 1,
+            Err(error) => {
+                // When the terminal is gone there is nobody left to tell.
+                let _ = writeln!(terminal.err, "error: {error}");
+                2
+            }
+        }
+    }
+}
+
+impl Command {
+    fn run(self, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
+        match self {
+            Self::Compile {
+                ruleset,
+                output,
+                options,
+            } => {
+                let quiet = options.quiet;
+                tools::compile::run(&ruleset, Some(&output), &options.into(), quiet, terminal)
+            }
+            Self::Check { ruleset, options } => {
+                let quiet = options.quiet;
+                tools::compile::run(&ruleset, None, &options.into(), quiet, terminal)
+            }
+            Self::Explain(args) => tools::explain::run(&args, terminal),
+            Self::Inspect { bundle, json } => tools::inspect::run(&bundle, json, terminal),
+        }
+    }
+}
+
+impl From<CompileArgs> for Options {
+    fn from(args: CompileArgs) -> Self {
+        Self {
+            group_rules_max: args.max_group_rules,
+            tls_passthrough: args.tls == TlsMode::Passthrough,
+            deny_warnings: args.deny_warnings,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `docs/rules.md` and the examples tell the truth: every example compiles, every key and operator
+//! is described.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read the documentation has failed"
+)]
+
+use std::path::{Path, PathBuf};
+
+use sallyport_rules::diagnostic::Colors;
+use sallyport_rules::operator::OPERATORS;
+use sallyport_rules::pipeline::{self, Options};
+use sallyport_rules::source::{DiskFiles, MemoryFiles};
+use sallyport_ruleset::{Field, Protocol};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn guide() -> String {
+    std::fs::read_to_string(root().join("docs/rules.md")).unwrap()
+}
+
+const DEFAULTS: &str =
+    "[defaults]\npre_dns = \"deny\"\npre_request = \"allow\"\npost_response = \"allow\"\n";
+
+/// A whole ruleset around an example, by the word after `toml` on its fence: nothing for a
+/// ruleset, `group` for a group file, a phase for conditions.
+fn wrapped(kind: &str, text: &str) -> (String, MemoryFiles) {
+    let files = MemoryFiles::default().with("lists/saas.txt", "example.com\n");
+    match kind {
+        "" => (text.to_owned(), files),
+        "group" => {
+            let ruleset = format!("{DEFAULTS}[[group]]\npriority = 1\nfile = \"group.toml\"\n");
+            (ruleset, files.with("group.toml", text))
+        }
+        phase => {
+            let head = format!("[[group]]\npriority = 1\nname = \"g\"\n[[group.{phase}]]\n");
+            (
+                format!("{DEFAULTS}{head}name = \"r\"\naction = \"alert\"\n{text}"),
+                files,
+            )
+        }
+    }
+}
+
+#[test]
+fn every_example_of_the_guide_compiles() {
+    let guide = guide();
+    let mut examples_count = 0;
+    let mut rest = guide.as_str();
+    while let Some((_, after)) = rest.split_once("\n```toml") {
+        let (kind, after) = after.split_once('\n').unwrap();
+        let (text, after) = after.split_once("\n```").unwrap();
+        let (ruleset, files) = wrapped(kind.trim(), text);
+        let options = Options {
+            deny_warnings: true,
+            ..Options::default()
+        };
+        let compiled = pipeline::compile_str(&ruleset, files, &options).unwrap();
+        let checked = &compiled.checked;
+        let said = checked.diagnostics.render(&checked.sources, Colors::NONE);
+        assert!(compiled.emitted.is_some(), "{text}\n\n{said}");
+        examples_count += 1;
+        rest = after;
+    }
+    assert!(examples_count > 10, "only {examples_count} examples found");
+}
+
+#[test]
+fn every_key_operator_and_protocol_is_described() {
+    let guide = guide();
+    let keys = Field::words().map(|(word, _)| word);
+    let headers = ["request:Http:Header/NAME", "response:Http:Header/NAME"];
+    let operators = OPERATORS.iter().map(|operator| operator.name);
+    let protocols = Protocol::ALL.into_iter().map(Protocol::name);
+    for word in keys.chain(headers).chain(operators).chain(protocols) {
+        assert!(
+            guide.contains(&format!("`{word}`")),
+            "docs/rules.md does not describe `{word}`"
+        );
+    }
+    for (word, field) in Field::words() {
+        let row = guide
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{word}`")))
+            .unwrap();
+        let phase = field.first_phase().name();
+        assert!(
+            row.ends_with(&format!("| {phase} |")),
+            "`{word}` is known from {phase}: {row}"
+        );
+    }
+}
+
+#[test]
+fn the_examples_compile_without_a_warning() {
+    for name in ["ruleset.toml", "demo.toml"] {
+        let files = DiskFiles::new(root().join("examples"));
+        let options = Options {
+            deny_warnings: true,
+            ..Options::default()
+        };
+        let compiled = pipeline::compile(&files, name, &options).unwrap();
+        let checked = &compiled.checked;
+        let said = checked.diagnostics.render(&checked.sources, Colors::NONE);
+        assert!(compiled.emitted.is_some(), "{name}\n{said}");
+    }
+}

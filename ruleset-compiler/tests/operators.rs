@@ -1,0 +1,215 @@
+//! Every operator from text to decision: compiled, loaded, evaluated, for absent fields and for
+//! fields with several values.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot compile its rules has failed"
+)]
+
+use sallyport_rules::diagnostic::Colors;
+use sallyport_rules::operator::OPERATORS;
+use sallyport_rules::pipeline::{self, Options};
+use sallyport_rules::source::MemoryFiles;
+use sallyport_ruleset::reference::Reference;
+use sallyport_ruleset::{
+    Bundle, Decision, Fact, Facts, HeaderFields, Outcome, Phase, Protocol, ProtocolSet, evaluate,
+};
+
+/// Field lines named `x`.
+struct Lines(Vec<&'static str>);
+
+impl HeaderFields for Lines {
+    fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        for line in &self.0 {
+            visit(b"X", line.as_bytes());
+        }
+    }
+}
+
+/// Whether `when.KEY = { CONDITION }` holds over the facts, by the fast and the naive evaluator;
+/// `None` if it is not known.
+fn holds(condition: &str, facts: &Facts<'_>) -> Option<bool> {
+    let text = format!(
+        "[defaults]\npre_dns = \"allow\"\npre_request = \"allow\"\npost_response = \"allow\"\n\
+         [[group]]\npriority = 1\nname = \"g\"\n[[group.post_response]]\nname = \"r\"\n\
+         action = \"deny\"\nwhen.{condition}\n"
+    );
+    let compiled =
+        pipeline::compile_str(&text, MemoryFiles::default(), &Options::default()).unwrap();
+    let checked = compiled.checked;
+    let problems = checked.diagnostics.render(&checked.sources, Colors::NONE);
+    assert_eq!(checked.diagnostics.errors_count(), 0, "{problems}");
+    let bundle = Bundle::load(compiled.emitted.unwrap().bytes).unwrap();
+    let outcome = evaluate(&bundle, Phase::PostResponse, facts, &mut bundle.scratch());
+    let ruleset = checked.ruleset.unwrap();
+    let naive = Reference::new(&ruleset)
+        .unwrap()
+        .evaluate(Phase::PostResponse, facts);
+    assert_eq!(outcome, naive.outcome, "{condition}");
+    match outcome {
+        Outcome::Decided(verdict) => Some(verdict.action == Decision::Deny),
+        Outcome::Undetermined => None,
+    }
+}
+
+/// Cases of one operator: the condition, and whether it holds for a field with the first value.
+struct Case {
+    operator: &'static str,
+    key: &'static str,
+    value: &'static str,
+    set: fn(&mut Facts<'_>),
+    expected: bool,
+}
+
+macro_rules! cases {
+    ($($operator:ident $key:literal $value:literal, $field:ident = $fact:expr => $expected:literal;)+) => {
+        vec![$(Case {
+            operator: stringify!($operator),
+            key: $key,
+            value: $value,
+            set: |facts| facts.$field = Fact::Known($fact),
+            expected: $expected,
+        },)+]
+    };
+}
+
+fn cases() -> Vec<Case> {
+    cases! {
+        StringEquals "request:Http:UserAgent" r#""curl""#, user_agent = b"curl" => true;
+        StringEquals "request:Http:UserAgent" r#"["wget", "curl"]"#, user_agent = b"curl" => true;
+        StringEquals "request:Http:UserAgent" r#""curl""#, user_agent = b"Curl" => false;
+        StringEquals "request:DestinationDomain" r#""Example.COM.""#, destination_domain = "example.com" => true;
+        StringEquals "request:Http:Uri" r#""/a/%62/../c""#, uri = b"/a/c" => true;
+        StringEquals "request:Http:Uri" r#""/a""#, uri = b"/a?q=1" => true;
+        StringEquals "request:Http:Uri" r#""/a?q=2""#, uri = b"/a?q=1" => false;
+        StringEquals "response:Http:ContentType" r#""text/html""#, response_content_type = b"Text/HTML; charset=utf-8" => true;
+        StringEquals "response:Http:ContentType" r#""text/html; charset=ascii""#, response_content_type = b"text/html; charset=utf-8" => false;
+        StringEquals "request:Protocol" r#""https""#, protocol = ProtocolSet::EMPTY.with(Protocol::Connect).with(Protocol::Https) => true;
+        StringNotEquals "request:Http:UserAgent" r#"["wget", "curl"]"#, user_agent = b"curl" => false;
+        StringNotEquals "request:Http:UserAgent" r#"["wget", "curl"]"#, user_agent = b"pip" => true;
+        StringEqualsIgnoreCase "request:Http:UserAgent" r#""CURL""#, user_agent = b"cURL" => true;
+        StringNotEqualsIgnoreCase "request:Http:UserAgent" r#""CURL""#, user_agent = b"cURL" => false;
+        StringLike "request:Http:UserAgent" r#""curl/?.*""#, user_agent = b"curl/8.5/x" => true;
+        StringLike "request:Http:UserAgent" r#""curl""#, user_agent = b"curl/8" => false;
+        StringNotLike "request:Http:UserAgent" r#""curl/*""#, user_agent = b"curl/8" => false;
+        StringMatches "request:Http:UserAgent" r#""[0-9]{2}""#, user_agent = b"a42b" => true;
+        StringMatches "request:Http:UserAgent" r#""^[0-9]{2}""#, user_agent = b"a42b" => false;
+        StringNotMatches "request:Http:UserAgent" r#""[0-9]{2}""#, user_agent = b"a4b2" => true;
+        DomainMatch "request:DestinationDomain" r#""example.com""#, destination_domain = "a.b.example.com" => true;
+        DomainMatch "request:DestinationDomain" r#""example.com""#, destination_domain = "notexample.com" => false;
+        DomainMatch "request:TlsSni" r#""example.com""#, tls_sni = b"Example.com." => true;
+        NotDomainMatch "request:DestinationDomain" r#""example.com""#, destination_domain = "example.com" => false;
+        NumericEquals "response:Http:StatusCode" r#"[200, "404"]"#, status_code = 404 => true;
+        NumericNotEquals "response:Http:StatusCode" r#"[200, 404]"#, status_code = 404 => false;
+        NumericLessThan "response:Http:StatusCode" "400", status_code = 399 => true;
+        NumericLessThan "response:Http:StatusCode" "400", status_code = 400 => false;
+        NumericLessThanEquals "response:Http:StatusCode" "400", status_code = 400 => true;
+        NumericGreaterThan "response:Http:StatusCode" "400", status_code = 400 => false;
+        NumericGreaterThanEquals "response:Http:StatusCode" "400", status_code = 400 => true;
+        NumericBetween "response:Http:StatusCode" "[400, 499]", status_code = 499 => true;
+        NumericBetween "response:Http:StatusCode" r#"["100-199", "500-599"]"#, status_code = 499 => false;
+        NumericBetween "response:Http:StatusCode" "[[100, 199], [400, 500]]", status_code = 499 => true;
+        NumericNotBetween "response:Http:StatusCode" "[400, 499]", status_code = 500 => true;
+        IpAddress "request:SourceIp" r#"["10.0.0.0/8", "::1"]"#, source_ip = "::ffff:10.1.2.3".parse().unwrap() => true;
+        IpAddress "request:SourceIp" r#""10.0.0.1""#, source_ip = "10.0.0.2".parse().unwrap() => false;
+        NotIpAddress "request:SourceIp" r#""10.0.0.0/8""#, source_ip = "11.0.0.1".parse().unwrap() => true;
+        DateEquals "request:Time" r#""1970-01-02""#, time = 86_400 => true;
+        DateNotEquals "request:Time" "86400", time = 86_400 => false;
+        DateLessThan "request:Time" "1970-01-02T00:00:00Z", time = 86_399 => true;
+        DateLessThanEquals "request:Time" r#""1970-01-02T01:00:00+01:00""#, time = 86_400 => true;
+        DateGreaterThan "request:Time" "86400", time = 86_400 => false;
+        DateGreaterThanEquals "request:Time" "86400", time = 86_400 => true;
+        TimeOfDay "request:Time" r#""Fri 00:00-01:00""#, time = 86_400 => true;
+        TimeOfDay "request:Time" r#""Mon-Fri 08:00-18:00 Europe/Zurich""#, time = 1_783_317_600 => true;
+        NotTimeOfDay "request:Time" r#""Fri 00:00-01:00""#, time = 86_400 => false;
+        Null "request:Http:UserAgent" "true", user_agent = b"x" => false;
+        Null "request:Http:UserAgent" "false", user_agent = b"x" => true;
+    }
+}
+
+#[test]
+fn operators_over_known_unknown_and_absent_fields() {
+    for Case {
+        operator,
+        key,
+        value,
+        set,
+        expected,
+    } in cases()
+    {
+        let condition = format!("\"{key}\" = {{ {operator} = {value} }}");
+        let mut facts = Facts::unknown();
+        assert_eq!(holds(&condition, &facts), None, "{condition}, unknown");
+        set(&mut facts);
+        assert_eq!(holds(&condition, &facts), Some(expected), "{condition}");
+        let absent = Facts {
+            source_ip: Fact::Absent,
+            time: Fact::Absent,
+            protocol: Fact::Absent,
+            destination_domain: Fact::Absent,
+            tls_sni: Fact::Absent,
+            uri: Fact::Absent,
+            user_agent: Fact::Absent,
+            status_code: Fact::Absent,
+            response_content_type: Fact::Absent,
+            ..Facts::unknown()
+        };
+        let negated = OPERATORS
+            .iter()
+            .find(|one| one.name == operator)
+            .unwrap()
+            .negated;
+        let for_absent = negated || (operator == "Null" && value == "true");
+        assert_eq!(
+            holds(&condition, &absent),
+            Some(for_absent),
+            "{condition}, absent"
+        );
+    }
+}
+
+#[test]
+fn every_operator_has_a_case() {
+    let cases = cases();
+    for operator in OPERATORS {
+        assert!(
+            cases.iter().any(|case| case.operator == operator.name),
+            "{}",
+            operator.name
+        );
+    }
+}
+
+#[test]
+fn several_values_of_a_field() {
+    let lines = Lines(vec!["one", "two"]);
+    let facts = Facts {
+        response_headers: Fact::Known(&lines),
+        ..Facts::unknown()
+    };
+    for (condition, expected) in [
+        ("{ StringEquals = \"two\" }", true),
+        ("{ StringEquals = [\"three\", \"one\"] }", true),
+        ("{ StringEquals = \"three\" }", false),
+        ("{ StringNotEquals = \"two\" }", false),
+        ("{ StringNotEquals = \"three\" }", true),
+        ("{ StringLike = \"t*\", StringNotLike = \"th*\" }", true),
+        (
+            "{ StringMatches = \"^o\", StringNotMatches = \"^t\" }",
+            false,
+        ),
+        ("{ StringEqualsIgnoreCase = \"TWO\" }", true),
+        ("{ Null = false }", true),
+    ] {
+        let condition = format!("\"response:Http:Header/x\" = {condition}");
+        assert_eq!(holds(&condition, &facts), Some(expected), "{condition}");
+    }
+    let none = Lines(Vec::new());
+    let facts = Facts {
+        response_headers: Fact::Known(&none),
+        ..Facts::unknown()
+    };
+    assert_eq!(
+        holds("\"response:Http:Header/x\" = { Null = true }", &facts),
+        Some(true)
+    );
+}

@@ -3,6 +3,12 @@
 //!
 //! `cargo bench -p sallyport-benches --bench ruleset`. Names and requests are made here from fixed
 //! seeds; each iteration is one request of a ring that is larger than the caches of one value.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark of its own input, run by hand"
+)]
 
 use std::cell::Cell;
 

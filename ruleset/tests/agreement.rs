@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use sallyport_ruleset::bundle::write;
+use sallyport_ruleset::bundle::{reseal, write};
 use sallyport_ruleset::generate::{self, Entropy, OwnedFacts};
 use sallyport_ruleset::reference::{Reference, ReferenceOutcome};
 use sallyport_ruleset::{BuildRecord, Bundle, Outcome, Phase, Ruleset, Scratch, evaluate};
@@ -69,6 +69,32 @@ proptest! {
         prop_assert_eq!(bytes(), bytes());
     }
 
+    /// Content made by hand, hashes that fit: refused, or harmless to evaluate.
+    #[test]
+    fn forged_content_does_no_harm(
+        rules in entropy(300),
+        requests in entropy(200),
+        forgeries in proptest::collection::vec((any::<prop::sample::Index>(), forged_word()), 1..4),
+    ) {
+        let ruleset = generate::ruleset(&mut Entropy::new(&rules));
+        let mut bytes = write(&ruleset, &BuildRecord::default()).unwrap();
+        prop_assert_eq!(&reseal(&bytes), &Some(bytes.clone()));
+        // Behind the frame, whose words are checked before.
+        let content = 1_200..bytes.len() - 4;
+        for (place, word) in forgeries {
+            let at = content.start + place.index(content.len()) / 4 * 4;
+            bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        let Ok(bundle) = Bundle::load(reseal(&bytes).unwrap()) else { return Ok(()) };
+        let mut scratch = bundle.scratch();
+        let facts = generate::facts(&mut Entropy::new(&requests));
+        for phase in Phase::ALL {
+            for unknown in [0, 0x1234_5678] {
+                fast(&bundle, phase, &facts, unknown, &mut scratch);
+            }
+        }
+    }
+
     #[test]
     fn damage_is_an_error(rules in entropy(300), place in any::<prop::sample::Index>(), bit in 0..8_u8) {
         let ruleset = generate::ruleset(&mut Entropy::new(&rules));
@@ -84,6 +110,17 @@ proptest! {
         let id = Bundle::load(bytes).unwrap().id().to_owned();
         prop_assert_eq!(id.len(), 64);
     }
+}
+
+/// Words that are most likely to be taken for something else.
+fn forged_word() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        0..40_u32,
+        Just(u32::MAX),
+        Just(u32::MAX - 1),
+        Just(0x7fff_ffff),
+        any::<u32>()
+    ]
 }
 
 /// The generator must reach what it is for, or the tests above prove nothing.

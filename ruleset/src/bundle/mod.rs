@@ -13,6 +13,7 @@ mod validate;
 mod write;
 
 pub use error::BundleError;
+pub use header::reseal;
 pub use read::{Bundle, Sizes};
 pub use write::{BuildRecord, write};
 

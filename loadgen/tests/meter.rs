@@ -424,6 +424,30 @@ fn warm_up_counts_for_nothing() {
 }
 
 #[test]
+fn a_subject_that_hangs_from_the_start_is_an_error() {
+    let origin = Origin::start(&[]);
+    let url = origin.url("/stall");
+    let args = [
+        "--url",
+        &url,
+        "-c",
+        "3",
+        "--warmup",
+        "100ms",
+        "-d",
+        "200ms",
+        "--timeout",
+        "600ms",
+    ];
+    let report = run(&args);
+    assert_eq!(
+        report["errors"],
+        serde_json::json!({ "timeout": 3 }),
+        "{report}"
+    );
+}
+
+#[test]
 fn an_early_answer_to_a_long_body_is_understood() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

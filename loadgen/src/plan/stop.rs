@@ -1,7 +1,7 @@
 //! The measured window and what ends it.
 //!
 //! A latency belongs to the window in which its request started (or should have); a completion, and
-//! so the rate, to the window in which it happened.
+//! so the rate, to the window in which it happened; a failure to every window it touched.
 
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,11 @@ impl Window {
     /// Whether a moment lies in the window.
     pub(crate) fn contains(&self, moment: Instant) -> bool {
         moment >= self.from && self.until.is_none_or(|until| moment < until)
+    }
+
+    /// Whether any part of a span of time lies in the window.
+    pub(crate) fn overlaps(&self, start: Instant, end: Instant) -> bool {
+        end >= self.from && self.until.is_none_or(|until| start < until)
     }
 
     /// Whether no request may start any more.

@@ -75,7 +75,8 @@ impl Tally {
         }
     }
 
-    /// An exchange that failed.
+    /// An exchange that failed. It counts if any part of it lay in the window: of a subject that
+    /// hangs, all that was asked may have been asked during the warm-up.
     pub(super) fn count_failure(
         &mut self,
         window: &Window,
@@ -83,7 +84,7 @@ impl Tally {
         now: Instant,
         failure: &Failure,
     ) {
-        if window.contains(start) {
+        if window.overlaps(start, now) {
             let entry = self.errors.entry(failure.kind()).or_default();
             if entry.count == 0 {
                 entry.example = failure.to_string();

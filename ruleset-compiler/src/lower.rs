@@ -12,9 +12,10 @@ use sallyport_ruleset::{Action, Condition, Field, Phase, Rule, Test, ValueList};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::ir;
 use crate::limits::EXPANDED_VALUES_MAX;
-use crate::operator::{OPERATORS, Operator, Question, type_name};
+use crate::operator::{Operator, Question};
 use crate::source::{Located, Sources, Span};
 use crate::suggest::did_you_mean;
+use crate::validate::condition;
 use crate::value::schedule::Schedules;
 use crate::value::text::{Normalizer, TextForm};
 use crate::value::{BadValue, address, date, number};
@@ -99,8 +100,8 @@ impl<'a> Lowering<'a> {
         phase: Phase,
         diagnostics: &mut Diagnostics,
     ) -> Option<LoweredCondition> {
-        let field = field(&condition.key, phase, diagnostics);
-        let operator = operator(&condition.operator, field.as_ref(), diagnostics);
+        let field = condition::field(&condition.key, phase, diagnostics);
+        let operator = condition::operator(&condition.operator, field.as_ref(), diagnostics);
         let (field, operator) = (field?, operator?);
         let mut values = Values {
             lowering: self,
@@ -126,107 +127,6 @@ impl<'a> Lowering<'a> {
             complete,
         })
     }
-}
-
-fn field(key: &Located<String>, phase: Phase, diagnostics: &mut Diagnostics) -> Option<Field> {
-    let Some(field) = Field::parse(&key.value) else {
-        let mut unknown =
-            Diagnostic::error(key.span, format!("unknown condition key `{}`", key.value));
-        let (header, expected) = match key.value.split_once("Header/") {
-            Some(_) => (
-                true,
-                "`request:Http:Header/NAME` or `response:Http:Header/NAME` with a header's name",
-            ),
-            None => (
-                false,
-                "one of the keys of docs/rules.md, such as `request:DestinationDomain`",
-            ),
-        };
-        unknown = unknown.expected(expected);
-        if !header {
-            unknown = unknown.help_if(did_you_mean(
-                &key.value,
-                Field::words().map(|(word, _)| word),
-            ));
-        }
-        diagnostics.report(unknown);
-        return None;
-    };
-    if !field.is_available(phase) {
-        let first = field.first_phase();
-        let message = format!("`{}` is not known in {phase}", key.value);
-        let http =
-            "for plain HTTP the head is there, but a rule must mean the same whatever the scheme; ";
-        let prefix = if phase == Phase::PreDns && is_http(&field) {
-            http
-        } else {
-            ""
-        };
-        diagnostics.report(
-            Diagnostic::error(key.span, message)
-                .expected(format!("a key that is known before {}", next_step(phase)))
-                .help(format!(
-                    "{prefix}move the rule to `[[{}]]`",
-                    ir::phase_key(first)
-                )),
-        );
-    }
-    Some(field)
-}
-
-/// Whether the field is part of an HTTP head, which nobody sees inside a passthrough tunnel.
-#[must_use]
-pub fn is_http(field: &Field) -> bool {
-    field.to_string().contains(":Http:")
-}
-
-const fn next_step(phase: Phase) -> &'static str {
-    match phase {
-        Phase::PreDns => "the name is resolved",
-        Phase::PreRequest => "the request is forwarded",
-        Phase::PostResponse => "the response is returned",
-    }
-}
-
-fn operator(
-    word: &Located<String>,
-    field: Option<&Field>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Operator> {
-    let for_field = || {
-        let fits = OPERATORS
-            .into_iter()
-            .filter(|op| field.is_none_or(|f| op.fits(f.field_type())));
-        fits.map(|operator| operator.name).collect::<Vec<_>>()
-    };
-    let expected = || {
-        let names: Vec<String> = for_field().iter().map(|name| format!("`{name}`")).collect();
-        format!("one of {}", names.join(", "))
-    };
-    let Some(operator) = Operator::parse(&word.value) else {
-        diagnostics.report(
-            Diagnostic::error(word.span, format!("unknown operator `{}`", word.value))
-                .expected(expected())
-                .help_if(did_you_mean(
-                    &word.value,
-                    OPERATORS.iter().map(|operator| operator.name),
-                )),
-        );
-        return None;
-    };
-    let field = field?;
-    if operator.fits(field.field_type()) {
-        return Some(operator);
-    }
-    let is = type_name(field.field_type());
-    diagnostics.report(
-        Diagnostic::error(
-            word.span,
-            format!("`{}` does not fit `{field}`, which is {is}", word.value),
-        )
-        .expected(expected()),
-    );
-    None
 }
 
 /// Reads the values of one condition.

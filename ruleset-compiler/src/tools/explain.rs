@@ -1,8 +1,9 @@
 //! `explain`: what a bundle decides for a request, phase by phase.
 
-use sallyport_ruleset::{
-    Bundle, Decision, Facts, Field, Outcome, Phase, RuleIndex, Source, Verdict, evaluate,
+use sallyport_ruleset::explain::{
+    ConditionExplanation, PhaseExplanation, explain_phase, explain_rule,
 };
+use sallyport_ruleset::{Bundle, Decision, Facts, Outcome, Phase, RuleIndex, Verdict};
 use serde_json::{Value, json};
 
 use crate::cli::{CliError, ExplainArgs, Status, Terminal};
@@ -17,13 +18,18 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> Result<Status, Cl
     let bundle = crate::source::load_bundle(&args.bundle)?;
     let request = Request::new(args).map_err(CliError::Usage)?;
     let phases = explain(&bundle, &request);
+    let wanted = args.why.as_deref();
+    let reasons = wanted
+        .map(|rule| reasons(&bundle, &request, rule))
+        .transpose()?;
+    let reasons = reasons.unwrap_or_default();
     if args.json {
-        let value = as_value(&bundle, args, &phases);
+        let value = as_value(&bundle, args, &phases, &reasons);
         writeln!(terminal.out, "{value:#}")?;
     } else {
-        terminal
-            .out
-            .write_all(as_text(&bundle, args, &phases).as_bytes())?;
+        let mut text = as_text(&bundle, args, &phases);
+        text.extend(reasons.iter().map(reason_text));
+        terminal.out.write_all(text.as_bytes())?;
     }
     Ok(Status::Good)
 }
@@ -39,16 +45,30 @@ struct Explained {
 #[derive(Debug)]
 enum Answer {
     Decided(Verdict),
-    /// The answer depends on what was not given: these keys, as far as rules of the phase ask.
-    Undetermined(Vec<String>),
+    /// The answer depends on what was not given.
+    Undetermined(Option<OpenQuestion>),
     /// An earlier phase denied.
     NotReached,
     /// What the phase looks at is inside a tunnel.
     NotSeen,
 }
 
+/// A rule that may or may not hold.
+#[derive(Debug)]
+struct OpenQuestion {
+    rule: RuleIndex,
+    keys: Vec<String>,
+}
+
+/// A rule and its conditions.
+#[derive(Debug)]
+struct Reason {
+    phase: Phase,
+    title: String,
+    conditions: Vec<ConditionExplanation>,
+}
+
 fn explain(bundle: &Bundle, request: &Request) -> Vec<Explained> {
-    let mut scratch = bundle.scratch();
     let mut denied = false;
     let mut explained = Vec::new();
     for phase in Phase::ALL {
@@ -66,66 +86,129 @@ fn explain(bundle: &Bundle, request: &Request) -> Vec<Explained> {
             continue;
         }
         let facts = request.facts(phase);
-        let outcome = evaluate(bundle, phase, &facts, &mut scratch);
+        let PhaseExplanation {
+            outcome, alerts, ..
+        } = explain_phase(bundle, phase, &facts);
         let answer = match outcome {
             Outcome::Decided(verdict) => Answer::Decided(verdict),
-            Outcome::Undetermined => Answer::Undetermined(unknown_keys(bundle, phase, &facts)),
+            Outcome::Undetermined => Answer::Undetermined(open_question(bundle, phase, &facts)),
         };
-        denied = matches!(
-            outcome,
-            Outcome::Decided(Verdict {
-                action: Decision::Deny,
-                ..
-            })
-        );
+        denied = answer.denies();
         explained.push(Explained {
             phase,
             answer,
-            alerts: scratch.alerts().to_vec(),
+            alerts,
         });
     }
     explained
 }
 
-fn unknown_keys(bundle: &Bundle, phase: Phase, facts: &Facts<'_>) -> Vec<String> {
-    let unknown = bundle
-        .sources(phase)
-        .iter()
-        .filter(|source| source.is_unknown(facts));
-    unknown.map(|source| source_name(*source)).collect()
-}
-
-fn source_name(source: Source) -> String {
-    match source {
-        Source::RequestHeaders => "request:Http:Header/…".to_owned(),
-        Source::ResponseHeaders => "response:Http:Header/…".to_owned(),
-        _ => Field::words()
-            .find(|(_, field)| field.source() == source)
-            .map_or_else(String::new, |(word, _)| word.to_owned()),
-    }
-}
-
-/// The decision over all phases: the first that denies, else what is missing, else allow.
-fn decision(phases: &[Explained]) -> &'static str {
-    let denied = |one: &Explained| matches!(one.answer, Answer::NotReached);
-    let last_denies = phases.last().is_some_and(|one| {
+impl Answer {
+    const fn denies(&self) -> bool {
         matches!(
-            one.answer,
-            Answer::Decided(Verdict {
+            self,
+            Self::Decided(Verdict {
                 action: Decision::Deny,
                 ..
             })
         )
-    });
-    let undetermined = phases
+    }
+}
+
+/// The first rule that may or may not hold, and the keys that it hangs on.
+fn open_question(bundle: &Bundle, phase: Phase, facts: &Facts<'_>) -> Option<OpenQuestion> {
+    (0..)
+        .map(RuleIndex)
+        .take(bundle.rules_count(phase))
+        .find_map(|rule| {
+            let conditions = explain_rule(bundle, phase, rule, facts);
+            let is_open = conditions
+                .iter()
+                .all(|condition| condition.holds != Some(false))
+                && conditions.iter().any(|condition| condition.holds.is_none());
+            let unknown = conditions
+                .into_iter()
+                .filter(|condition| condition.holds.is_none());
+            is_open.then(|| OpenQuestion {
+                rule,
+                keys: unknown.map(|condition| condition.field).collect(),
+            })
+        })
+}
+
+/// The conditions of the rules that `--why` names.
+fn reasons(bundle: &Bundle, request: &Request, wanted: &str) -> Result<Vec<Reason>, CliError> {
+    let mut found = Vec::new();
+    for phase in Phase::ALL {
+        let facts = request.facts(phase);
+        for rule in (0..).map(RuleIndex).take(bundle.rules_count(phase)) {
+            let title = title(bundle, phase, rule);
+            if title == wanted || bundle.rule_name(phase, rule) == wanted {
+                let conditions = explain_rule(bundle, phase, rule, &facts);
+                found.push(Reason {
+                    phase,
+                    title,
+                    conditions,
+                });
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(CliError::Usage(format!(
+            "the bundle has no rule `{wanted}`"
+        )));
+    }
+    Ok(found)
+}
+
+const fn answer_word(holds: Option<bool>) -> &'static str {
+    match holds {
+        Some(true) => "holds",
+        Some(false) => "fails",
+        None => "unknown",
+    }
+}
+
+fn reason_text(reason: &Reason) -> String {
+    let mut out = format!("\n{} {}\n", reason.phase, printable(&reason.title));
+    for condition in &reason.conditions {
+        let text = condition.to_string();
+        out.push_str(&format!(
+            "  {:8} {}\n",
+            answer_word(condition.holds),
+            printable(&text)
+        ));
+    }
+    if reason.conditions.is_empty() {
+        out.push_str("  holds    always: the rule has no condition\n");
+    }
+    out
+}
+
+fn reason_value(reason: &Reason) -> Value {
+    let condition = |condition: &ConditionExplanation| {
+        json!({
+            "key": condition.field,
+            "operator": condition.operator,
+            "values": condition.values,
+            "holds": condition.holds,
+        })
+    };
+    let conditions: Vec<Value> = reason.conditions.iter().map(condition).collect();
+    json!({ "phase": reason.phase.name(), "rule": reason.title, "conditions": conditions })
+}
+
+/// The decision over all phases. A denial after an open question is a denial either way.
+fn decision(phases: &[Explained]) -> &'static str {
+    if phases.iter().any(|one| one.answer.denies()) {
+        "deny"
+    } else if phases
         .iter()
-        .any(|one| matches!(one.answer, Answer::Undetermined(_)));
-    match (phases.iter().any(denied) || last_denies, undetermined) {
-        // A denial after an open question is only sure if the question is answered with allow,
-        // and otherwise it is a denial all the same.
-        (true, _) => "deny",
-        (false, true) => "undetermined",
-        (false, false) => "allow",
+        .any(|one| matches!(one.answer, Answer::Undetermined(_)))
+    {
+        "undetermined"
+    } else {
+        "allow"
     }
 }
 
@@ -175,18 +258,24 @@ fn lines(bundle: &Bundle, one: &Explained) -> Vec<String> {
             };
             format!("{:13} {by}", verdict.action.name())
         }
-        Answer::Undetermined(keys) => {
-            format!(
-                "undetermined  it depends on what was not given: {}",
-                keys.join(", ")
-            )
-        }
+        Answer::Undetermined(question) => undetermined(bundle, one.phase, question.as_ref()),
         Answer::NotReached => "not reached".to_owned(),
         Answer::NotSeen => {
-            "not evaluated the response is inside a tunnel (`--intercept` looks into it)".to_owned()
+            "not evaluated the response is inside a tunnel; `--intercept` looks into it".to_owned()
         }
     });
     lines
+}
+
+fn undetermined(bundle: &Bundle, phase: Phase, question: Option<&OpenQuestion>) -> String {
+    let what = question.map_or_else(String::new, |OpenQuestion { rule, keys }| {
+        format!(
+            " {} hangs on {}, which was not given",
+            title(bundle, phase, *rule),
+            keys.join(", ")
+        )
+    });
+    format!("undetermined {what}")
 }
 
 fn description(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> String {
@@ -196,7 +285,12 @@ fn description(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> String {
     }
 }
 
-fn as_value(bundle: &Bundle, args: &ExplainArgs, phases: &[Explained]) -> Value {
+fn as_value(
+    bundle: &Bundle,
+    args: &ExplainArgs,
+    phases: &[Explained],
+    reasons: &[Reason],
+) -> Value {
     let of_rule = |phase: Phase, rule: RuleIndex| json!({ "group": bundle.rule_group(phase, rule), "rule": bundle.rule_name(phase, rule) });
     let values: Vec<Value> = phases
         .iter()
@@ -207,7 +301,7 @@ fn as_value(bundle: &Bundle, args: &ExplainArgs, phases: &[Explained]) -> Value 
                     verdict.rule.map(|rule| of_rule(one.phase, rule)),
                     None,
                 ),
-                Answer::Undetermined(keys) => ("undetermined", None, Some(keys)),
+                Answer::Undetermined(question) => ("undetermined", None, question.as_ref()),
                 Answer::NotReached => ("not_reached", None, None),
                 Answer::NotSeen => ("not_evaluated", None, None),
             };
@@ -222,7 +316,8 @@ fn as_value(bundle: &Bundle, args: &ExplainArgs, phases: &[Explained]) -> Value 
                 "by": by,
                 "by_default": matches!(one.answer, Answer::Decided(Verdict { rule: None, .. })),
                 "alerts": alerts,
-                "depends_on": depends_on,
+                "open_rule": depends_on.map(|question| of_rule(one.phase, question.rule)),
+                "depends_on": depends_on.map(|question| &question.keys),
             })
         })
         .collect();
@@ -232,5 +327,6 @@ fn as_value(bundle: &Bundle, args: &ExplainArgs, phases: &[Explained]) -> Value 
         "url": args.url,
         "phases": values,
         "decision": decision(phases),
+        "why": reasons.iter().map(reason_value).collect::<Vec<_>>(),
     })
 }

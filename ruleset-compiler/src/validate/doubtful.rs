@@ -8,8 +8,9 @@ use sallyport_ruleset::{Action, Field, FieldType, Test, ValueList};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, counted};
 use crate::ir;
-use crate::lower::{LoweredCondition, is_http};
+use crate::lower::LoweredCondition;
 use crate::source::{Sources, Span};
+use crate::validate::condition::is_http;
 use crate::value::address;
 
 /// Looks for doubtful conditions; remembers which lists it has looked through.

@@ -1,5 +1,6 @@
 //! Checks over whole rules and rulesets: names and bounds, and what is probably not meant.
 
+pub mod condition;
 pub mod doubtful;
 pub mod names;
 pub mod shadowed;

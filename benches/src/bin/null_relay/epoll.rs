@@ -9,7 +9,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
-use super::BUFFER_BYTES;
+use super::{BUFFER_BYTES, announce};
 
 /// Most events taken in one wait.
 const BATCH: usize = 256;
@@ -27,6 +27,7 @@ pub(super) fn run(listener: &TcpListener, target: SocketAddr) -> io::Result<()> 
         EventData::new_u64(LISTENER),
         EventFlags::IN,
     )?;
+    announce(listener)?;
     let mut relay = Relay {
         epoll,
         target,

@@ -55,11 +55,16 @@ fn main() -> io::Result<()> {
         return Err(io::Error::other("this process may not run on that CPU"));
     }
     let listener = listen(args.listen)?;
-    println!("listening on {}", listener.local_addr()?);
     match args.driver {
         Driver::IoUring => uring::run(listener, args.target),
         Driver::Epoll => epoll::run(&listener, args.target),
     }
+}
+
+/// Tells the script that connections will be served from now on.
+fn announce(listener: &TcpListener) -> io::Result<()> {
+    println!("listening on {}", listener.local_addr()?);
+    Ok(())
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

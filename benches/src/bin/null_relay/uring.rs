@@ -10,8 +10,8 @@ use monoio::net::tcp::{TcpOwnedReadHalf, TcpOwnedWriteHalf};
 use monoio::net::{TcpListener, TcpStream};
 use monoio::{IoUringDriver, RuntimeBuilder};
 
-use super::BUFFER_BYTES;
 use super::readable::readable;
+use super::{BUFFER_BYTES, announce};
 
 /// Entries of the submission ring.
 const RING_ENTRIES: u32 = 1_024;
@@ -24,10 +24,9 @@ pub(super) fn run(listener: std::net::TcpListener, target: SocketAddr) -> io::Re
     let mut flags = io_uring::IoUring::builder();
     flags.setup_single_issuer().setup_defer_taskrun();
     let builder = RuntimeBuilder::<IoUringDriver>::new().uring_builder(flags);
-    builder
-        .with_entries(RING_ENTRIES)
-        .build()?
-        .block_on(accept(listener, target))
+    let mut runtime = builder.with_entries(RING_ENTRIES).build()?;
+    announce(&listener)?;
+    runtime.block_on(accept(listener, target))
 }
 
 async fn accept(listener: std::net::TcpListener, target: SocketAddr) -> io::Result<()> {

@@ -1,0 +1,118 @@
+//! The null relays carry every byte both ways, half-closes included: a floor that loses data is
+//! no floor.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+/// A running relay; ended with the test.
+struct Relay {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Relay {
+    /// `None` where the driver cannot run.
+    fn start(driver: &str, target: SocketAddr) -> io::Result<Option<Self>> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_null_relay"))
+            .args(["--listen", "127.0.0.1:0", "--driver", driver])
+            .args(["--target", &target.to_string()])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        thread::sleep(Duration::from_millis(20));
+        let address = line
+            .trim()
+            .rsplit(' ')
+            .next()
+            .and_then(|text| text.parse().ok());
+        match (address, child.try_wait()?) {
+            (Some(address), None) => Ok(Some(Self { child, address })),
+            _ => {
+                eprintln!("SKIPPED: the {driver} driver does not run here");
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It runs until it is killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A server that reads to the end of each connection and only then sends all of it back.
+fn reflector() -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut bytes = Vec::new();
+                stream.read_to_end(&mut bytes)?;
+                stream.write_all(&bytes)
+            });
+        }
+    });
+    Ok(address)
+}
+
+fn content(length: usize, seed: u8) -> Vec<u8> {
+    (0..=250_u8)
+        .cycle()
+        .map(|byte| byte ^ seed)
+        .take(length)
+        .collect()
+}
+
+fn check(driver: &str) -> io::Result<()> {
+    let Some(relay) = Relay::start(driver, reflector()?)? else {
+        return Ok(());
+    };
+    let address = relay.address;
+    let clients: Vec<_> = [0, 1, 1_000, 16_384, 100_000, 5_000_000]
+        .into_iter()
+        .zip(1_u8..)
+        .map(|(length, seed)| {
+            thread::spawn(move || -> io::Result<bool> {
+                let sent = content(length, seed);
+                let mut stream = TcpStream::connect(address)?;
+                stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+                stream.write_all(&sent)?;
+                stream.shutdown(Shutdown::Write)?;
+                // Long enough for what comes back to fill every buffer on the way.
+                thread::sleep(Duration::from_millis(100));
+                let mut received = Vec::new();
+                stream.read_to_end(&mut received)?;
+                Ok(received == sent)
+            })
+        })
+        .collect();
+    for client in clients {
+        assert!(
+            client
+                .join()
+                .map_err(|_| io::Error::other("a client failed"))??,
+            "{driver}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn io_uring_carries_every_byte() -> io::Result<()> {
+    check("io_uring")
+}
+
+#[test]
+fn epoll_carries_every_byte() -> io::Result<()> {
+    check("epoll")
+}

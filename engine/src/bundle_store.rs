@@ -55,16 +55,26 @@ impl Fingerprint {
 
 /// Loads and validates the bundle at `path`.
 pub(crate) fn load(path: &Path) -> Result<Arc<Bundle>, BundleStoreError> {
-    let unreadable = |source| BundleStoreError::Read { path: path.to_owned(), source };
+    let unreadable = |source| BundleStoreError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = File::open(path).map_err(unreadable)?;
     let bytes = file.metadata().map_err(unreadable)?.len();
     let length = match usize::try_from(bytes) {
         Ok(length) if bytes <= BUNDLE_BYTES_MAX => length,
-        _ => return Err(BundleStoreError::TooLarge { path: path.to_owned(), bytes }),
+        _ => {
+            return Err(BundleStoreError::TooLarge {
+                path: path.to_owned(),
+                bytes,
+            });
+        }
     };
     let mapping = copy(&mut file, length).map_err(unreadable)?;
-    let bundle = Bundle::load(mapping)
-        .map_err(|source| BundleStoreError::Invalid { path: path.to_owned(), source })?;
+    let bundle = Bundle::load(mapping).map_err(|source| BundleStoreError::Invalid {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(Arc::new(bundle))
 }
 

@@ -45,7 +45,10 @@ struct DemoArguments {
 
 impl From<Files> for RunOptions {
     fn from(files: Files) -> Self {
-        Self { config: files.config, ruleset: files.ruleset }
+        Self {
+            config: files.config,
+            ruleset: files.ruleset,
+        }
     }
 }
 

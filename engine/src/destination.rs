@@ -58,7 +58,12 @@ impl DestinationGuard {
         own_listeners: Vec<SocketAddr>,
         own_addresses: Vec<IpAddr>,
     ) -> Self {
-        Self { allow, deny, own_listeners, own_addresses }
+        Self {
+            allow,
+            deny,
+            own_listeners,
+            own_addresses,
+        }
     }
 
     /// Whether `address` may be dialed.
@@ -71,22 +76,35 @@ impl DestinationGuard {
             return Err(Prohibited::OwnListener);
         }
         let forms = [Some(ip), embedded_ipv4(ip).map(IpAddr::V4)];
-        let allowed = forms.iter().flatten().filter_map(|ip| longest(&self.allow, *ip)).max();
-        let denied = forms.iter().flatten().filter_map(|ip| longest(&self.deny, *ip)).max();
+        let allowed = forms
+            .iter()
+            .flatten()
+            .filter_map(|ip| longest(&self.allow, *ip))
+            .max();
+        let denied = forms
+            .iter()
+            .flatten()
+            .filter_map(|ip| longest(&self.deny, *ip))
+            .max();
         if denied.is_some() && denied >= allowed {
             return Err(Prohibited::Configured);
         }
         if allowed.is_some() {
             return Ok(());
         }
-        forms.into_iter().flatten().find_map(special).map_or(Ok(()), Err)
+        forms
+            .into_iter()
+            .flatten()
+            .find_map(special)
+            .map_or(Ok(()), Err)
     }
 
     fn is_own_listener(&self, ip: IpAddr, port: u16) -> bool {
         let mut listeners = self.own_listeners.iter().filter(|own| own.port() == port);
         listeners.any(|own| {
             let own = own.ip().to_canonical();
-            own == ip || (own.is_unspecified() && (is_local(ip) || self.own_addresses.contains(&ip)))
+            own == ip
+                || (own.is_unspecified() && (is_local(ip) || self.own_addresses.contains(&ip)))
         })
     }
 }
@@ -96,7 +114,11 @@ fn is_local(ip: IpAddr) -> bool {
 }
 
 fn longest(networks: &[IpNet], ip: IpAddr) -> Option<u8> {
-    networks.iter().filter(|network| network.contains(&ip)).map(IpNet::prefix_len).max()
+    networks
+        .iter()
+        .filter(|network| network.contains(&ip))
+        .map(IpNet::prefix_len)
+        .max()
 }
 
 /// The IPv4 address inside an IPv6 address that a translator or a tunnel would unwrap:
@@ -135,7 +157,8 @@ fn special_ipv4(ip: Ipv4Addr) -> Option<Prohibited> {
 }
 
 fn special_ipv6(ip: Ipv6Addr) -> Option<Prohibited> {
-    const METADATA: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32);
+    const METADATA: Ipv6Net =
+        Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32);
     match () {
         () if ip.is_unspecified() => Some(Prohibited::Unspecified),
         () if ip.is_loopback() => Some(Prohibited::Loopback),
@@ -155,7 +178,10 @@ mod tests {
         DestinationGuard::new(
             nets(allow),
             nets(deny),
-            vec!["10.0.0.9:3128".parse().unwrap(), "0.0.0.0:8080".parse().unwrap()],
+            vec![
+                "10.0.0.9:3128".parse().unwrap(),
+                "0.0.0.0:8080".parse().unwrap(),
+            ],
             vec!["10.0.0.9".parse().unwrap()],
         )
     }
@@ -193,14 +219,23 @@ mod tests {
         ] {
             check(&guard, ip, Err(why));
         }
-        for ip in ["1.1.1.1", "10.0.0.1", "2606:4700::1111", "64:ff9b::101:101", "fd00::1"] {
+        for ip in [
+            "1.1.1.1",
+            "10.0.0.1",
+            "2606:4700::1111",
+            "64:ff9b::101:101",
+            "fd00::1",
+        ] {
             check(&guard, ip, Ok(()));
         }
     }
 
     #[test]
     fn lists_open_and_close() {
-        let guard = guard(&["127.0.0.0/8", "10.1.0.0/16", "::/0"], &["10.0.0.0/8", "::/0"]);
+        let guard = guard(
+            &["127.0.0.0/8", "10.1.0.0/16", "::/0"],
+            &["10.0.0.0/8", "::/0"],
+        );
         check(&guard, "127.0.0.1", Ok(()));
         check(&guard, "::ffff:127.0.0.1", Ok(()));
         check(&guard, "169.254.169.254", Err(Prohibited::LinkLocal));
@@ -213,8 +248,17 @@ mod tests {
     #[test]
     fn a_loop_is_refused_whatever_is_allowed() {
         let guard = guard(&["0.0.0.0/0"], &[]);
-        for own in ["10.0.0.9:3128", "127.0.0.1:8080", "10.0.0.9:8080", "[::ffff:10.0.0.9]:3128"] {
-            assert_eq!(guard.judge(own.parse().unwrap()), Err(Prohibited::OwnListener), "{own}");
+        for own in [
+            "10.0.0.9:3128",
+            "127.0.0.1:8080",
+            "10.0.0.9:8080",
+            "[::ffff:10.0.0.9]:3128",
+        ] {
+            assert_eq!(
+                guard.judge(own.parse().unwrap()),
+                Err(Prohibited::OwnListener),
+                "{own}"
+            );
         }
         assert_eq!(guard.judge("10.0.0.8:3128".parse().unwrap()), Ok(()));
     }

@@ -16,7 +16,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sallyport_ruleset::{Bundle, Decision, Fact, Facts, Outcome, Phase, RuleIndex, Scratch, Source, Verdict, evaluate};
+use sallyport_ruleset::{
+    Bundle, Decision, Fact, Facts, Outcome, Phase, RuleIndex, Scratch, Source, Verdict, evaluate,
+};
 
 use crate::destination::{DestinationGuard, Prohibited};
 use crate::upstream::addresses::AddressList;
@@ -31,14 +33,22 @@ pub(crate) struct Rules {
 
 impl std::fmt::Debug for Rules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rules").field("bundle", &self.bundle.id()).finish_non_exhaustive()
+        f.debug_struct("Rules")
+            .field("bundle", &self.bundle.id())
+            .finish_non_exhaustive()
     }
 }
 
 impl Rules {
     pub(crate) fn new(bundle: Arc<Bundle>) -> Self {
-        let judges_addresses = bundle.sources(Phase::PreRequest).contains(&Source::DestinationIp);
-        Self { scratch: RefCell::new(bundle.scratch()), bundle, judges_addresses }
+        let judges_addresses = bundle
+            .sources(Phase::PreRequest)
+            .contains(&Source::DestinationIp);
+        Self {
+            scratch: RefCell::new(bundle.scratch()),
+            bundle,
+            judges_addresses,
+        }
     }
 
     pub(crate) fn bundle(&self) -> &Bundle {
@@ -57,14 +67,23 @@ impl Rules {
     }
 
     /// An evaluation in which every fact is known or absent: what is not allowed is denied.
-    fn decide(&self, phase: Phase, facts: &Facts<'_>, trail: &mut Trail) -> Result<Verdict, Denied> {
+    fn decide(
+        &self,
+        phase: Phase,
+        facts: &Facts<'_>,
+        trail: &mut Trail,
+    ) -> Result<Verdict, Denied> {
         match self.evaluate(phase, facts, trail) {
             Outcome::Decided(verdict) if verdict.action == Decision::Allow => Ok(verdict),
             Outcome::Decided(_) => Err(Denied { phase }),
             Outcome::Undetermined => {
                 // Cannot happen while the callers set every fact; if it does, the gate stays shut.
                 tracing::error!(%phase, "a rule was left undetermined: denied");
-                trail.decided = Some(PhaseDecision { phase, action: Decision::Deny, rule: None });
+                trail.decided = Some(PhaseDecision {
+                    phase,
+                    action: Decision::Deny,
+                    rule: None,
+                });
                 Err(Denied { phase })
             }
         }
@@ -102,11 +121,18 @@ impl Trail {
     fn record(&mut self, phase: Phase, verdict: Verdict, alerts: &[RuleIndex]) {
         // An early evaluation may be repeated with more facts: its alerts are the same ones.
         self.alerts.retain(|alert| alert.phase != phase);
-        self.alerts.extend(alerts.iter().map(|rule| Alert { phase, rule: Some(*rule) }));
+        self.alerts.extend(alerts.iter().map(|rule| Alert {
+            phase,
+            rule: Some(*rule),
+        }));
         if verdict.default_alert {
             self.alerts.push(Alert { phase, rule: None });
         }
-        self.decided = Some(PhaseDecision { phase, action: verdict.action, rule: verdict.rule });
+        self.decided = Some(PhaseDecision {
+            phase,
+            action: verdict.action,
+            rule: verdict.rule,
+        });
     }
 
     /// Ready for the next transaction; keeps its storage.
@@ -171,7 +197,9 @@ pub(crate) fn pre_dns(
     facts: &Facts<'_>,
     trail: &mut Trail,
 ) -> Result<Admitted, Denied> {
-    rules.decide(Phase::PreDns, facts, trail).map(|_| Admitted(()))
+    rules
+        .decide(Phase::PreDns, facts, trail)
+        .map(|_| Admitted(()))
 }
 
 /// Runs PostRESPONSE.
@@ -180,7 +208,9 @@ pub(crate) fn post_response(
     facts: &Facts<'_>,
     trail: &mut Trail,
 ) -> Result<Released, Denied> {
-    rules.decide(Phase::PostResponse, facts, trail).map(|_| Released(()))
+    rules
+        .decide(Phase::PostResponse, facts, trail)
+        .map(|_| Released(()))
 }
 
 impl Admitted {
@@ -203,7 +233,10 @@ impl Resolved {
         }
         match refused {
             Some(refused) if kept.is_empty() => Err(refused),
-            _ => Ok(Guarded { addresses: kept, port: self.port }),
+            _ => Ok(Guarded {
+                addresses: kept,
+                port: self.port,
+            }),
         }
     }
 }
@@ -231,8 +264,15 @@ impl Guarded {
         if allowed.is_empty() && denied {
             return Err(Denied { phase });
         }
-        let addresses = if rules.judges_addresses { allowed } else { self.addresses };
-        Ok(Early::Allowed(Dialable { addresses, port: self.port }))
+        let addresses = if rules.judges_addresses {
+            allowed
+        } else {
+            self.addresses
+        };
+        Ok(Early::Allowed(Dialable {
+            addresses,
+            port: self.port,
+        }))
     }
 
     /// Runs PreREQUEST with every fact known or absent (`facts.destination_ip` is set here).
@@ -260,20 +300,36 @@ impl Guarded {
             }
         }
         let Some((address, _)) = first else {
-            return Err(Denied { phase: Phase::PreRequest });
+            return Err(Denied {
+                phase: Phase::PreRequest,
+            });
         };
         if judged.len() > 1 {
             // The trail holds the last address judged: make it the deciding one's.
             rules.decide(Phase::PreRequest, &at(facts, address), trail)?;
         }
-        let addresses = if rules.judges_addresses { kept } else { self.addresses };
-        Ok((Dialable { addresses, port: self.port }, Permitted(())))
+        let addresses = if rules.judges_addresses {
+            kept
+        } else {
+            self.addresses
+        };
+        Ok((
+            Dialable {
+                addresses,
+                port: self.port,
+            },
+            Permitted(()),
+        ))
     }
 
     /// One address stands for all where no rule looks at it.
     fn judged(&self, rules: &Rules) -> &[IpAddr] {
         let all = self.addresses.as_slice();
-        if rules.judges_addresses { all } else { all.get(..1).unwrap_or_default() }
+        if rules.judges_addresses {
+            all
+        } else {
+            all.get(..1).unwrap_or_default()
+        }
     }
 
     /// The address that is tried first.
@@ -306,5 +362,8 @@ impl Dialable {
 }
 
 fn at<'a>(facts: &Facts<'a>, address: IpAddr) -> Facts<'a> {
-    Facts { destination_ip: Fact::Known(address), ..*facts }
+    Facts {
+        destination_ip: Fact::Known(address),
+        ..*facts
+    }
 }

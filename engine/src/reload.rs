@@ -30,12 +30,18 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(file: PathBuf, overrides: Overrides) -> Self {
-        Self { file, overrides, seen: None }
+        Self {
+            file,
+            overrides,
+            seen: None,
+        }
     }
 
     /// Reads the configuration.
     pub(crate) fn config(&self) -> Result<Arc<Config>, ReloadError> {
-        Config::load(&self.file, &self.overrides).map(Arc::new).map_err(ReloadError::Config)
+        Config::load(&self.file, &self.overrides)
+            .map(Arc::new)
+            .map_err(ReloadError::Config)
     }
 
     /// Reads the bundle that `config` names, and joins both.
@@ -46,7 +52,12 @@ impl Source {
     ) -> Result<Generation, ReloadError> {
         self.seen = Fingerprint::of(&config.ruleset);
         let bundle = bundle_store::load(&config.ruleset)?;
-        Ok(Generation { config, bundle, listeners, own_addresses: own_addresses() })
+        Ok(Generation {
+            config,
+            bundle,
+            listeners,
+            own_addresses: own_addresses(),
+        })
     }
 
     /// Whether the bundle file is another one than was read last. A file that is gone is not: the
@@ -62,20 +73,34 @@ pub(crate) fn warn_of_restart(old: &Config, new: &Config) {
         ("shards", old.shards != new.shards),
         ("listener", old.listeners != new.listeners),
         ("log", old.log != new.log),
-        ("limits.buffer_bytes", old.limits.buffer_bytes != new.limits.buffer_bytes),
+        (
+            "limits.buffer_bytes",
+            old.limits.buffer_bytes != new.limits.buffer_bytes,
+        ),
     ];
     for (key, _) in changes.iter().filter(|(_, changed)| *changed) {
-        tracing::warn!(key, "changed in the configuration, but takes effect only at a restart");
+        tracing::warn!(
+            key,
+            "changed in the configuration, but takes effect only at a restart"
+        );
     }
 }
 
 /// The addresses of this machine's interfaces.
 fn own_addresses() -> Arc<[IpAddr]> {
-    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Arc::new([]) };
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
+        return Arc::new([]);
+    };
     let addresses = interfaces.filter_map(|interface| {
         let address = interface.address?;
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+        let v4 = address
+            .as_sockaddr_in()
+            .map(|address| IpAddr::V4(address.ip()));
+        v4.or_else(|| {
+            address
+                .as_sockaddr_in6()
+                .map(|address| IpAddr::V6(address.ip()))
+        })
     });
     addresses.collect()
 }

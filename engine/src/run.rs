@@ -13,8 +13,8 @@ use nix::sys::signal::{SigSet, Signal};
 use thiserror::Error;
 
 use crate::access_log::{LogError, Writer};
-use crate::config::checked::{Config, LogFormat};
 use crate::config::Overrides;
+use crate::config::checked::{Config, LogFormat};
 use crate::listener::accept::BoundListener;
 use crate::listener::bind::{self, BindError};
 use crate::reload::{ReloadError, Source, warn_of_restart};
@@ -69,7 +69,12 @@ pub struct RunOptions {
 
 impl RunOptions {
     fn source(&self) -> Source {
-        Source::new(self.config.clone(), Overrides { ruleset: self.ruleset.clone() })
+        Source::new(
+            self.config.clone(),
+            Overrides {
+                ruleset: self.ruleset.clone(),
+            },
+        )
     }
 }
 
@@ -115,7 +120,9 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let generation = source.generation(Arc::clone(&config), Arc::clone(&listeners))?;
     // Blocked before any thread starts, so that only the signal thread ever sees them.
     let signals = handled_signals();
-    signals.thread_block().map_err(|errno| system("blocking signals", errno))?;
+    signals
+        .thread_block()
+        .map_err(|errno| system("blocking signals", errno))?;
     let (writer, logs) = Writer::start(&config.log, config.shards)?;
     let (events, inbox) = mpsc::channel();
     let cores = allowed_cores();
@@ -132,8 +139,13 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
             messages,
         };
         let ended = events.clone();
-        let thread = start(plan, move || drop(ended.send(Event::ShardEnded(index))))
-            .map_err(|source| RunError::System { what: "starting a shard", source })?;
+        let thread =
+            start(plan, move || drop(ended.send(Event::ShardEnded(index)))).map_err(|source| {
+                RunError::System {
+                    what: "starting a shard",
+                    source,
+                }
+            })?;
         shards.add(mailbox, thread);
     }
     watch_signals(signals, events);
@@ -163,7 +175,11 @@ fn control(
             Ok(Event::Signal(Signal::SIGUSR1)) => writer.reopen(),
             Ok(Event::Signal(signal)) => {
                 // The second request to end is the impatient one.
-                let timeout = if draining { Duration::ZERO } else { current.config.drain.timeout };
+                let timeout = if draining {
+                    Duration::ZERO
+                } else {
+                    current.config.drain.timeout
+                };
                 tracing::info!(%signal, ?timeout, "draining");
                 draining = true;
                 shards.tell(|| Message::Drain(timeout));
@@ -276,7 +292,9 @@ fn choose_driver() -> Driver {
 
 /// Each client connection needs a descriptor and mostly one upstream.
 fn raise_descriptor_limit(config: &Config) {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
     if soft < hard {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
@@ -291,7 +309,14 @@ fn raise_descriptor_limit(config: &Config) {
 }
 
 fn handled_signals() -> SigSet {
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1].into_iter().collect()
+    [
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGHUP,
+        Signal::SIGUSR1,
+    ]
+    .into_iter()
+    .collect()
 }
 
 fn watch_signals(signals: SigSet, events: Sender<Event>) {
@@ -312,11 +337,16 @@ fn init_messages(config: &Config) {
         .with_writer(io::stderr);
     // A second initialization (a demo that runs a proxy in a thread) keeps the first.
     let _ = match config.log.format {
-        LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init(),
+        LogFormat::Text => builder
+            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+            .try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
 }
 
 fn system(what: &'static str, errno: nix::errno::Errno) -> RunError {
-    RunError::System { what, source: errno.into() }
+    RunError::System {
+        what,
+        source: errno.into(),
+    }
 }

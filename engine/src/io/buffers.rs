@@ -45,7 +45,8 @@ impl BufferPool {
         kept.map_or_else(
             || Vec::with_capacity(bytes),
             |buffer| {
-                self.free_bytes.set(self.free_bytes.get().saturating_sub(buffer.capacity()));
+                self.free_bytes
+                    .set(self.free_bytes.get().saturating_sub(buffer.capacity()));
                 buffer
             },
         )
@@ -148,7 +149,9 @@ impl ReadBuffer {
             self.make_room(bytes_max);
         }
         let filled = self.data.len();
-        let (result, data) = socket.read_after(std::mem::take(&mut self.data), filled).await;
+        let (result, data) = socket
+            .read_after(std::mem::take(&mut self.data), filled)
+            .await;
         self.data = data;
         result
     }
@@ -159,7 +162,10 @@ impl ReadBuffer {
             self.start = 0;
             return;
         }
-        let more = self.data.capacity().min(bytes_max.saturating_sub(self.data.len()));
+        let more = self
+            .data
+            .capacity()
+            .min(bytes_max.saturating_sub(self.data.len()));
         self.data.reserve_exact(more.max(1));
     }
 }
@@ -199,6 +205,9 @@ mod tests {
         let mut buffer = ReadBuffer::new(data);
         buffer.consume(3);
         buffer.make_room(64);
-        assert_eq!((buffer.unread(), buffer.data.capacity()), (&b"45678"[..], 8));
+        assert_eq!(
+            (buffer.unread(), buffer.data.capacity()),
+            (&b"45678"[..], 8)
+        );
     }
 }

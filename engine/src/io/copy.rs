@@ -41,12 +41,20 @@ pub(crate) async fn tunnel(
     pool: &BufferPool,
     life: TunnelLife,
 ) -> TunnelEnd {
-    let clock = Clock { life, client, dies: life.total.map(|total| Instant::now() + total) };
+    let clock = Clock {
+        life,
+        client,
+        dies: life.total.map(|total| Instant::now() + total),
+    };
     clock.touch();
     let end = Cell::new(TunnelEnd::Closed);
     let fail = |cause: TunnelEnd| {
         if end.get() == TunnelEnd::Closed {
-            end.set(if client.expired() { TunnelEnd::Expired } else { cause });
+            end.set(if client.expired() {
+                TunnelEnd::Expired
+            } else {
+                cause
+            });
         }
         client.shut_down(Shutdown::Both);
         upstream.shut_down(Shutdown::Both);
@@ -83,7 +91,11 @@ impl Clock<'_> {
 
     /// An expired deadline reads as an end of stream: tell them apart.
     fn check(&self) -> Result<(), Failure> {
-        if self.client.expired() { Err(Failure::Read) } else { Ok(()) }
+        if self.client.expired() {
+            Err(Failure::Read)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -125,7 +137,11 @@ async fn one_way(
             to.shut_down(Shutdown::Write);
             return Ok(());
         }
-        bulk = if bulk { bytes >= BUFFER_BYTES } else { bytes == room };
+        bulk = if bulk {
+            bytes >= BUFFER_BYTES
+        } else {
+            bytes == room
+        };
         clock.touch();
         let (result, buffer) = to.write_all(buffer).await;
         result.map_err(|_| Failure::Write)?;

@@ -69,7 +69,10 @@ impl Wheel {
             expired: Cell::new(false),
             how: Cell::new(Shutdown::Both),
         });
-        Deadline { wheel: Rc::clone(self), entry }
+        Deadline {
+            wheel: Rc::clone(self),
+            entry,
+        }
     }
 
     /// Fires what is due at `now`.
@@ -95,7 +98,9 @@ impl Wheel {
             return;
         }
         entry.looked_at.set(NEVER);
-        let Some(descriptor) = entry.descriptor.get() else { return };
+        let Some(descriptor) = entry.descriptor.get() else {
+            return;
+        };
         let at = entry.at.get();
         if at == NEVER {
             return;

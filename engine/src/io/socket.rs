@@ -1,20 +1,22 @@
 //! A TCP connection on this shard's ring: both directions usable at once, with a deadline.
 
-#![expect(unsafe_code, reason = "monoio's halves do not offer readiness; see `Socket::readable`")]
+#![expect(
+    unsafe_code,
+    reason = "see `Socket::stream` and `Socket::is_readable_now`"
+)]
 
 use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
 use monoio::BufResult;
 use monoio::buf::{IoBuf, IoBufMut, SliceMut};
-use monoio::io::{AsyncReadRent, AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf};
+use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::TcpStream;
-use monoio::net::tcp::TcpOwnedReadHalf;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -25,7 +27,7 @@ use super::deadline::{Deadline, Wheel, shut_down};
 pub(crate) struct Socket {
     // Before the stream: dropped first, so that the wheel never shuts a reused descriptor down.
     deadline: Deadline,
-    stream: Rc<UnsafeCell<TcpStream>>,
+    stream: UnsafeCell<TcpStream>,
     descriptor: RawFd,
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
@@ -36,24 +38,11 @@ impl Socket {
         let descriptor = stream.as_raw_fd();
         Self {
             deadline: wheel.deadline(descriptor),
-            stream: Rc::new(UnsafeCell::new(stream)),
+            stream: UnsafeCell::new(stream),
             descriptor,
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
         }
-    }
-
-    pub(crate) fn peer_address(&self) -> io::Result<SocketAddr> {
-        self.reader().peer_addr()
-    }
-
-    pub(crate) fn local_address(&self) -> io::Result<SocketAddr> {
-        self.reader().local_addr()
-    }
-
-    /// The descriptor, valid while this socket lives.
-    pub(crate) fn descriptor(&self) -> RawFd {
-        self.descriptor
     }
 
     /// Whether something (bytes, an end, an error) waits to be received, without waiting.
@@ -95,10 +84,7 @@ impl Socket {
 
     /// Waits until a read would not block. May be dropped: nothing is consumed.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        // SAFETY: the cell is only ever borrowed within this thread, and `readable` takes `&self`
-        // of the stream: it clones its reference-counted descriptor and touches nothing else.
-        let stream = unsafe { &*self.stream.get() };
-        stream.readable(true).await
+        self.stream().readable(true).await
     }
 
     /// Receives into `data` behind its first `filled` bytes. Must be awaited to its end.
@@ -107,9 +93,8 @@ impl Socket {
         data: Vec<u8>,
         filled: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
-        let mut reader = self.reader();
-        let (result, slice): (io::Result<usize>, SliceMut<Vec<u8>>) =
-            reader.read(data.slice_mut(filled..)).await;
+        let receive = self.stream().read(data.slice_mut(filled..));
+        let (result, slice): (io::Result<usize>, SliceMut<Vec<u8>>) = receive.await;
         if let Ok(bytes) = result {
             self.bytes_in.set(self.bytes_in.get() + bytes as u64);
         }
@@ -124,8 +109,8 @@ impl Socket {
     ) -> (io::Result<()>, Vec<u8>) {
         let mut sent = from;
         while sent < data.len() {
-            let mut writer = OwnedWriteHalf(Rc::clone(&self.stream));
-            let (result, slice): BufResult<usize, _> = writer.write(data.slice(sent..)).await;
+            let send = self.stream().write(data.slice(sent..));
+            let (result, slice): BufResult<usize, _> = send.await;
             data = slice.into_inner();
             match result {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), data),
@@ -148,9 +133,19 @@ impl Socket {
         self.write_from(data, 0)
     }
 
-    /// The half that monoio reads through; lives as long as one operation.
-    fn reader(&self) -> TcpOwnedReadHalf {
-        OwnedReadHalf(Rc::clone(&self.stream))
+    /// The stream, for one call. (monoio's own halves would do, but its write half shuts the
+    /// connection down when it is dropped and neither offers readiness.)
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "reading and writing go on side by side"
+    )]
+    fn stream(&self) -> &mut TcpStream {
+        // SAFETY: the cell never leaves this thread, and every caller uses the reference for one
+        // call of `read`, `write` or `readable` only. These clone the reference-counted descriptor
+        // into an operation of their own and look at the stream no more, so that no two references
+        // are used at the same time although a read and a write may be in flight together; it is
+        // what monoio's `Split` promises for `TcpStream`.
+        unsafe { &mut *self.stream.get() }
     }
 
     /// Ends one or both directions at once, also under a pending operation.

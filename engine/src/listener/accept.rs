@@ -81,7 +81,9 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, listener: &List
     let _ = stream.set_nodelay(true);
     let registered = {
         let config = shard.config();
-        shard.connections.register(peer.ip(), stream.as_raw_fd(), &config.limits)
+        shard
+            .connections
+            .register(peer.ip(), stream.as_raw_fd(), &config.limits)
     };
     let socket = Socket::new(stream, &shard.wheel);
     match registered {
@@ -118,10 +120,12 @@ async fn refuse(socket: Socket, limited: Limited) {
     let (_, _) = socket.read_after(Vec::with_capacity(4096), 0).await;
 }
 
-const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\n\
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\n\
 Retry-After: 1\r\nProxy-Status: sallyport; error=connection_limit_reached\r\nConnection: close\r\n\
 Content-Length: 28\r\n\r\nToo many client connections\n";
-const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+const UNAVAILABLE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
 Retry-After: 1\r\nProxy-Status: sallyport; error=connection_limit_reached\r\nConnection: close\r\n\
 Content-Length: 21\r\n\r\nThe proxy is at work\n";
 
@@ -147,7 +151,11 @@ fn refuse_for_want_of_descriptors(
     }
     drop(spare.borrow_mut().0.take());
     if let Ok(descriptor) = nix::sys::socket::accept(listener.as_raw_fd()) {
-        let _ = nix::sys::socket::send(descriptor, UNAVAILABLE, nix::sys::socket::MsgFlags::MSG_DONTWAIT);
+        let _ = nix::sys::socket::send(
+            descriptor,
+            UNAVAILABLE,
+            nix::sys::socket::MsgFlags::MSG_DONTWAIT,
+        );
         let _ = nix::unistd::close(descriptor);
     }
     *spare.borrow_mut() = SpareDescriptor::new();

@@ -16,7 +16,10 @@ pub(crate) enum BindError {
     #[error("{address} is in use by another process; stop it, or choose another listener.address")]
     InUse { address: SocketAddr },
     #[error("cannot listen on {address}: {source}")]
-    Failed { address: SocketAddr, source: io::Error },
+    Failed {
+        address: SocketAddr,
+        source: io::Error,
+    },
 }
 
 /// Binds `shards` sockets to `address` and returns them with the address, port filled in.
@@ -31,7 +34,11 @@ pub(crate) fn bind(
     // Without SO_REUSEPORT first: it fails if anyone listens there, whoever that is.
     let probe = socket(address).map_err(failed)?;
     probe.bind(&address.into()).map_err(failed)?;
-    let bound = probe.local_addr().map_err(failed)?.as_socket().unwrap_or(address);
+    let bound = probe
+        .local_addr()
+        .map_err(failed)?
+        .as_socket()
+        .unwrap_or(address);
     drop(probe);
     let sockets = (0..shards).map(|_| {
         let socket = socket(bound)?;
@@ -45,7 +52,11 @@ pub(crate) fn bind(
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     if address.is_ipv6() {

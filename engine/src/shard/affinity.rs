@@ -13,7 +13,14 @@ pub(crate) fn pin(shard: usize, core: Option<CoreId>) {
         Some(core) if core_affinity::set_for_current(core) => {
             tracing::debug!(shard, core = core.id, "shard pinned");
         }
-        Some(core) => tracing::warn!(shard, core = core.id, "the shard could not be pinned to its core"),
-        None => tracing::warn!(shard, "no core to pin the shard to: it may move between cores"),
+        Some(core) => tracing::warn!(
+            shard,
+            core = core.id,
+            "the shard could not be pinned to its core"
+        ),
+        None => tracing::warn!(
+            shard,
+            "no core to pin the shard to: it may move between cores"
+        ),
     }
 }

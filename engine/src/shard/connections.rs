@@ -107,8 +107,19 @@ impl Connections {
         let key = self.next.get();
         self.next.set(key + 1);
         let idle = Rc::new(Cell::new(true));
-        self.open.borrow_mut().insert(key, Open { descriptor, idle: Rc::clone(&idle) });
-        Ok(Registered { table: Rc::clone(self), key, client, idle })
+        self.open.borrow_mut().insert(
+            key,
+            Open {
+                descriptor,
+                idle: Rc::clone(&idle),
+            },
+        );
+        Ok(Registered {
+            table: Rc::clone(self),
+            key,
+            client,
+            idle,
+        })
     }
 
     /// Ends the connections that wait for a request; one that has just arrived is still served.
@@ -144,20 +155,24 @@ impl Registered {
     }
 
     /// Counts a request; an error if the client makes more a second than it may.
-    pub(crate) fn count_request(
-        &self,
-        limits: &Limits,
-        unix_time: i64,
-    ) -> Result<(), Limited> {
-        let Some(most) = limits.requests_per_second_per_client else { return Ok(()) };
+    pub(crate) fn count_request(&self, limits: &Limits, unix_time: i64) -> Result<(), Limited> {
+        let Some(most) = limits.requests_per_second_per_client else {
+            return Ok(());
+        };
         let mut clients = self.table.clients.borrow_mut();
-        let Some(usage) = clients.get_mut(&self.client) else { return Ok(()) };
+        let Some(usage) = clients.get_mut(&self.client) else {
+            return Ok(());
+        };
         if usage.second != unix_time {
             usage.second = unix_time;
             usage.requests = 0;
         }
         usage.requests = usage.requests.saturating_add(1);
-        if usage.requests > most { Err(Limited::RequestsPerSecond) } else { Ok(()) }
+        if usage.requests > most {
+            Err(Limited::RequestsPerSecond)
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes one of the client's tunnels.
@@ -169,14 +184,18 @@ impl Registered {
             }
             usage.tunnels += 1;
         }
-        Ok(TunnelSlot { table: Rc::clone(&self.table), client: self.client })
+        Ok(TunnelSlot {
+            table: Rc::clone(&self.table),
+            client: self.client,
+        })
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
         self.table.open.borrow_mut().remove(&self.key);
-        self.table.leave(self.client, |usage| &mut usage.connections);
+        self.table
+            .leave(self.client, |usage| &mut usage.connections);
     }
 }
 

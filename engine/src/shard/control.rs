@@ -64,10 +64,15 @@ fn adopt(shard: &Shard, generation: Generation) {
                 // Lookups in flight end with the resolver that they began with.
                 let _old: Rc<Resolver> = shard.resolver.replace(resolver);
             }
-            Err(error) => tracing::error!(%error, "no entropy for a new resolver: the old one stays"),
+            Err(error) => {
+                tracing::error!(%error, "no entropy for a new resolver: the old one stays")
+            }
         }
     }
-    shard.pool.borrow_mut().set_limits(super::start::pool_limits(config));
+    shard
+        .pool
+        .borrow_mut()
+        .set_limits(super::start::pool_limits(config));
     let old = shard.snapshot.replace(Rc::new(snapshot));
     drop(old);
 }
@@ -79,7 +84,11 @@ fn is_drained(shard: &Shard, now: Instant, end: Instant) -> bool {
     }
     shard.connections.end_idle();
     if now >= end {
-        tracing::warn!(shard = shard.index, connections, "drain timed out: cutting what is left");
+        tracing::warn!(
+            shard = shard.index,
+            connections,
+            "drain timed out: cutting what is left"
+        );
         shard.connections.cut_all();
         // One more tick lets the cut transactions write their records.
         return now >= end + 2 * TICK;

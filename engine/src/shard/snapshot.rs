@@ -37,7 +37,12 @@ pub(crate) struct Generation {
 
 impl Snapshot {
     pub(crate) fn new(generation: Generation) -> Self {
-        let Generation { config, bundle, listeners, own_addresses } = generation;
+        let Generation {
+            config,
+            bundle,
+            listeners,
+            own_addresses,
+        } = generation;
         Self {
             rules: Rules::new(bundle),
             guard: DestinationGuard::new(
@@ -69,7 +74,15 @@ impl Snapshot {
 
 fn edits(edits: &checked::HeaderEdits) -> HeaderEdits {
     HeaderEdits {
-        strip: edits.strip.iter().map(|name| name.as_str().into()).collect(),
-        set: edits.set.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect(),
+        strip: edits
+            .strip
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
+        set: edits
+            .set
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+            .collect(),
     }
 }

@@ -50,25 +50,31 @@ pub(crate) fn start(
     plan: ShardPlan,
     ended: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
-    thread::Builder::new().name(format!("shard-{}", plan.index)).spawn(move || {
-        /// Tells the control thread also when the shard panics.
-        struct Ended<F: FnOnce()>(Option<F>);
-        impl<F: FnOnce()> Drop for Ended<F> {
-            fn drop(&mut self) {
-                if let Some(ended) = self.0.take() {
-                    ended();
+    thread::Builder::new()
+        .name(format!("shard-{}", plan.index))
+        .spawn(move || {
+            /// Tells the control thread also when the shard panics.
+            struct Ended<F: FnOnce()>(Option<F>);
+            impl<F: FnOnce()> Drop for Ended<F> {
+                fn drop(&mut self) {
+                    if let Some(ended) = self.0.take() {
+                        ended();
+                    }
                 }
             }
-        }
-        let _ended = Ended(Some(ended));
-        affinity::pin(plan.index, plan.core);
-        match plan.driver {
-            Driver::IoUring => io_uring_runtime()?.enable_timer().build()?.block_on(serve(plan)),
-            Driver::Epoll => {
-                RuntimeBuilder::<LegacyDriver>::new().enable_timer().build()?.block_on(serve(plan))
+            let _ended = Ended(Some(ended));
+            affinity::pin(plan.index, plan.core);
+            match plan.driver {
+                Driver::IoUring => io_uring_runtime()?
+                    .enable_timer()
+                    .build()?
+                    .block_on(serve(plan)),
+                Driver::Epoll => RuntimeBuilder::<LegacyDriver>::new()
+                    .enable_timer()
+                    .build()?
+                    .block_on(serve(plan)),
             }
-        }
-    })
+        })
 }
 
 /// Whether a ring can be set up here; the error says why not.
@@ -83,7 +89,9 @@ pub(crate) fn probe_io_uring() -> io::Result<()> {
 fn io_uring_runtime() -> io::Result<RuntimeBuilder<IoUringDriver>> {
     let mut flags = io_uring::IoUring::builder();
     flags.setup_single_issuer().setup_defer_taskrun();
-    Ok(RuntimeBuilder::<IoUringDriver>::new().uring_builder(flags).with_entries(RING_ENTRIES))
+    Ok(RuntimeBuilder::<IoUringDriver>::new()
+        .uring_builder(flags)
+        .with_entries(RING_ENTRIES))
 }
 
 async fn serve(plan: ShardPlan) -> io::Result<()> {
@@ -131,7 +139,9 @@ pub(crate) fn resolver(config: &Config) -> io::Result<Rc<Resolver>> {
         ttl_max: dns.ttl_max,
         negative_ttl_max: dns.negative_ttl_max,
         cache_entries_max: dns.cache_entries,
-        static_hosts: hosts.map(|(name, ips)| (name.as_str().into(), ips.clone())).collect(),
+        static_hosts: hosts
+            .map(|(name, ips)| (name.as_str().into(), ips.clone()))
+            .collect(),
         ipv4: dns.ipv4,
         ipv6: dns.ipv6,
         ..ResolverConfig::default()

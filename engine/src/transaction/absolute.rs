@@ -15,7 +15,7 @@ use super::request::Request;
 use super::session::{After, conclude};
 use super::tunnel::InnerScope;
 use super::{forward, forward_inside};
-use crate::config::checked::Fronting;
+use crate::config::checked::{Fronting, UnknownProtocol};
 
 /// Where normal forms go when they differ from what was written.
 #[derive(Debug)]
@@ -61,24 +61,43 @@ struct Located<'a> {
 fn locate<'a>(request: &Request<'a>, texts: Scratch<'a>) -> Result<Located<'a>, Refusal> {
     let (head, bytes) = (request.head, request.bytes);
     if went_through(head, bytes, &request.snapshot.config.headers.via) {
-        return Err(Refusal::looped(head, "the request has passed through this proxy before"));
+        return Err(Refusal::looped(
+            head,
+            "the request has passed through this proxy before",
+        ));
     }
-    let target = RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
-    let RequestTarget::Absolute { scheme, authority, path_and_query } = target else {
+    let target =
+        RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
+    let RequestTarget::Absolute {
+        scheme,
+        authority,
+        path_and_query,
+    } = target
+    else {
         return Err(Refusal::malformed(
             400,
             "this is a forward proxy: it needs an absolute request target or CONNECT",
         ));
     };
     if matches!(scheme, Scheme::Https | Scheme::Wss) {
-        return Err(Refusal::malformed(400, "https and wss are reached through CONNECT"));
+        return Err(Refusal::malformed(
+            400,
+            "https and wss are reached through CONNECT",
+        ));
     }
     let host = head.host.map(|host| host.of(bytes));
     if host.is_some_and(|host| !host_matches(&authority, scheme, host)) {
-        return Err(Refusal::malformed(400, "Host differs from the request target"));
+        return Err(Refusal::malformed(
+            400,
+            "Host differs from the request target",
+        ));
     }
     let port = authority.port_or_default(scheme);
-    let protocol = if is_websocket(request) { Protocol::Ws } else { Protocol::Http };
+    let protocol = if is_websocket(request) {
+        Protocol::Ws
+    } else {
+        Protocol::Http
+    };
     Ok(Located {
         destination: Destination {
             host: NormalHost::new(&authority, texts.domain)?,
@@ -101,27 +120,48 @@ fn locate_inside<'a>(
 ) -> Result<Located<'a>, Refusal> {
     let (head, bytes) = (request.head, request.bytes);
     if head.is_connect {
-        return Err(Refusal::malformed(405, "CONNECT inside a tunnel is not served"));
+        return Err(Refusal::malformed(
+            405,
+            "CONNECT inside a tunnel is not served",
+        ));
     }
     if went_through(head, bytes, &request.snapshot.config.headers.via) {
-        return Err(Refusal::looped(head, "the request has passed through this proxy before"));
+        return Err(Refusal::looped(
+            head,
+            "the request has passed through this proxy before",
+        ));
     }
-    let target = RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
-    let host_value = head.host.map_or(scope.authority.text.as_bytes(), |host| host.of(bytes));
+    let target =
+        RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
+    let host_value = head
+        .host
+        .map_or(scope.authority.text.as_bytes(), |host| host.of(bytes));
     let (authority, path_and_query) = match target {
         RequestTarget::Origin(path) => (Authority::parse(host_value).map_err(bad_target)?, path),
-        RequestTarget::Asterisk => {
-            (Authority::parse(host_value).map_err(bad_target)?, b"*".as_slice())
-        }
-        RequestTarget::Absolute { scheme, authority, path_and_query } => {
+        RequestTarget::Asterisk => (
+            Authority::parse(host_value).map_err(bad_target)?,
+            b"*".as_slice(),
+        ),
+        RequestTarget::Absolute {
+            scheme,
+            authority,
+            path_and_query,
+        } => {
             if !host_matches(&authority, scheme, host_value) {
-                return Err(Refusal::malformed(400, "Host differs from the request target"));
+                return Err(Refusal::malformed(
+                    400,
+                    "Host differs from the request target",
+                ));
             }
             (authority, path_and_query)
         }
         RequestTarget::Authority(_) => return Err(bad_target(TargetError::Form)),
     };
-    let protocol = if is_websocket(request) { Protocol::Ws } else { Protocol::Http };
+    let protocol = if is_websocket(request) {
+        Protocol::Ws
+    } else {
+        Protocol::Http
+    };
     Ok(Located {
         is_fronted: !connect_host_matches(scope.authority, authority.text.as_bytes()),
         destination: Destination {
@@ -162,7 +202,36 @@ fn front(
 
 fn normal_uri<'a>(written: &[u8], out: &'a mut Vec<u8>) -> &'a [u8] {
     normalize_uri(written, out);
+    // RFC 9110 section 4.2.3: an empty path is `/`, as it is sent to the origin.
+    if out.first() == Some(&b'?') {
+        out.insert(0, b'/');
+    }
     out
+}
+
+/// What a connection may switch to: a WebSocket, or with `tunnel.unknown_protocol = "allow"` anything
+/// but what would take HTTP out of sight (h2c, TLS).
+pub(super) fn may_switch(request: &Request<'_>) -> bool {
+    let Some(upgrade) = request.head.upgrade else {
+        return false;
+    };
+    let is = |protocol: &[u8], name: &str| {
+        let name = name.as_bytes();
+        protocol
+            .get(..name.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(name))
+    };
+    let allows_unknown = request.snapshot.config.tunnel.unknown_protocol == UnknownProtocol::Allow;
+    let mut protocols = upgrade
+        .of(request.bytes)
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii);
+    match allows_unknown {
+        true => {
+            !protocols.any(|protocol| ["h2c", "HTTP", "TLS"].iter().any(|name| is(protocol, name)))
+        }
+        false => protocols.all(|protocol| protocol.eq_ignore_ascii_case(b"websocket")),
+    }
 }
 
 fn is_websocket(request: &Request<'_>) -> bool {

@@ -94,8 +94,9 @@ impl BodyRelay<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(), RelayError> {
         if self.framing == BodyFraming::Chunked {
-            let recoded =
-                reader.recode_chunked(input.unread(), out).map_err(RelayError::Malformed)?;
+            let recoded = reader
+                .recode_chunked(input.unread(), out)
+                .map_err(RelayError::Malformed)?;
             input.consume(recoded.consumed);
             return Ok(());
         }
@@ -166,7 +167,11 @@ impl BodyRelay<'_> {
     }
 
     fn read_error(&self) -> RelayError {
-        if self.from.expired() { RelayError::ReadTimeout } else { RelayError::Read }
+        if self.from.expired() {
+            RelayError::ReadTimeout
+        } else {
+            RelayError::Read
+        }
     }
 }
 

@@ -63,15 +63,22 @@ fn locate<'a>(
     let (head, bytes) = (request.head, request.bytes);
     let config = &request.snapshot.config;
     if went_through(head, bytes, &config.headers.via) {
-        return Err(Refusal::looped(head, "the request has passed through this proxy before"));
+        return Err(Refusal::looped(
+            head,
+            "the request has passed through this proxy before",
+        ));
     }
-    let target = RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
+    let target =
+        RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
     let RequestTarget::Authority(authority) = target else {
         return Err(Refusal::malformed(400, "CONNECT needs host:port"));
     };
     let host = head.host.map(|host| host.of(bytes));
     if host.is_some_and(|host| !connect_host_matches(&authority, host)) {
-        return Err(Refusal::malformed(400, "Host differs from the request target"));
+        return Err(Refusal::malformed(
+            400,
+            "Host differs from the request target",
+        ));
     }
     let port = authority.port.unwrap_or_default();
     let destination = Destination {
@@ -94,7 +101,10 @@ async fn open(
 ) -> Result<Opened, Refusal> {
     let config = &request.snapshot.config;
     if !config.guard.ports.contains(destination.port) {
-        let detail = format!("port {} is not open to CONNECT (guard.ports)", destination.port);
+        let detail = format!(
+            "port {} is not open to CONNECT (guard.ports)",
+            destination.port
+        );
         return Err(Refusal::new(403, "http_request_denied", detail));
     }
     let slot = request.client.registered.open_tunnel(&config.limits)?;
@@ -117,5 +127,9 @@ async fn open(
             Some((dialable, upstream))
         }
     };
-    Ok(Opened { guarded, dialed, slot })
+    Ok(Opened {
+        guarded,
+        dialed,
+        slot,
+    })
 }

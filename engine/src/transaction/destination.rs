@@ -41,16 +41,20 @@ impl<'a> NormalHost<'a> {
     pub(crate) fn new(authority: &Authority<'a>, scratch: &'a mut String) -> Result<Self, Refusal> {
         match authority.host {
             Host::Ipv4(address) => Ok(Self::Address(address.into(), authority.host_text)),
-            Host::Ipv6(address) => {
-                Ok(Self::Address(IpAddr::V6(address).to_canonical(), authority.host_text))
-            }
+            Host::Ipv6(address) => Ok(Self::Address(
+                IpAddr::V6(address).to_canonical(),
+                authority.host_text,
+            )),
             Host::Domain(domain) => {
                 let bad = |_| Refusal::malformed(400, "the host is not a valid domain name");
                 let domain = normalize_domain(domain, scratch).map_err(bad)?;
                 // Mapping to ASCII can turn full-width digits into an address.
                 match Authority::parse(domain.as_bytes()).map(|again| again.host) {
                     Ok(Host::Domain(domain)) => Ok(Self::Domain(domain)),
-                    _ => Err(Refusal::malformed(400, "the host is an address in disguise")),
+                    _ => Err(Refusal::malformed(
+                        400,
+                        "the host is an address in disguise",
+                    )),
                 }
             }
         }

@@ -9,6 +9,7 @@ use sallyport_wire::http1::{
     Version, encode_request, encode_response,
 };
 
+use super::absolute::may_switch;
 use super::body::{BodyRelay, RelayError, StopFlag};
 use super::destination::Destination;
 use super::forwarded;
@@ -123,7 +124,11 @@ pub(super) async fn connect(
     draft.t_connect = Some(started.elapsed());
     let (stream, address) = dialed?;
     let socket = Socket::new(stream, &request.shard.wheel);
-    Ok(UpstreamConnection { socket, address, reused: false })
+    Ok(UpstreamConnection {
+        socket,
+        address,
+        reused: false,
+    })
 }
 
 fn is_repeatable(request: &Request<'_>) -> bool {
@@ -142,36 +147,66 @@ async fn attempt(
     draft.dst_ip = Some(upstream.address.ip());
     draft.upstream_reused = Some(upstream.reused);
     let mut input = ReadBuffer::default();
-    let ended = converse(request, destination, &upstream.socket, permitted, draft, work, &mut input).await;
+    let ended = converse(
+        request,
+        destination,
+        &upstream.socket,
+        permitted,
+        draft,
+        work,
+        &mut input,
+    )
+    .await;
     draft.bytes_up += upstream.socket.bytes_out() - counted.0;
     draft.bytes_down += upstream.socket.bytes_in() - counted.1;
     let ended = match ended {
         Err(Failure::Stale) if !(upstream.reused && is_repeatable(request)) => {
-            return Err(Refusal::terminated("the origin closed the connection without a response").into());
+            return Err(
+                Refusal::terminated("the origin closed the connection without a response").into(),
+            );
         }
         ended => ended?,
     };
     match ended {
-        Conversation::Switched => {
-            Ok(Exchanged::Switched(Box::new(Switched { upstream, early: input })))
-        }
+        Conversation::Switched => Ok(Exchanged::Switched(Box::new(Switched {
+            upstream,
+            early: input,
+        }))),
         Conversation::Broken => Ok(Exchanged::Broken),
-        Conversation::Complete { client_keep_alive, upstream_keep_alive } => {
+        Conversation::Complete {
+            client_keep_alive,
+            upstream_keep_alive,
+        } => {
             if upstream_keep_alive && input.is_empty() {
-                let key = PoolKey { host: destination.host.as_str(), address: upstream.address };
-                let upstream = UpstreamConnection { reused: true, ..upstream };
-                request.shard.pool.borrow_mut().check_in(key, upstream, Instant::now());
+                let key = PoolKey {
+                    host: destination.host.as_str(),
+                    address: upstream.address,
+                };
+                let upstream = UpstreamConnection {
+                    reused: true,
+                    ..upstream
+                };
+                request
+                    .shard
+                    .pool
+                    .borrow_mut()
+                    .check_in(key, upstream, Instant::now());
             }
             input.consume(usize::MAX);
             input.release(&request.shard.buffers);
-            Ok(Exchanged::Complete { keep_alive: client_keep_alive })
+            Ok(Exchanged::Complete {
+                keep_alive: client_keep_alive,
+            })
         }
     }
 }
 
 /// How a request and its response went over one connection.
 enum Conversation {
-    Complete { client_keep_alive: bool, upstream_keep_alive: bool },
+    Complete {
+        client_keep_alive: bool,
+        upstream_keep_alive: bool,
+    },
     Broken,
     Switched,
 }
@@ -186,11 +221,20 @@ async fn converse(
     work: &mut ResponseWork<'_>,
     input: &mut ReadBuffer,
 ) -> Result<Conversation, Failure> {
-    let ResponseWork { head, out, input: client_input } = work;
+    let ResponseWork {
+        head,
+        out,
+        input: client_input,
+    } = work;
     encode(request, destination, permitted, out);
     let response_timeout = request.snapshot.config.timeouts.response;
     let sent = Cell::new(None);
-    let answer = Answer { request, destination, upstream, sent: &sent };
+    let answer = Answer {
+        request,
+        destination,
+        upstream,
+        sent: &sent,
+    };
     if !request.has_body() {
         upstream.arm(response_timeout);
         let (result, mut storage) = upstream.write_all(std::mem::take(*out)).await;
@@ -248,7 +292,9 @@ fn conclude_upload(
 ) -> Result<Conversation, Failure> {
     let refusal = match (uploaded, &received) {
         (Err(RelayError::Malformed(error)), Err(_)) => Refusal::malformed(400, error.to_string()),
-        (Err(RelayError::ReadTimeout), Err(_)) => Refusal::malformed(408, "the request body took too long"),
+        (Err(RelayError::ReadTimeout), Err(_)) => {
+            Refusal::malformed(408, "the request body took too long")
+        }
         (Err(RelayError::Read), Err(_)) => {
             Refusal::malformed(400, "the connection ended within the request body")
         }
@@ -280,7 +326,7 @@ fn encode(
         authority: destination.authority.as_bytes(),
         via: headers.via.as_bytes(),
         framing: request.head.framing,
-        upgrade: true,
+        upgrade: may_switch(request),
         edits: telling.as_ref().unwrap_or(edits),
     };
     encode_request(out, &forward);
@@ -306,7 +352,11 @@ impl Answer<'_> {
         for _ in 0..INTERIM_RESPONSES_MAX {
             let head_bytes = self.read_head(head, input).await?;
             if draft.t_first_byte.is_none() {
-                draft.t_first_byte = Some(self.sent.get().map_or_else(Default::default, |sent| sent.elapsed()));
+                draft.t_first_byte = Some(
+                    self.sent
+                        .get()
+                        .map_or_else(Default::default, |sent| sent.elapsed()),
+                );
             }
             if head.status >= 200 || head.status == 101 {
                 return self.finish(draft, head, head_bytes, out, input).await;
@@ -333,7 +383,10 @@ impl Answer<'_> {
                 }
             }
             let most = limits.head_bytes_max + 1;
-            match input.fill(self.upstream, &request.shard.buffers, most).await {
+            match input
+                .fill(self.upstream, &request.shard.buffers, most)
+                .await
+            {
                 Ok(0) | Err(_) if self.upstream.expired() => {
                     let slow = "the origin did not answer in time";
                     return Err(Refusal::new(504, "http_response_timeout", slow).into());
@@ -380,20 +433,27 @@ impl Answer<'_> {
     ) -> Result<Conversation, Failure> {
         let request = self.request;
         let is_switch = head.status == 101;
-        if is_switch && (request.head.upgrade.is_none() || head.upgrade.is_none()) {
+        if is_switch && (!may_switch(request) || head.upgrade.is_none()) {
             return Err(Refusal::protocol("the origin switched protocols unasked").into());
         }
         let released = self.post_response(draft, head, input.unread())?;
         draft.status = Some(head.status);
-        let client_keep_alive = request.head.keep_alive
-            && self.sent.get().is_some()
-            && !request.shard.is_draining();
+        let client_keep_alive =
+            request.head.keep_alive && self.sent.get().is_some() && !request.shard.is_draining();
         let framing = client_framing(head.framing, request.head.version);
         let client_keep_alive = client_keep_alive && framing != BodyFraming::UntilClose;
         out.clear();
-        self.encode(head, input.unread(), framing, !client_keep_alive && !is_switch, out);
+        self.encode(
+            head,
+            input.unread(),
+            framing,
+            !client_keep_alive && !is_switch,
+            out,
+        );
         input.consume(head_bytes);
-        let relayed = self.relay(head.framing, framing, released, out, input).await;
+        let relayed = self
+            .relay(head.framing, framing, released, out, input)
+            .await;
         match relayed {
             Ok(()) if is_switch => Ok(Conversation::Switched),
             Ok(()) => Ok(Conversation::Complete {
@@ -421,8 +481,7 @@ impl Answer<'_> {
             draft.content_type.extend_from_slice(content_type.of(bytes));
         }
         let (headers, answered) = (request.headers(), response_headers(head, bytes));
-        let facts =
-            request.post_response_facts(self.destination, &headers, draft, head, &answered);
+        let facts = request.post_response_facts(self.destination, &headers, draft, head, &answered);
         let rules = &request.snapshot.rules;
         let released = enforcement::post_response(rules, &facts, &mut draft.trail);
         request.write_alerts(draft, Some(self.destination));
@@ -487,14 +546,23 @@ fn client_framing(framing: BodyFraming, version: Version) -> BodyFraming {
 fn note_broken(draft: &mut Draft, error: RelayError) {
     match error {
         RelayError::Read | RelayError::Stopped => {
-            draft.fail("connection_terminated", "the origin closed the connection within the body");
+            draft.fail(
+                "connection_terminated",
+                "the origin closed the connection within the body",
+            );
         }
         RelayError::ReadTimeout => {
-            draft.fail("connection_read_timeout", "the origin stalled within the body");
+            draft.fail(
+                "connection_read_timeout",
+                "the origin stalled within the body",
+            );
         }
         RelayError::Malformed(error) => draft.fail("http_protocol_error", error.to_string()),
         RelayError::Write => {
-            draft.fail("connection_terminated", "the client closed the connection within the body");
+            draft.fail(
+                "connection_terminated",
+                "the client closed the connection within the body",
+            );
         }
     }
 }

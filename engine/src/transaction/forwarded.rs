@@ -9,7 +9,11 @@ use crate::config::checked::Headers;
 
 /// The configured edits, and `Forwarded` (RFC 7239) or `X-Forwarded-For` with the client's address
 /// appended to what the request already says.
-pub(super) fn edits(request: &Request<'_>, configured: &HeaderEdits, headers: &Headers) -> HeaderEdits {
+pub(super) fn edits(
+    request: &Request<'_>,
+    configured: &HeaderEdits,
+    headers: &Headers,
+) -> HeaderEdits {
     let client = request.client.address.ip().to_canonical();
     let mut edits = configured.clone();
     let mut append = |name: &str, own: String| {

@@ -74,10 +74,12 @@ async fn resolve(
     let addresses = destination.resolve(&request.shard.resolver()).await;
     draft.t_dns = Some(started.elapsed());
     let resolved = admitted.resolved(addresses?, destination.port);
-    let guarded = resolved.guard(&request.snapshot.guard).map_err(|(address, why)| {
-        draft.dst_ip = Some(address);
-        Refusal::prohibited(request.head, why)
-    })?;
+    let guarded = resolved
+        .guard(&request.snapshot.guard)
+        .map_err(|(address, why)| {
+            draft.dst_ip = Some(address);
+            Refusal::prohibited(request.head, why)
+        })?;
     draft.dst_ip = guarded.first();
     Ok(guarded)
 }

@@ -50,7 +50,11 @@ impl Draft {
         content_type.clear();
         let mut trail = std::mem::take(&mut self.trail);
         trail.clear();
-        *self = Self { content_type, trail, ..Self::default() };
+        *self = Self {
+            content_type,
+            trail,
+            ..Self::default()
+        };
     }
 
     /// Notes an error that the client was not told of by a reply.
@@ -60,7 +64,11 @@ impl Draft {
     }
 
     /// Writes a line for each alert that has none yet.
-    pub(crate) fn write_alerts(&mut self, request: &Request<'_>, destination: Option<&Destination<'_>>) {
+    pub(crate) fn write_alerts(
+        &mut self,
+        request: &Request<'_>,
+        destination: Option<&Destination<'_>>,
+    ) {
         let bundle = request.snapshot.rules.bundle();
         for alert in self.trail.alerts.iter().skip(self.alerts_written) {
             let (rule, group) = names(bundle, alert.phase, alert.rule);
@@ -103,7 +111,11 @@ impl Draft {
         };
         let mut alerts: Vec<&str> = Vec::new();
         for alert in &self.trail.alerts {
-            alerts.push(names(bundle, alert.phase, alert.rule).0.unwrap_or("default"));
+            alerts.push(
+                names(bundle, alert.phase, alert.rule)
+                    .0
+                    .unwrap_or("default"),
+            );
         }
         let record = Record {
             phase: decided.map(|decision| decision.phase.name()),
@@ -117,7 +129,10 @@ impl Draft {
         };
         let mut log = request.shard.log.borrow_mut();
         if self.error.is_some_and(|error| error.ends_with("_denied")) && decided.is_some() {
-            log.write(&Record { event: Event::Deny, ..record });
+            log.write(&Record {
+                event: Event::Deny,
+                ..record
+            });
         }
         log.write(&record);
     }
@@ -127,7 +142,14 @@ impl Draft {
         request: &Request<'r>,
         destination: Option<&Destination<'r>>,
     ) -> Record<'r> {
-        let Request { shard, client, snapshot, head, bytes, .. } = *request;
+        let Request {
+            shard,
+            client,
+            snapshot,
+            head,
+            bytes,
+            ..
+        } = *request;
         let tls = self.tls.as_deref();
         let proto = destination.map(|destination| destination.logged_protocol.name());
         let method = head.method.of(bytes);
@@ -152,8 +174,12 @@ impl Draft {
             ja4: tls.map(|tls| tls.ja4.as_bytes()),
             tls_mode: Some(tls.map_or(TlsHandling::None, |_| TlsHandling::Passthrough)),
             tls_version: tls.and_then(|tls| tls.version),
-            uri: destination.map(|destination| self.logged_uri(request, destination)).filter(|uri| !uri.is_empty()),
-            user_agent: head.first(HeaderName::UserAgent).map(|value| value.of(bytes)),
+            uri: destination
+                .map(|destination| self.logged_uri(request, destination))
+                .filter(|uri| !uri.is_empty()),
+            user_agent: head
+                .first(HeaderName::UserAgent)
+                .map(|value| value.of(bytes)),
             content_type: Some(&*self.content_type).filter(|value| !value.is_empty()),
             error: self.error,
             detail: self.detail.as_deref().map(str::as_bytes),
@@ -172,7 +198,10 @@ impl Draft {
         let uri = destination.path_and_query;
         let path_bytes = match request.snapshot.config.log.query {
             true => uri.len(),
-            false => uri.iter().position(|byte| *byte == b'?').unwrap_or(uri.len()),
+            false => uri
+                .iter()
+                .position(|byte| *byte == b'?')
+                .unwrap_or(uri.len()),
         };
         uri.get(..path_bytes).unwrap_or_default()
     }
@@ -181,7 +210,10 @@ impl Draft {
 /// Rule and group; a default action has neither.
 fn names(bundle: &Bundle, phase: Phase, rule: Option<RuleIndex>) -> (Option<&str>, Option<&str>) {
     match rule {
-        Some(rule) => (Some(bundle.rule_name(phase, rule)), Some(bundle.rule_group(phase, rule))),
+        Some(rule) => (
+            Some(bundle.rule_name(phase, rule)),
+            Some(bundle.rule_group(phase, rule)),
+        ),
         None => (None, None),
     }
 }
@@ -191,5 +223,7 @@ fn micros(duration: Duration) -> u64 {
 }
 
 fn unix_micros() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, micros)
 }

@@ -35,12 +35,21 @@ impl Refusal {
         error: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, error, detail: detail.into(), phase: None, closes: false }
+        Self {
+            status,
+            error,
+            detail: detail.into(),
+            phase: None,
+            closes: false,
+        }
     }
 
     /// A request that is not understood: nothing after it on its connection can be trusted.
     pub(crate) fn malformed(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { closes: true, ..Self::new(status, "http_request_error", reason) }
+        Self {
+            closes: true,
+            ..Self::new(status, "http_request_error", reason)
+        }
     }
 
     /// The origin broke off.
@@ -74,7 +83,10 @@ impl From<Denied> for Refusal {
             Phase::PreRequest => ("http_request_denied", "denied by a PreREQUEST rule"),
             Phase::PostResponse => ("http_response_denied", "denied by a PostRESPONSE rule"),
         };
-        Self { phase: Some(denied.phase), ..Self::new(403, error, detail) }
+        Self {
+            phase: Some(denied.phase),
+            ..Self::new(403, error, detail)
+        }
     }
 }
 
@@ -102,7 +114,11 @@ impl From<DialError> for Refusal {
 
 impl From<Limited> for Refusal {
     fn from(limited: Limited) -> Self {
-        Self::new(limited.status(), "connection_limit_reached", format!("over {}", limited.key()))
+        Self::new(
+            limited.status(),
+            "connection_limit_reached",
+            format!("over {}", limited.key()),
+        )
     }
 }
 
@@ -132,7 +148,12 @@ impl Reply<'_> {
     /// Appends the whole response to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let refusal = self.refusal;
-        let page = self.config.responses.page.as_ref().filter(|_| refusal.status == 403);
+        let page = self
+            .config
+            .responses
+            .page
+            .as_ref()
+            .filter(|_| refusal.status == 403);
         let (content_type, body) = match page {
             Some(Page { content_type, body }) => (*content_type, Cow::Borrowed(&**body)),
             None => self.built_in(),
@@ -159,7 +180,9 @@ impl Reply<'_> {
             out.extend_from_slice(b"Connection: close\r\n");
         }
         out.extend_from_slice(b"\r\n");
-        let is_head = self.request.is_some_and(|(head, _)| head.method_kind == MethodKind::Head);
+        let is_head = self
+            .request
+            .is_some_and(|(head, _)| head.method_kind == MethodKind::Head);
         if !is_head {
             out.extend_from_slice(&body);
         }
@@ -176,7 +199,10 @@ impl Reply<'_> {
                     "status": status, "error": refusal.error, "detail": refusal.detail,
                     "phase": phase, "rule": self.rule, "transaction": id,
                 });
-                ("application/json", Cow::Owned(format!("{body}\n").into_bytes()))
+                (
+                    "application/json",
+                    Cow::Owned(format!("{body}\n").into_bytes()),
+                )
             }
             Format::Html => {
                 let detail = html_escape::encode_text(&refusal.detail);
@@ -190,7 +216,9 @@ impl Reply<'_> {
                 ("text/html; charset=utf-8", Cow::Owned(body.into_bytes()))
             }
             Format::Text => {
-                let rule = self.rule.map_or(String::new(), |rule| format!("rule: {rule}\n"));
+                let rule = self
+                    .rule
+                    .map_or(String::new(), |rule| format!("rule: {rule}\n"));
                 let detail = &refusal.detail;
                 let body = format!("{phrase}: {detail}\n{rule}transaction: {id}\n");
                 ("text/plain; charset=utf-8", Cow::Owned(body.into_bytes()))
@@ -200,7 +228,9 @@ impl Reply<'_> {
 
     /// RFC 9110 section 12.5.1, as far as three formats need it: the first one named wins.
     fn format(&self) -> Format {
-        let Some((head, bytes)) = self.request else { return Format::Text };
+        let Some((head, bytes)) = self.request else {
+            return Format::Text;
+        };
         let accepts = head.header_values(bytes, "accept");
         let ranges = accepts.flat_map(|value| value.split(|byte| *byte == b','));
         for range in ranges {
@@ -251,7 +281,10 @@ fn reason_phrase(status: u16) -> &'static str {
 
 /// Whether a `Via` field of `head` names `pseudonym` (RFC 9110 section 7.6.3).
 pub(crate) fn went_through(head: &RequestHead, bytes: &[u8], pseudonym: &str) -> bool {
-    let fields = head.headers.iter().filter(|field| field.id == HeaderName::Via);
+    let fields = head
+        .headers
+        .iter()
+        .filter(|field| field.id == HeaderName::Via);
     fields
         .flat_map(|field| field.value.of(bytes).split(|byte| *byte == b','))
         .any(|entry| {

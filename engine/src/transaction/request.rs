@@ -45,12 +45,18 @@ impl HeaderFields for Headers<'_> {
 
 impl<'a> Request<'a> {
     pub(crate) fn headers(&self) -> Headers<'a> {
-        Headers { fields: &self.head.headers, bytes: self.bytes }
+        Headers {
+            fields: &self.head.headers,
+            bytes: self.bytes,
+        }
     }
 
     /// Whether a body follows the head.
     pub(crate) fn has_body(&self) -> bool {
-        !matches!(self.head.framing, BodyFraming::None | BodyFraming::Length(0))
+        !matches!(
+            self.head.framing,
+            BodyFraming::None | BodyFraming::Length(0)
+        )
     }
 
     /// What is known before the name is resolved.
@@ -114,7 +120,9 @@ impl<'a> Request<'a> {
             destination_ip: draft.dst_ip.into(),
             status_code: Fact::Known(response.status),
             response_content_length: response.content_length.into(),
-            response_content_type: content_type.map(|value| value.of(response_headers.bytes)).into(),
+            response_content_type: content_type
+                .map(|value| value.of(response_headers.bytes))
+                .into(),
             response_headers: Fact::Known(response_headers),
             tls_issuer: Fact::Absent,
             tls_sha256: Fact::Absent,
@@ -132,5 +140,8 @@ impl<'a> Request<'a> {
 
 /// The fields of a response.
 pub(crate) fn response_headers<'a>(response: &'a ResponseHead, bytes: &'a [u8]) -> Headers<'a> {
-    Headers { fields: &response.headers, bytes }
+    Headers {
+        fields: &response.headers,
+        bytes,
+    }
 }

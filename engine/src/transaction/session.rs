@@ -52,8 +52,18 @@ impl Client {
         listener: ListenerName,
     ) -> Self {
         let id = shard.connection_id();
-        let context = ClientContext { id, address, listener, registered, socket };
-        Self { shard: Rc::clone(shard), context, input: ReadBuffer::default() }
+        let context = ClientContext {
+            id,
+            address,
+            listener,
+            registered,
+            socket,
+        };
+        Self {
+            shard: Rc::clone(shard),
+            context,
+            input: ReadBuffer::default(),
+        }
     }
 }
 
@@ -70,7 +80,11 @@ pub(super) enum After {
 
 /// Serves a client connection to its end.
 pub(crate) async fn serve(mut client: Client) {
-    let Client { shard, context, input } = &mut client;
+    let Client {
+        shard,
+        context,
+        input,
+    } = &mut client;
     let after = requests(shard, context, input, None).await;
     if matches!(after, After::Linger) {
         linger(shard, context, input).await;
@@ -125,7 +139,14 @@ async fn transaction(
     workspace: &mut Workspace,
 ) -> After {
     let snapshot = shard.snapshot();
-    let Workspace { request: head, response, out, uri, domain, draft } = workspace;
+    let Workspace {
+        request: head,
+        response,
+        out,
+        uri,
+        domain,
+        draft,
+    } = workspace;
     let mut started = None;
     let read = read_head(shard, client, &snapshot, input, head, &mut started).await;
     let started = started.unwrap_or_else(Instant::now);
@@ -157,7 +178,11 @@ async fn transaction(
         Ok(_) => {
             let limits = &snapshot.config.limits;
             let limited = client.registered.count_request(limits, request.unix_time);
-            let mut work = ResponseWork { head: response, out, input };
+            let mut work = ResponseWork {
+                head: response,
+                out,
+                input,
+            };
             let texts = absolute::Scratch { uri, domain };
             match limited {
                 Ok(()) => dispatch(&request, scope, texts, draft, &mut work).await,
@@ -223,11 +248,20 @@ pub(super) async fn refuse(
     out: &mut Vec<u8>,
     is_readable: bool,
 ) -> After {
-    let Request { shard, client, snapshot, head, bytes, .. } = *request;
+    let Request {
+        shard,
+        client,
+        snapshot,
+        head,
+        bytes,
+        ..
+    } = *request;
     let close = refusal.closes || !head.keep_alive || request.has_body() || shard.is_draining();
     let rule = draft.trail.decided.and_then(|decision| {
         let bundle = snapshot.rules.bundle();
-        decision.rule.map(|rule| bundle.rule_name(decision.phase, rule))
+        decision
+            .rule
+            .map(|rule| bundle.rule_name(decision.phase, rule))
     });
     out.clear();
     Reply {
@@ -278,7 +312,10 @@ async fn read_head(
             }
         }
         // One byte more than the limit: the parser then says that it is too large.
-        match input.fill(&client.socket, &shard.buffers, limits.head_bytes_max + 1).await {
+        match input
+            .fill(&client.socket, &shard.buffers, limits.head_bytes_max + 1)
+            .await
+        {
             Ok(0) if client.socket.expired() && started.is_some() => {
                 let slow = Refusal::malformed(408, "the request head took too long");
                 return Err(NoHead::Refused(slow));
@@ -329,6 +366,8 @@ async fn linger(shard: &Shard, client: &ClientContext, input: &mut ReadBuffer) {
 }
 
 fn unix_seconds() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

@@ -54,10 +54,16 @@ pub(super) async fn serve(
         Content::Tls(hello) => pass_tls(request, destination, opened, *hello, draft, work).await,
         Content::Other => pass_other(request, destination, opened, draft, work).await,
     };
-    let Err((refusal, alert)) = outcome else { return After::Close };
+    let Err((refusal, alert)) = outcome else {
+        return After::Close;
+    };
     draft.fail(refusal.error, refusal.detail);
     if let Some(alert) = alert {
-        let (_, _) = request.client.socket.write_all(fatal_alert(alert).to_vec()).await;
+        let (_, _) = request
+            .client
+            .socket
+            .write_all(fatal_alert(alert).to_vec())
+            .await;
     }
     After::Linger
 }
@@ -102,7 +108,11 @@ async fn peek(request: &Request<'_>, work: &mut ResponseWork<'_>) -> Result<Cont
                 false => Err("the client stalled within its first message"),
             };
         }
-        match work.input.fill(client, pool, crate::limits::HEAD_BYTES_MAX).await {
+        match work
+            .input
+            .fill(client, pool, crate::limits::HEAD_BYTES_MAX)
+            .await
+        {
             Ok(0) | Err(_) => return Err("the client closed the tunnel before using it"),
             Ok(_) => {}
         }
@@ -127,7 +137,9 @@ async fn pass_tls(
     let version = version_name(hello.highest_version());
     let facts = Facts {
         protocol: Fact::Known(
-            ProtocolSet::EMPTY.with(Protocol::Connect).with(Protocol::Https),
+            ProtocolSet::EMPTY
+                .with(Protocol::Connect)
+                .with(Protocol::Https),
         ),
         tls_sni: hello.server_name().map(str::as_bytes).into(),
         tls_alpn: Fact::Known(&alpn),
@@ -139,7 +151,7 @@ async fn pass_tls(
         sni: hello.server_name().map(|sni| sni.as_bytes().to_vec()),
         alpn: alpn.first().map(|first| first.to_vec()),
         ja4: ja4.as_str().to_owned(),
-        version: version,
+        version,
     }));
     let (upstream, permitted) = settle(request, destination, opened, &facts, draft)
         .await
@@ -168,7 +180,11 @@ async fn pass_other(
         return Err((Refusal::new(403, "http_request_denied", detail), None));
     }
     let facts = Facts {
-        protocol: Fact::Known(ProtocolSet::EMPTY.with(Protocol::Connect).with(Protocol::Tcp)),
+        protocol: Fact::Known(
+            ProtocolSet::EMPTY
+                .with(Protocol::Connect)
+                .with(Protocol::Tcp),
+        ),
         tls_sni: Fact::Absent,
         tls_alpn: Fact::Absent,
         tls_version: Fact::Absent,
@@ -225,7 +241,9 @@ fn check_sni(
     draft: &mut Draft,
 ) -> Result<(), Refusal> {
     const DETAIL: &str = "the server name is not the host of the CONNECT (domain fronting)";
-    let Some(sni) = hello.server_name() else { return Ok(()) };
+    let Some(sni) = hello.server_name() else {
+        return Ok(());
+    };
     let mut scratch = String::new();
     let sni = normalize_domain(sni, &mut scratch).unwrap_or(sni);
     if destination.host.domain() == Some(sni) {
@@ -238,7 +256,10 @@ fn check_sni(
             Ok(())
         }
         Fronting::Allow => {
-            let fronted = Destination { host: NormalHost::Domain(sni), ..*destination };
+            let fronted = Destination {
+                host: NormalHost::Domain(sni),
+                ..*destination
+            };
             super::admit(request, &fronted, draft).map(|_| ())
         }
     }
@@ -255,7 +276,13 @@ async fn flow(
     let (client, pool) = (&request.client.socket, &request.shard.buffers);
     if send_on(work.input, &upstream.socket).await.is_ok() {
         work.input.release(pool);
-        let end = copy(client, &upstream.socket, pool, life(&request.snapshot.config.tunnel)).await;
+        let end = copy(
+            client,
+            &upstream.socket,
+            pool,
+            life(&request.snapshot.config.tunnel),
+        )
+        .await;
         end_of_tunnel(draft, end);
     } else {
         draft.fail("connection_terminated", "the origin closed the connection");
@@ -272,11 +299,22 @@ async fn inner_requests(
     opened: Opened,
     work: &mut ResponseWork<'_>,
 ) {
-    let Opened { guarded, dialed, slot: _slot } = opened;
+    let Opened {
+        guarded,
+        dialed,
+        slot: _slot,
+    } = opened;
     if let Some((_, upstream)) = dialed {
         // The first inner request finds it in the pool.
-        let key = PoolKey { host: destination.host.as_str(), address: upstream.address };
-        request.shard.pool.borrow_mut().check_in(key, upstream, Instant::now());
+        let key = PoolKey {
+            host: destination.host.as_str(),
+            address: upstream.address,
+        };
+        request
+            .shard
+            .pool
+            .borrow_mut()
+            .check_in(key, upstream, Instant::now());
     }
     let scope = InnerScope {
         authority,
@@ -300,14 +338,24 @@ fn version_name(version: u16) -> Option<&'static str> {
 }
 
 pub(super) fn life(tunnel: &Tunnel) -> TunnelLife {
-    TunnelLife { idle: tunnel.idle_timeout, total: tunnel.lifetime_max }
+    TunnelLife {
+        idle: tunnel.idle_timeout,
+        total: tunnel.lifetime_max,
+    }
 }
 
 pub(super) fn end_of_tunnel(draft: &mut Draft, end: TunnelEnd) {
     match end {
         TunnelEnd::Closed => {}
-        TunnelEnd::Expired => draft.fail("connection_terminated", "the tunnel was idle or open for too long"),
-        TunnelEnd::ClientFailed => draft.fail("connection_terminated", "the client reset the connection"),
-        TunnelEnd::UpstreamFailed => draft.fail("connection_terminated", "the origin reset the connection"),
+        TunnelEnd::Expired => draft.fail(
+            "connection_terminated",
+            "the tunnel was idle or open for too long",
+        ),
+        TunnelEnd::ClientFailed => {
+            draft.fail("connection_terminated", "the client reset the connection")
+        }
+        TunnelEnd::UpstreamFailed => {
+            draft.fail("connection_terminated", "the origin reset the connection")
+        }
     }
 }

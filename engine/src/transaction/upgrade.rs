@@ -14,7 +14,10 @@ pub(super) async fn tunnel(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) {
-    let Switched { upstream, mut early } = switched;
+    let Switched {
+        upstream,
+        mut early,
+    } = switched;
     let (client, pool) = (&request.client.socket, &request.shard.buffers);
     let counted = (upstream.socket.bytes_out(), upstream.socket.bytes_in());
     let sent = send_on(&mut early, client).await.is_ok()
@@ -22,7 +25,13 @@ pub(super) async fn tunnel(
     early.release(pool);
     work.input.release(pool);
     if sent {
-        let end = copy(client, &upstream.socket, pool, life(&request.snapshot.config.tunnel)).await;
+        let end = copy(
+            client,
+            &upstream.socket,
+            pool,
+            life(&request.snapshot.config.tunnel),
+        )
+        .await;
         end_of_tunnel(draft, end);
     }
     draft.bytes_up += upstream.socket.bytes_out() - counted.0;

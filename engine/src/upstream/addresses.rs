@@ -14,7 +14,10 @@ pub(crate) struct AddressList {
 
 impl AddressList {
     pub(crate) fn empty() -> Self {
-        Self { addresses: [IpAddr::V4(Ipv4Addr::UNSPECIFIED); ADDRESSES_MAX], count: 0 }
+        Self {
+            addresses: [IpAddr::V4(Ipv4Addr::UNSPECIFIED); ADDRESSES_MAX],
+            count: 0,
+        }
     }
 
     /// The list of one address.
@@ -34,7 +37,9 @@ impl AddressList {
             if six.is_none() && four.is_none() {
                 return list;
             }
-            six.into_iter().chain(four).for_each(|address| list.push(*address));
+            six.into_iter()
+                .chain(four)
+                .for_each(|address| list.push(*address));
         }
     }
 
@@ -75,6 +80,9 @@ mod tests {
     #[test]
     fn the_list_is_bounded() {
         let addresses: Vec<IpAddr> = (0..50).map(|n| IpAddr::from([10, 0, 0, n])).collect();
-        assert_eq!(AddressList::interleaved(&addresses).as_slice().len(), ADDRESSES_MAX);
+        assert_eq!(
+            AddressList::interleaved(&addresses).as_slice().len(),
+            ADDRESSES_MAX
+        );
     }
 }

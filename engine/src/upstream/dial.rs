@@ -35,17 +35,24 @@ pub(crate) enum DialError {
     #[error("out of file descriptors or memory: {0}")]
     Exhausted(io::Error),
     #[error("connection to {address} failed: {source}")]
-    Failed { address: SocketAddr, source: io::Error },
+    Failed {
+        address: SocketAddr,
+        source: io::Error,
+    },
 }
 
 impl DialError {
     fn new(address: SocketAddr, source: io::Error) -> Self {
-        use nix::libc::{EADDRNOTAVAIL, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM, EHOSTUNREACH};
+        use nix::libc::{
+            EADDRNOTAVAIL, EHOSTUNREACH, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM,
+        };
         match (source.kind(), source.raw_os_error()) {
             (io::ErrorKind::ConnectionRefused, _) => Self::Refused(address),
             (io::ErrorKind::TimedOut, _) => Self::TimedOut(address),
             (_, Some(EHOSTUNREACH | ENETUNREACH)) => Self::Unroutable(address),
-            (_, Some(EMFILE | ENFILE | ENOBUFS | ENOMEM | EADDRNOTAVAIL)) => Self::Exhausted(source),
+            (_, Some(EMFILE | ENFILE | ENOBUFS | ENOMEM | EADDRNOTAVAIL)) => {
+                Self::Exhausted(source)
+            }
             _ => Self::Failed { address, source },
         }
     }
@@ -60,10 +67,16 @@ pub(crate) async fn dial(
 ) -> Result<(TcpStream, SocketAddr), DialError> {
     let addresses = dialable.addresses();
     if let [address] = addresses {
-        return attempt(SocketAddr::new(*address, dialable.port()), limits.attempt_timeout).await;
+        return attempt(
+            SocketAddr::new(*address, dialable.port()),
+            limits.attempt_timeout,
+        )
+        .await;
     }
     let whole = race(dialable, limits);
-    let first = addresses.first().map(|address| SocketAddr::new(*address, dialable.port()));
+    let first = addresses
+        .first()
+        .map(|address| SocketAddr::new(*address, dialable.port()));
     match (monoio::time::timeout(limits.timeout, whole).await, first) {
         (Ok(outcome), _) => outcome,
         (Err(_), Some(first)) => Err(DialError::TimedOut(first)),
@@ -89,7 +102,11 @@ async fn race(
             let none = || DialError::Exhausted(io::ErrorKind::AddrNotAvailable.into());
             return Err(failure.unwrap_or_else(none));
         }
-        let head_start = if waiting.len() > 0 { limits.attempt_delay } else { limits.timeout };
+        let head_start = if waiting.len() > 0 {
+            limits.attempt_delay
+        } else {
+            limits.timeout
+        };
         let step = first_finished(&mut running);
         match monoio::time::timeout(head_start, step).await {
             Ok(Ok(connected)) => return Ok(connected),

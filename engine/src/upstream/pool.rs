@@ -57,7 +57,10 @@ struct Idle {
 
 impl Destination {
     fn key(&self) -> PoolKey<'_> {
-        PoolKey { host: &self.host, address: self.address }
+        PoolKey {
+            host: &self.host,
+            address: self.address,
+        }
     }
 }
 
@@ -76,22 +79,24 @@ impl Pool {
         self.limits = limits;
     }
 
-    /// Idle connections held.
-    pub(crate) fn idle(&self) -> usize {
-        self.idle
-    }
-
     /// The connection to `key` that was used last, if there is one.
     pub(crate) fn check_out(&mut self, key: PoolKey<'_>) -> Option<UpstreamConnection> {
         let hash = self.hasher.hash_one(key);
-        let destination = self.destinations.find_mut(hash, |entry| entry.key() == key)?;
+        let destination = self
+            .destinations
+            .find_mut(hash, |entry| entry.key() == key)?;
         let idle = destination.idle.pop()?;
         self.idle -= 1;
         Some(idle.connection)
     }
 
     /// Keeps a connection on which an exchange was completed; closes it if there is no room.
-    pub(crate) fn check_in(&mut self, key: PoolKey<'_>, connection: UpstreamConnection, now: Instant) {
+    pub(crate) fn check_in(
+        &mut self,
+        key: PoolKey<'_>,
+        connection: UpstreamConnection,
+        now: Instant,
+    ) {
         if self.idle >= self.limits.idle_total {
             return;
         }
@@ -111,7 +116,10 @@ impl Pool {
             .into_mut();
         if destination.idle.len() < self.limits.idle_per_destination {
             connection.socket.disarm();
-            destination.idle.push(Idle { connection, since: now });
+            destination.idle.push(Idle {
+                connection,
+                since: now,
+            });
             self.idle += 1;
         }
     }
@@ -148,8 +156,14 @@ mod tests {
     fn hosts_on_one_address_are_kept_apart() {
         let hasher = foldhash::fast::RandomState::default();
         let address = "192.0.2.1:80".parse().unwrap();
-        let a = PoolKey { host: "a.test", address };
-        let b = PoolKey { host: "b.test", address };
+        let a = PoolKey {
+            host: "a.test",
+            address,
+        };
+        let b = PoolKey {
+            host: "b.test",
+            address,
+        };
         assert_ne!(a, b);
         let mut seen = HashMap::with_hasher(hasher);
         seen.insert(a, 1);

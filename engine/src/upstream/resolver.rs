@@ -93,7 +93,9 @@ impl Resolver {
         /// A lookup that begins later may have an earlier deadline: look again at least this often.
         const LOOK_AGAIN: Duration = Duration::from_millis(20);
         loop {
-            let Some(deadline) = self.stub.borrow().next_deadline() else { break };
+            let Some(deadline) = self.stub.borrow().next_deadline() else {
+                break;
+            };
             let wait = deadline.saturating_duration_since(Instant::now());
             if !wait.is_zero() {
                 monoio::time::sleep(wait.min(LOOK_AGAIN)).await;
@@ -118,7 +120,9 @@ impl Resolver {
         // A read that is dropped may lose a datagram: one that came too late to matter.
         let outcome = monoio::time::timeout(time, exchange).await;
         if matches!(outcome, Ok(Err(_))) {
-            self.stub.borrow_mut().on_transport_error(query, Instant::now());
+            self.stub
+                .borrow_mut()
+                .on_transport_error(query, Instant::now());
         } else {
             self.stub.borrow_mut().on_deadline(Instant::now());
         }
@@ -161,7 +165,10 @@ impl Resolver {
     }
 
     fn is_settled(&self, query: QueryId, message: &[u8]) -> bool {
-        let outcome = self.stub.borrow_mut().on_message(query, message, Instant::now());
+        let outcome = self
+            .stub
+            .borrow_mut()
+            .on_message(query, message, Instant::now());
         outcome != MessageOutcome::Ignored
     }
 }

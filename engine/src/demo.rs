@@ -1,2 +1,0 @@
-//! Demo.
-pub(crate) fn run(_once: bool) -> Result<(), std::io::Error> { Ok(()) }

@@ -7,7 +7,9 @@ use proptest::strategy::ValueTree;
 use sallyport_ruleset::bundle::{reseal, write};
 use sallyport_ruleset::generate::{self, Entropy, OwnedFacts};
 use sallyport_ruleset::reference::{Reference, ReferenceOutcome};
-use sallyport_ruleset::{BuildRecord, Bundle, Outcome, Phase, Ruleset, Scratch, evaluate};
+use sallyport_ruleset::{
+    Action, BuildRecord, Bundle, Defaults, Outcome, Phase, Ruleset, Scratch, evaluate,
+};
 
 fn compile(ruleset: &Ruleset) -> Bundle {
     Bundle::load(write(ruleset, &BuildRecord::default()).unwrap()).unwrap()
@@ -109,6 +111,42 @@ proptest! {
         prop_assert!(Bundle::load(longer).is_err());
         let id = Bundle::load(bytes).unwrap().id().to_owned();
         prop_assert_eq!(id.len(), 64);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Many rules on few predicates: lists of rules that are too long to copy.
+    #[test]
+    fn fast_equals_reference_with_many_rules(
+        rules in proptest::collection::vec(entropy(300), 40),
+        requests in entropy(600),
+    ) {
+        let mut ruleset = Ruleset { defaults: Defaults::all(Action::Deny), groups: Vec::new() };
+        for rules in &rules {
+            let mut part = generate::ruleset(&mut Entropy::new(rules));
+            // Alerts only, or the first of the many rules would decide.
+            for rule in part.groups.iter_mut().flat_map(|group| group.rules.iter_mut().flatten()) {
+                rule.action = Action::Alert;
+                rule.conditions.truncate(1);
+            }
+            ruleset.groups.extend(part.groups);
+        }
+        let reference = Reference::new(&ruleset).unwrap();
+        let bundle = compile(&ruleset);
+        let mut scratch = bundle.scratch();
+        let mut entropy = Entropy::new(&requests);
+        for _ in 0..4 {
+            let facts = generate::facts(&mut entropy);
+            for phase in Phase::ALL {
+                for unknown in [0, 1 << entropy.below(28)] {
+                    let found = fast(&bundle, phase, &facts, unknown, &mut scratch);
+                    let expected = facts.with(unknown, |facts| reference.evaluate(phase, facts));
+                    prop_assert_eq!(&found, &expected, "{:?} {:x}", phase, unknown);
+                }
+            }
+        }
     }
 }
 

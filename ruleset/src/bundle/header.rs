@@ -47,6 +47,7 @@ sections! {
     Fields "fields",
     Views "views",
     Tables "tables",
+    Meanings "meanings",
     Trees "trees",
     Bounds "bounds",
     Nodes "nodes",
@@ -60,7 +61,6 @@ sections! {
     Access "access",
     Lists "lists",
     Slots "slots",
-    Entries "entries",
     Automata "automata",
     Strings "strings",
 }

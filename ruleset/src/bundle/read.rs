@@ -22,7 +22,6 @@ pub struct Bundle {
     pub(crate) index: Index,
     strings: Range<usize>,
     slots: Range<usize>,
-    entries: Range<usize>,
     automata: Range<usize>,
     pub(crate) plans: [PhasePlan; 3],
     pub(crate) searchers: Vec<Option<Searcher>>,
@@ -82,9 +81,6 @@ impl Bundle {
         let parts = Parts {
             strings,
             slots: slots(content, &frame.range(Section::Slots)),
-            entries: content
-                .get(frame.range(Section::Entries))
-                .unwrap_or_default(),
             automata: content
                 .get(frame.range(Section::Automata))
                 .unwrap_or_default(),
@@ -111,7 +107,6 @@ impl Bundle {
             record,
             strings: frame.range(Section::Strings),
             slots: frame.range(Section::Slots),
-            entries: frame.range(Section::Entries),
             automata: frame.range(Section::Automata),
             plans: Phase::ALL.map(|phase| PhasePlan::new(&index, phase)),
             searchers: plan::searchers(&index, strings).ok_or(inconsistent("needles"))?,
@@ -212,14 +207,15 @@ impl Bundle {
     #[must_use]
     pub fn sizes(&self) -> Sizes {
         let searchers = self.searchers.iter().flatten();
+        let slots = self.slots(self.bytes()).iter();
         Sizes {
             bytes: self.bytes().len(),
             rules_count: Phase::ALL.map(|phase| self.rules_count(phase)),
             groups_count: self.index.groups.len(),
             predicates_count: self.index.predicates.len(),
             fields_count: self.index.fields.len(),
-            table_entries_count: self.entries.len() / 16,
-            table_bytes: self.entries.len() + self.slots.len(),
+            table_entries_count: slots.filter(|[.., content]| *content != [0; 4]).count(),
+            table_bytes: self.slots.len(),
             bounds_count: self.index.bounds.len(),
             patterns_count: self.index.patterns.len(),
             residuals_count: self.index.residuals.len(),
@@ -282,11 +278,6 @@ impl Bundle {
         slots(bytes, &self.slots)
     }
 
-    pub(crate) fn entries<'b>(&self, bytes: &'b [u8]) -> &'b [[[u8; 4]; 4]] {
-        let entries = bytes.get(self.entries.clone()).unwrap_or_default();
-        entries.as_chunks::<4>().0.as_chunks::<4>().0
-    }
-
     pub(crate) fn automata<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         bytes.get(self.automata.clone()).unwrap_or_default()
     }
@@ -306,7 +297,7 @@ fn slots<'b>(bytes: &'b [u8], range: &Range<usize>) -> &'b [Slot] {
         .unwrap_or_default()
         .as_chunks::<4>()
         .0
-        .as_chunks::<2>()
+        .as_chunks::<4>()
         .0
 }
 
@@ -347,6 +338,7 @@ fn read_index(bytes: &[u8], frame: &Frame) -> Result<(Index, MetaRecord), Bundle
         fields: table!(Fields),
         views: table!(Views),
         tables: table!(Tables),
+        meanings: table!(Meanings),
         trees: table!(Trees),
         bounds: table!(Bounds),
         nodes: table!(Nodes),

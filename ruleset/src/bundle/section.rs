@@ -72,7 +72,7 @@ plain_records! {
     FieldRecord: 8 { source, header, absent, present, index }
     ViewRecord: 4 { table, folded, needles }
     TableRecord: 4 { slots, by_label, bound }
-    EntryRecord: 4 { key, whole, below }
+    MeaningRecord: 2 { whole, below }
     TreeRecord: 4 { bounds, nodes }
     NeedleRecord: 3 { text, patterns }
     PatternRecord: 4 { pattern, predicates }

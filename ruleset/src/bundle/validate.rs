@@ -3,7 +3,6 @@
 //! caught here was made by hand.
 
 use super::BundleError;
-use super::section::decode;
 use crate::index::record::*;
 use crate::limits::RULES_MAX;
 use crate::matcher::hash::Slot;
@@ -14,7 +13,6 @@ use crate::matcher::regex::{self, Automata};
 pub(super) struct Parts<'b> {
     pub(super) strings: &'b [u8],
     pub(super) slots: &'b [Slot],
-    pub(super) entries: &'b [u8],
     pub(super) automata: &'b [u8],
 }
 
@@ -192,16 +190,16 @@ impl Check<'_> {
             let slots = self.parts.slots.get(table.slots.range())?;
             ensure(slots.len().is_power_of_two())?;
             // An empty slot ends every search.
-            ensure(slots.iter().any(|[_, entry]| *entry == [0; 4]))?;
+            ensure(slots.iter().any(|[.., content]| *content == [0; 4]))?;
         }
-        let entries = decode::<EntryRecord>(self.parts.entries)?;
-        ensure(entries.iter().all(|entry| {
-            self.is_string(entry.key)
-                && self.is_predicates(entry.whole)
-                && self.is_predicates(entry.below)
+        let Index { meanings, .. } = self.index;
+        ensure(meanings.iter().all(|meaning| {
+            self.is_predicates(meaning.whole) && self.is_predicates(meaning.below)
         }))?;
-        let is_entry = |[_, entry]: &Slot| is_position(u32::from_le_bytes(*entry), entries.len());
-        ensure(self.parts.slots.iter().all(is_entry))
+        ensure(self.parts.slots.iter().all(|slot| {
+            let [_, start, len, content] = slot.map(u32::from_le_bytes);
+            self.is_string(Span { start, len }) && is_position(content, meanings.len())
+        }))
     }
 
     fn trees(&self) -> Option<()> {

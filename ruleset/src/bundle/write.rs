@@ -68,6 +68,7 @@ fn content(section: Section, built: &Built, meta: &MetaRecord) -> Vec<u8> {
         Section::Fields => encode(&index.fields),
         Section::Views => encode(&index.views),
         Section::Tables => encode(&index.tables),
+        Section::Meanings => encode(&index.meanings),
         Section::Trees => encode(&index.trees),
         Section::Bounds => encode(&index.bounds),
         Section::Nodes => encode_words(&index.nodes),
@@ -80,8 +81,7 @@ fn content(section: Section, built: &Built, meta: &MetaRecord) -> Vec<u8> {
         Section::Transitions => encode(&index.transitions),
         Section::Access => encode(&index.access),
         Section::Lists => encode_words(&index.lists),
-        Section::Slots => encode_words(&built.tables.slots),
-        Section::Entries => encode_words(&built.tables.entries),
+        Section::Slots => encode_words(&built.slots),
         Section::Automata => built.automata.clone(),
         Section::Strings => built.strings.clone(),
     }

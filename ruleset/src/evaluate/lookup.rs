@@ -223,19 +223,19 @@ impl<'a> Evaluation<'a, '_> {
         }
     }
 
-    /// The entry of a key.
-    fn find(&self, table: &TableRecord, key: &[u8], hash: u64) -> Option<EntryRecord> {
+    /// What a key stands for.
+    fn find(&self, table: &TableRecord, key: &[u8], hash: u64) -> Option<&'a MeaningRecord> {
         let slots = self.bundle.slots(self.bytes).get(table.slots.range())?;
-        let entries = self.bundle.entries(self.bytes);
         let strings = self.bundle.strings(self.bytes);
-        hash::probe(slots, hash).find_map(|number| {
-            let [start, len, whole, below] = entries.get(number)?.map(u32::from_le_bytes);
-            let entry = EntryRecord {
-                key: Span { start, len },
-                whole,
-                below,
+        hash::probe(slots, hash).find_map(|entry| {
+            let found = Span {
+                start: entry.key_start,
+                len: entry.key_len,
             };
-            (strings.get(entry.key.range()) == Some(key)).then_some(entry)
+            let is_key = strings.get(found.range()) == Some(key);
+            is_key
+                .then(|| nth(&self.index.meanings, entry.content))
+                .flatten()
         })
     }
 

@@ -80,7 +80,7 @@ pub(crate) struct PredicateSource<'r> {
 pub(crate) struct Built {
     pub(crate) index: Index,
     pub(crate) strings: Vec<u8>,
-    pub(crate) tables: TableWords,
+    pub(crate) slots: Vec<u32>,
     pub(crate) automata: Vec<u8>,
 }
 
@@ -120,6 +120,7 @@ impl<'r> Builder<'r> {
                 fields: Vec::new(),
                 views: Vec::new(),
                 tables: Vec::new(),
+                meanings: Vec::new(),
                 trees: Vec::new(),
                 bounds: Vec::new(),
                 nodes: Vec::new(),
@@ -313,12 +314,13 @@ impl<'r> Builder<'r> {
     }
 
     fn finish(mut self) -> Result<Built, WriteError> {
+        self.index.meanings = self.tables.meanings.keys;
         self.index.lists = self.lists.words;
         number(self.index.lists.len())?;
         Ok(Built {
             index: self.index,
             strings: self.strings.bytes,
-            tables: self.tables,
+            slots: self.tables.slots,
             automata: self.automata,
         })
     }

@@ -19,7 +19,7 @@ impl Span {
     }
 }
 
-/// Everything but the four large parts (strings, hash slots, entries, automata), which stay bytes.
+/// Everything but the three large parts (strings, hash slots, automata), which stay bytes.
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) defaults: Defaults,
@@ -33,6 +33,7 @@ pub(crate) struct Index {
     pub(crate) fields: Vec<FieldRecord>,
     pub(crate) views: Vec<ViewRecord>,
     pub(crate) tables: Vec<TableRecord>,
+    pub(crate) meanings: Vec<MeaningRecord>,
     pub(crate) trees: Vec<TreeRecord>,
     pub(crate) bounds: Vec<u128>,
     /// Lists of predicates of tree nodes.
@@ -165,9 +166,9 @@ pub(crate) struct TableRecord {
     pub(crate) bound: u32,
 }
 
-/// Words of an entry of a hash table, in the bundle.
-pub(crate) struct EntryRecord {
-    pub(crate) key: Span,
+/// What a key of a hash table stands for. Slots name it by one more than its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MeaningRecord {
     /// List of predicates that hold when the value equals the key.
     pub(crate) whole: u32,
     /// List of predicates that hold when the value is a name under the key.

@@ -7,8 +7,9 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::record::{Span, TableRecord};
-use crate::matcher::{domain, exact, hash};
+use super::record::{MeaningRecord, Span, TableRecord};
+use crate::matcher::hash::{self, Entry};
+use crate::matcher::{domain, exact};
 
 /// The bundle has no place for so much: a number no longer fits in 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,11 +159,11 @@ pub(crate) struct TableBuilder {
     below: Relation,
 }
 
-/// Slots and entries of all tables, as words.
+/// Slots of all tables, as words, and what their keys stand for.
 #[derive(Debug, Default)]
 pub(crate) struct TableWords {
     pub(crate) slots: Vec<u32>,
-    pub(crate) entries: Vec<u32>,
+    pub(crate) meanings: Numbers<MeaningRecord>,
 }
 
 impl TableBuilder {
@@ -192,29 +193,36 @@ impl TableBuilder {
         }
         let whole = self.whole.lists(keys.len(), lists)?;
         let below = self.below.lists(keys.len(), lists)?;
-        let first_entry = number(words.entries.len() / 4)?;
-        let mut hashes = Vec::with_capacity(keys.len());
+        let mut entries = Vec::with_capacity(keys.len());
         let mut bound = 0;
         for ((key, whole), below) in keys.iter().zip(whole).zip(below) {
-            words.entries.extend([key.start, key.len, whole, below]);
+            let content = words.meanings.of(MeaningRecord { whole, below })? + 1;
             let text = strings.get(*key);
-            if by_label {
+            let hash = if by_label {
                 let (hash, depth_bit) = domain::whole(text);
-                hashes.push(hash);
                 bound |= depth_bit;
+                hash
             } else {
-                hashes.push(exact::whole(text));
                 bound = bound.max(key.len);
-            }
+                exact::whole(text)
+            };
+            entries.push((
+                hash,
+                Entry {
+                    key_start: key.start,
+                    key_len: key.len,
+                    content,
+                },
+            ));
         }
-        let slots = hash::build_slots(&hashes, first_entry);
-        let start = number(words.slots.len() / 2)?;
+        let slots = hash::build_slots(&entries);
+        let start = number(words.slots.len() / 4)?;
         words.slots.extend_from_slice(&slots);
-        number(words.slots.len())?;
         let slots = Span {
             start,
-            len: number(slots.len() / 2)?,
+            len: number(slots.len() / 4)?,
         };
+        number(words.slots.len())?;
         Ok(Some(TableRecord {
             slots,
             by_label,

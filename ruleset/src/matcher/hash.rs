@@ -3,8 +3,18 @@
 //! The table is built once from the rules' values; requests only look up, so that a client who
 //! knows the seed cannot make the table worse than it was built.
 
-/// Words of one slot: the upper half of the hash, and the entry's number plus one (0: empty).
-pub(crate) type Slot = [[u8; 4]; 2];
+/// Words of one slot: the upper half of the hash, start and length of the key in the strings, and
+/// what the key stands for (0: the slot is empty). All in one cache line, usually.
+pub(crate) type Slot = [[u8; 4]; 4];
+
+/// A used slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) key_start: u32,
+    pub(crate) key_len: u32,
+    /// Not 0.
+    pub(crate) content: u32,
+}
 
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 /// What hashing begins with.
@@ -55,18 +65,19 @@ pub(crate) const fn slots_count(entries: usize) -> usize {
     (entries + entries / 3 + 1).next_power_of_two()
 }
 
-/// Lays out a table: slot words for entries whose hashes are given in the order of their numbers.
-pub(crate) fn build_slots(hashes: &[u64], first_entry: u32) -> Vec<u32> {
-    let count = slots_count(hashes.len());
-    let mut slots = vec![0_u32; count * 2];
-    for (entry, hash) in (first_entry..).zip(hashes) {
+/// Lays out a table as slot words.
+pub(crate) fn build_slots(entries: &[(u64, Entry)]) -> Vec<u32> {
+    let count = slots_count(entries.len());
+    let mut slots = vec![0_u32; count * 4];
+    for (hash, entry) in entries {
         let mut position = start(*hash, count);
-        while let Some([slot_tag, slot_entry]) = slots
-            .get_mut(position * 2..)
-            .and_then(<[u32]>::first_chunk_mut)
+        while let Some(slot) = slots
+            .get_mut(position * 4..)
+            .and_then(<[u32]>::first_chunk_mut::<4>)
         {
-            if *slot_entry == 0 {
-                (*slot_tag, *slot_entry) = (tag(*hash), entry + 1);
+            let [_, _, _, content] = *slot;
+            if content == 0 {
+                *slot = [tag(*hash), entry.key_start, entry.key_len, entry.content];
                 break;
             }
             position = (position + 1) & (count - 1);
@@ -77,16 +88,23 @@ pub(crate) fn build_slots(hashes: &[u64], first_entry: u32) -> Vec<u32> {
 
 /// The entries that may have the hash, in probe order. `slots` is a power of two long and has an
 /// empty slot, or is empty.
-pub(crate) fn probe(slots: &[Slot], hash: u64) -> impl Iterator<Item = usize> {
+pub(crate) fn probe(slots: &[Slot], hash: u64) -> impl Iterator<Item = Entry> {
     let mut position = start(hash, slots.len());
     let wanted = tag(hash);
     std::iter::from_fn(move || {
         loop {
-            let [slot_tag, entry] = slots.get(position)?.map(u32::from_le_bytes);
+            let [slot_tag, key_start, key_len, content] =
+                slots.get(position)?.map(u32::from_le_bytes);
             position = (position + 1) & (slots.len() - 1);
-            let found = entry.checked_sub(1)?;
+            if content == 0 {
+                return None;
+            }
             if slot_tag == wanted {
-                return Some(found as usize);
+                return Some(Entry {
+                    key_start,
+                    key_len,
+                    content,
+                });
             }
         }
     })
@@ -121,14 +139,21 @@ mod tests {
 
     #[test]
     fn every_entry_is_found() {
-        let hashes: Vec<u64> = (0..1000_u64)
-            .map(|i| hash(SEED, &i.to_le_bytes()))
+        let entries: Vec<(u64, Entry)> = (0..1000_u32)
+            .map(|number| {
+                let entry = Entry {
+                    key_start: number,
+                    key_len: 1,
+                    content: number + 1,
+                };
+                (hash(SEED, &number.to_le_bytes()), entry)
+            })
             .collect();
-        let words = build_slots(&hashes, 7);
+        let words = build_slots(&entries);
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let slots = bytes.as_chunks::<4>().0.as_chunks::<2>().0;
-        for (entry, hash) in hashes.iter().enumerate() {
-            assert!(probe(slots, *hash).any(|found| found == entry + 7));
+        let slots = bytes.as_chunks::<4>().0.as_chunks::<4>().0;
+        for (hash, entry) in &entries {
+            assert!(probe(slots, *hash).any(|found| found == *entry));
         }
         assert_eq!(probe(&[], 5).next(), None);
     }

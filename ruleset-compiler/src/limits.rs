@@ -29,4 +29,11 @@ pub const SHOWN_LINE_CHARS_MAX: usize = 100;
 /// search linear in the number of rules.
 pub const COVERING_CANDIDATES_MAX: usize = 2_000;
 
+/// Values that are looked up when comparing rules with earlier ones, over a whole phase. Long lists
+/// that differ in their last value would otherwise make this the longest stage.
+pub const COVERING_LOOKUPS_MAX: usize = 4_000_000;
+
+/// Values that are examined for being covered by others, over a whole ruleset.
+pub const COVERED_VALUES_MAX: usize = 4_000_000;
+
 const _: () = assert!(SOURCE_FILE_BYTES_MAX < u32::MAX as usize);

@@ -8,6 +8,7 @@ use sallyport_ruleset::{Action, Field, FieldType, Test, ValueList};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, counted};
 use crate::ir;
+use crate::limits::COVERED_VALUES_MAX;
 use crate::lower::LoweredCondition;
 use crate::source::{Sources, Span};
 use crate::validate::condition::is_http;
@@ -20,6 +21,8 @@ pub struct Doubts<'a> {
     lists: &'a [ir::List],
     tls_passthrough: bool,
     lists_seen: BTreeSet<usize>,
+    /// How many more values are examined for being covered.
+    values_left: usize,
 }
 
 impl<'a> Doubts<'a> {
@@ -31,6 +34,7 @@ impl<'a> Doubts<'a> {
             lists,
             tls_passthrough,
             lists_seen: BTreeSet::new(),
+            values_left: COVERED_VALUES_MAX,
         }
     }
 
@@ -79,6 +83,15 @@ impl<'a> Doubts<'a> {
         if only_list.is_some_and(|list| !self.lists_seen.insert(list)) {
             return;
         }
+        let values_count: usize = condition
+            .origins
+            .iter()
+            .map(|origin| origin.values_count)
+            .sum();
+        let Some(left) = self.values_left.checked_sub(values_count) else {
+            return;
+        };
+        self.values_left = left;
         let pairs = match &condition.condition.test {
             Test::Domain(values) => covered_domains(values),
             Test::Exact { values, .. } | Test::Glob(values) | Test::Regex(values) => {

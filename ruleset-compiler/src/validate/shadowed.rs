@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 use sallyport_ruleset::{Action, Condition, Field, Phase, Rule, Ruleset, Test, ValueList};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::limits::COVERING_CANDIDATES_MAX;
+use crate::limits::{COVERING_CANDIDATES_MAX, COVERING_LOOKUPS_MAX};
 use crate::source::Span;
 
 /// Fields of a rule beyond which it is only compared with rules of equal conditions: the search
@@ -138,10 +138,16 @@ impl<'r> Search<'r> {
 #[derive(Default)]
 struct Sets<'r> {
     tables: HashMap<&'r ValueList, HashSet<&'r str, FixedState>, FixedState>,
+    lookups_count: usize,
 }
 
 impl<'r> Sets<'r> {
+    /// No, once too much has been asked.
     fn contains(&mut self, values: &'r ValueList, value: &str) -> bool {
+        self.lookups_count += 1;
+        if self.lookups_count > COVERING_LOOKUPS_MAX {
+            return false;
+        }
         if values.len() < HASHED_VALUES_MIN {
             return values.iter().any(|one| one == value);
         }

@@ -263,7 +263,10 @@ impl Shards {
     }
 }
 
-fn bind_all(config: &Config) -> Result<(Arc<[SocketAddr]>, Vec<Vec<BoundListener>>), RunError> {
+/// Where the process listens, and the sockets of each shard.
+type Bound = (Arc<[SocketAddr]>, Vec<Vec<BoundListener>>);
+
+fn bind_all(config: &Config) -> Result<Bound, RunError> {
     let mut addresses = Vec::new();
     let mut per_shard: Vec<Vec<BoundListener>> = (0..config.shards).map(|_| Vec::new()).collect();
     for listener in &config.listeners {

@@ -70,10 +70,9 @@ pub(crate) fn run(once: bool) -> Result<(), DemoError> {
         world.folder().display()
     ));
     report::heading("3. What may leave");
-    let steps = tour::steps();
-    let answers = tour::walk(&world, &steps)?;
+    let answers = tour::walk(&world, tour::STEPS)?;
     let records = report::wait_for_records(&world.access_log(), answers.len())?;
-    report::table(&steps, &answers, &records);
+    report::table(tour::STEPS, &answers, &records);
     report::heading("4. One second of load (64 connections, keep-alive, 1 KiB, rules and log on)");
     report::line(&world.load(&programs)?);
     if once {

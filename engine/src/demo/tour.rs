@@ -51,160 +51,158 @@ const fn get(host: &'static str, path: &'static str, why: &'static str) -> Step 
     }
 }
 
-/// A few dozen requests that meet every phase and every action.
-pub(super) fn steps() -> Vec<Step> {
-    let mut steps = vec![
-        get("api.allowed.test", "/", "allowed in all three phases"),
-        get(
-            "API.Allowed.TEST.",
-            "/",
-            "names are compared in normal form",
-        ),
-        get("denied.test", "/", "PreDNS: denied by name"),
-        get("sub.denied.test", "/", "PreDNS: and every name under it"),
-        get(
-            "nobody-allowed-this.test",
-            "/",
-            "PreDNS: no rule decides, the default does",
-        ),
-        get(
-            "watched.allowed.test",
-            "/",
-            "PreDNS: an alert, then allowed",
-        ),
-        get(
-            "api.allowed.test",
-            "/admin/users",
-            "PreREQUEST: denied by path",
-        ),
-        get(
-            "api.allowed.test",
-            "/x/../%61dmin/users",
-            "PreREQUEST: however it is spelled",
-        ),
-        get(
-            "api.allowed.test",
-            "/administration",
-            "PreREQUEST: but not what only looks like it",
-        ),
-        Step {
-            user_agent: "curl/8.0",
-            ..get(
-                "api.allowed.test",
-                "/",
-                "PreREQUEST: an alert on the user agent",
-            )
-        },
-        Step {
-            method: "POST",
-            body: "name=value",
-            ..get("api.allowed.test", "/echo", "a request with a body")
-        },
-        Step {
-            method: "HEAD",
-            ..get("api.allowed.test", "/bytes/100000", "HEAD has no body")
-        },
-        Step {
-            method: "DELETE",
-            ..get("api.allowed.test", "/", "another method")
-        },
-        get(
-            "download.allowed.test",
-            "/bytes/5000?type=application/pdf",
-            "PostRESPONSE: allowed by type",
-        ),
-        get(
-            "download.allowed.test",
-            "/bytes/5000?type=application/zip",
-            "PostRESPONSE: the response is dropped",
-        ),
-        get(
-            "api.allowed.test",
-            "/bytes/64?type=application/x-msdownload",
-            "PostRESPONSE: programs are not let in",
-        ),
-        get(
-            "api.allowed.test",
-            "/?status=500",
-            "PostRESPONSE: an alert on errors of the origin",
-        ),
-        get(
-            "api.allowed.test",
-            "/?status=404",
-            "an answer like any other",
-        ),
-        get(
-            "api.allowed.test",
-            "/?chunked=1",
-            "re-framed, chunk by chunk",
-        ),
-        get(
-            "api.allowed.test",
-            "/bytes/1000000",
-            "a megabyte streams through",
-        ),
-        get(
-            "api.allowed.test",
-            "/?delay=50",
-            "an origin that takes its time",
-        ),
-        get(
-            "api.allowed.test",
-            "/?close=before",
-            "an origin that closes without an answer",
-        ),
-        get(
-            "127.0.0.1",
-            "/",
-            "PreDNS: addresses are not names; nobody allowed them",
-        ),
-        get(
-            "169.254.169.254",
-            "/latest/meta-data/",
-            "the metadata service",
-        ),
-        get(
-            "2130706433",
-            "/",
-            "an address in disguise is refused before any rule",
-        ),
-        get(
-            "hooks.slack.com",
-            "/",
-            "a name that is allowed but leads to loopback",
-        ),
-    ];
-    let tunnel = |host, path, why| Step {
+const fn tunnel(host: &'static str, path: &'static str, why: &'static str) -> Step {
+    Step {
         way: Way::Tunnel,
         ..get(host, path, why)
-    };
-    steps.extend([
-        tunnel(
-            "api.allowed.test",
-            "/",
-            "CONNECT: plain HTTP inside is inspected",
-        ),
-        tunnel(
-            "api.allowed.test",
-            "/admin",
-            "CONNECT: so this is denied inside",
-        ),
-        tunnel(
-            "denied.test",
-            "/",
-            "CONNECT: denied before the tunnel opens",
-        ),
-        Step {
-            way: Way::TunnelOnly,
-            ..get(
-                "api.allowed.test",
-                "",
-                "CONNECT: neither TLS nor HTTP inside",
-            )
-        },
-    ]);
-    steps
+    }
 }
+
+/// A few dozen requests that meet every phase and every action.
+pub(super) const STEPS: &[Step] = &[
+    get("api.allowed.test", "/", "allowed in all three phases"),
+    get(
+        "API.Allowed.TEST.",
+        "/",
+        "names are compared in normal form",
+    ),
+    get("denied.test", "/", "PreDNS: denied by name"),
+    get("sub.denied.test", "/", "PreDNS: and every name under it"),
+    get(
+        "nobody-allowed-this.test",
+        "/",
+        "PreDNS: no rule decides, the default does",
+    ),
+    get(
+        "watched.allowed.test",
+        "/",
+        "PreDNS: an alert, then allowed",
+    ),
+    get(
+        "api.allowed.test",
+        "/admin/users",
+        "PreREQUEST: denied by path",
+    ),
+    get(
+        "api.allowed.test",
+        "/x/../%61dmin/users",
+        "PreREQUEST: however it is spelled",
+    ),
+    get(
+        "api.allowed.test",
+        "/administration",
+        "PreREQUEST: but not what only looks like it",
+    ),
+    Step {
+        user_agent: "curl/8.0",
+        ..get(
+            "api.allowed.test",
+            "/",
+            "PreREQUEST: an alert on the user agent",
+        )
+    },
+    Step {
+        method: "POST",
+        body: "name=value",
+        ..get("api.allowed.test", "/echo", "a request with a body")
+    },
+    Step {
+        method: "HEAD",
+        ..get("api.allowed.test", "/bytes/100000", "HEAD has no body")
+    },
+    Step {
+        method: "DELETE",
+        ..get("api.allowed.test", "/", "another method")
+    },
+    get(
+        "download.allowed.test",
+        "/bytes/5000?type=application/pdf",
+        "PostRESPONSE: allowed by type",
+    ),
+    get(
+        "download.allowed.test",
+        "/bytes/5000?type=application/zip",
+        "PostRESPONSE: the response is dropped",
+    ),
+    get(
+        "api.allowed.test",
+        "/bytes/64?type=application/x-msdownload",
+        "PostRESPONSE: programs are not let in",
+    ),
+    get(
+        "api.allowed.test",
+        "/?status=500",
+        "PostRESPONSE: an alert on errors of the origin",
+    ),
+    get(
+        "api.allowed.test",
+        "/?status=404",
+        "an answer like any other",
+    ),
+    get(
+        "api.allowed.test",
+        "/?chunked=1",
+        "re-framed, chunk by chunk",
+    ),
+    get(
+        "api.allowed.test",
+        "/bytes/1000000",
+        "a megabyte streams through",
+    ),
+    get(
+        "api.allowed.test",
+        "/?delay=50",
+        "an origin that takes its time",
+    ),
+    get(
+        "api.allowed.test",
+        "/?close=before",
+        "an origin that closes without an answer",
+    ),
+    get(
+        "127.0.0.1",
+        "/",
+        "PreDNS: addresses are not names; nobody allowed them",
+    ),
+    get(
+        "169.254.169.254",
+        "/latest/meta-data/",
+        "the metadata service",
+    ),
+    get(
+        "2130706433",
+        "/",
+        "an address in disguise is refused before any rule",
+    ),
+    get(
+        "hooks.slack.com",
+        "/",
+        "a name that is allowed but leads to loopback",
+    ),
+    tunnel(
+        "api.allowed.test",
+        "/",
+        "CONNECT: plain HTTP inside is inspected",
+    ),
+    tunnel(
+        "api.allowed.test",
+        "/admin",
+        "CONNECT: so this is denied inside",
+    ),
+    tunnel(
+        "denied.test",
+        "/",
+        "CONNECT: denied before the tunnel opens",
+    ),
+    Step {
+        way: Way::TunnelOnly,
+        ..get(
+            "api.allowed.test",
+            "",
+            "CONNECT: neither TLS nor HTTP inside",
+        )
+    },
+];
 
 /// Sends the requests one after the other, each on a connection of its own.
 pub(super) fn walk(world: &World, steps: &[Step]) -> Result<Vec<Answer>, DemoError> {

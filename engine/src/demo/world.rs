@@ -171,7 +171,7 @@ fn new_folder() -> Result<TempDir, DemoError> {
         .map_err(doing("creating a temporary folder"))?;
     for (file, content) in EXAMPLES {
         let path = folder.path().join(file);
-        let parent = path.parent().unwrap_or(folder.path());
+        let parent = path.parent().unwrap_or_else(|| folder.path());
         fs::create_dir_all(parent).map_err(doing("creating a temporary folder"))?;
         fs::write(path, content).map_err(doing("writing the example ruleset"))?;
     }

@@ -38,6 +38,10 @@ pub(crate) struct Shard {
     pub(crate) log: RefCell<ShardLog>,
     resolver: RefCell<Rc<Resolver>>,
     snapshot: RefCell<Rc<Snapshot>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "workspaces are large and move between owners"
+    )]
     workspaces: RefCell<Vec<Box<Workspace>>>,
     draining: Cell<bool>,
     next_id: Cell<u64>,

@@ -1,1 +1,46 @@
 //! Fuzz targets of the pure crates.
+//!
+//! A target is a function of arbitrary bytes that returns when all is well and panics when an
+//! invariant is broken. It demands more than "does not panic": the same answer however the input
+//! is cut, agreement with a slow obvious twin, and that what is written can be read back. The
+//! targets stand here, in the order of a request's way through the proxy; `fuzz_targets` hands
+//! them to libFuzzer, `tests/targets.rs` replays the corpus and mutations of it, and `run-short` is
+//! what CI does. How to use all that is in `README.md`.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a target tells of a fault by panicking, one of its own included"
+)]
+
+mod tls;
+
+mod request_target;
+
+mod heads;
+
+mod forwarding;
+
+mod bodies;
+
+mod dns;
+
+mod bundles;
+
+mod sources;
+
+mod normal_forms;
+
+mod input;
+mod mutation;
+
+pub use bodies::{body_reader, chunked_body};
+pub use bundles::{bundle_bytes, bundle_forged, evaluation};
+pub use dns::dns_messages;
+pub use forwarding::{forwarded_request, forwarded_response};
+pub use heads::{request_head, response_head};
+pub use mutation::Mutator;
+pub use normal_forms::normal_forms;
+pub use request_target::request_target;
+pub use sources::ruleset_source;
+pub use tls::{client_hello, sniff};

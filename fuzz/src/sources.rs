@@ -1,0 +1,42 @@
+//! Rule text: whatever is written, the compiler ends, and what it compiles is what it was given.
+
+use sallyport_rules::diagnostic::Colors;
+use sallyport_rules::pipeline::{Compiled, Options, compile_str};
+use sallyport_rules::source::MemoryFiles;
+use sallyport_ruleset::Bundle;
+
+use crate::bundles::check_agreement;
+
+/// Text compiles or is refused with diagnostics; a bundle loads, is the same each time, and decides
+/// as the reference does. A line `--- name` begins another file, which the text before it may name.
+pub fn ruleset_source(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    let first = compile(text);
+    let rendered = first
+        .checked
+        .diagnostics
+        .render(&first.checked.sources, Colors::NONE);
+    let is_good = first.checked.ruleset.is_some();
+    assert!(is_good || !rendered.is_empty(), "refused without a reason");
+    assert_eq!(is_good, first.emitted.is_some());
+    let (Some(ruleset), Some(emitted)) = (&first.checked.ruleset, first.emitted) else {
+        return;
+    };
+    let again = compile(text).emitted.expect("it compiled before");
+    assert_eq!(again.bytes, emitted.bytes, "same text, other bundle");
+    let bundle = Bundle::load(emitted.bytes).expect("a bundle that was written loads");
+    assert_eq!(bundle.id(), emitted.id);
+    check_agreement(ruleset, &bundle, data);
+}
+
+fn compile(text: &str) -> Compiled {
+    let mut parts = text.split("\n--- ");
+    let ruleset = parts.next().unwrap_or_default();
+    let files = parts.fold(MemoryFiles::default(), |files, part| {
+        let (name, content) = part.split_once('\n').unwrap_or((part, ""));
+        files.with(name, content)
+    });
+    compile_str(ruleset, files, &Options::default()).expect("the text is there and not too large")
+}

@@ -53,6 +53,14 @@ fn check_content(hello: &ClientHello) {
         );
     }
     assert!(hello.alpn().all(|name| !name.is_empty()));
+    let extensions = hello.extensions();
+    for (at, kind) in extensions.iter().enumerate() {
+        assert!(
+            !extensions[..at].contains(kind),
+            "two parsers could believe two of them"
+        );
+    }
+    assert!(hello.server_name().is_none() || extensions.contains(&0));
     assert!(!hello.cipher_suites().is_empty() || hello.legacy_version() == hello.highest_version());
 }
 

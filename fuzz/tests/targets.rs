@@ -22,21 +22,21 @@ macro_rules! targets {
 }
 
 targets! {
-    sniff 20_000,
-    client_hello 5_000,
-    request_target 20_000,
-    request_head 5_000,
-    forwarded_request 5_000,
-    response_head 5_000,
-    forwarded_response 5_000,
-    chunked_body 5_000,
-    body_reader 5_000,
-    dns_messages 2_000,
-    bundle_bytes 500,
-    bundle_forged 500,
-    evaluation 100,
-    ruleset_source 100,
-    normal_forms 10_000,
+    sniff 400_000,
+    client_hello 100_000,
+    request_target 500_000,
+    request_head 100_000,
+    forwarded_request 100_000,
+    response_head 50_000,
+    forwarded_response 100_000,
+    chunked_body 200_000,
+    body_reader 200_000,
+    dns_messages 30_000,
+    bundle_bytes 50_000,
+    bundle_forged 1_000,
+    evaluation 500,
+    ruleset_source 5_000,
+    normal_forms 100_000,
 }
 
 const SEED: u64 = 20_250_614;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use thiserror::Error;
 
@@ -51,7 +52,10 @@ impl Source {
         listeners: Arc<[SocketAddr]>,
     ) -> Result<Generation, ReloadError> {
         self.seen = Fingerprint::of(&config.ruleset);
+        let started = Instant::now();
         let bundle = bundle_store::load(&config.ruleset)?;
+        let load_ms = started.elapsed().as_secs_f64() * 1e3;
+        tracing::info!(bundle = bundle.id(), load_ms, "bundle loaded and validated");
         Ok(Generation {
             config,
             bundle,

@@ -92,6 +92,20 @@ impl Wheel {
         }
     }
 
+    /// Fires every armed deadline now.
+    pub(crate) fn cut_all(&self) {
+        let slots = self.slots.borrow();
+        for entry in slots.iter().flatten() {
+            if entry.at.get() == NEVER {
+                continue;
+            }
+            if let Some(descriptor) = entry.descriptor.get() {
+                entry.expired.set(true);
+                shut_down(descriptor, Shutdown::Both);
+            }
+        }
+    }
+
     fn look_at(&self, entry: Rc<Entry>, tick: u64) {
         // An entry that was re-armed for an earlier tick left a stale copy behind.
         if entry.looked_at.get() != tick {

@@ -21,10 +21,13 @@ pub(crate) enum Message {
 
 /// Ticks between two sweeps of the upstream pool.
 const SWEEP_TICKS: u64 = 10;
+/// Ticks that cut transactions have to end.
+const CUT_TICKS: u32 = 5;
 
 /// Runs the shard until it has drained.
 pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiver<Message>) {
     let mut drain: Option<Instant> = None;
+    let mut cut = false;
     for tick in 1_u64.. {
         monoio::time::sleep(TICK).await;
         let now = Instant::now();
@@ -45,7 +48,7 @@ pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiv
             }
         }
         if let Some(end) = drain
-            && is_drained(&shard, now, end)
+            && is_drained(&shard, now, end, &mut cut)
         {
             break;
         }
@@ -77,21 +80,26 @@ fn adopt(shard: &Shard, generation: Generation) {
     drop(old);
 }
 
-fn is_drained(shard: &Shard, now: Instant, end: Instant) -> bool {
+/// Ends what is idle, and after `end` everything else.
+fn is_drained(shard: &Shard, now: Instant, end: Instant, cut: &mut bool) -> bool {
     let connections = shard.connections.count();
     if connections == 0 {
         return true;
     }
     shard.connections.end_idle();
-    if now >= end {
+    if now >= end && !*cut {
+        *cut = true;
+        let shard_index = shard.index;
         tracing::warn!(
-            shard = shard.index,
+            shard = shard_index,
             connections,
             "drain timed out: cutting what is left"
         );
-        shard.connections.cut_all();
-        // One more tick lets the cut transactions write their records.
-        return now >= end + 2 * TICK;
     }
-    false
+    if *cut {
+        shard.connections.cut_all();
+        shard.wheel.cut_all();
+    }
+    // A few more ticks let the transactions that were cut write their records.
+    now >= end + CUT_TICKS * TICK
 }

@@ -3,9 +3,7 @@
 
 use sallyport_ruleset::normalize::normalize_uri;
 use sallyport_ruleset::{Protocol, ProtocolSet};
-use sallyport_wire::http1::{
-    Authority, RequestTarget, Scheme, TargetError, connect_host_matches, host_matches,
-};
+use sallyport_wire::http1::{Authority, RequestTarget, Scheme, TargetError, host_matches};
 
 use super::destination::{Destination, NormalHost};
 use super::exchange::ResponseWork;
@@ -162,10 +160,12 @@ fn locate_inside<'a>(
     } else {
         Protocol::Http
     };
+    let host = NormalHost::new(&authority, texts.domain)?;
+    let same_port = authority.port.is_none_or(|port| port == scope.port);
     Ok(Located {
-        is_fronted: !connect_host_matches(scope.authority, authority.text.as_bytes()),
+        is_fronted: !(same_port && host.names_same(&scope.host)),
         destination: Destination {
-            host: NormalHost::new(&authority, texts.domain)?,
+            host,
             port: scope.port,
             authority: authority.text,
             path_and_query,

@@ -68,6 +68,15 @@ impl<'a> NormalHost<'a> {
         }
     }
 
+    /// Whether both are the same host, however they were written.
+    pub(crate) fn names_same(&self, other: &NormalHost<'_>) -> bool {
+        match (self, other) {
+            (Self::Domain(one), NormalHost::Domain(other)) => one == other,
+            (Self::Address(one, _), NormalHost::Address(other, _)) => one == other,
+            _ => false,
+        }
+    }
+
     /// As text, for the log and for telling upstream connections apart.
     pub(crate) fn as_str(&self) -> &'a str {
         match self {

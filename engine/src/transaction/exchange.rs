@@ -100,12 +100,12 @@ fn check_out(
 ) -> Option<UpstreamConnection> {
     let host = destination.host.as_str();
     let mut pool = request.shard.pool.borrow_mut();
-    let is_repeatable = is_repeatable(request);
     for address in dialable.addresses() {
         let address = SocketAddr::new(*address, dialable.port());
         while let Some(upstream) = pool.check_out(PoolKey { host, address }) {
-            // What cannot be repeated is not risked on a connection that has been closed already.
-            if is_repeatable || !upstream.socket.is_readable_now() {
+            // What is readable before a request was sent is an end, or a response that answers
+            // nothing: to believe it would answer this request with another one's content.
+            if !upstream.socket.is_readable_now() {
                 return Some(upstream);
             }
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sallyport_ruleset::{Bundle, Phase, RuleIndex};
+use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex};
 use sallyport_wire::http1::HeaderName;
 
 use super::destination::Destination;
@@ -105,6 +105,10 @@ impl Draft {
     pub(crate) fn finish(&self, request: &Request<'_>, destination: Option<&Destination<'_>>) {
         let bundle = request.snapshot.rules.bundle();
         let decided = self.trail.decided;
+        let denied_by_rules = decided.is_some_and(|decided| decided.action == Decision::Deny);
+        let is_denied = denied_by_rules || self.error.is_some_and(is_denial);
+        // What the configuration denies (ports, addresses, fronting) no phase has decided.
+        let decided = decided.filter(|_| denied_by_rules == is_denied);
         let (rule, group) = match decided {
             Some(decision) => names(bundle, decision.phase, decision.rule),
             None => (None, None),
@@ -119,7 +123,10 @@ impl Draft {
         }
         let record = Record {
             phase: decided.map(|decision| decision.phase.name()),
-            action: decided.map(|decision| decision.action.name()),
+            action: match decided {
+                Some(decision) => Some(decision.action.name()),
+                None => is_denied.then(|| Decision::Deny.name()),
+            },
             rule,
             group,
             alerts: &alerts,
@@ -128,7 +135,7 @@ impl Draft {
             ..self.record(request, destination)
         };
         let mut log = request.shard.log.borrow_mut();
-        if self.error.is_some_and(|error| error.ends_with("_denied")) && decided.is_some() {
+        if is_denied {
             log.write(&Record {
                 event: Event::Deny,
                 ..record
@@ -205,6 +212,14 @@ impl Draft {
         };
         uri.get(..path_bytes).unwrap_or_default()
     }
+}
+
+/// Error types that mean a policy said no.
+fn is_denial(error: &str) -> bool {
+    matches!(
+        error,
+        "http_request_denied" | "http_response_denied" | "destination_ip_prohibited"
+    )
 }
 
 /// Rule and group; a default action has neither.

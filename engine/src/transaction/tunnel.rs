@@ -25,6 +25,7 @@ use crate::upstream::pool::{PoolKey, UpstreamConnection};
 #[derive(Debug)]
 pub(super) struct InnerScope<'a> {
     pub(super) authority: &'a Authority<'a>,
+    pub(super) host: NormalHost<'a>,
     pub(super) port: u16,
     pub(super) guarded: &'a Guarded,
     pub(super) fronting: Fronting,
@@ -130,8 +131,6 @@ async fn pass_tls(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Ended {
-    let denied = Some(AlertDescription::AccessDenied);
-    check_sni(request, destination, &hello, draft).map_err(|refusal| (refusal, denied))?;
     let alpn: Vec<&[u8]> = hello.alpn().collect();
     let ja4 = hello.ja4();
     let version = version_name(hello.highest_version());
@@ -153,6 +152,8 @@ async fn pass_tls(
         ja4: ja4.as_str().to_owned(),
         version,
     }));
+    let denied = Some(AlertDescription::AccessDenied);
+    check_sni(request, destination, &hello, draft).map_err(|refusal| (refusal, denied))?;
     let (upstream, permitted) = settle(request, destination, opened, &facts, draft)
         .await
         .map_err(|refusal| {
@@ -318,6 +319,7 @@ async fn inner_requests(
     }
     let scope = InnerScope {
         authority,
+        host: destination.host,
         port: destination.port,
         guarded: &guarded,
         fronting: request.snapshot.config.tunnel.fronting,

@@ -1,0 +1,112 @@
+//! Where programs are: the workspace's own binaries, and those of the system, which may be absent.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The proxy under test.
+pub(crate) fn sallyport() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_sallyport"))
+}
+
+/// The ruleset compiler.
+pub(crate) fn sallyport_rules() -> Command {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    Command::new(PATH.get_or_init(|| sibling("sallyport-rules")))
+}
+
+/// The test origin.
+pub(crate) fn sallyport_load() -> Command {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    Command::new(PATH.get_or_init(|| sibling("sallyport-load")))
+}
+
+/// A binary of another package of the workspace. `cargo test --workspace` has built it beside ours;
+/// a test run of this package alone builds it now.
+fn sibling(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_BIN_EXE_sallyport")).parent().unwrap();
+    let path = folder.join(name);
+    if path.exists() {
+        return path;
+    }
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    eprintln!("{} is not there: building it", path.display());
+    let built = Command::new(cargo)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap())
+        .args([
+            "build",
+            "--package",
+            name,
+            "--bin",
+            name,
+            "--profile",
+            profile,
+            "--target-dir",
+        ])
+        .arg(folder.parent().unwrap())
+        .status();
+    assert!(
+        built.is_ok_and(|status| status.success()) && path.exists(),
+        "cannot build {name}; `cargo build --bin {name}` says why, `cargo test --workspace` builds all"
+    );
+    path
+}
+
+/// A program of the system, or `None` after saying so.
+///
+/// # Panics
+/// If it is absent and the environment says `SALLYPORT_TESTS_NO_SKIP=1`.
+pub(crate) fn system(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    let found = folders
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file());
+    if found.is_none() {
+        skip(&format!("{name} is not installed"));
+    }
+    found
+}
+
+/// A Python that has `packages`: the one that `SALLYPORT_TEST_PYTHON` names, or `python3`.
+pub(crate) fn python_with(packages: &[&str]) -> Option<PathBuf> {
+    let python = match env::var_os("SALLYPORT_TEST_PYTHON") {
+        Some(python) => PathBuf::from(python),
+        None => system("python3")?,
+    };
+    let imports = format!("import {}", packages.join(", "));
+    let imported = Command::new(&python).args(["-c", &imports]).output();
+    if imported.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    skip(&format!(
+        "{} lacks {}",
+        python.display(),
+        packages.join(" or ")
+    ));
+    None
+}
+
+/// Says that a test does not run, and why.
+///
+/// # Panics
+/// If the environment says `SALLYPORT_TESTS_NO_SKIP=1`.
+pub(crate) fn skip(reason: &str) {
+    let may_skip = env::var_os("SALLYPORT_TESTS_NO_SKIP").is_none_or(|value| value != "1");
+    assert!(
+        may_skip,
+        "{reason}, and SALLYPORT_TESTS_NO_SKIP=1 forbids to skip"
+    );
+    // Past the capture of the test runner: a skip is to be seen.
+    let line = format!("SKIPPED: {reason}\n");
+    let written = std::fs::OpenOptions::new().write(true).open("/dev/stderr");
+    match written {
+        Ok(mut stderr) => drop(std::io::Write::write_all(&mut stderr, line.as_bytes())),
+        Err(_) => eprint!("{line}"),
+    }
+}

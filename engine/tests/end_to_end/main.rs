@@ -1,0 +1,32 @@
+//! End-to-end tests: the real proxy on loopback, between real clients and real origins.
+//!
+//! One binary, so that all of it is linked once and runs side by side; one subject a file. What a
+//! test needs of the system and does not find is said aloud (`SKIPPED: …`), or is a failure with
+//! `SALLYPORT_TESTS_NO_SKIP=1`. See `docs/internals/end-to-end-tests.md`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod clients;
+mod common;
+mod curl;
+mod decisions;
+mod forwarding;
+mod guard;
+mod hostile_requests;
+mod hostile_responses;
+mod large_rulesets;
+mod nginx;
+mod operation;
+mod origin_failures;
+mod python;
+mod resolver;
+mod tunnels;
+mod upgrades;
+mod vectors;

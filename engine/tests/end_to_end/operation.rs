@@ -1,0 +1,433 @@
+//! Running it: reload, drain, reopened logs, `check`, refusal to start, epoll.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::common::access_log::{AccessLog, assert_fields};
+use crate::common::process::Process;
+use crate::common::programs::{sallyport, skip, system};
+use crate::common::proxy::Setup;
+use crate::common::wait::wait_for;
+use crate::common::{ALLOW_ALL, Origin, Proxy, Rules, ScriptedOrigin};
+
+const DENY_ALL: Rules<'_> =
+    Rules("[defaults]\npre_dns = \"deny\"\npre_request = \"allow\"\npost_response = \"allow\"\n");
+
+/// An origin that answers when told to.
+fn held_origin() -> (ScriptedOrigin, std::sync::mpsc::Sender<()>) {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let origin = ScriptedOrigin::start(move |mut accepted, notebook| {
+        let request = accepted.request();
+        notebook.note(request);
+        accepted.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf");
+        released.lock().unwrap().recv().unwrap();
+        accepted.send("half");
+        accepted.connection.rest();
+    });
+    (origin, release)
+}
+
+/// New rules for the next request of each connection; what is in flight ends as it began.
+#[test]
+fn sighup_swaps_rules_without_dropping_anything() {
+    let mut proxy = Setup::new().key("shards", "2").start(ALLOW_ALL);
+    let origin = Origin::start();
+    let (held, release) = held_origin();
+    let mut idle = proxy.connection();
+    assert_eq!(idle.get(&origin.url("/")).status, 200);
+    let before = proxy.log.transaction();
+    let mut busy = proxy.connection();
+    busy.send(format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
+        held.url("/"),
+        held.address
+    ));
+    held.requests(1);
+    busy.head();
+    DENY_ALL.compile(&proxy.bundle());
+    proxy.signal(Signal::SIGHUP);
+    let message = proxy.wait_message("the reload", |_, text| text.starts_with("reloaded"));
+    // Each shard takes it up at its next tick.
+    let refused = wait_for("the new rules", || {
+        let response = idle.get(&origin.url("/"));
+        (response.status == 403).then_some(response)
+    });
+    assert!(!refused.says_close(), "the connection goes on");
+    release.send(()).unwrap();
+    assert_eq!(
+        busy.bytes(8),
+        b"halfhalf",
+        "the response in flight was finished"
+    );
+    let next = wait_for("the new rules on the other connection", || {
+        let response = busy.get(&held.url("/"));
+        (response.status == 403).then_some(response)
+    });
+    assert_eq!(next.status, 403);
+    let lines = wait_for("the lines of both requests to the held origin", || {
+        let mut lines = proxy.log.of("transaction");
+        lines.retain(|line| line["port"] == held.port());
+        (lines.last()?["status"] == 403).then_some(lines)
+    });
+    assert_eq!(
+        lines[0]["bundle"], before["bundle"],
+        "it ended under the rules it began with"
+    );
+    assert_eq!(lines.last().unwrap()["bundle"], message["bundle"]);
+    assert_ne!(message["bundle"], before["bundle"]);
+}
+
+#[test]
+fn a_bad_bundle_is_refused_and_the_old_one_stays() {
+    let mut proxy = Proxy::open();
+    let origin = Origin::start();
+    let good = std::fs::read(proxy.bundle()).unwrap();
+    let mut flipped = good.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let corrupt = [
+        good[..good.len() - 1].to_vec(),
+        flipped,
+        b"not a bundle".to_vec(),
+        Vec::new(),
+    ];
+    let mut client = proxy.connection();
+    for (index, bytes) in corrupt.iter().enumerate() {
+        replace(&proxy.bundle(), bytes);
+        proxy.signal(Signal::SIGHUP);
+        wait_for("the refusal", || {
+            let lines = proxy.process.lines();
+            let refusals = lines.iter().filter(|line| line.contains("reload refused"));
+            (refusals.count() > index).then_some(())
+        });
+        assert_eq!(client.get(&origin.url("/")).status, 200);
+    }
+    proxy.wait_message("an error", |level, text| {
+        level == "ERROR" && text.contains("not a usable bundle")
+    });
+    // And a good one is taken up again.
+    DENY_ALL.compile(&proxy.bundle());
+    proxy.signal(Signal::SIGHUP);
+    wait_for("the new rules", || {
+        (client.get(&origin.url("/")).status == 403).then_some(())
+    });
+}
+
+/// A file that another takes the place of, as `sallyport-rules compile` does it.
+fn replace(path: &Path, bytes: &[u8]) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, bytes).unwrap();
+    std::fs::rename(new, path).unwrap();
+}
+
+#[test]
+fn a_replaced_ruleset_is_noticed() {
+    let proxy = Proxy::open();
+    let origin = Origin::start();
+    let mut client = proxy.connection();
+    assert_eq!(client.get(&origin.url("/")).status, 200);
+    DENY_ALL.compile(&proxy.bundle());
+    wait_for("the new rules", || {
+        (client.get(&origin.url("/")).status == 403).then_some(())
+    });
+}
+
+/// A changed configuration is taken up as well; a wrong one changes nothing.
+#[test]
+fn sighup_reads_the_configuration_again() {
+    let mut proxy = Proxy::open();
+    let origin = Origin::start();
+    let config = proxy.folder().join("sallyport.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let mut client = proxy.connection();
+    std::fs::write(&config, format!("nonsense = 1\n{text}")).unwrap();
+    proxy.signal(Signal::SIGHUP);
+    proxy.wait_message("the refusal", |level, text| {
+        level == "ERROR" && text.contains("nonsense") && text.contains("sallyport.toml")
+    });
+    assert_eq!(client.get(&origin.url("/")).status, 200);
+    std::fs::write(
+        &config,
+        text.replace("guard.allow = [\"127.0.0.0/8\"]", "guard.allow = []"),
+    )
+    .unwrap();
+    proxy.signal(Signal::SIGHUP);
+    wait_for("the new guard", || {
+        (client.get(&origin.url("/")).status == 403).then_some(())
+    });
+}
+
+/// A reload each few milliseconds under load: not one request fails.
+#[test]
+fn reloads_under_load_lose_nothing() {
+    let proxy = Setup::new().key("shards", "2").start(ALLOW_ALL);
+    let origin = Origin::start();
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..6)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = proxy.connection();
+                    for _ in 0..150 {
+                        assert_eq!(client.get(&origin.url("/bytes/100")).status, 200);
+                    }
+                })
+            })
+            .collect();
+        while clients.iter().any(|client| !client.is_finished()) {
+            proxy.signal(Signal::SIGHUP);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    assert!(
+        proxy
+            .log
+            .transactions(900)
+            .iter()
+            .all(|line| line["status"] == 200)
+    );
+}
+
+#[test]
+fn sigterm_drains() {
+    let mut proxy = Setup::new().key("shards", "2").start(ALLOW_ALL);
+    let origin = Origin::start();
+    let (held, release) = held_origin();
+    let mut idle = proxy.connection();
+    assert_eq!(idle.get(&origin.url("/")).status, 200);
+    let mut busy = proxy.connection();
+    busy.send(format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
+        held.url("/"),
+        held.address
+    ));
+    held.requests(1);
+    busy.head();
+    let slow = origin.url("/bytes/5?delay=400");
+    let mut asking = proxy.connection();
+    asking.send(format!(
+        "GET {slow} HTTP/1.1\r\nHost: {}\r\n\r\n",
+        origin.address
+    ));
+    wait_for("the slow request at the origin", || {
+        (origin.count().1 >= 2).then_some(())
+    });
+    proxy.signal(Signal::SIGTERM);
+    idle.assert_closed();
+    let answer = asking.response();
+    assert_eq!((answer.status, answer.body.len()), (200, 5));
+    assert!(answer.says_close(), "{answer:?}");
+    asking.assert_closed();
+    assert!(
+        std::net::TcpStream::connect(proxy.address).is_err(),
+        "nobody is accepted any more"
+    );
+    assert!(proxy.process.is_running(), "a request is still in flight");
+    release.send(()).unwrap();
+    assert_eq!(busy.bytes(8), b"halfhalf");
+    assert_eq!(proxy.process.wait_end().code(), Some(0));
+    // Every line was written before the end.
+    assert_eq!(proxy.log.of("transaction").len(), 3);
+}
+
+#[test]
+fn a_drain_ends_after_its_timeout_and_at_once_when_asked_twice() {
+    for (timeout, twice) in [("\"300ms\"", false), ("\"1h\"", true)] {
+        let mut proxy = Setup::new().key("drain.timeout", timeout).start(ALLOW_ALL);
+        let (held, _release) = held_origin();
+        let mut busy = proxy.connection();
+        busy.send(format!(
+            "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
+            held.url("/"),
+            held.address
+        ));
+        held.requests(1);
+        proxy.signal(Signal::SIGTERM);
+        if twice {
+            proxy.wait_message("the drain", |_, text| text == "draining");
+            proxy.signal(Signal::SIGTERM);
+        }
+        let started = Instant::now();
+        assert_eq!(proxy.process.wait_end().code(), Some(0));
+        assert!(started.elapsed() < Duration::from_secs(10));
+        let line = proxy.log.transaction();
+        assert!(
+            line["error"].is_string(),
+            "the cut request is logged as such: {line}"
+        );
+    }
+}
+
+#[test]
+fn sigusr1_reopens_the_log() {
+    let proxy = Proxy::open();
+    let origin = Origin::start();
+    let mut client = proxy.connection();
+    client.get(&origin.url("/bytes/1"));
+    proxy.log.transactions(1);
+    let old = AccessLog {
+        path: proxy.folder().join("access.old"),
+    };
+    std::fs::rename(&proxy.log.path, &old.path).unwrap();
+    client.get(&origin.url("/bytes/2"));
+    old.transactions(2);
+    proxy.signal(Signal::SIGUSR1);
+    wait_for("the new file", || proxy.log.path.exists().then_some(()));
+    client.get(&origin.url("/bytes/3"));
+    assert_fields(&proxy.log.transaction(), &json!({ "uri": "/bytes/3" }));
+    assert_eq!(old.of("transaction").len(), 2);
+}
+
+fn run(arguments: &[&str], config: &Path) -> (Output, String) {
+    let output = sallyport()
+        .args(arguments)
+        .arg("--config")
+        .arg(config)
+        .output()
+        .unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (output, said)
+}
+
+#[test]
+fn check_does_all_but_listen() {
+    let setup = Setup::new();
+    ALLOW_ALL.compile(&setup.path("rules.spb"));
+    let config = setup.write();
+    let (output, said) = run(&["check"], &config);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("usable"), "{said}");
+    let good = std::fs::read_to_string(&config).unwrap();
+    let cases: &[(&str, &[&str])] = &[
+        ("shards = \"many\"", &["sallyport.toml", "shards"]),
+        ("shard = 1", &["sallyport.toml", "shard"]),
+        ("shards = 0", &["sallyport.toml", "shards"]),
+        ("ruleset = \"missing.spb\"", &["missing.spb"]),
+    ];
+    for (line, expected) in cases {
+        let key = line.split(' ').next().unwrap();
+        let kept = good
+            .lines()
+            .filter(|other| other.split(' ').next() != Some(key));
+        let kept: Vec<_> = kept.collect();
+        std::fs::write(&config, format!("{line}\n{}", kept.join("\n"))).unwrap();
+        for command in ["check", "run"] {
+            let (output, said) = run(&[command], &config);
+            assert_eq!(
+                output.status.code(),
+                Some(1),
+                "{command} with {line}: {said}"
+            );
+            for word in *expected {
+                assert!(
+                    said.contains(word),
+                    "{command} with {line}: {word} in {said}"
+                );
+            }
+        }
+    }
+    std::fs::write(&config, &good).unwrap();
+    std::fs::write(setup.path("rules.spb"), "no bundle").unwrap();
+    let (output, said) = run(&["check"], &config);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("rules.spb"), "{said}");
+}
+
+#[test]
+fn a_second_process_on_the_same_port_is_refused() {
+    let proxy = Proxy::open();
+    let setup = Setup::new().listener(proxy.address);
+    ALLOW_ALL.compile(&setup.path("rules.spb"));
+    let (output, said) = run(&["run"], &setup.write());
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&proxy.address.to_string()) && said.contains("in use"),
+        "{said}"
+    );
+    // A stranger's socket is respected as well.
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let setup = Setup::new().listener(stranger.local_addr().unwrap());
+    ALLOW_ALL.compile(&setup.path("rules.spb"));
+    let (output, said) = run(&["run"], &setup.write());
+    assert_eq!(output.status.code(), Some(1), "{said}");
+}
+
+/// Takes `io_uring_setup` away (EPERM, as container profiles do) and becomes the command.
+const WITHOUT_IO_URING: &str = r#"
+import ctypes, os, platform, struct, sys
+if platform.machine() not in ("x86_64", "aarch64"): sys.exit("unknown machine")
+instructions = [(0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)]
+filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in instructions))
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+program = Program(len(instructions), ctypes.addressof(filter))
+libc = ctypes.CDLL(None, use_errno=True)
+zero = ctypes.c_ulong(0)
+if libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero): sys.exit("no_new_privs")
+if libc.prctl(22, ctypes.c_ulong(2), ctypes.byref(program), zero, zero): sys.exit("seccomp")
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+#[test]
+fn without_io_uring_it_falls_back_to_epoll() {
+    let Some(python) = system("python3") else {
+        return;
+    };
+    let probe = Command::new(&python)
+        .args(["-c", WITHOUT_IO_URING, "/bin/true"])
+        .output()
+        .unwrap();
+    if !probe.status.success() {
+        skip(&format!(
+            "seccomp cannot be used: {}",
+            String::from_utf8_lossy(&probe.stderr)
+        ));
+        return;
+    }
+    let setup = Setup::new().key("shards", "2");
+    ALLOW_ALL.compile(&setup.path("rules.spb"));
+    let mut command = Command::new(python);
+    command.args(["-c", WITHOUT_IO_URING, env!("CARGO_BIN_EXE_sallyport")]);
+    let mut proxy = setup.start_with(&mut command);
+    proxy.wait_message("the warning", |level, text| {
+        level == "WARN" && text.contains("epoll")
+    });
+    let origin = Origin::start();
+    let mut client = proxy.connection();
+    for bytes in [0, 1, 200_000] {
+        assert_eq!(
+            client
+                .get(&origin.url(&format!("/bytes/{bytes}")))
+                .body
+                .len(),
+            bytes
+        );
+    }
+    let mut tunnel = proxy.connection();
+    tunnel.connect(&origin.address.to_string()).unwrap();
+    tunnel.send(format!(
+        "GET /bytes/7 HTTP/1.1\r\nHost: {}\r\n\r\n",
+        origin.address
+    ));
+    assert_eq!(tunnel.response().body.len(), 7);
+    drop((client, tunnel));
+    proxy.log.transactions(5);
+    proxy.signal(Signal::SIGTERM);
+    assert_eq!(proxy.process.wait_end().code(), Some(0));
+}
+
+/// The tour runs to its end by itself.
+#[test]
+fn the_demo_ends_well() {
+    let mut demo = Process::start(sallyport().args(["demo", "--once"]));
+    let status = demo.wait_end();
+    assert!(status.success(), "{}", demo.lines().join("\n"));
+}

@@ -1,0 +1,444 @@
+//! CONNECT: what is decided before 200, by the ClientHello, by the requests inside, and what the
+//! client and the origin see of it.
+
+use std::io::{Read, Write};
+
+use serde_json::{Value, json};
+
+use crate::common::access_log::assert_fields;
+use crate::common::certificates::client_hello;
+use crate::common::proxy::Setup;
+use crate::common::{ALLOW_ALL, Certificate, Connection, Origin, Proxy, Rules, ScriptedOrigin};
+
+/// RFC 8446 section 6: a fatal alert record, `access_denied`.
+const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
+
+fn start(rules: &str, keys: &[(&str, &str)]) -> Proxy {
+    let setup = Setup::new()
+        .host("a.test", "127.0.0.1")
+        .host("b.test", "127.0.0.1")
+        .host("bad.test", "127.0.0.1");
+    keys.iter()
+        .fold(setup, |setup, (key, value)| setup.key(key, value))
+        .start(Rules(rules))
+}
+
+const RULES: &str = r#"
+[[group]]
+priority = 10
+name = "tunnels"
+
+[[group.pre_dns]]
+name = "bad-name"
+action = "deny"
+when."request:DestinationDomain" = { StringEquals = "bad.test" }
+
+[[group.pre_request]]
+name = "bad-address"
+action = "deny"
+when."request:DestinationIp" = { IpAddress = "127.66.0.0/16" }
+
+[[group.pre_request]]
+name = "bad-sni"
+action = "deny"
+when."request:TlsSni" = { StringEquals = "b.test" }
+
+[[group.pre_request]]
+name = "watch-tls"
+action = "alert"
+when."request:Protocol" = { StringEquals = "https" }
+"#;
+
+#[test]
+fn tls_flows_untouched_and_its_hello_is_logged() {
+    let proxy = start(RULES, &[]);
+    let certificate = Certificate::for_names(&["a.test"], proxy.folder());
+    let origin = Origin::start_tls(&certificate);
+    let mut client = proxy.connection();
+    client
+        .connect(&format!("a.test:{}", origin.port()))
+        .unwrap();
+    let mut session = certificate.client("a.test");
+    let mut tls = rustls::Stream::new(&mut session, &mut client.stream);
+    tls.write_all(b"GET /bytes/100000 HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut response = Vec::new();
+    tls.read_to_end(&mut response).unwrap();
+    assert!(response.starts_with(b"HTTP/1.1 200"));
+    assert!(response.len() > 100_000);
+    assert!(
+        !String::from_utf8_lossy(&response[..500]).contains("sallyport,"),
+        "untouched"
+    );
+    drop(client);
+    let line = proxy.log.transaction();
+    let expected = json!({
+        "proto": "connect", "method": "CONNECT", "domain": "a.test", "port": origin.port(),
+        "dst_ip": "127.0.0.1", "sni": "a.test", "tls_mode": "passthrough", "status": 200,
+        "phase": "PreREQUEST", "action": "allow", "alerts": ["watch-tls"], "error": null,
+    });
+    assert_fields(&line, &expected);
+    assert!(line["ja4"].as_str().unwrap().starts_with("t13d"), "{line}");
+    assert!(line["bytes_down"].as_u64().unwrap() > 100_000);
+    let alert = proxy.log.wait("alert", 1).remove(0);
+    assert_fields(
+        &alert,
+        &json!({ "rule": "watch-tls", "sni": "a.test", "txn": line["txn"] }),
+    );
+}
+
+/// What is known before the client's first byte is enough for these: no 200, no packet.
+#[test]
+fn tunnels_that_are_denied_before_they_open() {
+    let cases = [
+        ("bad.test", "127.0.0.1", "PreDNS", "bad-name"),
+        ("inside.test", "127.66.0.1", "PreREQUEST", "bad-address"),
+    ];
+    for (name, address, phase, rule) in cases {
+        let origin = ScriptedOrigin::silent();
+        let proxy = Setup::new().host(name, address).start(Rules(RULES));
+        let mut client = proxy.connection();
+        let refusal = client
+            .connect(&format!("{name}:{}", origin.port()))
+            .unwrap_err();
+        refusal.assert_refusal(403, "http_request_denied");
+        let line = proxy.log.transaction();
+        assert_eq!(line["txn"].as_str().unwrap(), refusal.transaction());
+        let expected = json!({
+            "method": "CONNECT", "status": 403, "phase": phase, "action": "deny", "rule": rule,
+            "group": "tunnels", "error": "http_request_denied",
+        });
+        assert_fields(&line, &expected);
+        assert_fields(
+            &proxy.log.wait("deny", 1)[0],
+            &json!({ "txn": line["txn"], "rule": rule }),
+        );
+        assert_eq!(origin.connections(), 0);
+    }
+}
+
+/// Only the ClientHello shows it: 200 has been sent, so TLS says no, and no packet went out.
+#[test]
+fn tunnels_that_are_denied_by_their_client_hello() {
+    // The SNI may differ from the CONNECT here: the rules are to judge it.
+    for (fronting, rule, phase) in [
+        ("allow", json!("bad-sni"), json!("PreREQUEST")),
+        ("deny", Value::Null, Value::Null),
+    ] {
+        let quoted = format!("\"{fronting}\"");
+        let proxy = start(RULES, &[("tunnel.fronting", &quoted)]);
+        let origin = ScriptedOrigin::silent();
+        let mut client = proxy.connection();
+        client
+            .connect(&format!("a.test:{}", origin.port()))
+            .unwrap();
+        client.send(client_hello("b.test"));
+        let (answer, _) = client.rest();
+        assert_eq!(answer, ACCESS_DENIED, "fronting = {fronting}");
+        drop(client);
+        let line = proxy.log.transaction();
+        assert_fields(
+            &line,
+            &json!({ "status": 200, "error": "http_request_denied", "sni": "b.test" }),
+        );
+        if fronting == "allow" {
+            assert_fields(
+                &line,
+                &json!({ "rule": rule, "phase": phase, "action": "deny" }),
+            );
+            assert_fields(
+                &proxy.log.wait("deny", 1)[0],
+                &json!({ "rule": rule, "txn": line["txn"] }),
+            );
+        }
+        assert_eq!(origin.connections(), 0, "fronting = {fronting}");
+    }
+}
+
+/// A ClientHello in many small pieces is judged like one in a single packet.
+#[test]
+fn a_client_hello_may_come_in_pieces() {
+    let proxy = start(RULES, &[]);
+    let origin = ScriptedOrigin::silent();
+    let mut client = proxy.connection();
+    client
+        .connect(&format!("b.test:{}", origin.port()))
+        .unwrap();
+    for piece in client_hello("b.test").chunks(7) {
+        client.send(piece);
+    }
+    assert_eq!(client.rest().0, ACCESS_DENIED);
+    assert_eq!(origin.connections(), 0);
+}
+
+/// SNI that is not the host of the CONNECT.
+#[test]
+fn fronting_by_sni() {
+    let origin = ScriptedOrigin::start(|mut accepted, _| {
+        accepted.connection.bytes(5);
+        accepted.send("got it");
+        accepted.connection.finish();
+        accepted.connection.rest();
+    });
+    let cases = [
+        // SNI of the hello, fronting, whether it passes, alert lines
+        ("a.test", "deny", true, 0),
+        ("A.TEST", "deny", true, 0),
+        ("x.test", "deny", false, 0),
+        ("x.test", "alert", true, 1),
+        ("x.test", "allow", true, 0),
+        // With `allow` PreDNS judges the new name.
+        ("bad.test", "allow", false, 0),
+    ];
+    for (sni, fronting, passes, alerts) in cases {
+        let quoted = format!("\"{fronting}\"");
+        let proxy = start(
+            &RULES
+                .replace("watch-tls", "watch")
+                .replace("\"https\"", "\"ws\""),
+            &[("tunnel.fronting", &quoted)],
+        );
+        let before = origin.connections();
+        let mut client = proxy.connection();
+        client
+            .connect(&format!("a.test:{}", origin.port()))
+            .unwrap();
+        client.send(client_hello(sni)).finish();
+        let (answer, _) = client.rest();
+        let expected: &[u8] = if passes { b"got it" } else { &ACCESS_DENIED };
+        assert_eq!(answer, expected, "{sni} with fronting = {fronting}");
+        assert_eq!(origin.connections() - before, usize::from(passes));
+        proxy.log.transaction();
+        assert_eq!(
+            proxy.log.of("alert").len(),
+            alerts,
+            "{sni} with fronting = {fronting}"
+        );
+    }
+}
+
+/// `Host` that is not the host of the CONNECT.
+#[test]
+fn fronting_by_host() {
+    let cases = [
+        ("a.test", "deny", 200, 0),
+        ("A.Test", "deny", 200, 0),
+        ("b.test", "deny", 421, 0),
+        ("b.test", "alert", 200, 1),
+        ("b.test", "allow", 200, 0),
+        ("bad.test", "allow", 403, 0),
+    ];
+    for (host, fronting, status, alerts) in cases {
+        let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let quoted = format!("\"{fronting}\"");
+        let proxy = start(RULES, &[("tunnel.fronting", &quoted)]);
+        let what = format!("{host} with fronting = {fronting}");
+        let mut client = proxy.connection();
+        client
+            .connect(&format!("a.test:{}", origin.port()))
+            .unwrap();
+        client.send(format!(
+            "GET / HTTP/1.1\r\nHost: {host}:{}\r\n\r\n",
+            origin.port()
+        ));
+        let response = client.response();
+        assert_eq!(response.status, status, "{what}");
+        if status == 421 {
+            response.assert_refusal(421, "http_request_denied");
+            client.assert_closed();
+        }
+        drop(client);
+        let line = proxy.log.transactions(2).remove(0);
+        assert_fields(&line, &json!({ "method": "GET", "status": status }));
+        assert_eq!(proxy.log.of("alert").len(), alerts, "{what}");
+        if status != 200 {
+            assert!(origin.requests(0).is_empty(), "{what}");
+        }
+    }
+}
+
+/// Requests of one tunnel are judged one by one.
+#[test]
+fn a_tunnel_carries_many_requests() {
+    let rules = r#"
+[[group]]
+priority = 1
+name = "one"
+[[group.pre_request]]
+name = "no-secret"
+action = "deny"
+when."request:Http:Uri" = { StringLike = "/secret*" }
+"#;
+    let (proxy, origin) = (start(rules, &[]), Origin::start());
+    let mut client = proxy.connection();
+    client
+        .connect(&format!("a.test:{}", origin.port()))
+        .unwrap();
+    for (path, status) in [
+        ("/bytes/10", 200),
+        ("/secret/1", 403),
+        ("/a/../%73ecret/2", 403),
+        ("/bytes/11", 200),
+    ] {
+        client.send(format!(
+            "GET {path} HTTP/1.1\r\nHost: a.test:{}\r\n\r\n",
+            origin.port()
+        ));
+        assert_eq!(client.response().status, status, "{path}");
+    }
+    client.send("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n");
+    assert_eq!(client.response().status, 405, "no tunnel in a tunnel");
+    drop(client);
+    let lines = proxy.log.transactions(6);
+    assert_eq!(lines[1]["rule"], "no-secret");
+    assert_eq!(lines[5]["method"], "CONNECT");
+    assert_eq!(origin.count().1, 2);
+}
+
+/// What is neither TLS nor HTTP, and servers that speak first.
+#[test]
+fn unknown_protocols_follow_the_configuration() {
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let cases = [
+        ("SSH-2.0-client\r\n", "deny", false),
+        ("SSH-2.0-client\r\n", "allow", true),
+        ("\u{1}\u{2}\u{3}", "deny", false),
+        (preface, "deny", false),
+        ("", "deny", false),
+        ("", "allow", true),
+    ];
+    for (first, policy, passes) in cases {
+        let origin = ScriptedOrigin::start(|mut accepted, _| drop(accepted.connection.rest()));
+        let banner = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let speaks_first = first.is_empty();
+        let port = if speaks_first {
+            banner.local_addr().unwrap().port()
+        } else {
+            origin.port()
+        };
+        let quoted = format!("\"{policy}\"");
+        let keys = [
+            ("tunnel.unknown_protocol", &*quoted),
+            ("tunnel.sniff_timeout", "\"100ms\""),
+        ];
+        let proxy = start("", &keys);
+        let mut client = proxy.connection();
+        let opened = client.connect(&format!("a.test:{port}"));
+        assert!(opened.is_ok(), "{first:?} {policy}: {opened:?}");
+        if speaks_first && passes {
+            let (mut server, _) = banner.accept().unwrap();
+            server.write_all(b"220 ready\r\n").unwrap();
+            assert_eq!(client.bytes(11), b"220 ready\r\n");
+            drop(server);
+        } else {
+            client.send_in_vain(first);
+            if passes {
+                client.finish();
+            }
+        }
+        client.rest();
+        drop(client);
+        let line = proxy.log.transaction();
+        let error = if passes {
+            Value::Null
+        } else {
+            json!("http_request_denied")
+        };
+        assert_eq!(line["error"], error, "{first:?} {policy}: {line}");
+        // The rules allow everything, so the origin may have been dialed; nothing was sent to it.
+        if !speaks_first {
+            assert!(origin.requests(0).is_empty());
+        }
+    }
+}
+
+/// RFC 9110 section 9.3.6: the target is host and port, and the ports are guarded.
+#[test]
+fn connect_targets() {
+    let proxy = start("", &[("guard.ports", "[80, 443]")]);
+    let cases = [
+        ("a.test:22", "Host: a.test:22\r\n", 403),
+        ("a.test:8443", "Host: a.test:8443\r\n", 403),
+        ("a.test", "Host: a.test\r\n", 400),
+        ("a.test:", "Host: a.test\r\n", 400),
+        ("a.test:0", "Host: a.test:0\r\n", 400),
+        ("a.test:65536", "Host: a.test\r\n", 400),
+        ("http://a.test:443/", "Host: a.test\r\n", 400),
+        ("/a.test:443", "Host: a.test\r\n", 400),
+        ("user@a.test:443", "Host: a.test:443\r\n", 400),
+        ("a.test:443", "Host: b.test:443\r\n", 400),
+        (
+            "a.test:443",
+            "Host: a.test:443\r\nContent-Length: 4\r\n",
+            400,
+        ),
+        (
+            "a.test:443",
+            "Host: a.test:443\r\nTransfer-Encoding: chunked\r\n",
+            400,
+        ),
+    ];
+    for (target, headers, status) in cases {
+        let mut client = proxy.connection();
+        client.send(format!("CONNECT {target} HTTP/1.1\r\n{headers}\r\n"));
+        let response = client.response_to("CONNECT");
+        assert_eq!(response.status, status, "{target} {headers}: {response:?}");
+    }
+    proxy.log.transactions(cases.len());
+}
+
+/// What the client sends along with the CONNECT belongs to the tunnel.
+#[test]
+fn bytes_that_follow_the_connect_at_once_are_not_lost() {
+    let (proxy, origin) = (Proxy::open(), Origin::start());
+    let authority = origin.address;
+    let mut client = proxy.connection();
+    client.send(format!(
+        "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n\
+         GET /bytes/9 HTTP/1.1\r\nHost: {authority}\r\n\r\nGET /bytes/8 HTTP/1.1\r\nHost: {authority}\r\n\r\n"
+    ));
+    assert_eq!(client.response_to("CONNECT").status, 200);
+    assert_eq!(client.response().body.len(), 9);
+    assert_eq!(client.response().body.len(), 8);
+}
+
+/// Half-closed tunnels deliver what is still under way (RFC 9110 section 9.3.6).
+#[test]
+fn either_side_may_finish_first() {
+    let origin = ScriptedOrigin::start(|mut accepted, _| {
+        let (upload, _) = accepted.connection.rest();
+        accepted.send(format!("{} bytes", upload.len()));
+    });
+    let proxy = Setup::new()
+        .key("tunnel.unknown_protocol", "\"allow\"")
+        .start(ALLOW_ALL);
+    let mut client = proxy.connection();
+    client.connect(&origin.address.to_string()).unwrap();
+    client.send(vec![0xff; 3_000_000]).finish();
+    assert_eq!(String::from_utf8(client.rest().0).unwrap(), "3000000 bytes");
+    let line = proxy.log.transaction();
+    assert_fields(&line, &json!({ "bytes_up": 3_000_000, "bytes_down": 13 }));
+}
+
+#[test]
+fn tunnels_end_when_idle_or_old() {
+    let rules = "";
+    for (key, value) in [
+        ("tunnel.idle_timeout", "\"150ms\""),
+        ("tunnel.lifetime_max", "\"150ms\""),
+    ] {
+        let proxy = start(
+            rules,
+            &[(key, value), ("tunnel.unknown_protocol", "\"allow\"")],
+        );
+        let origin = ScriptedOrigin::silent();
+        let mut client: Connection = proxy.connection();
+        client
+            .connect(&format!("a.test:{}", origin.port()))
+            .unwrap();
+        client.send([0, 1, 2]);
+        client.rest();
+        let line = proxy.log.transaction();
+        assert_eq!(line["error"], "connection_terminated", "{key}: {line}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Connections that switch protocols: WebSockets pass, what would hide HTTP does not.
+
+use serde_json::json;
+
+use crate::common::access_log::assert_fields;
+use crate::common::proxy::Setup;
+use crate::common::{ALLOW_ALL, Connection, Rules, ScriptedOrigin};
+
+/// An origin that switches and then answers each line with itself, twice.
+fn echoing_origin() -> ScriptedOrigin {
+    ScriptedOrigin::start(|mut accepted, notebook| {
+        let request = accepted.request();
+        let protocol = request.header("upgrade").unwrap_or_default();
+        notebook.note(request);
+        // What follows the 101 at once is data already.
+        accepted.send(format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\nwelcome"
+        ));
+        while accepted.has_more() {
+            let said = accepted.connection.bytes(5);
+            accepted.send(&said).send(&said);
+        }
+    })
+}
+
+fn upgrade(client: &mut Connection, target: &str, authority: &str, protocol: &str) {
+    client.send(format!(
+        "GET {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ));
+}
+
+#[test]
+fn websockets_pass_in_absolute_form_and_in_tunnels() {
+    for is_tunnel in [false, true] {
+        let origin = echoing_origin();
+        let proxy = Setup::new().start(ALLOW_ALL);
+        let authority = origin.address.to_string();
+        let mut client = proxy.connection();
+        if is_tunnel {
+            client.connect(&authority).unwrap();
+        }
+        let target = if is_tunnel {
+            "/chat".to_owned()
+        } else {
+            origin.url("/chat")
+        };
+        upgrade(&mut client, &target, &authority, "websocket");
+        let answer = client.response();
+        assert_eq!(answer.status, 101);
+        assert_eq!(answer.header("upgrade").as_deref(), Some("websocket"));
+        let seen = origin.requests(1).remove(0);
+        assert_eq!(seen.header("upgrade").as_deref(), Some("websocket"));
+        assert_eq!(seen.header("sec-websocket-version").as_deref(), Some("13"));
+        assert_eq!(client.bytes(7), b"welcome");
+        for said in ["hello", "again"] {
+            client.send(said);
+            assert_eq!(client.bytes(10), said.repeat(2).as_bytes());
+        }
+        client.finish();
+        client.assert_closed();
+        let line = proxy.log.wait("transaction", 1).remove(0);
+        let expected =
+            json!({ "status": 101, "proto": "ws", "method": "GET", "uri": "/chat", "error": null });
+        assert_fields(&line, &expected);
+    }
+}
+
+#[test]
+fn rules_judge_websockets() {
+    let origin = echoing_origin();
+    let rules = r#"
+[[group]]
+priority = 1
+name = "sockets"
+[[group.pre_request]]
+name = "no-websockets"
+action = "deny"
+when."request:Protocol" = { StringEquals = "ws" }
+"#;
+    let proxy = Setup::new().start(Rules(rules));
+    let mut client = proxy.connection();
+    upgrade(
+        &mut client,
+        &origin.url("/"),
+        &origin.address.to_string(),
+        "websocket",
+    );
+    client.response().assert_refusal(403, "http_request_denied");
+    assert_fields(
+        &proxy.log.transaction(),
+        &json!({ "rule": "no-websockets", "phase": "PreREQUEST" }),
+    );
+    assert_eq!(origin.connections(), 0);
+}
+
+/// An unknown protocol is one that nobody inspects: the policy for tunnels holds for it.
+#[test]
+fn other_protocols_follow_the_configuration() {
+    let origin = echoing_origin();
+    let proxy = Setup::new()
+        .key("tunnel.unknown_protocol", "\"allow\"")
+        .start(ALLOW_ALL);
+    let mut client = proxy.connection();
+    upgrade(
+        &mut client,
+        &origin.url("/"),
+        &origin.address.to_string(),
+        "custom/1",
+    );
+    assert_eq!(client.response().status, 101);
+    assert_eq!(client.bytes(7), b"welcome");
+    let answering = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let proxy = Setup::new().start(ALLOW_ALL);
+    let mut client = proxy.connection();
+    upgrade(
+        &mut client,
+        &answering.url("/"),
+        &answering.address.to_string(),
+        "custom/1",
+    );
+    assert_eq!(client.response().status, 200);
+    assert_eq!(answering.requests(1)[0].header("upgrade"), None);
+}
+
+/// An origin that does not want to switch answers as usual, and the connection goes on.
+#[test]
+fn an_upgrade_may_be_declined() {
+    let origin = ScriptedOrigin::answering("HTTP/1.1 426 No\r\nContent-Length: 2\r\n\r\nno");
+    let proxy = Setup::new().start(ALLOW_ALL);
+    let mut client = proxy.connection();
+    for _ in 0..2 {
+        upgrade(
+            &mut client,
+            &origin.url("/"),
+            &origin.address.to_string(),
+            "websocket",
+        );
+        let response = client.response();
+        assert_eq!((response.status, &*response.body), (426, &b"no"[..]));
+    }
+}
+
+/// h2c and other upgrades would take HTTP out of sight: the origin is not asked for them.
+#[test]
+fn upgrades_that_hide_http_are_not_forwarded() {
+    let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    for policy in ["\"deny\"", "\"allow\""] {
+        for upgrade in ["h2c", "HTTP/2.0", "TLS/1.2", "websocket, h2c"] {
+            let proxy = Setup::new()
+                .key("tunnel.unknown_protocol", policy)
+                .start(ALLOW_ALL);
+            let (authority, url) = (origin.address, origin.url("/"));
+            let before = origin.requests(0).len();
+            let mut client = proxy.connection();
+            client.send(format!(
+                "GET {url} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade, HTTP2-Settings\r\n\
+                 Upgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+            ));
+            assert_eq!(client.response().status, 200, "{upgrade}");
+            let seen = origin.requests(before + 1).remove(before);
+            for name in ["upgrade", "http2-settings"] {
+                assert_eq!(seen.header(name), None, "{upgrade} with {policy}: {seen:?}");
+            }
+        }
+    }
+}

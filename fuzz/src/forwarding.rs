@@ -213,7 +213,9 @@ fn lower(name: &[u8]) -> String {
     String::from_utf8_lossy(name).to_ascii_lowercase()
 }
 
-const HOP_BY_HOP: [&str; 10] = [
+/// `Close` is a reserved name (RFC 9112 section 12.1): a `Connection: close` of ours would hide it.
+const HOP_BY_HOP: [&str; 11] = [
+    "close",
     "connection",
     "http2-settings",
     "keep-alive",

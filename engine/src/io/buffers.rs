@@ -76,11 +76,6 @@ pub(crate) struct ReadBuffer {
 }
 
 impl ReadBuffer {
-    /// A buffer whose content is all unread.
-    pub(crate) fn new(data: Vec<u8>) -> Self {
-        Self { data, start: 0 }
-    }
-
     pub(crate) fn unread(&self) -> &[u8] {
         self.data.get(self.start..).unwrap_or_default()
     }
@@ -190,7 +185,10 @@ mod tests {
 
     #[test]
     fn consuming_everything_rewinds() {
-        let mut buffer = ReadBuffer::new(b"abcdef".to_vec());
+        let mut buffer = ReadBuffer {
+            data: b"abcdef".to_vec(),
+            start: 0,
+        };
         buffer.consume(4);
         assert_eq!(buffer.unread(), b"ef");
         buffer.consume(2);
@@ -202,7 +200,7 @@ mod tests {
     fn room_is_made_by_moving_before_growing() {
         let mut data = Vec::with_capacity(8);
         data.extend_from_slice(b"12345678");
-        let mut buffer = ReadBuffer::new(data);
+        let mut buffer = ReadBuffer { data, start: 0 };
         buffer.consume(3);
         buffer.make_room(64);
         assert_eq!(

@@ -59,14 +59,22 @@ pub(crate) async fn tunnel(
         client.shut_down(Shutdown::Both);
         upstream.shut_down(Shutdown::Both);
     };
+    let (client_ended, upstream_ended) = (Cell::new(false), Cell::new(false));
     let up = async {
-        if let Err(failure) = one_way(client, upstream, pool, &clock).await {
-            fail(failure.cause(TunnelEnd::ClientFailed, TunnelEnd::UpstreamFailed));
+        match one_way(client, upstream, pool, &clock).await {
+            Ok(()) => client_ended.set(true),
+            // What has said its last word may stop listening: that is no failure.
+            Err(Failure::Write) if upstream_ended.get() => fail(TunnelEnd::Closed),
+            Err(Failure::Write) => fail(TunnelEnd::UpstreamFailed),
+            Err(Failure::Read) => fail(TunnelEnd::ClientFailed),
         }
     };
     let down = async {
-        if let Err(failure) = one_way(upstream, client, pool, &clock).await {
-            fail(failure.cause(TunnelEnd::UpstreamFailed, TunnelEnd::ClientFailed));
+        match one_way(upstream, client, pool, &clock).await {
+            Ok(()) => upstream_ended.set(true),
+            Err(Failure::Write) if client_ended.get() => fail(TunnelEnd::Closed),
+            Err(Failure::Write) => fail(TunnelEnd::ClientFailed),
+            Err(Failure::Read) => fail(TunnelEnd::UpstreamFailed),
         }
     };
     join(up, down).await;
@@ -102,15 +110,6 @@ impl Clock<'_> {
 enum Failure {
     Read,
     Write,
-}
-
-impl Failure {
-    fn cause(&self, read: TunnelEnd, write: TunnelEnd) -> TunnelEnd {
-        match self {
-            Self::Read => read,
-            Self::Write => write,
-        }
-    }
 }
 
 async fn one_way(

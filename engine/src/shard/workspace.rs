@@ -9,8 +9,8 @@ use crate::transaction::Draft;
 pub(crate) struct Workspace {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
-    /// Heads on their way out.
-    pub(crate) out: Vec<u8>,
+    /// The request head, which its spans refer to.
+    pub(crate) bytes: Vec<u8>,
     /// Normal form of the URI.
     pub(crate) uri: Vec<u8>,
     /// Normal form of the destination domain, when it differs from what was written.
@@ -19,13 +19,13 @@ pub(crate) struct Workspace {
 }
 
 /// Storage beyond this is freed rather than kept.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
+const KEPT_BYTES_MAX: usize = 4 * 1024;
 
 impl Workspace {
     /// Ready for the next transaction.
     pub(crate) fn clear(&mut self) {
-        self.out.clear();
-        self.out.shrink_to(KEPT_BYTES_MAX);
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
         self.uri.clear();
         self.uri.shrink_to(KEPT_BYTES_MAX);
         self.domain.clear();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sallyport_wire::http1::{BodyError, BodyEvent, BodyFraming, BodyReader, write_last_chunk};
 
-use crate::io::buffers::{BUFFER_BYTES, BULK_BUFFER_BYTES, BufferPool, ReadBuffer};
+use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, ReadBuffer};
 use crate::io::socket::Socket;
 
 /// Why a body was not forwarded whole.
@@ -105,7 +105,7 @@ impl BodyRelay<'_> {
             let (consumed, event) = reader.next(unread).map_err(RelayError::Malformed)?;
             let (start, len) = data_of(event);
             let is_all = len == unread.len();
-            if is_all && (out.is_empty() || len > BUFFER_BYTES) {
+            if is_all && (out.is_empty() || len > out.capacity() - out.len()) {
                 self.flush(out).await?;
                 self.send_through(input).await?;
                 return Ok(());

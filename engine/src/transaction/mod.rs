@@ -2,6 +2,7 @@
 //! the rooms.
 
 mod absolute;
+mod answer;
 mod body;
 mod connect;
 mod destination;

@@ -141,8 +141,8 @@ async fn transaction(
     let snapshot = shard.snapshot();
     let Workspace {
         request: head,
+        bytes,
         response,
-        out,
         uri,
         domain,
         draft,
@@ -151,27 +151,31 @@ async fn transaction(
     let read = read_head(shard, client, &snapshot, input, head, &mut started).await;
     let started = started.unwrap_or_else(Instant::now);
     draft.transaction = Some(shard.transaction_id());
-    let (data, start) = match &read {
-        Ok(head_bytes) => split_head(shard, input, *head_bytes),
-        Err(_) => (Vec::new(), 0),
-    };
-    if read.is_err() {
-        *head = RequestHead::new();
+    bytes.clear();
+    match &read {
+        Ok(head_bytes) => {
+            // A copy of the few hundred bytes that matter: the buffer they came in is not held
+            // while the origin thinks, or for the life of a tunnel.
+            bytes.extend_from_slice(input.unread().get(..*head_bytes).unwrap_or_default());
+            input.consume(*head_bytes);
+            input.release(&shard.buffers);
+        }
+        Err(_) => *head = RequestHead::new(),
     }
     let request = Request {
         shard,
         client,
         snapshot: &snapshot,
         head,
-        bytes: data.get(start..).unwrap_or_default(),
+        bytes,
         started,
         unix_time: unix_seconds(),
     };
-    let after = match read {
+    match read {
         Err(NoHead::Gone) => After::Close,
         Err(NoHead::Refused(refusal)) => {
             draft.fail(refusal.error, refusal.detail.clone());
-            let after = refuse(&request, &refusal, draft, out, false).await;
+            let after = refuse(&request, &refusal, draft, false).await;
             draft.finish(&request, None);
             after
         }
@@ -180,7 +184,6 @@ async fn transaction(
             let limited = client.registered.count_request(limits, request.unix_time);
             let mut work = ResponseWork {
                 head: response,
-                out,
                 input,
             };
             let texts = absolute::Scratch { uri, domain };
@@ -189,15 +192,13 @@ async fn transaction(
                 Err(limited) => {
                     let refusal = Refusal::from(limited);
                     draft.fail(refusal.error, refusal.detail.clone());
-                    let after = refuse(&request, &refusal, draft, work.out, true).await;
+                    let after = refuse(&request, &refusal, draft, true).await;
                     draft.finish(&request, None);
                     after
                 }
             }
         }
-    };
-    shard.buffers.give_back(data);
-    after
+    }
 }
 
 /// CONNECT or a request to forward.
@@ -233,7 +234,7 @@ pub(super) async fn conclude(
         }
         Err(refusal) => {
             draft.fail(refusal.error, refusal.detail.clone());
-            refuse(request, &refusal, draft, work.out, true).await
+            refuse(request, &refusal, draft, true).await
         }
     };
     draft.finish(request, destination);
@@ -245,7 +246,6 @@ pub(super) async fn refuse(
     request: &Request<'_>,
     refusal: &Refusal,
     draft: &mut Draft,
-    out: &mut Vec<u8>,
     is_readable: bool,
 ) -> After {
     let Request {
@@ -263,7 +263,7 @@ pub(super) async fn refuse(
             .rule
             .map(|rule| bundle.rule_name(decision.phase, rule))
     });
-    out.clear();
+    let mut out = shard.buffers.rent();
     Reply {
         refusal,
         transaction: draft.transaction.unwrap_or(TransactionId(0)),
@@ -272,11 +272,10 @@ pub(super) async fn refuse(
         request: is_readable.then_some((head, bytes)),
         close,
     }
-    .encode(out);
+    .encode(&mut out);
     client.socket.arm(snapshot.config.timeouts.body_idle);
-    let (result, mut sent) = client.socket.write_all(std::mem::take(out)).await;
-    sent.clear();
-    *out = sent;
+    let (result, out) = client.socket.write_all(out).await;
+    shard.buffers.give_back(out);
     draft.status = Some(refusal.status);
     match (result, close) {
         (Err(_), _) => After::Close,
@@ -332,19 +331,6 @@ async fn read_head(
 
 fn malformed(error: HeadError) -> Refusal {
     Refusal::malformed(error.status(), error.reason())
-}
-
-/// Takes the storage with the head out of `input`; what follows the head moves to a new buffer.
-fn split_head(shard: &Shard, input: &mut ReadBuffer, head_bytes: usize) -> (Vec<u8>, usize) {
-    let (mut data, start) = input.take();
-    let end = start + head_bytes;
-    if data.len() > end {
-        let mut rest = shard.buffers.rent();
-        rest.extend_from_slice(data.get(end..).unwrap_or_default());
-        *input = ReadBuffer::new(rest);
-        data.truncate(end);
-    }
-    (data, start)
 }
 
 /// RFC 9112 section 9.6: closing with unread input resets the connection, and the reset can

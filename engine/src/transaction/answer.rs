@@ -1,0 +1,283 @@
+//! The response of one request: interim responses, PostRESPONSE, and then the response itself.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use sallyport_wire::http1::{
+    BodyFraming, BodyReader, HeaderName, Parse, ResponseForward, ResponseHead, Version,
+    encode_response,
+};
+
+use super::absolute::may_switch;
+use super::body::{BodyRelay, RelayError};
+use super::destination::Destination;
+use super::record::Draft;
+use super::reply::Refusal;
+use super::request::{Request, response_headers};
+use crate::enforcement::{self, Released};
+use crate::io::buffers::ReadBuffer;
+use crate::io::socket::Socket;
+
+/// Most interim responses before a final one.
+const INTERIM_RESPONSES_MAX: usize = 64;
+
+/// Why an attempt on one connection came to nothing.
+pub(super) enum Failure {
+    /// A pooled connection had died before: nothing of the response was there, and the request is
+    /// one that may be sent again (RFC 9110 section 9.2.2).
+    Stale,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// How a request and its response went over one connection.
+pub(super) enum Conversation {
+    Complete {
+        client_keep_alive: bool,
+        upstream_keep_alive: bool,
+    },
+    Broken,
+    Switched,
+}
+
+/// Receiving the response of one request.
+pub(super) struct Answer<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) destination: &'a Destination<'a>,
+    pub(super) upstream: &'a Socket,
+    /// When the request had been sent whole; `None` until then.
+    pub(super) sent: &'a Cell<Option<Instant>>,
+}
+
+impl Answer<'_> {
+    pub(super) async fn receive(
+        &self,
+        draft: &mut Draft,
+        head: &mut ResponseHead,
+        input: &mut ReadBuffer,
+    ) -> Result<Conversation, Failure> {
+        for _ in 0..INTERIM_RESPONSES_MAX {
+            let head_bytes = self.read_head(head, input).await?;
+            if draft.t_first_byte.is_none() {
+                draft.t_first_byte = Some(
+                    self.sent
+                        .get()
+                        .map_or_else(Default::default, |sent| sent.elapsed()),
+                );
+            }
+            if head.status >= 200 || head.status == 101 {
+                return self.finish(draft, head, head_bytes, input).await;
+            }
+            self.forward_interim(head, input).await?;
+            input.consume(head_bytes);
+        }
+        Err(Refusal::protocol("too many interim responses").into())
+    }
+
+    async fn read_head(
+        &self,
+        head: &mut ResponseHead,
+        input: &mut ReadBuffer,
+    ) -> Result<usize, Failure> {
+        let request = self.request;
+        let limits = &request.snapshot.head_limits;
+        loop {
+            if !input.is_empty() {
+                match head.parse(input.unread(), limits, request.head.method_kind) {
+                    Ok(Parse::Complete { head_bytes }) => return Ok(head_bytes),
+                    Ok(Parse::Incomplete) => {}
+                    Err(error) => return Err(Refusal::protocol(error.reason()).into()),
+                }
+            }
+            if input.is_empty() {
+                // No buffer is held while the origin thinks.
+                let _ = self.upstream.readable().await;
+            }
+            let most = limits.head_bytes_max + 1;
+            match input
+                .fill(self.upstream, &request.shard.buffers, most)
+                .await
+            {
+                Ok(0) | Err(_) if self.upstream.expired() => {
+                    let slow = "the origin did not answer in time";
+                    return Err(Refusal::new(504, "http_response_timeout", slow).into());
+                }
+                Ok(0) | Err(_) if input.is_empty() => return Err(Failure::Stale),
+                Ok(0) | Err(_) => {
+                    let cut = "the origin closed the connection within a response head";
+                    return Err(Refusal::terminated(cut).into());
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// RFC 9110 section 15.2: forwarded as they come, but not to HTTP/1.0 clients.
+    async fn forward_interim(
+        &self,
+        head: &ResponseHead,
+        input: &ReadBuffer,
+    ) -> Result<(), Failure> {
+        if self.request.head.version == Version::Http10 {
+            return Ok(());
+        }
+        let pool = &self.request.shard.buffers;
+        let mut out = pool.rent();
+        self.encode(head, input.unread(), BodyFraming::None, false, &mut out);
+        let client = &self.request.client.socket;
+        client.arm(self.request.snapshot.config.timeouts.body_idle);
+        let (result, out) = client.write_all(out).await;
+        pool.give_back(out);
+        client.disarm();
+        result.map_err(|_| Refusal::terminated("the client closed the connection").into())
+    }
+
+    /// PostRESPONSE, and then the response itself.
+    async fn finish(
+        &self,
+        draft: &mut Draft,
+        head: &ResponseHead,
+        head_bytes: usize,
+        input: &mut ReadBuffer,
+    ) -> Result<Conversation, Failure> {
+        let request = self.request;
+        let is_switch = head.status == 101;
+        if is_switch && (!may_switch(request) || head.upgrade.is_none()) {
+            return Err(Refusal::protocol("the origin switched protocols unasked").into());
+        }
+        let released = self.post_response(draft, head, input.unread())?;
+        draft.status = Some(head.status);
+        let client_keep_alive =
+            request.head.keep_alive && self.sent.get().is_some() && !request.shard.is_draining();
+        let framing = client_framing(head.framing, request.head.version);
+        let client_keep_alive = client_keep_alive && framing != BodyFraming::UntilClose;
+        let mut out = request.shard.buffers.rent();
+        self.encode(
+            head,
+            input.unread(),
+            framing,
+            !client_keep_alive && !is_switch,
+            &mut out,
+        );
+        input.consume(head_bytes);
+        let relayed = self
+            .relay(head.framing, framing, released, &mut out, input)
+            .await;
+        request.shard.buffers.give_back(out);
+        match relayed {
+            Ok(()) if is_switch => Ok(Conversation::Switched),
+            Ok(()) => Ok(Conversation::Complete {
+                client_keep_alive,
+                upstream_keep_alive: head.keep_alive
+                    && self.sent.get().is_some()
+                    && head.framing != BodyFraming::UntilClose,
+            }),
+            Err(error) => {
+                note_broken(draft, error);
+                Ok(Conversation::Broken)
+            }
+        }
+    }
+
+    fn post_response(
+        &self,
+        draft: &mut Draft,
+        head: &ResponseHead,
+        bytes: &[u8],
+    ) -> Result<Released, Refusal> {
+        let request = self.request;
+        draft.content_type.clear();
+        if let Some(content_type) = head.first(HeaderName::ContentType) {
+            draft.content_type.extend_from_slice(content_type.of(bytes));
+        }
+        let (headers, answered) = (request.headers(), response_headers(head, bytes));
+        let facts = request.post_response_facts(self.destination, &headers, draft, head, &answered);
+        let rules = &request.snapshot.rules;
+        let released = enforcement::post_response(rules, &facts, &mut draft.trail);
+        request.write_alerts(draft, Some(self.destination));
+        Ok(released?)
+    }
+
+    fn encode(
+        &self,
+        head: &ResponseHead,
+        bytes: &[u8],
+        framing: BodyFraming,
+        close: bool,
+        out: &mut Vec<u8>,
+    ) {
+        let snapshot = self.request.snapshot;
+        let forward = ResponseForward {
+            head,
+            buf: bytes,
+            via: snapshot.config.headers.via.as_bytes(),
+            framing,
+            close,
+            client_version: self.request.head.version,
+            upgrade: head.status == 101,
+            edits: &snapshot.response_edits,
+        };
+        encode_response(out, &forward);
+    }
+
+    /// Only a released response is written to the client.
+    async fn relay(
+        &self,
+        from: BodyFraming,
+        to: BodyFraming,
+        _released: Released,
+        out: &mut Vec<u8>,
+        input: &mut ReadBuffer,
+    ) -> Result<(), RelayError> {
+        let request = self.request;
+        let relay = BodyRelay {
+            from: self.upstream,
+            to: &request.client.socket,
+            pool: &request.shard.buffers,
+            idle: request.snapshot.config.timeouts.body_idle,
+            framing: to,
+            stop: None,
+        };
+        let mut reader = BodyReader::new(from, &request.snapshot.chunk_limits);
+        relay.run(input, &mut reader, out).await
+    }
+}
+
+/// How the client gets a body that is framed like this: what ends with the connection is chunked
+/// for HTTP/1.1, what is chunked ends with the connection for HTTP/1.0.
+fn client_framing(framing: BodyFraming, version: Version) -> BodyFraming {
+    match (framing, version) {
+        (BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
+        (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
+        (framing, _) => framing,
+    }
+}
+
+fn note_broken(draft: &mut Draft, error: RelayError) {
+    match error {
+        RelayError::Read | RelayError::Stopped => {
+            draft.fail(
+                "connection_terminated",
+                "the origin closed the connection within the body",
+            );
+        }
+        RelayError::ReadTimeout => {
+            draft.fail(
+                "connection_read_timeout",
+                "the origin stalled within the body",
+            );
+        }
+        RelayError::Malformed(error) => draft.fail("http_protocol_error", error.to_string()),
+        RelayError::Write => {
+            draft.fail(
+                "connection_terminated",
+                "the client closed the connection within the body",
+            );
+        }
+    }
+}

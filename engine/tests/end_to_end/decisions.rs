@@ -211,26 +211,23 @@ fn plain_tunnels() {
         let (method, host, path) = case.request;
         let authority = format!("{host}:{}", origin.port());
         let mut client = proxy.connection();
-        let response = match client.connect(&authority) {
+        if let Err(refusal) = client.connect(&authority) {
             // Decided before anything in the tunnel was seen.
-            Err(refusal) => refusal,
-            Ok(()) => {
-                client.send(format!(
-                    "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Length: 0\r\n\r\n"
-                ));
-                let response = client.response();
-                drop(client);
-                // The line of the tunnel follows that of the request in it.
-                let line = proxy.log.transactions(2).remove(1);
-                let names = case.names_of(|phase| phase == "PreDNS");
-                let expected = json!({ "method": "CONNECT", "status": 200, "alerts": names });
-                assert_fields(&line, &expected);
-                // PreDNS judged the tunnel; the request in it is judged by the other two phases.
-                check(case, &proxy, &origin, &response, |phase| phase != "PreDNS");
-                continue;
-            }
-        };
-        check(case, &proxy, &origin, &response, |_| true);
+            check(case, &proxy, &origin, &refusal, |_| true);
+            continue;
+        }
+        client.send(format!(
+            "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Length: 0\r\n\r\n"
+        ));
+        let response = client.response();
+        drop(client);
+        // The line of the tunnel follows that of the request in it.
+        let line = proxy.log.transactions(2).remove(1);
+        let names = case.names_of(|phase| phase == "PreDNS");
+        let expected = json!({ "method": "CONNECT", "status": 200, "alerts": names });
+        assert_fields(&line, &expected);
+        // PreDNS judged the tunnel; the request in it is judged by the other two phases.
+        check(case, &proxy, &origin, &response, |phase| phase != "PreDNS");
     }
 }
 

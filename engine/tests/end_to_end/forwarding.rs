@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::common::access_log::assert_fields;
 use crate::common::proxy::Setup;
-use crate::common::{ALLOW_ALL, Origin, Proxy, ScriptedOrigin};
+use crate::common::{ALLOW_ALL, Connection, Origin, Proxy, ScriptedOrigin};
 
 #[test]
 fn a_connection_serves_one_request_after_another() {
@@ -216,6 +216,51 @@ fn pipelined_requests_are_answered_in_order() {
     assert_eq!(logged, paths);
 }
 
+/// Thousands of requests from a client that does not read: its answers wait, memory does not grow.
+#[test]
+fn a_flood_of_pipelined_requests_is_answered_at_the_pace_of_its_reader() {
+    const REQUESTS: usize = 4000;
+    let (proxy, origin) = (Proxy::open(), Origin::start());
+    let url = origin.url("/bytes/3000");
+    let request = format!("GET {url} HTTP/1.1\r\nHost: {}\r\n\r\n", origin.address);
+    let mut client = proxy.connection();
+    let mut writer = Connection::over(client.stream.try_clone().unwrap());
+    let flood = request.repeat(REQUESTS);
+    std::thread::scope(|scope| {
+        scope.spawn(|| writer.send(flood));
+        for _ in 0..REQUESTS {
+            let response = client.response();
+            assert_eq!((response.status, response.body.len()), (200, 3000));
+        }
+    });
+    assert_eq!(origin.count(), (1, REQUESTS as u64));
+    proxy.log.transactions(REQUESTS);
+}
+
+/// The target goes on as it was written; only the rules see its normal form.
+#[test]
+fn targets_are_not_rewritten() {
+    let proxy = Proxy::open();
+    let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let cases = [
+        ("/a/%62/../c?x=%2F&y", "/a/%62/../c?x=%2F&y"),
+        ("//double//slash", "//double//slash"),
+        ("/;p=1,2/%e4?", "/;p=1,2/%e4?"),
+        ("?only=query", "/?only=query"),
+        ("", "/"),
+    ];
+    let mut client = proxy.connection();
+    for (index, (written, sent)) in cases.into_iter().enumerate() {
+        let (authority, url) = (origin.address, origin.url(written));
+        client.send(format!("GET {url} HTTP/1.1\r\nHost: {authority}\r\n\r\n"));
+        assert_eq!(client.response().status, 200, "{written}");
+        assert_eq!(
+            origin.requests(index + 1)[index].line,
+            format!("GET {sent} HTTP/1.1")
+        );
+    }
+}
+
 /// RFC 9110 section 15.2: interim responses go on to those who understand them.
 #[test]
 fn interim_responses_are_forwarded() {
@@ -394,7 +439,7 @@ fn large_bodies_flow_with_bounded_memory() {
     let (proxy, origin) = (Proxy::open(), Origin::start());
     let mut client = proxy.connection();
     let direct = {
-        let mut direct = crate::common::Connection::open(origin.address);
+        let mut direct = Connection::open(origin.address);
         direct.send(format!(
             "GET /bytes/{BYTES} HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n"
         ));

@@ -360,6 +360,57 @@ fn a_second_process_on_the_same_port_is_refused() {
     assert_eq!(output.status.code(), Some(1), "{said}");
 }
 
+/// A process that was killed leaves nothing behind that keeps the next one from its port.
+#[test]
+fn it_starts_again_after_a_kill_under_load() {
+    let mut proxy = Proxy::open();
+    let origin = Origin::start();
+    let address = proxy.address;
+    let mut clients: Vec<_> = (0..5).map(|_| proxy.connection()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get(&origin.url("/")).status, 200);
+    }
+    let before = proxy.log.transactions(5);
+    proxy.signal(Signal::SIGKILL);
+    proxy.process.wait_end();
+    let Proxy { setup, .. } = proxy;
+    let proxy = setup.listener(address).start(ALLOW_ALL);
+    assert_eq!(proxy.address, address);
+    assert_eq!(proxy.connection().get(&origin.url("/")).status, 200);
+    let lines = proxy.log.transactions(6);
+    assert_ne!(lines[5]["txn"], before[0]["txn"], "ids do not start again");
+}
+
+/// Out of descriptors: some are told so, nobody hangs, and afterwards all is well.
+#[test]
+fn it_survives_the_end_of_descriptors() {
+    let setup = Setup::new();
+    ALLOW_ALL.compile(&setup.path("rules.spb"));
+    let mut command = Command::new("/bin/sh");
+    command.args([
+        "-c",
+        "ulimit -n 48 && exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_sallyport"),
+    ]);
+    let mut proxy = setup.start_with(&mut command);
+    let origin = Origin::start();
+    let mut clients: Vec<_> = (0..60).map(|_| proxy.connection()).collect();
+    proxy.wait_message("the warning", |level, text| {
+        level == "WARN" && text.contains("cannot accept connections")
+    });
+    // The first ones were accepted; what each gets is a whole answer.
+    for client in clients.iter_mut().take(5) {
+        let response = client.get(&origin.url("/"));
+        assert!(matches!(response.status, 200 | 503), "{response:?}");
+    }
+    drop(clients);
+    wait_for("service as before", || {
+        let mut client = proxy.connection();
+        (client.get(&origin.url("/")).status == 200).then_some(())
+    });
+    assert!(proxy.process.is_running());
+}
+
 /// Takes `io_uring_setup` away (EPERM, as container profiles do) and becomes the command.
 const WITHOUT_IO_URING: &str = r#"
 import ctypes, os, platform, struct, sys

@@ -171,6 +171,84 @@ fn a_client_hello_may_come_in_pieces() {
     assert_eq!(origin.connections(), 0);
 }
 
+/// RFC 8446 section 5.1: a handshake message may be cut over records; the name is seen anyway.
+#[test]
+fn a_client_hello_may_be_cut_over_records() {
+    let proxy = start(RULES, &[]);
+    let origin = ScriptedOrigin::silent();
+    let hello = client_hello("b.test");
+    let (header, message) = hello.split_at(5);
+    let records: Vec<u8> = message
+        .chunks(40)
+        .flat_map(|part| {
+            let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+            [&header[..3], &length, part].concat()
+        })
+        .collect();
+    let mut client = proxy.connection();
+    client
+        .connect(&format!("b.test:{}", origin.port()))
+        .unwrap();
+    client.send(records);
+    assert_eq!(client.rest().0, ACCESS_DENIED);
+    drop(client);
+    assert_fields(
+        &proxy.log.transaction(),
+        &json!({ "sni": "b.test", "rule": "bad-sni" }),
+    );
+    assert_eq!(origin.connections(), 0);
+}
+
+/// A hello without a name (a client that was given an address) has no SNI: no rule on it holds.
+#[test]
+fn a_client_hello_may_have_no_name() {
+    let proxy = start(RULES, &[]);
+    let origin = ScriptedOrigin::start(|mut accepted, _| {
+        accepted.connection.bytes(5);
+        accepted.send("got it");
+        accepted.connection.finish();
+        accepted.connection.rest();
+    });
+    let mut client = proxy.connection();
+    client.connect(&origin.address.to_string()).unwrap();
+    client.send(client_hello("127.0.0.1")).finish();
+    assert_eq!(client.rest().0, b"got it");
+    drop(client);
+    let expected = json!({ "sni": null, "tls_mode": "passthrough", "alerts": ["watch-tls"] });
+    assert_fields(&proxy.log.transaction(), &expected);
+}
+
+/// What begins like TLS but is none opens nothing.
+#[test]
+fn malformed_client_hellos_end_their_tunnel() {
+    let origin = ScriptedOrigin::silent();
+    let mut broken = client_hello("a.test");
+    // The length of the handshake message: more than the records can hold.
+    broken[6..9].copy_from_slice(&[0xff; 3]);
+    let mut lying = client_hello("a.test");
+    // The length of the session id: beyond the message.
+    lying[43] = 0xff;
+    for bytes in [broken, lying] {
+        let proxy = start(
+            RULES,
+            &[
+                ("tunnel.sniff_timeout", "\"200ms\""),
+                ("tunnel.unknown_protocol", "\"allow\""),
+            ],
+        );
+        let mut client = proxy.connection();
+        client
+            .connect(&format!("b.test:{}", origin.port()))
+            .unwrap();
+        client.send_in_vain(bytes);
+        client.rest();
+        drop(client);
+        assert!(proxy.log.transaction()["error"].is_string());
+    }
+    assert!(origin.requests(0).is_empty());
+    assert_eq!(origin.connections(), 0);
+}
+
 /// SNI that is not the host of the CONNECT.
 #[test]
 fn fronting_by_sni() {

@@ -142,9 +142,9 @@ pub const BUFFER_BYTES_MAX: usize = 16 * 1024 * MIB;
 // ---- pool and dialing ----
 
 /// Idle upstream connections to one destination on one shard.
-pub const POOL_IDLE_PER_DESTINATION_DEFAULT: usize = 128;
-/// Idle upstream connections of one shard; about 2 KiB each, so 4 MiB a shard at worst.
-pub const POOL_IDLE_TOTAL_DEFAULT: usize = 2_048;
+pub const POOL_IDLE_PER_DESTINATION_DEFAULT: usize = 1_024;
+/// Idle upstream connections of one shard; about 2 KiB each, so 8 MiB a shard at worst.
+pub const POOL_IDLE_TOTAL_DEFAULT: usize = 4_096;
 /// Largest value of either pool limit.
 pub const POOL_IDLE_MAX: usize = 1_000_000;
 /// Time that an upstream connection may idle in the pool.

@@ -45,8 +45,6 @@ pub(crate) struct Shard {
     workspaces: RefCell<Vec<Box<Workspace>>>,
     draining: Cell<bool>,
     next_id: Cell<u64>,
-    /// Requests that are being served.
-    in_flight: Cell<usize>,
 }
 
 /// Workspaces kept for reuse; a shard with more transactions at once allocates.
@@ -88,12 +86,10 @@ impl Shard {
     }
 
     pub(crate) fn rent_workspace(&self) -> Box<Workspace> {
-        self.in_flight.set(self.in_flight.get() + 1);
         self.workspaces.borrow_mut().pop().unwrap_or_default()
     }
 
     pub(crate) fn give_back_workspace(&self, mut workspace: Box<Workspace>) {
-        self.in_flight.set(self.in_flight.get() - 1);
         let mut kept = self.workspaces.borrow_mut();
         if kept.len() < WORKSPACES_KEPT {
             workspace.clear();

@@ -108,7 +108,6 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         workspaces: RefCell::default(),
         draining: Cell::new(false),
         next_id: Cell::new(first_id()?),
-        in_flight: Cell::new(0),
     });
     let listeners = Listeners::start(&shard, plan.listeners)?;
     control::run(shard, listeners, plan.messages).await;

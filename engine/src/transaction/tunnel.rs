@@ -49,8 +49,7 @@ pub(super) async fn serve(
     };
     let outcome = match content {
         Content::Http => {
-            inner_requests(request, authority, destination, opened, work).await;
-            return After::Close;
+            return inner_requests(request, authority, destination, opened, work).await;
         }
         Content::Tls(hello) => pass_tls(request, destination, opened, *hello, draft, work).await,
         Content::Other => pass_other(request, destination, opened, draft, work).await,
@@ -299,7 +298,7 @@ async fn inner_requests(
     destination: &Destination<'_>,
     opened: Opened,
     work: &mut ResponseWork<'_>,
-) {
+) -> After {
     let Opened {
         guarded,
         dialed,
@@ -324,7 +323,7 @@ async fn inner_requests(
         guarded: &guarded,
         fronting: request.snapshot.config.tunnel.fronting,
     };
-    requests(request.shard, request.client, work.input, Some(&scope)).await;
+    requests(request.shard, request.client, work.input, Some(&scope)).await
 }
 
 /// The newest version that a client offers, as in `request:TlsVersion`.

@@ -107,7 +107,7 @@ pub struct ExplainArgs {
     /// The authenticated user
     #[arg(long, value_name = "NAME")]
     pub principal: Option<String>,
-    /// The time: ISO 8601 with an offset, a day, or seconds since 1970
+    /// The time, instead of now: ISO 8601 with an offset, a day, or seconds since 1970
     #[arg(long)]
     pub time: Option<String>,
     /// The address that the name resolves to

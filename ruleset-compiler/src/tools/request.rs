@@ -16,7 +16,7 @@ type HeaderLines = Vec<(Vec<u8>, Vec<u8>)>;
 #[derive(Debug)]
 pub struct Request {
     identity: Identity,
-    time: Option<i64>,
+    time: i64,
     scheme: Scheme,
     is_intercepted: bool,
     host: Host,
@@ -87,7 +87,10 @@ impl Request {
                 account: args.account.clone(),
                 principal: args.principal.clone(),
             },
-            time: args.time.as_deref().map(time).transpose()?,
+            time: match args.time.as_deref() {
+                Some(text) => time(text)?,
+                None => jiff::Timestamp::now().as_second(),
+            },
             scheme: url.scheme,
             is_intercepted: args.intercept,
             host: url.host,
@@ -139,7 +142,7 @@ impl Request {
             source_vpc: given(vpc.as_deref().map(str::as_bytes)),
             source_account: given(account.as_deref().map(str::as_bytes)),
             principal: given(principal.as_deref().map(str::as_bytes)),
-            time: given(self.time),
+            time: Fact::Known(self.time),
             protocol: Fact::Known(self.protocol(phase)),
             destination_domain: match &self.host {
                 Host::Domain(domain) => Fact::Known(domain),

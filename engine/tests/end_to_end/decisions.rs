@@ -338,6 +338,30 @@ fn assert_alerts(case: &Case, proxy: &Proxy, line: &Value, own_phases: impl Fn(&
     }
 }
 
+/// The answer to an upload that nobody wants arrives, though the client is still sending.
+#[test]
+fn denied_uploads_are_answered_not_reset() {
+    let (proxy, origin) = (start(RULES), origin());
+    let authority = format!("good.test:{}", origin.port());
+    let head = |expect: &str| {
+        format!(
+            "DELETE http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n{expect}Content-Length: 4000000\r\n\r\n"
+        )
+    };
+    let mut client = proxy.connection();
+    client.send(head(""));
+    client.send_in_vain(vec![b'x'; 4_000_000]);
+    let response = client.response();
+    response.assert_refusal(403, "http_request_denied");
+    assert!(response.says_close());
+    // Who asks first is told at once, and not to go on.
+    let mut client = proxy.connection();
+    client.send(head("Expect: 100-continue\r\n"));
+    client.response().assert_refusal(403, "http_request_denied");
+    client.assert_closed();
+    assert_eq!(origin.connections(), 0);
+}
+
 #[test]
 fn defaults_decide_where_no_rule_does() {
     let phases = ["pre_dns", "pre_request", "post_response"];

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::common::access_log::assert_fields;
 use crate::common::proxy::Setup;
-use crate::common::{ALLOW_ALL, Connection, Proxy, ScriptedOrigin};
+use crate::common::{ALLOW_ALL, Connection, Proxy, Rules, ScriptedOrigin};
 
 /// Hosts that would lead inside: an address is prohibited, what only looks like one is refused.
 const HOSTS: &[(&str, &[u16])] = &[
@@ -103,6 +103,50 @@ fn further_networks_can_be_closed() {
     client
         .get(&format!("http://closed.test:{}/", origin.port()))
         .assert_refusal(403, "destination_ip_prohibited");
+    assert_eq!(origin.connections(), 0);
+}
+
+/// A name with several addresses: what the guard or a rule refuses is not dialed, whatever the order.
+#[test]
+fn of_several_addresses_only_those_that_pass_are_dialed() {
+    // Listens on the refused address only; on the other one nobody does.
+    let origin = ScriptedOrigin::silent_on("127.66.0.1:0");
+    let rule = r#"
+[[group]]
+priority = 1
+name = "addresses"
+[[group.pre_request]]
+name = "no-66"
+action = "deny"
+when."request:DestinationIp" = { IpAddress = "127.66.0.0/16" }
+"#;
+    let orders = [
+        "[\"127.66.0.1\", \"127.0.0.1\"]",
+        "[\"127.0.0.1\", \"127.66.0.1\"]",
+    ];
+    for order in orders {
+        for (rules, deny) in [(rule, "[]"), ("", "[\"127.66.0.0/16\"]")] {
+            let proxy = Setup::new()
+                .key("hosts.\"two.test\"", order)
+                .key("guard.deny", deny)
+                .start(Rules(rules));
+            let authority = format!("two.test:{}", origin.port());
+            let mut client = proxy.connection();
+            client
+                .get(&format!("http://{authority}/"))
+                .assert_refusal(502, "connection_refused");
+            let line = proxy.log.transaction();
+            let detail = line["detail"].as_str().unwrap();
+            assert!(detail.contains("127.0.0.1:"), "{line}");
+            match client.connect(&authority) {
+                Err(refusal) => refusal.assert_refusal(502, "connection_refused"),
+                Ok(()) => {
+                    client.send(format!("GET / HTTP/1.1\r\nHost: {authority}\r\n\r\n"));
+                    client.response().assert_refusal(502, "connection_refused");
+                }
+            }
+        }
+    }
     assert_eq!(origin.connections(), 0);
 }
 

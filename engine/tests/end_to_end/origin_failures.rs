@@ -12,20 +12,21 @@ use crate::common::connection::End;
 use crate::common::proxy::Setup;
 use crate::common::{ALLOW_ALL, Origin, Proxy, ScriptedOrigin};
 
-/// A port where nobody listens.
-fn closed_port() -> u16 {
-    // Taken from the kernel and given back; nobody else asks for it by number.
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// An address that is taken, so that nobody else can listen there, but does not listen itself.
+fn taken_address() -> (socket2::Socket, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
 }
 
 #[test]
 fn refused_connections() {
     let proxy = Proxy::open();
-    let authority = format!("127.0.0.1:{}", closed_port());
+    let (_taken, address) = taken_address();
+    let authority = address.to_string();
     let mut client = proxy.connection();
     let response = client.get(&format!("http://{authority}/"));
     response.assert_refusal(502, "connection_refused");

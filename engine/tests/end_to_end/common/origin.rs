@@ -147,7 +147,14 @@ impl Notebook {
 impl ScriptedOrigin {
     /// Runs `script` for each connection, each in a thread of its own.
     pub(crate) fn start(script: impl Fn(Accepted, &Notebook) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_on("127.0.0.1:0", script)
+    }
+
+    fn start_on(
+        listen: &str,
+        script: impl Fn(Accepted, &Notebook) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(listen).unwrap();
         let address = listener.local_addr().unwrap();
         let (accepted, requests) = (Arc::<Mutex<Vec<_>>>::default(), Arc::default());
         let (counter, notebook) = (Arc::clone(&accepted), Notebook(Arc::clone(&requests)));
@@ -195,7 +202,11 @@ impl ScriptedOrigin {
 
     /// Answers nothing: for tests in which nothing may arrive.
     pub(crate) fn silent() -> Self {
-        Self::start(|mut accepted, _| drop(accepted.connection.rest()))
+        Self::silent_on("127.0.0.1:0")
+    }
+
+    pub(crate) fn silent_on(listen: &str) -> Self {
+        Self::start_on(listen, |mut accepted, _| drop(accepted.connection.rest()))
     }
 
     pub(crate) fn port(&self) -> u16 {

@@ -2,12 +2,20 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
 /// Connections that the kernel holds until a shard accepts them, per socket.
 const BACKLOG: i32 = 4096;
+
+/// How long a start waits for an address that is in use. The kernel takes the rings of a killed
+/// process apart after the process is gone, and until then its sockets still listen: a service
+/// manager that restarts it at once must not fail on that.
+const IN_USE_PATIENCE: Duration = Duration::from_secs(2);
+const IN_USE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a listener could not be set up.
 #[derive(Debug, Error)]
@@ -23,7 +31,23 @@ pub(crate) enum BindError {
 }
 
 /// Binds `shards` sockets to `address` and returns them with the address, port filled in.
+///
+/// # Errors
+/// [`BindError::InUse`] if another process still listens there after two seconds.
 pub(crate) fn bind(
+    address: SocketAddr,
+    shards: usize,
+) -> Result<(SocketAddr, Vec<TcpListener>), BindError> {
+    let end = Instant::now() + IN_USE_PATIENCE;
+    loop {
+        match bind_now(address, shards) {
+            Err(BindError::InUse { .. }) if Instant::now() < end => thread::sleep(IN_USE_PAUSE),
+            outcome => return outcome,
+        }
+    }
+}
+
+fn bind_now(
     address: SocketAddr,
     shards: usize,
 ) -> Result<(SocketAddr, Vec<TcpListener>), BindError> {
@@ -75,5 +99,16 @@ mod tests {
         assert_eq!(sockets.len(), 3);
         assert_ne!(address.port(), 0);
         assert!(matches!(bind(address, 1), Err(BindError::InUse { .. })));
+    }
+
+    #[test]
+    fn an_address_that_is_about_to_be_free_is_waited_for() {
+        let (address, sockets) = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+        let closer = thread::spawn(move || {
+            thread::sleep(IN_USE_PAUSE * 3);
+            drop(sockets);
+        });
+        assert!(bind(address, 1).is_ok());
+        closer.join().unwrap();
     }
 }

@@ -123,7 +123,6 @@ async fn open(
         Early::Open => None,
         Early::Allowed(dialable) => {
             let upstream = connect(request, &dialable, draft).await?;
-            draft.dst_ip = Some(upstream.address.ip());
             Some((dialable, upstream))
         }
     };

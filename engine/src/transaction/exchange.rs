@@ -102,7 +102,10 @@ pub(super) async fn connect(
     let started = Instant::now();
     let dialed = dial(dialable, request.snapshot.dial_limits).await;
     draft.t_connect = Some(started.elapsed());
-    let (stream, address) = dialed?;
+    let (stream, address) = dialed.inspect_err(|error| {
+        draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);
+    })?;
+    draft.dst_ip = Some(address.ip());
     let socket = Socket::new(stream, &request.shard.wheel);
     Ok(UpstreamConnection {
         socket,

@@ -96,5 +96,7 @@ fn permit(
     let facts = request.pre_request_facts(destination, &headers);
     let permitted = guarded.pre_request(&request.snapshot.rules, &facts, &mut draft.trail);
     request.write_alerts(draft, Some(destination));
-    Ok(permitted?)
+    let (dialable, permitted) = permitted?;
+    draft.dst_ip = dialable.addresses().first().copied();
+    Ok((dialable, permitted))
 }

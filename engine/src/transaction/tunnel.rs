@@ -229,7 +229,6 @@ async fn settle(
     request.write_alerts(draft, Some(destination));
     let (dialable, permitted) = permitted?;
     let upstream = connect(request, &dialable, draft).await?;
-    draft.dst_ip = Some(upstream.address.ip());
     Ok((upstream, permitted))
 }
 

@@ -42,6 +42,17 @@ pub(crate) enum DialError {
 }
 
 impl DialError {
+    /// The address that was tried, unless the fault is on this side.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Refused(address)
+            | Self::Unroutable(address)
+            | Self::TimedOut(address)
+            | Self::Failed { address, .. } => Some(*address),
+            Self::Exhausted(_) => None,
+        }
+    }
+
     fn new(address: SocketAddr, source: io::Error) -> Self {
         use nix::libc::{
             EADDRNOTAVAIL, EHOSTUNREACH, EMFILE, ENETUNREACH, ENFILE, ENOBUFS, ENOMEM,

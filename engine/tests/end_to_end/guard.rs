@@ -138,6 +138,7 @@ when."request:DestinationIp" = { IpAddress = "127.66.0.0/16" }
             let line = proxy.log.transaction();
             let detail = line["detail"].as_str().unwrap();
             assert!(detail.contains("127.0.0.1:"), "{line}");
+            assert_eq!(line["dst_ip"], "127.0.0.1", "{line}");
             match client.connect(&authority) {
                 Err(refusal) => refusal.assert_refusal(502, "connection_refused"),
                 Ok(()) => {

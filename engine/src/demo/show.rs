@@ -1,12 +1,15 @@
 //! The demo from its first line to its last.
 
+use nix::sys::signal::{SigSet, Signal};
+
 use super::programs::Programs;
 use super::world::World;
-use super::{DemoError, report, tour};
+use super::{DemoError, doing, report, tour};
 
 /// Runs the demo; stays up afterwards unless `once`.
 pub(crate) fn run(once: bool) -> Result<(), DemoError> {
     let programs = Programs::locate()?;
+    let signals = blocked_signals()?;
     report::heading("1. The ruleset that ships with the project, compiled");
     let world = World::build(&programs)?;
     report::heading("2. An origin and the proxy, on loopback");
@@ -27,6 +30,23 @@ pub(crate) fn run(once: bool) -> Result<(), DemoError> {
     }
     report::heading("5. Your turn (Ctrl-C ends)");
     report::curl_lines(&world);
-    world.wait();
+    world.wait(&signals);
     Ok(())
+}
+
+/// Taken when the demo waits, so that its folder is removed whatever ends it. Before any thread
+/// starts: they inherit the block (the children do not). Until then Ctrl-C still ends the children,
+/// and so the demo.
+fn blocked_signals() -> Result<SigSet, DemoError> {
+    let signals = [
+        Signal::SIGCHLD,
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGTERM,
+    ];
+    let signals: SigSet = signals.into_iter().collect();
+    signals
+        .thread_block()
+        .map_err(|errno| doing("blocking signals")(errno.into()))?;
+    Ok(signals)
 }

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, Signal};
 use tempfile::TempDir;
 
 use super::programs::Programs;
@@ -158,9 +159,11 @@ impl World {
         }
     }
 
-    /// Stays up until the proxy ends, which Ctrl-C tells it to.
-    pub(super) fn wait(mut self) {
-        let _ = self.proxy_process.0.wait();
+    /// Stays up until a signal says to end, or the proxy ends by itself. `signals` are blocked.
+    pub(super) fn wait(mut self, signals: &SigSet) {
+        while matches!(signals.wait(), Ok(Signal::SIGCHLD))
+            && matches!(self.proxy_process.0.try_wait(), Ok(None))
+        {}
     }
 }
 

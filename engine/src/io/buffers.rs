@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 
-use super::socket::Socket;
+use super::transport::Transport;
 
 /// Capacity of a rented buffer in bytes: a request head and a small body fit.
 pub(crate) const BUFFER_BYTES: usize = 16 * 1024;
@@ -132,7 +132,7 @@ impl ReadBuffer {
     /// The caller must have consumed something once the unread bytes fill `bytes_max`.
     pub(crate) async fn fill(
         &mut self,
-        socket: &Socket,
+        transport: &Transport,
         pool: &BufferPool,
         bytes_max: usize,
     ) -> io::Result<usize> {
@@ -144,7 +144,7 @@ impl ReadBuffer {
             self.make_room(bytes_max);
         }
         let filled = self.data.len();
-        let (result, data) = socket
+        let (result, data) = transport
             .read_after(std::mem::take(&mut self.data), filled)
             .await;
         self.data = data;

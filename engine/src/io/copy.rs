@@ -2,12 +2,11 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use super::buffers::{BUFFER_BYTES, BufferPool};
 use super::join::join;
-use super::socket::Socket;
+use super::transport::Transport;
 
 /// How long a tunnel may live.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +35,8 @@ pub(crate) enum TunnelEnd {
 /// An end of stream on one side is passed on as such and the other direction goes on (a client may
 /// half-close); an error ends both.
 pub(crate) async fn tunnel(
-    client: &Socket,
-    upstream: &Socket,
+    client: &Transport,
+    upstream: &Transport,
     pool: &BufferPool,
     life: TunnelLife,
 ) -> TunnelEnd {
@@ -56,8 +55,8 @@ pub(crate) async fn tunnel(
                 cause
             });
         }
-        client.shut_down(Shutdown::Both);
-        upstream.shut_down(Shutdown::Both);
+        client.cut();
+        upstream.cut();
     };
     let (client_ended, upstream_ended) = (Cell::new(false), Cell::new(false));
     let up = async {
@@ -85,7 +84,7 @@ pub(crate) async fn tunnel(
 /// Keeps the client's deadline ahead of the tunnel's activity.
 struct Clock<'a> {
     life: TunnelLife,
-    client: &'a Socket,
+    client: &'a Transport,
     dies: Option<Instant>,
 }
 
@@ -113,8 +112,8 @@ enum Failure {
 }
 
 async fn one_way(
-    from: &Socket,
-    to: &Socket,
+    from: &Transport,
+    to: &Transport,
     pool: &BufferPool,
     clock: &Clock<'_>,
 ) -> Result<(), Failure> {
@@ -133,7 +132,7 @@ async fn one_way(
         if bytes == 0 {
             pool.give_back(buffer);
             clock.check()?;
-            to.shut_down(Shutdown::Write);
+            to.finish().await;
             return Ok(());
         }
         bulk = if bulk {

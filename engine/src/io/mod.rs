@@ -5,3 +5,4 @@ pub(crate) mod copy;
 pub(crate) mod deadline;
 pub(crate) mod join;
 pub(crate) mod socket;
+pub(crate) mod transport;

@@ -12,6 +12,7 @@ use monoio::net::{TcpListener, TcpStream};
 use crate::io::deadline::shut_down;
 use crate::io::join::catch_panic;
 use crate::io::socket::Socket;
+use crate::io::transport::Transport;
 use crate::shard::Shard;
 use crate::shard::connections::Limited;
 use crate::transaction::{self, Client, ListenerName};
@@ -88,7 +89,13 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, listener: &List
     let socket = Socket::new(stream, &shard.wheel);
     match registered {
         Ok(registered) => {
-            let client = Client::new(shard, socket, registered, peer, Rc::clone(listener));
+            let client = Client::new(
+                shard,
+                Rc::new(Transport::Plain(socket)),
+                registered,
+                peer,
+                Rc::clone(listener),
+            );
             let shard = Rc::clone(shard);
             monoio::spawn(async move {
                 if let Err(panic) = catch_panic(transaction::serve(client)).await {

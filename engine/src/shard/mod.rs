@@ -32,7 +32,7 @@ use crate::upstream::resolver::Resolver;
 pub(crate) struct Shard {
     pub(crate) index: usize,
     pub(crate) wheel: Rc<Wheel>,
-    pub(crate) buffers: BufferPool,
+    pub(crate) buffers: Rc<BufferPool>,
     pub(crate) pool: RefCell<Pool>,
     pub(crate) connections: Rc<Connections>,
     pub(crate) log: RefCell<ShardLog>,

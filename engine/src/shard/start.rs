@@ -99,7 +99,7 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
     let shard = Rc::new(Shard {
         index: plan.index,
         wheel: Wheel::new(Instant::now()),
-        buffers: BufferPool::new(config.limits.buffer_bytes),
+        buffers: Rc::new(BufferPool::new(config.limits.buffer_bytes)),
         pool: RefCell::new(Pool::new(pool_limits(&config))),
         connections: Rc::new(Connections::default()),
         log: RefCell::new(plan.log),

@@ -16,7 +16,7 @@ use super::reply::Refusal;
 use super::request::{Request, response_headers};
 use crate::enforcement::{self, Released};
 use crate::io::buffers::ReadBuffer;
-use crate::io::socket::Socket;
+use crate::io::transport::Transport;
 
 /// Most interim responses before a final one.
 const INTERIM_RESPONSES_MAX: usize = 64;
@@ -49,7 +49,7 @@ pub(super) enum Conversation {
 pub(super) struct Answer<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) destination: &'a Destination<'a>,
-    pub(super) upstream: &'a Socket,
+    pub(super) upstream: &'a Transport,
     /// When the request had been sent whole; `None` until then.
     pub(super) sent: &'a Cell<Option<Instant>>,
 }
@@ -129,7 +129,7 @@ impl Answer<'_> {
         let pool = &self.request.shard.buffers;
         let mut out = pool.rent();
         self.encode(head, input.unread(), BodyFraming::None, false, &mut out);
-        let client = &self.request.client.socket;
+        let client = &self.request.client.transport;
         client.arm(self.request.snapshot.config.timeouts.body_idle);
         let (result, out) = client.write_all(out).await;
         pool.give_back(out);
@@ -237,7 +237,7 @@ impl Answer<'_> {
         let request = self.request;
         let relay = BodyRelay {
             from: self.upstream,
-            to: &request.client.socket,
+            to: &request.client.transport,
             pool: &request.shard.buffers,
             idle: request.snapshot.config.timeouts.body_idle,
             framing: to,

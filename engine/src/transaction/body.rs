@@ -9,7 +9,7 @@ use std::time::Duration;
 use sallyport_wire::http1::{BodyError, BodyEvent, BodyFraming, BodyReader, write_last_chunk};
 
 use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, ReadBuffer};
-use crate::io::socket::Socket;
+use crate::io::transport::Transport;
 
 /// Why a body was not forwarded whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +45,8 @@ impl StopFlag {
 /// One direction of an exchange.
 #[derive(Debug)]
 pub(crate) struct BodyRelay<'a> {
-    pub(crate) from: &'a Socket,
-    pub(crate) to: &'a Socket,
+    pub(crate) from: &'a Transport,
+    pub(crate) to: &'a Transport,
     pub(crate) pool: &'a BufferPool,
     /// Longest silence on either side.
     pub(crate) idle: Duration,

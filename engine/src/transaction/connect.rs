@@ -43,7 +43,7 @@ pub(super) async fn serve(
             return conclude(request, Some(&destination), Err(refusal), draft, work).await;
         }
     };
-    let client = &request.client.socket;
+    let client = &request.client.transport;
     client.arm(request.snapshot.config.timeouts.body_idle);
     let (result, _) = client.write_all(ESTABLISHED.to_vec()).await;
     client.disarm();

@@ -1,7 +1,7 @@
 //! One request and its response on an upstream connection.
 
 use std::cell::Cell;
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use sallyport_wire::http1::{BodyReader, RequestForward, ResponseHead, encode_request};
@@ -18,6 +18,7 @@ use crate::enforcement::{Dialable, Permitted};
 use crate::io::buffers::ReadBuffer;
 use crate::io::join::join;
 use crate::io::socket::Socket;
+use crate::io::transport::Transport;
 use crate::upstream::dial::dial;
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
 
@@ -85,7 +86,7 @@ fn check_out(
         while let Some(upstream) = pool.check_out(PoolKey { host, address }) {
             // What is readable before a request was sent is an end, or a response that answers
             // nothing: to believe it would answer this request with another one's content.
-            if !upstream.socket.is_readable_now() {
+            if !upstream.transport.is_readable_now() {
                 return Some(upstream);
             }
         }
@@ -108,7 +109,7 @@ pub(super) async fn connect(
     draft.dst_ip = Some(address.ip());
     let socket = Socket::new(stream, &request.shard.wheel);
     Ok(UpstreamConnection {
-        socket,
+        transport: Transport::Plain(socket),
         address,
         reused: false,
     })
@@ -126,22 +127,25 @@ async fn attempt(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Failure> {
-    let counted = (upstream.socket.bytes_out(), upstream.socket.bytes_in());
+    let counted = (
+        upstream.transport.bytes_out(),
+        upstream.transport.bytes_in(),
+    );
     draft.dst_ip = Some(upstream.address.ip());
     draft.upstream_reused = Some(upstream.reused);
     let mut input = ReadBuffer::default();
     let ended = converse(
         request,
         destination,
-        &upstream.socket,
+        &upstream.transport,
         permitted,
         draft,
         work,
         &mut input,
     )
     .await;
-    draft.bytes_up += upstream.socket.bytes_out() - counted.0;
-    draft.bytes_down += upstream.socket.bytes_in() - counted.1;
+    draft.bytes_up += upstream.transport.bytes_out() - counted.0;
+    draft.bytes_down += upstream.transport.bytes_in() - counted.1;
     let ended = match ended {
         Err(Failure::Stale) if !(upstream.reused && is_repeatable(request)) => {
             return Err(
@@ -188,7 +192,7 @@ async fn attempt(
 async fn converse(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    upstream: &Socket,
+    upstream: &Transport,
     permitted: &Permitted,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
@@ -225,13 +229,13 @@ async fn converse(
         if sent.get().is_none() {
             // The origin has answered without wanting the rest.
             stop.stop();
-            upstream.shut_down(Shutdown::Both);
+            upstream.cut();
         }
         received
     };
     let upload = async {
         let relay = BodyRelay {
-            from: &request.client.socket,
+            from: &request.client.transport,
             to: upstream,
             pool,
             idle: config.timeouts.body_idle,
@@ -241,7 +245,7 @@ async fn converse(
         let mut reader = BodyReader::new(request.head.framing, &request.snapshot.chunk_limits);
         let result = relay.run(client_input, &mut reader, &mut out).await;
         pool.give_back(std::mem::take(&mut out));
-        request.client.socket.disarm();
+        request.client.transport.disarm();
         match result {
             Ok(()) => {
                 sent.set(Some(Instant::now()));
@@ -249,7 +253,7 @@ async fn converse(
             }
             // The origin may have answered before it stopped listening.
             Err(RelayError::Write | RelayError::Stopped) => {}
-            Err(_) => upstream.shut_down(Shutdown::Both),
+            Err(_) => upstream.cut(),
         }
         result
     };
@@ -271,7 +275,7 @@ fn conclude_upload(
         (Err(RelayError::Read), Err(_)) => {
             Refusal::malformed(400, "the connection ended within the request body")
         }
-        (Err(RelayError::Write), Err(_)) if request.client.socket.expired() => {
+        (Err(RelayError::Write), Err(_)) if request.client.transport.expired() => {
             Refusal::terminated("the origin did not take the request body")
         }
         _ => return received,

@@ -1,6 +1,6 @@
 //! A client connection: head after head, each one a transaction, until one side has enough.
 
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ use super::tunnel::InnerScope;
 use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::io::buffers::ReadBuffer;
-use crate::io::socket::Socket;
+use crate::io::transport::Transport;
 use crate::shard::connections::Registered;
 use crate::shard::{Shard, Snapshot, Workspace};
 
@@ -32,7 +32,7 @@ pub(crate) struct ClientContext {
     pub(crate) listener: ListenerName,
     // Dropped before the socket whose descriptor it refers to.
     pub(crate) registered: Registered,
-    pub(crate) socket: Socket,
+    pub(crate) transport: Rc<Transport>,
 }
 
 /// A client connection and what has been received on it but not used.
@@ -46,7 +46,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(
         shard: &Rc<Shard>,
-        socket: Socket,
+        transport: Rc<Transport>,
         registered: Registered,
         address: SocketAddr,
         listener: ListenerName,
@@ -57,7 +57,7 @@ impl Client {
             address,
             listener,
             registered,
-            socket,
+            transport,
         };
         Self {
             shard: Rc::clone(shard),
@@ -105,10 +105,12 @@ pub(super) async fn requests(
                 return After::Close;
             }
             client.registered.set_idle(true);
-            client.socket.arm_read(shard.config().timeouts.keep_alive);
-            let readable = client.socket.readable().await;
+            client
+                .transport
+                .arm_read(shard.config().timeouts.keep_alive);
+            let readable = client.transport.readable().await;
             client.registered.set_idle(false);
-            if readable.is_err() || client.socket.expired() {
+            if readable.is_err() || client.transport.expired() {
                 return After::Close;
             }
         }
@@ -273,8 +275,8 @@ pub(super) async fn refuse(
         close,
     }
     .encode(&mut out);
-    client.socket.arm(snapshot.config.timeouts.body_idle);
-    let (result, out) = client.socket.write_all(out).await;
+    client.transport.arm(snapshot.config.timeouts.body_idle);
+    let (result, out) = client.transport.write_all(out).await;
     shard.buffers.give_back(out);
     draft.status = Some(refusal.status);
     match (result, close) {
@@ -299,11 +301,11 @@ async fn read_head(
         if !input.is_empty() {
             if started.is_none() {
                 *started = Some(Instant::now());
-                client.socket.arm_read(snapshot.config.timeouts.head);
+                client.transport.arm_read(snapshot.config.timeouts.head);
             }
             match head.parse_after(seen, input.unread(), limits) {
                 Ok(Parse::Complete { head_bytes }) => {
-                    client.socket.disarm();
+                    client.transport.disarm();
                     return Ok(head_bytes);
                 }
                 Ok(Parse::Incomplete) => seen = input.unread().len(),
@@ -312,10 +314,10 @@ async fn read_head(
         }
         // One byte more than the limit: the parser then says that it is too large.
         match input
-            .fill(&client.socket, &shard.buffers, limits.head_bytes_max + 1)
+            .fill(&client.transport, &shard.buffers, limits.head_bytes_max + 1)
             .await
         {
-            Ok(0) if client.socket.expired() && started.is_some() => {
+            Ok(0) if client.transport.expired() && started.is_some() => {
                 let slow = Refusal::malformed(408, "the request head took too long");
                 return Err(NoHead::Refused(slow));
             }
@@ -337,12 +339,12 @@ fn malformed(error: HeadError) -> Refusal {
 /// overtake the response. So: end our side, discard what still comes, then close.
 async fn linger(shard: &Shard, client: &ClientContext, input: &mut ReadBuffer) {
     let time = shard.config().timeouts.linger;
-    client.socket.shut_down(Shutdown::Write);
-    client.socket.arm(time);
+    client.transport.finish().await;
+    client.transport.arm(time);
     let end = Instant::now() + time;
     while Instant::now() < end {
         input.consume(usize::MAX);
-        match input.fill(&client.socket, &shard.buffers, 0).await {
+        match input.fill(&client.transport, &shard.buffers, 0).await {
             Ok(0) | Err(_) => break,
             Ok(_) => {}
         }

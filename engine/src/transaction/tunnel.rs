@@ -61,7 +61,7 @@ pub(super) async fn serve(
     if let Some(alert) = alert {
         let (_, _) = request
             .client
-            .socket
+            .transport
             .write_all(fatal_alert(alert).to_vec())
             .await;
     }
@@ -79,7 +79,7 @@ enum Content {
 /// Receives until the first bytes tell what they are; a ClientHello is received whole.
 async fn peek(request: &Request<'_>, work: &mut ResponseWork<'_>) -> Result<Content, &'static str> {
     let tunnel = &request.snapshot.config.tunnel;
-    let (client, pool) = (&request.client.socket, &request.shard.buffers);
+    let (client, pool) = (&request.client.transport, &request.shard.buffers);
     let end = Instant::now() + tunnel.sniff_timeout;
     let mut hello: Option<Box<ClientHello>> = None;
     loop {
@@ -272,12 +272,12 @@ async fn flow(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) {
-    let (client, pool) = (&request.client.socket, &request.shard.buffers);
-    if send_on(work.input, &upstream.socket).await.is_ok() {
+    let (client, pool) = (&request.client.transport, &request.shard.buffers);
+    if send_on(work.input, &upstream.transport).await.is_ok() {
         work.input.release(pool);
         let end = copy(
             client,
-            &upstream.socket,
+            &upstream.transport,
             pool,
             life(&request.snapshot.config.tunnel),
         )
@@ -286,8 +286,8 @@ async fn flow(
     } else {
         draft.fail("connection_terminated", "the origin closed the connection");
     }
-    draft.bytes_up = upstream.socket.bytes_out();
-    draft.bytes_down = upstream.socket.bytes_in();
+    draft.bytes_up = upstream.transport.bytes_out();
+    draft.bytes_down = upstream.transport.bytes_in();
 }
 
 /// Plain HTTP: nothing is encrypted, so nothing is exempt.

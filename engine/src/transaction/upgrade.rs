@@ -5,7 +5,7 @@ use super::record::Draft;
 use super::request::Request;
 use super::tunnel::{end_of_tunnel, life};
 use crate::io::copy::tunnel as copy;
-use crate::io::socket::Socket;
+use crate::io::transport::Transport;
 
 /// Forwards bytes both ways until both sides have closed (WebSocket and other upgrades).
 pub(super) async fn tunnel(
@@ -18,30 +18,33 @@ pub(super) async fn tunnel(
         upstream,
         mut early,
     } = switched;
-    let (client, pool) = (&request.client.socket, &request.shard.buffers);
-    let counted = (upstream.socket.bytes_out(), upstream.socket.bytes_in());
+    let (client, pool) = (&request.client.transport, &request.shard.buffers);
+    let counted = (
+        upstream.transport.bytes_out(),
+        upstream.transport.bytes_in(),
+    );
     let sent = send_on(&mut early, client).await.is_ok()
-        && send_on(work.input, &upstream.socket).await.is_ok();
+        && send_on(work.input, &upstream.transport).await.is_ok();
     early.release(pool);
     work.input.release(pool);
     if sent {
         let end = copy(
             client,
-            &upstream.socket,
+            &upstream.transport,
             pool,
             life(&request.snapshot.config.tunnel),
         )
         .await;
         end_of_tunnel(draft, end);
     }
-    draft.bytes_up += upstream.socket.bytes_out() - counted.0;
-    draft.bytes_down += upstream.socket.bytes_in() - counted.1;
+    draft.bytes_up += upstream.transport.bytes_out() - counted.0;
+    draft.bytes_down += upstream.transport.bytes_in() - counted.1;
 }
 
 /// Sends what has been received already.
 pub(super) async fn send_on(
     buffer: &mut crate::io::buffers::ReadBuffer,
-    to: &Socket,
+    to: &Transport,
 ) -> std::io::Result<()> {
     if buffer.is_empty() {
         return Ok(());

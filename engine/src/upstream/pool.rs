@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 
-use crate::io::socket::Socket;
+use crate::io::transport::Transport;
 
 /// What makes two upstream connections interchangeable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ pub(crate) struct PoolLimits {
 /// An open connection to an origin.
 #[derive(Debug)]
 pub(crate) struct UpstreamConnection {
-    pub(crate) socket: Socket,
+    pub(crate) transport: Transport,
     pub(crate) address: SocketAddr,
     /// Whether an exchange has been completed on it before.
     pub(crate) reused: bool,
@@ -115,7 +115,7 @@ impl Pool {
             })
             .into_mut();
         if destination.idle.len() < self.limits.idle_per_destination {
-            connection.socket.disarm();
+            connection.transport.disarm();
             destination.idle.push(Idle {
                 connection,
                 since: now,
@@ -131,7 +131,7 @@ impl Pool {
         self.destinations.retain(|destination| {
             destination.idle.retain(|idle| {
                 now.saturating_duration_since(idle.since) < timeout
-                    && !idle.connection.socket.is_readable_now()
+                    && !idle.connection.transport.is_readable_now()
             });
             kept += destination.idle.len();
             !destination.idle.is_empty()

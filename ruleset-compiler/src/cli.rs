@@ -104,6 +104,9 @@ pub struct ExplainArgs {
     /// The client's account
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
+    /// A label of the client; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub label: Vec<String>,
     /// The authenticated user
     #[arg(long, value_name = "NAME")]
     pub principal: Option<String>,

@@ -116,6 +116,11 @@ impl<'a> Lowering<'a> {
             list.is_none_or(|list| list.entries.len() == origin.values_count)
         };
         let complete = bad == 0 && origins.iter().all(whole);
+        let test = if operator.every {
+            Test::Every(Box::new(test))
+        } else {
+            test
+        };
         let condition = Condition {
             field,
             negated: operator.negated,

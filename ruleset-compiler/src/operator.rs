@@ -11,7 +11,15 @@ pub struct Operator {
     pub question: Question,
     /// Holds when the question's answer is no, or the field is absent.
     pub negated: bool,
+    /// The answer is yes when each value of the field fits, and when there is none; otherwise, when
+    /// some value fits.
+    pub every: bool,
 }
+
+/// IAM's prefix for "some value of the field": false when there is none.
+pub const ANY_PREFIX: &str = "ForAnyValue:";
+/// IAM's prefix for "each value of the field": true when there is none.
+pub const ALL_PREFIX: &str = "ForAllValues:";
 
 /// What an operator asks of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +68,7 @@ const fn plain(name: &'static str, question: Question) -> Operator {
         name,
         question,
         negated: false,
+        every: false,
     }
 }
 
@@ -68,6 +77,7 @@ const fn negated(name: &'static str, question: Question) -> Operator {
         name,
         question,
         negated: true,
+        every: false,
     }
 }
 
@@ -117,10 +127,27 @@ pub const OPERATORS: [Operator; 29] = [
 ];
 
 impl Operator {
-    /// The operator of this name, letters with case.
+    /// The operator of this name, letters with case; before it may stand one of IAM's prefixes.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        OPERATORS.into_iter().find(|operator| operator.name == name)
+        let (asks_all, base) = match name.strip_prefix(ALL_PREFIX) {
+            Some(base) => (Some(true), base),
+            None => match name.strip_prefix(ANY_PREFIX) {
+                Some(base) => (Some(false), base),
+                None => (None, name),
+            },
+        };
+        let operator = OPERATORS.into_iter().find(|known| known.name == base)?;
+        match asks_all {
+            None => Some(operator),
+            Some(_) if operator.question == Question::Null => None,
+            // "Some value is none of these" is the negation of "each value is one of these", and
+            // the two others are what the operators mean by themselves.
+            Some(asks_all) => Some(Self {
+                every: asks_all != operator.negated,
+                ..operator
+            }),
+        }
     }
 
     /// Whether it can be asked of fields of this type.

@@ -213,3 +213,114 @@ fn several_values_of_a_field() {
         Some(true)
     );
 }
+
+/// IAM's prefixes: the first column is the condition, then the answers for values that all fit, for
+/// some that fit, for none that fits, and for an absent field.
+#[test]
+fn prefixes_ask_about_some_value_or_each() {
+    const ROWS: [(&str, [bool; 4]); 8] = [
+        (
+            "\"ForAnyValue:StringEquals\" = [\"one\", \"two\"]",
+            [true, true, false, false],
+        ),
+        (
+            "\"ForAllValues:StringEquals\" = [\"one\", \"two\"]",
+            [true, false, false, true],
+        ),
+        (
+            "\"ForAnyValue:StringNotEquals\" = [\"one\", \"two\"]",
+            [false, true, true, false],
+        ),
+        (
+            "\"ForAllValues:StringNotEquals\" = [\"one\", \"two\"]",
+            [false, false, true, true],
+        ),
+        (
+            "\"ForAllValues:StringEqualsIgnoreCase\" = [\"One\", \"TWO\"]",
+            [true, false, false, true],
+        ),
+        (
+            "\"ForAllValues:StringLike\" = [\"o?e\", \"*wo\"]",
+            [true, false, false, true],
+        ),
+        (
+            "\"ForAllValues:StringMatches\" = [\"^o\", \"w\"]",
+            [true, false, false, true],
+        ),
+        (
+            "\"ForAnyValue:StringNotLike\" = \"*o*\"",
+            [false, true, true, false],
+        ),
+    ];
+    let fields: [Lines; 4] = [&["two", "one"][..], &["one", "three"], &["three"], &[]]
+        .map(|lines| Lines(lines.to_vec()));
+    for (condition, expected) in ROWS {
+        for key in ["response:Http:Header/x", "request:SourceLabel/x"] {
+            let condition = format!("\"{key}\" = {{ {condition} }}");
+            let answers = fields.each_ref().map(|lines| {
+                let facts = Facts {
+                    response_headers: Fact::Known(lines),
+                    source_labels: Fact::Known(lines),
+                    ..Facts::unknown()
+                };
+                holds(&condition, &facts).unwrap()
+            });
+            assert_eq!(answers, expected, "{condition}");
+            assert_eq!(holds(&condition, &Facts::unknown()), None, "{condition}");
+        }
+    }
+}
+
+#[test]
+fn prefixes_for_fields_of_one_value() {
+    let port = |port: Fact<u16>| Facts {
+        destination_port: port,
+        destination_domain: Fact::Known("www.example.com"),
+        protocol: Fact::Known(
+            ProtocolSet::EMPTY
+                .with(Protocol::Connect)
+                .with(Protocol::Https),
+        ),
+        ..Facts::unknown()
+    };
+    for (condition, port_443, port_80, absent) in [
+        ("NumericEquals", true, false, true),
+        ("NumericNotEquals", false, true, false),
+    ] {
+        let prefix = if condition == "NumericEquals" {
+            "ForAllValues:"
+        } else {
+            "ForAnyValue:"
+        };
+        let condition =
+            format!("\"request:DestinationPort\" = {{ \"{prefix}{condition}\" = 443 }}");
+        let answer = |fact| holds(&condition, &port(fact)).unwrap();
+        assert_eq!(answer(Fact::Known(443)), port_443, "{condition}");
+        assert_eq!(answer(Fact::Known(80)), port_80, "{condition}");
+        assert_eq!(answer(Fact::Absent), absent, "{condition}");
+    }
+    for (condition, expected) in [
+        (
+            "\"request:DestinationDomain\" = { \"ForAllValues:DomainMatch\" = \"example.com\" }",
+            true,
+        ),
+        (
+            "\"request:DestinationDomain\" = { \"ForAnyValue:NotDomainMatch\" = \"example.com\" }",
+            false,
+        ),
+        (
+            "\"request:Protocol\" = { \"ForAllValues:StringEquals\" = [\"connect\", \"https\"] }",
+            true,
+        ),
+        (
+            "\"request:Protocol\" = { \"ForAllValues:StringEquals\" = \"https\" }",
+            false,
+        ),
+    ] {
+        assert_eq!(
+            holds(condition, &port(Fact::Absent)),
+            Some(expected),
+            "{condition}"
+        );
+    }
+}

@@ -51,6 +51,9 @@ pub enum Test {
     TimeOfDay(Vec<WeeklySchedule>),
     /// `Null`: the field is absent (`true`), or is not (`false`).
     Absent(bool),
+    /// Each value of the field passes the test, which is none of `Absent` and `Every`; true for an
+    /// absent field. IAM's `ForAllValues:`; turned round it is `ForAnyValue:` with a negated operator.
+    Every(Box<Self>),
 }
 
 impl Test {
@@ -66,6 +69,9 @@ impl Test {
             Self::Ip(_) => matches!(field_type, FieldType::Ip),
             Self::Time(_) | Self::TimeOfDay(_) => matches!(field_type, FieldType::Time),
             Self::Absent(_) => true,
+            Self::Every(test) => {
+                !matches!(**test, Self::Absent(_) | Self::Every(_)) && test.fits(field_type)
+            }
         }
     }
 }

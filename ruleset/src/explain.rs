@@ -75,7 +75,7 @@ pub fn explain_rule(
             let is_negated = literal % 2 == 1;
             Some(ConditionExplanation {
                 field: field_name(bundle, predicate)?,
-                operator: operator_name(predicate.operator, is_negated),
+                operator: operator_name(predicate, is_negated),
                 values: values(bundle, predicate, is_negated),
                 holds: evaluation.literal_holds(*literal),
             })
@@ -87,6 +87,7 @@ fn field_name(bundle: &Bundle, predicate: &PredicateRecord) -> Option<String> {
     let record = bundle.index.fields.get(predicate.field as usize)?;
     let header = bundle.text(record.header);
     let field = match record.source {
+        Source::SourceLabels => Some(Field::SourceLabel(header.into())),
         Source::RequestHeaders => Some(Field::RequestHeader(header.into())),
         Source::ResponseHeaders => Some(Field::ResponseHeader(header.into())),
         source => Field::words()
@@ -106,8 +107,11 @@ fn values(bundle: &Bundle, predicate: &PredicateRecord, is_negated: bool) -> Str
     }
 }
 
-const fn operator_name(operator: Operator, is_negated: bool) -> &'static str {
-    match (operator, is_negated) {
+const fn operator_name(predicate: &PredicateRecord, is_negated: bool) -> &'static str {
+    if predicate.every {
+        return every_operator_name(predicate.operator, is_negated);
+    }
+    match (predicate.operator, is_negated) {
         (Operator::Exact, false) => "StringEquals",
         (Operator::Exact, true) => "StringNotEquals",
         (Operator::ExactIgnoreCase, false) => "StringEqualsIgnoreCase",
@@ -126,6 +130,30 @@ const fn operator_name(operator: Operator, is_negated: bool) -> &'static str {
         (Operator::Time, true) => "DateNotEquals",
         (Operator::TimeOfDay, false) => "TimeOfDay",
         (Operator::TimeOfDay, true) => "NotTimeOfDay",
+        (Operator::Absent | Operator::Present, _) => "Null",
+    }
+}
+
+const fn every_operator_name(operator: Operator, is_negated: bool) -> &'static str {
+    match (operator, is_negated) {
+        (Operator::Exact, false) => "ForAllValues:StringEquals",
+        (Operator::Exact, true) => "ForAnyValue:StringNotEquals",
+        (Operator::ExactIgnoreCase, false) => "ForAllValues:StringEqualsIgnoreCase",
+        (Operator::ExactIgnoreCase, true) => "ForAnyValue:StringNotEqualsIgnoreCase",
+        (Operator::Glob, false) => "ForAllValues:StringLike",
+        (Operator::Glob, true) => "ForAnyValue:StringNotLike",
+        (Operator::Regex, false) => "ForAllValues:StringMatches",
+        (Operator::Regex, true) => "ForAnyValue:StringNotMatches",
+        (Operator::Domain, false) => "ForAllValues:DomainMatch",
+        (Operator::Domain, true) => "ForAnyValue:NotDomainMatch",
+        (Operator::Number, false) => "ForAllValues:NumericEquals",
+        (Operator::Number, true) => "ForAnyValue:NumericNotEquals",
+        (Operator::Ip, false) => "ForAllValues:IpAddress",
+        (Operator::Ip, true) => "ForAnyValue:NotIpAddress",
+        (Operator::Time, false) => "ForAllValues:DateEquals",
+        (Operator::Time, true) => "ForAnyValue:DateNotEquals",
+        (Operator::TimeOfDay, false) => "ForAllValues:TimeOfDay",
+        (Operator::TimeOfDay, true) => "ForAnyValue:NotTimeOfDay",
         (Operator::Absent | Operator::Present, _) => "Null",
     }
 }

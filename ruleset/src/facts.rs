@@ -119,7 +119,7 @@ impl FromIterator<Protocol> for ProtocolSet {
     }
 }
 
-/// The header fields of a message, as the wire crate holds them.
+/// The header fields of a message, as the wire crate holds them; or the labels of a client.
 pub trait HeaderFields {
     /// Calls `visit` with the name as received and the value of each field line, in order. Values
     /// come without surrounding white space.
@@ -151,6 +151,8 @@ pub struct Facts<'a> {
     pub source_vpc: Fact<&'a [u8]>,
     /// `request:SourceAccount`.
     pub source_account: Fact<&'a [u8]>,
+    /// `request:SourceLabel/NAME`, all of them: names and values from the identity map.
+    pub source_labels: Fact<&'a dyn HeaderFields>,
     /// `request:Principal`.
     pub principal: Fact<&'a [u8]>,
     /// `request:Time`, seconds since 1970, UTC.
@@ -210,6 +212,7 @@ impl Facts<'_> {
             source_vpce: Fact::Unknown,
             source_vpc: Fact::Unknown,
             source_account: Fact::Unknown,
+            source_labels: Fact::Unknown,
             principal: Fact::Unknown,
             time: Fact::Unknown,
             protocol: Fact::Unknown,

@@ -21,7 +21,8 @@ pub enum FieldType {
 
 macro_rules! sources {
     ($($(#[doc = $doc:literal])+ $variant:ident => $fact:ident,)+) => {
-        /// A member of [`Facts`]: what becomes known at once. All request headers are one source.
+        /// A member of [`Facts`]: what becomes known at once. All request headers are one source,
+        /// and so are all labels.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Source {
             $($(#[doc = $doc])+ $variant,)+
@@ -29,7 +30,7 @@ macro_rules! sources {
 
         impl Source {
             /// All sources; the position is that of [`Source::index`].
-            pub const ALL: [Self; 28] = [$(Self::$variant,)+];
+            pub const ALL: [Self; 29] = [$(Self::$variant,)+];
 
             /// Whether this member of `facts` is unknown.
             #[must_use]
@@ -60,6 +61,8 @@ sources! {
     SourceVpc => source_vpc,
     /// [`Facts::source_account`].
     SourceAccount => source_account,
+    /// [`Facts::source_labels`].
+    SourceLabels => source_labels,
     /// [`Facts::principal`].
     Principal => principal,
     /// [`Facts::time`].
@@ -109,6 +112,19 @@ sources! {
 }
 
 impl Source {
+    /// Whether its fields can have several values at once.
+    #[must_use]
+    pub const fn has_several_values(self) -> bool {
+        matches!(
+            self,
+            Self::Protocol
+                | Self::TlsAlpn
+                | Self::SourceLabels
+                | Self::RequestHeaders
+                | Self::ResponseHeaders
+        )
+    }
+
     /// Position in [`Source::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
@@ -129,6 +145,8 @@ pub enum Field {
     SourceVpc,
     /// `request:SourceAccount`
     SourceAccount,
+    /// `request:SourceLabel/NAME`, several values; the name is in lower case.
+    SourceLabel(Box<str>),
     /// `request:Principal`
     Principal,
     /// `request:Time`
@@ -177,7 +195,7 @@ pub enum Field {
     ResponseTlsSha256,
 }
 
-/// Keys that are only a word; headers carry a name and are apart.
+/// Keys that are only a word; headers and labels carry a name and are apart.
 const WORDS: [(&str, Field); 26] = [
     ("request:SourceIp", Field::SourceIp),
     ("request:SourcePort", Field::SourcePort),
@@ -207,14 +225,21 @@ const WORDS: [(&str, Field); 26] = [
     ("response:TlsSha256", Field::ResponseTlsSha256),
 ];
 
+const SOURCE_LABEL: &str = "request:SourceLabel/";
 const REQUEST_HEADER: &str = "request:Http:Header/";
 const RESPONSE_HEADER: &str = "response:Http:Header/";
 
 impl Field {
-    /// Reads a key as in rule text; letters without case. `None`: no such key, or a header name
-    /// that is no token (RFC 9110 section 5.6.2).
+    /// The beginnings of keys that carry a name: of a label or of a header.
+    pub const NAMED: [&str; 3] = [SOURCE_LABEL, REQUEST_HEADER, RESPONSE_HEADER];
+
+    /// Reads a key as in rule text; letters without case. `None`: no such key, or the name of a
+    /// header or label is no token (RFC 9110 section 5.6.2).
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
+        if let Some(name) = strip_prefix_ignoring_case(key, SOURCE_LABEL) {
+            return header_name(name).map(Self::SourceLabel);
+        }
         if let Some(name) = strip_prefix_ignoring_case(key, REQUEST_HEADER) {
             return header_name(name).map(Self::RequestHeader);
         }
@@ -227,8 +252,7 @@ impl Field {
             .map(|(_, field)| field.clone())
     }
 
-    /// All keys that are only a word, for messages; headers are `request:Http:Header/NAME` and
-    /// `response:Http:Header/NAME` besides.
+    /// All keys that are only a word, for messages; there are those of [`Field::NAMED`] besides.
     pub fn words() -> impl Iterator<Item = (&'static str, &'static Self)> {
         static TABLE: [(&str, Field); 26] = WORDS;
         TABLE.iter().map(|(word, field)| (*word, field))
@@ -269,10 +293,7 @@ impl Field {
     /// Whether the field can have several values at once.
     #[must_use]
     pub const fn has_several_values(&self) -> bool {
-        matches!(
-            self,
-            Self::Protocol | Self::TlsAlpn | Self::RequestHeader(_) | Self::ResponseHeader(_)
-        )
+        self.source().has_several_values()
     }
 
     /// The member of [`Facts`] that the field is read from.
@@ -284,6 +305,7 @@ impl Field {
             Self::SourceVpce => Source::SourceVpce,
             Self::SourceVpc => Source::SourceVpc,
             Self::SourceAccount => Source::SourceAccount,
+            Self::SourceLabel(_) => Source::SourceLabels,
             Self::Principal => Source::Principal,
             Self::Time => Source::Time,
             Self::Protocol => Source::Protocol,
@@ -314,6 +336,7 @@ impl Field {
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::SourceLabel(name) => write!(f, "{SOURCE_LABEL}{name}"),
             Self::RequestHeader(name) => write!(f, "{REQUEST_HEADER}{name}"),
             Self::ResponseHeader(name) => write!(f, "{RESPONSE_HEADER}{name}"),
             word => {
@@ -354,11 +377,16 @@ mod tests {
         assert_eq!(field.to_string(), "request:Http:Header/x-thing");
         assert_eq!(Field::parse("request:Http:Header/"), None);
         assert_eq!(Field::parse("response:Http:Header/a b"), None);
+        let label = Field::parse("Request:SourceLabel/Team").unwrap();
+        assert_eq!(label, Field::SourceLabel("team".into()));
+        assert_eq!(label.to_string(), "request:SourceLabel/team");
+        assert_eq!(Field::parse("request:SourceLabel/"), None);
     }
 
     #[test]
     fn phases_follow_the_table_of_keys() {
         assert!(Field::DestinationPort.is_available(Phase::PreDns));
+        assert!(Field::SourceLabel("team".into()).is_available(Phase::PreDns));
         assert!(!Field::DestinationIp.is_available(Phase::PreDns));
         assert!(!Field::HttpMethod.is_available(Phase::PreDns));
         assert!(Field::HttpMethod.is_available(Phase::PostResponse));

@@ -60,13 +60,14 @@ impl<'b> Entropy<'b> {
 /// Fields with several rules on each, so that indexes hold more than one predicate.
 fn field(entropy: &mut Entropy<'_>) -> Field {
     let headers = ["x-a", "x-b", "accept"];
-    match entropy.below(10) {
+    match entropy.below(11) {
+        10 => Field::SourceLabel(entropy.word(&headers).into()),
         0 => Field::RequestHeader(entropy.word(&headers).into()),
         1 => Field::ResponseHeader(entropy.word(&headers).into()),
         2..=4 => Field::DestinationDomain,
         5 => Field::HttpUri,
         _ => {
-            let position = entropy.below(Source::ALL.len() - 2);
+            let position = entropy.below(Source::ALL.len() - 3);
             Field::words()
                 .nth(position)
                 .map_or(Field::HttpMethod, |(_, field)| field.clone())
@@ -155,6 +156,11 @@ fn condition(entropy: &mut Entropy<'_>) -> Condition {
             let start = time(entropy);
             start..=start.saturating_add(entropy.below(3) as i64)
         })),
+    };
+    let test = if entropy.chance(2) {
+        Test::Every(Box::new(test))
+    } else {
+        test
     };
     Condition {
         field,
@@ -277,6 +283,7 @@ fn rule(number: usize, entropy: &mut Entropy<'_>) -> Rule {
 pub struct OwnedFacts {
     texts: Vec<(Field, Option<Vec<u8>>)>,
     alpn: Vec<Vec<u8>>,
+    labels: Vec<(Vec<u8>, Vec<u8>)>,
     request_headers: Vec<(Vec<u8>, Vec<u8>)>,
     response_headers: Vec<(Vec<u8>, Vec<u8>)>,
     addresses: [Option<IpAddr>; 2],
@@ -316,6 +323,7 @@ pub fn facts(entropy: &mut Entropy<'_>) -> OwnedFacts {
         alpn: (0..entropy.below(3))
             .map(|_| fact_text(&Field::TlsAlpn, entropy))
             .collect(),
+        labels: headers(entropy),
         request_headers: headers(entropy),
         response_headers: headers(entropy),
         addresses: [0; 2].map(|_| (!entropy.chance(2)).then(|| address(entropy))),
@@ -357,6 +365,7 @@ impl OwnedFacts {
         let [source_ip, destination_ip] = self.addresses.map(Fact::from);
         let [source_port, destination_port, status_code] = self.ports.map(Fact::from);
         let [content_length, response_content_length] = self.lengths.map(Fact::from);
+        let labels: &dyn HeaderFields = &self.labels;
         let request_headers: &dyn HeaderFields = &self.request_headers;
         let response_headers: &dyn HeaderFields = &self.response_headers;
         let mut facts = Facts {
@@ -365,6 +374,7 @@ impl OwnedFacts {
             source_vpce: text(&Field::SourceVpce),
             source_vpc: text(&Field::SourceVpc),
             source_account: text(&Field::SourceAccount),
+            source_labels: Fact::Known(labels),
             principal: text(&Field::Principal),
             time: self.time.into(),
             protocol: Fact::Known(self.protocol),

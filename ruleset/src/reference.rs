@@ -41,7 +41,11 @@ impl<'r> Reference<'r> {
             .into_iter()
             .flat_map(|phase| ruleset.rules(phase));
         for condition in rules.flat_map(|(_, rule)| &rule.conditions) {
-            if let Test::Regex(values) = &condition.test {
+            let test = match &condition.test {
+                Test::Every(test) => test,
+                test => test,
+            };
+            if let Test::Regex(values) = test {
                 for value in values.iter() {
                     regexes.insert(value, regex::interpreter(value)?);
                 }
@@ -113,6 +117,9 @@ impl<'r> Reference<'r> {
         let values = values(&condition.field, facts);
         let plain = match &condition.test {
             Test::Absent(expected) => values.is_empty() == *expected,
+            Test::Every(test) => values
+                .iter()
+                .all(|value| self.matches(&condition.field, test, value)),
             test => values
                 .iter()
                 .any(|value| self.matches(&condition.field, test, value)),
@@ -191,6 +198,7 @@ fn values(field: &Field, facts: &Facts<'_>) -> Vec<Value> {
         Field::SourceVpce => one(facts.source_vpce, text),
         Field::SourceVpc => one(facts.source_vpc, text),
         Field::SourceAccount => one(facts.source_account, text),
+        Field::SourceLabel(name) => header_values(facts.source_labels, name),
         Field::Principal => one(facts.principal, text),
         Field::Time => one(facts.time, Value::Time),
         Field::Protocol => match facts.protocol {

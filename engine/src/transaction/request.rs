@@ -68,6 +68,7 @@ impl<'a> Request<'a> {
             source_vpce: Fact::Absent,
             source_vpc: Fact::Absent,
             source_account: Fact::Absent,
+            source_labels: Fact::Absent,
             principal: Fact::Absent,
             time: Fact::Known(self.unix_time),
             protocol: Fact::Known(destination.protocol),

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use sallyport_ruleset::normalize::{is_token, normalize_domain, normalize_uri};
-use sallyport_ruleset::{Fact, Facts, Phase, Protocol, ProtocolSet};
+use sallyport_ruleset::{Fact, Facts, HeaderFields, Phase, Protocol, ProtocolSet};
 
 use crate::cli::ExplainArgs;
 use crate::value::date;
@@ -38,6 +38,8 @@ struct Identity {
     vpce: Option<String>,
     vpc: Option<String>,
     account: Option<String>,
+    /// None given: none is known.
+    labels: Option<HeaderLines>,
     principal: Option<String>,
 }
 
@@ -85,6 +87,7 @@ impl Request {
                 vpce: args.vpce.clone(),
                 vpc: args.vpc.clone(),
                 account: args.account.clone(),
+                labels: labels(&args.label)?,
                 principal: args.principal.clone(),
             },
             time: match args.time.as_deref() {
@@ -133,6 +136,7 @@ impl Request {
             vpce,
             vpc,
             account,
+            labels,
             principal,
         } = &self.identity;
         Facts {
@@ -141,6 +145,7 @@ impl Request {
             source_vpce: given(vpce.as_deref().map(str::as_bytes)),
             source_vpc: given(vpc.as_deref().map(str::as_bytes)),
             source_account: given(account.as_deref().map(str::as_bytes)),
+            source_labels: given(labels.as_ref().map(|labels| labels as &dyn HeaderFields)),
             principal: given(principal.as_deref().map(str::as_bytes)),
             time: Fact::Known(self.time),
             protocol: Fact::Known(self.protocol(phase)),
@@ -254,6 +259,19 @@ fn content_length(headers: &HeaderLines) -> Option<u64> {
         .ok()?
         .parse()
         .ok()
+}
+
+fn labels(given: &[String]) -> Result<Option<HeaderLines>, String> {
+    let labels = given.iter().map(|label| {
+        let parts = label
+            .split_once('=')
+            .filter(|(name, _)| is_token(name.as_bytes()));
+        let (name, value) =
+            parts.ok_or_else(|| format!("`{label}` is not a label: expected `NAME=VALUE`"))?;
+        Ok((name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+    });
+    let labels = labels.collect::<Result<HeaderLines, String>>()?;
+    Ok((!labels.is_empty()).then_some(labels))
 }
 
 fn header_lines(lines: &[String]) -> Result<HeaderLines, String> {

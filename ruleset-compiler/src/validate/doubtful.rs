@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 
 use foldhash::fast::FixedState;
-use sallyport_ruleset::{Action, Field, FieldType, Test, ValueList};
+use sallyport_ruleset::{Action, Condition, Field, FieldType, Test, ValueList};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, counted};
 use crate::ir;
@@ -92,14 +92,18 @@ impl<'a> Doubts<'a> {
             return;
         };
         self.values_left = left;
-        let pairs = match &condition.condition.test {
+        let pairs = match plain(&condition.condition.test) {
             Test::Domain(values) => covered_domains(values),
             Test::Exact { values, .. } | Test::Glob(values) | Test::Regex(values) => {
                 repeated(values.iter())
             }
             Test::Ip(networks) => address::covered(networks),
             // Numbers and times are merged into ranges; several values there are rarely a slip.
-            Test::Number(_) | Test::Time(_) | Test::TimeOfDay(_) | Test::Absent(_) => Vec::new(),
+            Test::Number(_)
+            | Test::Time(_)
+            | Test::TimeOfDay(_)
+            | Test::Absent(_)
+            | Test::Every(_) => Vec::new(),
         };
         self.report_covered(condition, &pairs, diagnostics);
     }
@@ -197,7 +201,7 @@ fn unseen_in_tunnels(rule: &ir::Rule, diagnostics: &mut Diagnostics) {
 }
 
 fn matches_everything(condition: &LoweredCondition, diagnostics: &mut Diagnostics) {
-    let every = |position: usize| match &condition.condition.test {
+    let every = |position: usize| match plain(&condition.condition.test) {
         Test::Glob(values) => values
             .get(position)
             .is_some_and(|glob| !glob.is_empty() && glob.bytes().all(|b| b == b'*')),
@@ -234,7 +238,7 @@ fn matches_everything(condition: &LoweredCondition, diagnostics: &mut Diagnostic
 
 /// `*facebook.com` is meant to say "facebook.com and what is under it".
 fn careless_suffix(condition: &LoweredCondition, sources: &Sources, diagnostics: &mut Diagnostics) {
-    let Test::Glob(values) = &condition.condition.test else {
+    let Test::Glob(values) = plain(&condition.condition.test) else {
         return;
     };
     if condition.condition.field.field_type() != FieldType::Domain {
@@ -279,11 +283,10 @@ fn negated_over_absent(
 ) {
     for (at, LoweredCondition { condition, .. }) in lowered.iter().enumerate() {
         let says_present = |other: &LoweredCondition| {
-            other.condition.field == condition.field
-                && !other.condition.negated
-                && !matches!(other.condition.test, Test::Absent(true))
+            other.condition.field == condition.field && !holds_if_absent(&other.condition)
         };
-        if !condition.negated
+        if matches!(condition.test, Test::Absent(_))
+            || !holds_if_absent(condition)
             || !may_be_absent(&condition.field)
             || lowered.iter().any(says_present)
         {
@@ -301,6 +304,20 @@ fn negated_over_absent(
         diagnostics.report(Diagnostic::warning(span, message).help(
             "add `Null = false` for the same key; if absence is to be denied too, say so in a rule of its own with `Null = true`",
         ));
+    }
+}
+
+/// Whether the condition holds for a field that is not there.
+const fn holds_if_absent(condition: &Condition) -> bool {
+    let answer = matches!(condition.test, Test::Absent(true) | Test::Every(_));
+    answer != condition.negated
+}
+
+/// The test that is asked of single values.
+fn plain(test: &Test) -> &Test {
+    match test {
+        Test::Every(test) => test,
+        test => test,
     }
 }
 

@@ -236,7 +236,7 @@ fn lies_in<'r>(narrow: &'r Test, wide: &'r Test, sets: &mut Sets<'r>) -> bool {
                 .any(|w| w.start() <= n.start() && n.end() <= w.end())
         }),
         // A plain test never holds for an absent field.
-        (Test::Absent(_), Test::Absent(_)) => false,
+        (Test::Absent(_) | Test::Every(_), Test::Absent(_)) => false,
         (_, Test::Absent(absent)) => !absent,
         _ => false,
     }

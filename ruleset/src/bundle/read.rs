@@ -28,6 +28,7 @@ pub struct Bundle {
     pub(crate) pattern_phases: Vec<u32>,
     /// Number of the field of each source that has one field, by [`Source::index`].
     pub(crate) source_fields: [Option<u32>; Source::ALL.len()],
+    pub(crate) source_labels: HeaderNames,
     pub(crate) request_headers: HeaderNames,
     pub(crate) response_headers: HeaderNames,
 }
@@ -112,6 +113,7 @@ impl Bundle {
             searchers: plan::searchers(&index, strings).ok_or(inconsistent("needles"))?,
             pattern_phases: plan::pattern_phases(&index),
             source_fields,
+            source_labels: HeaderNames::new(&index, Source::SourceLabels, strings),
             request_headers: HeaderNames::new(&index, Source::RequestHeaders, strings),
             response_headers: HeaderNames::new(&index, Source::ResponseHeaders, strings),
             index,

@@ -68,7 +68,7 @@ plain_records! {
     Span: 2 { start, len }
     GroupRecord: 3 { name, priority }
     RuleRecord: 8 { action, group, name, description, literals }
-    PredicateRecord: 7 { field, operator, values, residuals, phases }
+    PredicateRecord: 8 { field, operator, every, values, residuals, phases }
     FieldRecord: 8 { source, header, absent, present, index }
     ViewRecord: 4 { table, folded, needles }
     TableRecord: 4 { slots, by_label, bound }

@@ -16,6 +16,9 @@ impl<'a> Evaluation<'a, '_> {
         self.done |= bit(source);
         let (bundle, facts) = (self.bundle, self.facts);
         match source {
+            Source::SourceLabels => {
+                return self.look_up_headers(facts.source_labels, &bundle.source_labels);
+            }
             Source::RequestHeaders => {
                 return self.look_up_headers(facts.request_headers, &bundle.request_headers);
             }

@@ -17,8 +17,14 @@ impl Evaluation<'_, '_> {
             .residuals
             .get(predicate.residuals.range())
             .unwrap_or_default();
+        if predicate.every && field.source.has_several_values() {
+            return self.every_value_matches(residuals, field);
+        }
         match field.source {
             Source::Time => self.any_schedule_holds(residuals),
+            Source::SourceLabels => {
+                self.any_header_matches(residuals, field, self.facts.source_labels)
+            }
             Source::RequestHeaders => {
                 self.any_header_matches(residuals, field, self.facts.request_headers)
             }
@@ -44,6 +50,48 @@ impl Evaluation<'_, '_> {
                 holds
             }
         }
+    }
+
+    /// Whether each of several values matches. That there are none was seen when they were looked up.
+    fn every_value_matches(&self, residuals: &[ResidualRecord], field: &FieldRecord) -> bool {
+        let matches = |value: &[u8]| self.any_pattern_matches(residuals, Text::plain(value));
+        match field.source {
+            Source::SourceLabels => self.every_header(field, self.facts.source_labels, matches),
+            Source::RequestHeaders => self.every_header(field, self.facts.request_headers, matches),
+            Source::ResponseHeaders => {
+                self.every_header(field, self.facts.response_headers, matches)
+            }
+            Source::TlsAlpn => match self.facts.tls_alpn {
+                Fact::Known(protocols) => protocols.iter().all(|protocol| matches(protocol)),
+                Fact::Absent | Fact::Unknown => false,
+            },
+            Source::Protocol => match self.facts.protocol {
+                Fact::Known(set) => set.iter().all(|word| matches(word.name().as_bytes())),
+                Fact::Absent | Fact::Unknown => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn every_header(
+        &self,
+        field: &FieldRecord,
+        fact: Fact<&dyn HeaderFields>,
+        matches: impl Fn(&[u8]) -> bool,
+    ) -> bool {
+        let Fact::Known(headers) = fact else {
+            return false;
+        };
+        let wanted = self
+            .bundle
+            .strings(self.bytes)
+            .get(field.header.range())
+            .unwrap_or_default();
+        let mut all = true;
+        headers.for_each(&mut |name, value| {
+            all = all && (!name.eq_ignore_ascii_case(wanted) || matches(value));
+        });
+        all
     }
 
     fn any_header_matches(

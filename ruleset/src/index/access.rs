@@ -82,7 +82,9 @@ fn frequency(field: &Field, test: &Test) -> u64 {
     let by_source = match field.source() {
         Source::HttpMethod | Source::Protocol | Source::TlsAlpn | Source::TlsVersion => 300,
         Source::ResponseContentType | Source::ResponseStatusCode => 150,
-        Source::SourceVpc | Source::SourceVpce | Source::SourceAccount => 100,
+        Source::SourceVpc | Source::SourceVpce | Source::SourceAccount | Source::SourceLabels => {
+            100
+        }
         _ => 5,
     };
     let by_test = match test {
@@ -108,6 +110,7 @@ fn frequency(field: &Field, test: &Test) -> u64 {
         }
         Test::Time(_) | Test::TimeOfDay(_) => 500,
         Test::Absent(_) => 500,
+        Test::Every(test) => 300.max(frequency(field, test)),
     };
     by_source.max(by_test)
 }

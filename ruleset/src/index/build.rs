@@ -268,6 +268,7 @@ impl<'r> Builder<'r> {
             self.index.predicates.push(PredicateRecord {
                 field: field_number,
                 operator,
+                every: matches!(test, Test::Every(_)),
                 values,
                 residuals,
                 phases,
@@ -332,6 +333,7 @@ fn text_values(test: &Test) -> Option<&ValueList> {
         | Test::Glob(values)
         | Test::Regex(values)
         | Test::Domain(values) => Some(values),
+        Test::Every(test) => text_values(test),
         _ => None,
     }
 }
@@ -353,5 +355,6 @@ fn operator(test: &Test) -> Operator {
         Test::TimeOfDay(_) => Operator::TimeOfDay,
         Test::Absent(true) => Operator::Absent,
         Test::Absent(false) => Operator::Present,
+        Test::Every(test) => operator(test),
     }
 }

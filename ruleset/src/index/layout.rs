@@ -38,7 +38,7 @@ impl Builder<'_> {
             },
         };
         let header = match field {
-            Field::RequestHeader(name) | Field::ResponseHeader(name) => {
+            Field::SourceLabel(name) | Field::RequestHeader(name) | Field::ResponseHeader(name) => {
                 self.strings.intern(name.as_bytes())?
             }
             _ => Span::default(),

@@ -75,8 +75,47 @@ impl<'r> Builder<'r> {
                         .push(ResidualRecord::Schedule(schedule));
                 }
             }
+            Test::Every(test) => {
+                builder.absent.push(id);
+                if field.has_several_values() {
+                    self.lower_every(test, place)?;
+                } else {
+                    self.lower(field, test, id, place, builder)?;
+                }
+            }
             text => self.lower_text(field, text, id, place, builder)?,
         }
+        Ok(())
+    }
+
+    /// Tables tell that some value fits, not that each does: the values become automata that are
+    /// asked about each value of the field. Such fields have one form only.
+    fn lower_every(&mut self, test: &'r Test, place: Place) -> Result<(), WriteError> {
+        let mut patterns = Vec::new();
+        match test {
+            Test::Exact {
+                values,
+                ignore_case,
+            } => {
+                let alternatives: Vec<_> = values.iter().map(regex_syntax::escape).collect();
+                let flag = if *ignore_case { "i" } else { "" };
+                let expression = format!(r"(?{flag}:\A(?:{})\z)", alternatives.join("|"));
+                patterns.push(Pattern::Regex(self.new_automaton(&expression, place)?));
+            }
+            Test::Glob(values) => {
+                for value in values.iter() {
+                    patterns.push(Pattern::Glob(self.strings.intern(value.as_bytes())?));
+                }
+            }
+            Test::Regex(values) => {
+                for value in values.iter() {
+                    patterns.push(Pattern::Regex(self.automaton(value, place)?));
+                }
+            }
+            _ => {}
+        }
+        let residuals = patterns.into_iter().map(ResidualRecord::Short);
+        self.index.residuals.extend(residuals);
         Ok(())
     }
 
@@ -211,6 +250,12 @@ impl<'r> Builder<'r> {
         if let Some(found) = self.automata_numbers.get(value) {
             return Ok(*found);
         }
+        let new = self.new_automaton(value, place)?;
+        self.automata_numbers.insert(value, new);
+        Ok(new)
+    }
+
+    fn new_automaton(&mut self, value: &str, place: Place) -> Result<u32, WriteError> {
         let compiled = regex::compile(value).map_err(|cause| WriteError::Regex {
             at: place,
             value: value.into(),
@@ -224,7 +269,6 @@ impl<'r> Builder<'r> {
         });
         self.automata.extend_from_slice(&compiled.bytes);
         number(self.automata.len())?;
-        self.automata_numbers.insert(value, new);
         Ok(new)
     }
 

@@ -80,6 +80,8 @@ pub(crate) struct RuleRecord {
 pub(crate) struct PredicateRecord {
     pub(crate) field: u32,
     pub(crate) operator: Operator,
+    /// Each value of the field must pass, and an absent field does.
+    pub(crate) every: bool,
     /// The values as text, shortened.
     pub(crate) values: Span,
     /// Tests that no index answers, to be made when the predicate is asked for.
@@ -124,7 +126,7 @@ impl Operator {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FieldRecord {
     pub(crate) source: Source,
-    /// Lower-case name, for the two header sources; else empty.
+    /// Lower-case name, for headers and labels; else empty.
     pub(crate) header: Span,
     /// Predicates that hold when the field is absent, and when it is not.
     pub(crate) absent: u32,

@@ -47,6 +47,7 @@ pub(crate) fn render(test: &Test) -> String {
             }),
         ),
         Test::Absent(expected) => expected.to_string(),
+        Test::Every(test) => render(test),
     }
 }
 

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod limits;
 pub mod run;
+pub mod tls;
 
 mod bundle_store;
 mod demo;

@@ -1,0 +1,468 @@
+//! The certificate authority that interception mints with: loading it, and every check that can be
+//! made before the first client sees a certificate of it.
+//!
+//! Bytes come in; `files` reads them. `mint` signs with it. The key never leaves this room but as
+//! signatures, and its memory is cleared when it is dropped.
+
+use std::fmt;
+use std::time::Duration;
+
+use rcgen::{KeyPair, PublicKeyData, SigningKey};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{ParsedExtension, X509Extension};
+use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_KEY_IDENTIFIER;
+use x509_parser::prelude::FromDer;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::distinguished_name;
+use super::name::CertificateName;
+use super::name_constraints::NameConstraints;
+use super::origin_certificate::unix_time;
+use crate::limits::{CA_CHAIN_MAX, CA_EXPIRY_WARNING, RSA_KEY_BITS_MIN};
+
+/// Why a certificate authority cannot be used. Each text says what to do about it.
+#[derive(Debug, Error)]
+pub enum AuthorityError {
+    /// The PEM text is damaged.
+    #[error("the PEM text is damaged: {0}")]
+    Pem(String),
+    /// There is no certificate in the file.
+    #[error("there is no certificate: expected a block `-----BEGIN CERTIFICATE-----`")]
+    NoCertificate,
+    /// There are more certificates than a chain has.
+    #[error(
+        "there are {0} certificates, more than the {CA_CHAIN_MAX} that a chain may have; give the authority and those above it only"
+    )]
+    LongChain(usize),
+    /// A certificate does not parse.
+    #[error("certificate {number} of the file is not a well-formed X.509 certificate: {reason}")]
+    BadCertificate {
+        /// Its place in the file, from 1.
+        number: usize,
+        /// What the parser says.
+        reason: String,
+    },
+    /// There is no private key in the file.
+    #[error(
+        "there is no private key: expected a block `-----BEGIN PRIVATE KEY-----`, `-----BEGIN EC PRIVATE KEY-----` or `-----BEGIN RSA PRIVATE KEY-----`"
+    )]
+    NoKey,
+    /// The private key is protected by a passphrase.
+    #[error(
+        "the private key is encrypted; decrypt it with `openssl pkey -in KEY -out ca.key` and protect the file with chmod 600"
+    )]
+    EncryptedKey,
+    /// The private key does not parse, or is of another kind.
+    #[error(
+        "the private key cannot be used: ECDSA P-256, P-384 and RSA keys in PKCS#8, SEC1 or PKCS#1 form are supported ({0})"
+    )]
+    UnsupportedKey(String),
+    /// The RSA key is too short.
+    #[error("the RSA key has {0} bits; clients refuse less than {RSA_KEY_BITS_MIN}")]
+    WeakKey(usize),
+    /// No certificate of the file has this key.
+    #[error(
+        "the private key does not belong to the certificate `{0}` nor to any other in the file"
+    )]
+    OtherKey(String),
+    /// The certificate is not one of an authority.
+    #[error(
+        "`{0}` is not a certificate authority: its basic constraints lack CA:TRUE; `sallyport ca init` makes one"
+    )]
+    NotAnAuthority(String),
+    /// Its key may not sign certificates.
+    #[error("`{subject}` may not sign certificates for servers: {lacks}")]
+    MayNotSign {
+        /// The subject.
+        subject: String,
+        /// Which usage is missing.
+        lacks: &'static str,
+    },
+    /// It, or one above it, is expired.
+    #[error("`{subject}` expired on {}", date(*not_after))]
+    Expired {
+        /// The subject.
+        subject: String,
+        /// When.
+        not_after: UnixTime,
+    },
+    /// It, or one above it, is not valid yet.
+    #[error("`{subject}` is not valid before {}; is the clock right?", date(*not_before))]
+    NotYetValid {
+        /// The subject.
+        subject: String,
+        /// From when.
+        not_before: UnixTime,
+    },
+    /// The path length of a certificate above it forbids it to sign.
+    #[error("`{0}` allows fewer certificate authorities below it than there are")]
+    PathLength(String),
+    /// The name constraints cannot be read.
+    #[error("the name constraints of `{0}` cannot be read")]
+    BadNameConstraints(String),
+}
+
+/// A certificate authority: its certificate, its key and what is sent along with a leaf.
+pub struct Authority {
+    key: Key,
+    certificate: CertificateDer<'static>,
+    subject_text: String,
+    subject: Vec<u8>,
+    key_identifier: Vec<u8>,
+    not_before: UnixTime,
+    not_after: UnixTime,
+    constraints: NameConstraints,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+impl Authority {
+    /// Takes the authority from PEM text: its certificate, those above it in any order, and the
+    /// key, which may stand in the same text (pass it twice) or in another.
+    ///
+    /// # Errors
+    /// Whatever would make clients refuse its certificates, see [`AuthorityError`].
+    pub fn load(
+        certificates_pem: &[u8],
+        key_pem: &[u8],
+        now: UnixTime,
+    ) -> Result<Self, AuthorityError> {
+        let ders = certificates(certificates_pem)?;
+        let mut parsed = Vec::new();
+        for (index, der) in ders.iter().enumerate() {
+            parsed.push(parse(der, index + 1)?);
+        }
+        let key = Key::load(key_pem)?;
+        let chain = chain(&parsed, &key)?;
+        check(&chain, now)?;
+        let own = chain.first().ok_or(AuthorityError::NoCertificate)?;
+        let mut constraints = NameConstraints::default();
+        for certificate in &chain {
+            if !constraints.add(certificate) {
+                let subject = distinguished_name::rfc_4514(certificate.subject());
+                return Err(AuthorityError::BadNameConstraints(subject));
+            }
+        }
+        let (not_before, not_after) = common_validity(&chain);
+        let owned = |certificate: &&X509Certificate<'_>| {
+            CertificateDer::from(certificate.as_raw().to_vec())
+        };
+        Ok(Self {
+            certificate: owned(own),
+            subject_text: distinguished_name::rfc_4514(own.subject()),
+            subject: own.subject().as_raw().to_vec(),
+            key_identifier: key_identifier(own),
+            not_before,
+            not_after,
+            constraints,
+            // A root is known to the client or it is of no use to send it.
+            chain: chain
+                .iter()
+                .filter(|certificate| !is_self_issued(certificate))
+                .map(owned)
+                .collect(),
+            key,
+        })
+    }
+
+    /// Its own certificate.
+    #[must_use]
+    pub const fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// Its subject as text (RFC 4514).
+    #[must_use]
+    pub fn subject_text(&self) -> &str {
+        &self.subject_text
+    }
+
+    /// The certificates that are sent after a leaf: none for a root.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// Begin of its validity, and of that of all above it.
+    #[must_use]
+    pub const fn not_before(&self) -> UnixTime {
+        self.not_before
+    }
+
+    /// End of its validity, or of that of a certificate above it if that is sooner.
+    #[must_use]
+    pub const fn not_after(&self) -> UnixTime {
+        self.not_after
+    }
+
+    /// What is left of its validity if that is so little that somebody should act: under 30 days.
+    #[must_use]
+    pub fn expires_soon(&self, now: UnixTime) -> Option<Duration> {
+        let left = Duration::from_secs(self.not_after.as_secs().saturating_sub(now.as_secs()));
+        (left < CA_EXPIRY_WARNING).then_some(left)
+    }
+
+    /// Whether its name constraints let it vouch for `name`.
+    #[must_use]
+    pub fn may_vouch_for(&self, name: &CertificateName) -> bool {
+        self.constraints.permit(name)
+    }
+
+    /// Whether what it signs may have a subject.
+    pub(super) fn permits_subject(&self) -> bool {
+        self.constraints.permit_subject()
+    }
+
+    /// Its subject in DER, which is the issuer of what it signs, byte by byte.
+    pub(super) fn subject_der(&self) -> &[u8] {
+        &self.subject
+    }
+
+    /// The identifier of its key, as its own certificate has it.
+    pub(super) fn key_identifier(&self) -> &[u8] {
+        &self.key_identifier
+    }
+
+    /// What it signs with.
+    pub(super) const fn signature_algorithm(&self) -> SignatureAlgorithm {
+        self.key.algorithm
+    }
+
+    /// Signs.
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        self.key.pair.sign(message)
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Authority")
+            .field("subject", &self.subject_text)
+            .field("algorithm", &self.key.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The signature of an authority, which its key decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignatureAlgorithm {
+    /// ecdsa-with-SHA256, a key on P-256.
+    EcdsaP256Sha256,
+    /// ecdsa-with-SHA384, a key on P-384.
+    EcdsaP384Sha384,
+    /// sha256WithRSAEncryption.
+    RsaSha256,
+}
+
+/// A private key, cleared when it is dropped. (aws-lc clears its own copy.)
+struct Key {
+    pair: KeyPair,
+    algorithm: SignatureAlgorithm,
+}
+
+impl Key {
+    fn load(pem: &[u8]) -> Result<Self, AuthorityError> {
+        let der = Zeroizing::new(private_key(pem)?);
+        let unsupported = |error: rcgen::Error| AuthorityError::UnsupportedKey(error.to_string());
+        let pair = KeyPair::try_from(&*der).map_err(unsupported)?;
+        let algorithm = if pair.is_compatible(&rcgen::PKCS_ECDSA_P256_SHA256) {
+            SignatureAlgorithm::EcdsaP256Sha256
+        } else if pair.is_compatible(&rcgen::PKCS_ECDSA_P384_SHA384) {
+            SignatureAlgorithm::EcdsaP384Sha384
+        } else if pair.is_compatible(&rcgen::PKCS_RSA_SHA256) {
+            SignatureAlgorithm::RsaSha256
+        } else {
+            let reason = "it is of another kind".to_owned();
+            return Err(AuthorityError::UnsupportedKey(reason));
+        };
+        Ok(Self { pair, algorithm })
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.pair.zeroize();
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.map_err(|error| AuthorityError::Pem(error.to_string()))?;
+    match found.len() {
+        0 => Err(AuthorityError::NoCertificate),
+        1..=CA_CHAIN_MAX => Ok(found),
+        many => Err(AuthorityError::LongChain(many)),
+    }
+}
+
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, AuthorityError> {
+    let has = |text: &[u8]| memchr::memmem::find(pem, text).is_some();
+    if has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED") {
+        return Err(AuthorityError::EncryptedKey);
+    }
+    match PrivateKeyDer::from_pem_slice(pem) {
+        Ok(key) => Ok(key),
+        Err(rustls::pki_types::pem::Error::NoItemsFound) => Err(AuthorityError::NoKey),
+        Err(error) => Err(AuthorityError::Pem(error.to_string())),
+    }
+}
+
+fn parse(der: &[u8], number: usize) -> Result<X509Certificate<'_>, AuthorityError> {
+    match X509Certificate::from_der(der) {
+        Ok((_, certificate)) => Ok(certificate),
+        Err(error) => Err(AuthorityError::BadCertificate {
+            number,
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// The certificate of the key, then those above it as far as the file has them.
+fn chain<'a, 'c>(
+    certificates: &'a [X509Certificate<'c>],
+    key: &Key,
+) -> Result<Vec<&'a X509Certificate<'c>>, AuthorityError> {
+    let public = key.pair.der_bytes();
+    let is_own = |certificate: &&X509Certificate<'_>| {
+        certificate.public_key().subject_public_key.as_ref() == public
+    };
+    let Some(mut last) = certificates.iter().find(is_own) else {
+        let first = certificates.first().ok_or(AuthorityError::NoCertificate)?;
+        let subject = distinguished_name::rfc_4514(first.subject());
+        return Err(AuthorityError::OtherKey(subject));
+    };
+    let mut chain = vec![last];
+    while !is_self_issued(last) && chain.len() < certificates.len() {
+        let issuer = last.issuer().as_raw();
+        let Some(above) = certificates
+            .iter()
+            .find(|candidate| candidate.subject().as_raw() == issuer)
+        else {
+            break;
+        };
+        chain.push(above);
+        last = above;
+    }
+    Ok(chain)
+}
+
+fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
+    certificate.subject().as_raw() == certificate.issuer().as_raw()
+}
+
+/// What RFC 5280 section 6.1.4 asks of each certificate that signs another.
+fn check(chain: &[&X509Certificate<'_>], now: UnixTime) -> Result<(), AuthorityError> {
+    for (below, certificate) in chain.iter().enumerate() {
+        let subject = || distinguished_name::rfc_4514(certificate.subject());
+        let bad = |reason: &str| AuthorityError::BadCertificate {
+            number: below + 1,
+            reason: reason.to_owned(),
+        };
+        let constraints = certificate
+            .basic_constraints()
+            .map_err(|_| bad("it has two basic constraints"))?
+            .filter(|constraints| constraints.value.ca)
+            .ok_or_else(|| AuthorityError::NotAnAuthority(subject()))?;
+        let allowed = constraints.value.path_len_constraint;
+        if allowed
+            .is_some_and(|allowed| usize::try_from(allowed).is_ok_and(|allowed| below > allowed))
+        {
+            return Err(AuthorityError::PathLength(subject()));
+        }
+        if let Some(lacks) =
+            lacking_usage(certificate).map_err(|()| bad("its key usage is damaged"))?
+        {
+            let subject = subject();
+            return Err(AuthorityError::MayNotSign { subject, lacks });
+        }
+        if let Ok(x509_parser::public_key::PublicKey::RSA(key)) = certificate.public_key().parsed()
+            && key.key_size() < RSA_KEY_BITS_MIN
+        {
+            return Err(AuthorityError::WeakKey(key.key_size()));
+        }
+        check_validity(certificate, now)?;
+    }
+    Ok(())
+}
+
+fn lacking_usage(certificate: &X509Certificate<'_>) -> Result<Option<&'static str>, ()> {
+    let usage = certificate.key_usage().map_err(|_| ())?;
+    if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
+        return Ok(Some("its key usage lacks keyCertSign"));
+    }
+    let extended = certificate.extended_key_usage().map_err(|_| ())?;
+    let may_serve = extended.is_none_or(|usage| usage.value.any || usage.value.server_auth);
+    Ok((!may_serve).then_some("its extended key usage lacks serverAuth"))
+}
+
+fn check_validity(certificate: &X509Certificate<'_>, now: UnixTime) -> Result<(), AuthorityError> {
+    let (not_before, not_after) = validity(certificate);
+    let subject = || distinguished_name::rfc_4514(certificate.subject());
+    if now > not_after {
+        let subject = subject();
+        return Err(AuthorityError::Expired { subject, not_after });
+    }
+    if now < not_before {
+        return Err(AuthorityError::NotYetValid {
+            subject: subject(),
+            not_before,
+        });
+    }
+    Ok(())
+}
+
+/// The time in which all of the chain is valid.
+fn common_validity(chain: &[&X509Certificate<'_>]) -> (UnixTime, UnixTime) {
+    let all = chain.iter().map(|certificate| validity(certificate));
+    let widest = (
+        UnixTime::since_unix_epoch(Duration::ZERO),
+        UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX)),
+    );
+    all.fold(widest, |common, own| {
+        (common.0.max(own.0), common.1.min(own.1))
+    })
+}
+
+fn validity(certificate: &X509Certificate<'_>) -> (UnixTime, UnixTime) {
+    let validity = certificate.validity();
+    let epoch = UnixTime::since_unix_epoch(Duration::ZERO);
+    (
+        unix_time(validity.not_before.timestamp()).unwrap_or(epoch),
+        unix_time(validity.not_after.timestamp()).unwrap_or(epoch),
+    )
+}
+
+/// The one that the certificate says, or one of our own making: then nobody can compare it.
+fn key_identifier(certificate: &X509Certificate<'_>) -> Vec<u8> {
+    let extension = certificate.get_extension_unique(&OID_X509_EXT_SUBJECT_KEY_IDENTIFIER);
+    match extension
+        .ok()
+        .flatten()
+        .map(X509Extension::parsed_extension)
+    {
+        Some(ParsedExtension::SubjectKeyIdentifier(identifier)) => identifier.0.to_vec(),
+        _ => key_identifier_of(certificate.public_key().subject_public_key.as_ref()),
+    }
+}
+
+/// RFC 7093 section 2, method 1: the first 160 bits of the SHA-256 of the public key.
+pub(super) fn key_identifier_of(public_key: &[u8]) -> Vec<u8> {
+    Sha256::digest(public_key)
+        .iter()
+        .copied()
+        .take(20)
+        .collect()
+}
+
+/// A day, for people.
+pub(super) fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(timestamp) => timestamp.to_string(),
+        Err(_) => "a time beyond reckoning".to_owned(),
+    }
+}

@@ -1,0 +1,181 @@
+//! Reading the certificate authority, roots and revocation lists: the only room of `tls` that opens
+//! files. At start and reload, on no shard.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::authority::{Authority, AuthorityError};
+use crate::limits::PEM_FILE_BYTES_MAX;
+
+/// Why a file of certificates or keys cannot be used.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It is larger than such files are.
+    #[error("{} has more than {PEM_FILE_BYTES_MAX} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others may read the private key in it.
+    #[error("{} holds a private key and others may read it (mode {mode:03o}): run chmod 600 {}", path.display(), path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It is not a certificate authority that can be used.
+    #[error("{}: {error}", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: AuthorityError,
+    },
+    /// There is neither a certificate nor a revocation list in it, or its text is damaged.
+    #[error("{}: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Reads the authority of `tls.ca`. The key is in `key` if that is given, else in the same file, else
+/// in the file beside it whose name ends in `.key` instead: `ca.pem`, `ca.key`.
+///
+/// # Errors
+/// If a file cannot be read, if others may read the one with the key, or if the authority would be
+/// refused by clients.
+pub fn read_authority(
+    certificate: &Path,
+    key: Option<&Path>,
+    now: UnixTime,
+) -> Result<Authority, FileError> {
+    let certificates = read(certificate)?;
+    let beside = certificate.with_extension("key");
+    let key = match key {
+        Some(key) => key,
+        None if holds_key(&certificates) || !beside.exists() => certificate,
+        None => &beside,
+    };
+    let key_pem = read(key)?;
+    if holds_key(&key_pem) {
+        refuse_exposed(key)?;
+    }
+    Authority::load(&certificates, &key_pem, now).map_err(|error| FileError::Authority {
+        path: blamed(&error, certificate, key).to_owned(),
+        error,
+    })
+}
+
+/// Reads certificates, PEM or DER.
+///
+/// # Errors
+/// If the file cannot be read or has no certificate.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    objects(path, "certificate", CertificateDer::from)
+}
+
+/// Reads certificate revocation lists, PEM or DER.
+///
+/// # Errors
+/// If the file cannot be read or has no list.
+pub fn read_revocation_lists(
+    path: &Path,
+) -> Result<Vec<CertificateRevocationListDer<'static>>, FileError> {
+    objects(
+        path,
+        "certificate revocation list",
+        CertificateRevocationListDer::from,
+    )
+}
+
+fn objects<T: PemObject>(
+    path: &Path,
+    kind: &str,
+    from_der: impl FnOnce(Vec<u8>) -> T,
+) -> Result<Vec<T>, FileError> {
+    let bytes = read(path)?;
+    // A DER file is one SEQUENCE; no PEM text begins with that byte.
+    if bytes.first() == Some(&0x30) {
+        return Ok(vec![from_der(bytes.to_vec())]);
+    }
+    let found: Result<Vec<T>, _> = T::pem_slice_iter(&bytes).collect();
+    let content = |reason: String| FileError::Content {
+        path: path.to_owned(),
+        reason,
+    };
+    let found = found.map_err(|error| content(format!("the PEM text is damaged: {error}")))?;
+    if found.is_empty() {
+        return Err(content(format!("there is no {kind}")));
+    }
+    Ok(found)
+}
+
+/// The file that an error of the authority is about.
+fn blamed<'p>(error: &AuthorityError, certificate: &'p Path, key: &'p Path) -> &'p Path {
+    match error {
+        AuthorityError::NoKey
+        | AuthorityError::EncryptedKey
+        | AuthorityError::UnsupportedKey(_)
+        | AuthorityError::OtherKey(_) => key,
+        _ => certificate,
+    }
+}
+
+fn holds_key(pem: &[u8]) -> bool {
+    memchr::memmem::find(pem, b"PRIVATE KEY-----").is_some()
+}
+
+/// What may hold a key is cleared when it is dropped.
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let failed = |error| FileError::Read {
+        path: path.to_owned(),
+        error,
+    };
+    let file = File::open(path).map_err(failed)?;
+    // At once as large as it gets: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(PEM_FILE_BYTES_MAX + 1));
+    let limit = u64::try_from(PEM_FILE_BYTES_MAX + 1).unwrap_or(u64::MAX);
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > PEM_FILE_BYTES_MAX {
+        let path = path.to_owned();
+        return Err(FileError::TooLarge { path });
+    }
+    Ok(bytes)
+}
+
+/// A file of root's may be read by its group, which is how mounted secrets come; any other by its
+/// owner only.
+fn refuse_exposed(path: &Path) -> Result<(), FileError> {
+    let metadata = fs::metadata(path).map_err(|error| FileError::Read {
+        path: path.to_owned(),
+        error,
+    })?;
+    let mode = metadata.mode() & 0o777;
+    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    if mode & forbidden != 0 {
+        return Err(FileError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! Judging the certificate chain of an origin, and saying what is wrong in the field's words.
+//!
+//! webpki finds and checks the path; `path_rules` adds what it leaves out; here both are put in
+//! order and its errors translated. Pure: chain, name and time come in. `origin_verifier` calls it
+//! inside a handshake.
+
+use std::cell::RefCell;
+
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use webpki::{EndEntityCert, Error, KeyUsage, RevocationCheckDepth, RevocationOptionsBuilder};
+use webpki::{ExpirationPolicy, UnknownStatusPolicy, VerifiedPath};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
+
+use super::distinguished_name;
+use super::fault::{CertificateFault, OriginFault};
+use super::path_rules;
+use super::trust::Trust;
+use crate::limits::RSA_KEY_BITS_MIN;
+
+impl Trust {
+    /// Whether the chain that an origin sent is to be believed for `name`.
+    ///
+    /// # Errors
+    /// What is wrong with it. Where several things are, the one that webpki holds for the most
+    /// specific: validity before names, names before signatures, those before the issuer.
+    pub fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), OriginFault> {
+        let chain = Chain {
+            leaf,
+            intermediates,
+        };
+        let end_entity = EndEntityCert::try_from(leaf).map_err(|error| chain.unreadable(&error))?;
+        if self.certificates.contains(leaf) {
+            // Trusted by itself, whatever its issuer: only its own rules count.
+            path_rules::pinned(leaf, now)?;
+        } else {
+            self.judge_path(&end_entity, &chain, now)?;
+        }
+        end_entity
+            .verify_is_valid_for_subject_name(name)
+            .map_err(|error| chain.explain(&error, self))?;
+        path_rules::leaf(leaf)
+    }
+
+    fn judge_path(
+        &self,
+        end_entity: &EndEntityCert<'_>,
+        chain: &Chain<'_>,
+        now: UnixTime,
+    ) -> Result<(), OriginFault> {
+        let lists: Vec<_> = self.revocation_lists.iter().collect();
+        let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
+            options
+                .with_depth(RevocationCheckDepth::Chain)
+                .with_status_policy(UnknownStatusPolicy::Allow)
+                .with_expiration_policy(ExpirationPolicy::Ignore)
+                .build()
+        });
+        let found = RefCell::new(None);
+        let check = |path: &VerifiedPath<'_>| {
+            path_rules::path(path, &self.certificates, now).map_err(|fault| {
+                found.replace(Some(fault));
+                // Any that webpki ranks high: what counts is `found`.
+                Error::CertDistrusted
+            })
+        };
+        let verified = end_entity.verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            &self.anchors,
+            chain.intermediates,
+            now,
+            KeyUsage::server_auth(),
+            revocation,
+            Some(&check),
+        );
+        match verified {
+            Ok(_) => Ok(()),
+            Err(Error::CertDistrusted) if found.borrow().is_some() => {
+                let fault = found.take();
+                Err(fault.unwrap_or_else(|| OriginFault::bare(CertificateFault::UnknownIssuer)))
+            }
+            Err(error) => Err(chain.explain(&error, self)),
+        }
+    }
+}
+
+/// What an origin sent.
+struct Chain<'a> {
+    leaf: &'a CertificateDer<'a>,
+    intermediates: &'a [CertificateDer<'a>],
+}
+
+impl Chain<'_> {
+    /// A leaf that webpki does not read.
+    fn unreadable(&self, error: &Error) -> OriginFault {
+        match error {
+            Error::UnsupportedCriticalExtension => {
+                OriginFault::bare(CertificateFault::CriticalExtension)
+            }
+            error => OriginFault::new(CertificateFault::BadEncoding, &error.to_string()),
+        }
+    }
+
+    /// The fault that an error of webpki stands for.
+    fn explain(&self, error: &Error, trust: &Trust) -> OriginFault {
+        use CertificateFault as Fault;
+        match error {
+            Error::CertExpired { not_after, .. } => {
+                OriginFault::new(Fault::Expired, &format!("since {}", date(*not_after)))
+            }
+            Error::CertNotValidYet { not_before, .. } => {
+                OriginFault::new(Fault::NotYetValid, &format!("until {}", date(*not_before)))
+            }
+            Error::CertNotValidForName(context) if context.presented.is_empty() => {
+                self.without_names()
+            }
+            Error::CertNotValidForName(context) => {
+                let names = format!("it is for {}", context.presented.join(", "));
+                OriginFault::new(Fault::NameMismatch, &names)
+            }
+            Error::CertRevoked => OriginFault::bare(Fault::Revoked),
+            Error::CertDistrusted => OriginFault::new(Fault::Revoked, "a key that was compromised"),
+            Error::InvalidSignatureForPublicKey => self.bad_signature(),
+            Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
+                OriginFault::new(Fault::WrongUsage, "extended key usage lacks serverAuth")
+            }
+            Error::CaUsedAsEndEntity if self.is_self_issued() => {
+                OriginFault::bare(Fault::SelfSigned)
+            }
+            Error::CaUsedAsEndEntity => {
+                OriginFault::new(Fault::WrongUsage, "it is a certificate authority's")
+            }
+            Error::EndEntityUsedAsCa => {
+                OriginFault::new(Fault::WrongUsage, "its issuer is no certificate authority")
+            }
+            Error::NameConstraintViolation => OriginFault::bare(Fault::NameConstraints),
+            Error::PathLenConstraintViolated => OriginFault::bare(Fault::PathLength),
+            Error::UnsupportedSignatureAlgorithmContext(_)
+            | Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_) => {
+                self.unsupported_algorithm()
+            }
+            Error::UnsupportedCriticalExtension => OriginFault::bare(Fault::CriticalExtension),
+            Error::MaximumSignatureChecksExceeded
+            | Error::MaximumPathBuildCallsExceeded
+            | Error::MaximumPathDepthExceeded
+            | Error::MaximumNameConstraintComparisonsExceeded => {
+                OriginFault::new(Fault::TooLarge, "too many ways from it to a root")
+            }
+            Error::UnknownIssuer => self.unknown_issuer(trust),
+            other => OriginFault::new(Fault::BadEncoding, &other.to_string()),
+        }
+    }
+
+    /// No name at all that webpki reads.
+    fn without_names(&self) -> OriginFault {
+        let Some(leaf) = parse(self.leaf) else {
+            return OriginFault::bare(CertificateFault::NameMismatch);
+        };
+        let has_names = leaf.subject_alternative_name().is_ok_and(|extension| {
+            extension.is_some_and(|extension| !extension.value.general_names.is_empty())
+        });
+        match distinguished_name::common_name(leaf.subject()) {
+            Some(name) if !has_names => OriginFault::new(
+                CertificateFault::CommonNameOnly,
+                &format!("it is for {name}"),
+            ),
+            _ => OriginFault::new(CertificateFault::NameMismatch, "it is for no host"),
+        }
+    }
+
+    fn is_self_issued(&self) -> bool {
+        parse(self.leaf).is_some_and(|leaf| is_self_issued(&leaf))
+    }
+
+    /// aws-lc refuses short keys without saying so.
+    fn bad_signature(&self) -> OriginFault {
+        let weak = self.all().find_map(|certificate| weak_key(&certificate));
+        weak.unwrap_or_else(|| OriginFault::bare(CertificateFault::BadSignature))
+    }
+
+    fn unsupported_algorithm(&self) -> OriginFault {
+        let mut unsupported = None;
+        for certificate in self.all() {
+            let algorithm = certificate.signature_algorithm.algorithm.to_id_string();
+            if let Some(name) = weak_signature(&algorithm) {
+                return OriginFault::new(CertificateFault::WeakSignature, name);
+            }
+            unsupported.get_or_insert(algorithm);
+        }
+        let detail = unsupported.unwrap_or_default();
+        OriginFault::new(CertificateFault::UnsupportedAlgorithm, &detail)
+    }
+
+    /// Climbs from the leaf as far as certificates were sent, and looks at where that ends.
+    fn unknown_issuer(&self, trust: &Trust) -> OriginFault {
+        let Some(leaf) = parse(self.leaf) else {
+            return OriginFault::bare(CertificateFault::UnknownIssuer);
+        };
+        if is_self_issued(&leaf) {
+            return OriginFault::bare(CertificateFault::SelfSigned);
+        }
+        let sent: Vec<_> = self
+            .intermediates
+            .iter()
+            .filter_map(|der| parse(der))
+            .collect();
+        let mut top = &leaf;
+        for _ in &sent {
+            let issuer = top.issuer().as_raw();
+            match sent.iter().find(|other| other.subject().as_raw() == issuer) {
+                Some(above) if !is_self_issued(top) => top = above,
+                _ => break,
+            }
+        }
+        let issuer = distinguished_name::rfc_4514(top.issuer());
+        let is_trusted_name = trust
+            .anchors
+            .iter()
+            .any(|anchor| top.issuer().as_raw().ends_with(anchor.subject.as_ref()));
+        if !is_self_issued(top) && !is_trusted_name && names_its_issuer(top) {
+            let detail = format!("that of {issuer}");
+            return OriginFault::new(CertificateFault::MissingIntermediate, &detail);
+        }
+        OriginFault::new(CertificateFault::UnknownIssuer, &issuer)
+    }
+
+    /// The leaf and what came with it, as far as it parses.
+    fn all(&self) -> impl Iterator<Item = X509Certificate<'_>> {
+        std::iter::once(self.leaf)
+            .chain(self.intermediates)
+            .filter_map(|der| parse(der))
+    }
+}
+
+pub(super) fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+    X509Certificate::from_der(der)
+        .ok()
+        .map(|(_, certificate)| certificate)
+}
+
+pub(super) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
+    certificate.subject().as_raw() == certificate.issuer().as_raw()
+}
+
+/// The fault of a certificate whose own key is too short.
+pub(super) fn weak_key(certificate: &X509Certificate<'_>) -> Option<OriginFault> {
+    match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) if key.key_size() < RSA_KEY_BITS_MIN => {
+            let detail = format!("RSA, {} bits", key.key_size());
+            Some(OriginFault::new(CertificateFault::WeakKey, &detail))
+        }
+        _ => None,
+    }
+}
+
+/// Signatures with a broken hash, by the name that people know.
+fn weak_signature(algorithm: &str) -> Option<&'static str> {
+    Some(match algorithm {
+        "1.2.840.113549.1.1.2" => "md2WithRSAEncryption",
+        "1.2.840.113549.1.1.4" => "md5WithRSAEncryption",
+        "1.2.840.113549.1.1.5" => "sha1WithRSAEncryption",
+        "1.2.840.10040.4.3" => "dsa-with-SHA1",
+        "1.2.840.10045.4.1" => "ecdsa-with-SHA1",
+        _ => return None,
+    })
+}
+
+/// Whether it says where the certificate of its issuer is to be had (RFC 5280 section 4.2.2.1):
+/// then there is one, and the origin should have sent it.
+fn names_its_issuer(certificate: &X509Certificate<'_>) -> bool {
+    certificate.extensions().iter().any(|extension| {
+        let ParsedExtension::AuthorityInfoAccess(access) = extension.parsed_extension() else {
+            return false;
+        };
+        access.iter().any(|description| {
+            description.access_method.to_id_string() == "1.3.6.1.5.5.7.48.2"
+                && matches!(description.access_location, GeneralName::URI(_))
+        })
+    })
+}
+
+pub(super) fn date(time: UnixTime) -> String {
+    super::authority::date(time)
+}

@@ -289,8 +289,8 @@ PostRESPONSE  deny          demo/demo-no-archives (The origin answered; the clie
 decision: deny
 
 PreREQUEST demo/demo-curl
-  holds    request:Http:UserAgent StringLike [\"curl/*\"]
-  holds    request:DestinationDomain DomainMatch [\"test\"]
+  holds    request:Http:UserAgent StringLike [\"curl/*\"]; the field is \"curl/8.5\"
+  holds    request:DestinationDomain DomainMatch [\"test\"]; the field is \"download.allowed.test\"
 ";
     assert_eq!(said, expected);
 }

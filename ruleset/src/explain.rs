@@ -5,7 +5,8 @@ use std::fmt;
 
 use crate::evaluate::{Evaluation, evaluate};
 use crate::index::record::{Operator, PredicateRecord};
-use crate::{Bundle, Facts, Field, Outcome, Phase, RuleIndex, Source};
+use crate::reference;
+use crate::{Bundle, Facts, Field, Outcome, Phase, RuleIndex};
 
 /// What a phase answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,43 @@ pub struct ConditionExplanation {
     pub values: String,
     /// Whether it holds; `None` when that rests on unknown facts.
     pub holds: Option<bool>,
+    /// What the field is.
+    pub found: Found,
+}
+
+/// The value of a field, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Not known.
+    Unknown,
+    /// It is not there.
+    Absent,
+    /// One or several; text in quotes, what is no UTF-8 replaced, times in seconds since 1970.
+    Values(Vec<String>),
+}
+
+impl Found {
+    /// What a field is, as conditions see it: in its normal form.
+    #[must_use]
+    pub fn new(field: &Field, facts: &Facts<'_>) -> Self {
+        if field.source().is_unknown(facts) {
+            return Self::Unknown;
+        }
+        match reference::shown_values(field, facts) {
+            values if values.is_empty() => Self::Absent,
+            values => Self::Values(values),
+        }
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::Absent => f.write_str("absent"),
+            Self::Values(values) => f.write_str(&values.join(", ")),
+        }
+    }
 }
 
 impl fmt::Display for ConditionExplanation {
@@ -73,29 +111,16 @@ pub fn explain_rule(
         .filter_map(|literal| {
             let predicate = bundle.index.predicates.get((literal / 2) as usize)?;
             let is_negated = literal % 2 == 1;
+            let field = bundle.field(predicate.field)?;
             Some(ConditionExplanation {
-                field: field_name(bundle, predicate)?,
+                found: Found::new(&field, facts),
+                field: field.to_string(),
                 operator: operator_name(predicate, is_negated),
                 values: values(bundle, predicate, is_negated),
                 holds: evaluation.literal_holds(*literal),
             })
         })
         .collect()
-}
-
-fn field_name(bundle: &Bundle, predicate: &PredicateRecord) -> Option<String> {
-    let record = bundle.index.fields.get(predicate.field as usize)?;
-    let header = bundle.text(record.header);
-    let field = match record.source {
-        Source::SourceLabels => Some(Field::SourceLabel(header.into())),
-        Source::RequestHeaders => Some(Field::RequestHeader(header.into())),
-        Source::ResponseHeaders => Some(Field::ResponseHeader(header.into())),
-        source => Field::words()
-            .map(|(_, field)| field)
-            .find(|f| f.source() == source)
-            .cloned(),
-    };
-    field.map(|field| field.to_string())
 }
 
 /// A negated `Null` is shown as the other `Null`.
@@ -213,6 +238,8 @@ mod tests {
         facts.destination_domain = Fact::Known("x.a.com");
         facts.destination_port = Fact::Known(443);
         let found = explain_rule(&bundle(), Phase::PreRequest, RuleIndex(0), &facts);
+        let values: Vec<_> = found.iter().map(|c| c.found.to_string()).collect();
+        assert_eq!(values, ["\"x.a.com\"", "443", "unknown"]);
         let found: Vec<_> = found.iter().map(|c| (c.to_string(), c.holds)).collect();
         let domains =
             r#"request:DestinationDomain DomainMatch ["a.com", "b.com", "c.com", … 1 more]"#;

@@ -23,7 +23,7 @@ pub mod rule;
 pub mod value_list;
 
 pub use action::{Action, Decision, Outcome, RuleIndex, Verdict};
-pub use bundle::{BuildRecord, Bundle, BundleError, WriteError};
+pub use bundle::{BuildRecord, Bundle, BundleError, PublicKey, SignatureError, WriteError};
 pub use condition::{Condition, Test, TimeZoneOffsets, Weekdays, WeeklySchedule};
 pub use evaluate::{Scratch, evaluate};
 pub use facts::{Fact, Facts, HeaderFields, Protocol, ProtocolSet};

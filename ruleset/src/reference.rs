@@ -179,6 +179,17 @@ impl<'r> Reference<'r> {
     }
 }
 
+/// The values of a field that is not unknown, as text.
+pub(crate) fn shown_values(field: &Field, facts: &Facts<'_>) -> Vec<String> {
+    let shown = |value: &Value| match value {
+        Value::Text(text) => format!("{:?}", String::from_utf8_lossy(text)),
+        Value::Number(number) => number.to_string(),
+        Value::Ip(address) => address.to_canonical().to_string(),
+        Value::Time(time) => time.to_string(),
+    };
+    values(field, facts).iter().map(shown).collect()
+}
+
 fn any(values: &ValueList, test: impl FnMut(&str) -> bool) -> bool {
     values.iter().any(test)
 }

@@ -62,6 +62,13 @@ proptest! {
         }
     }
 
+    /// Tools get back what was compiled.
+    #[test]
+    fn rules_come_back(rules in entropy(700)) {
+        let ruleset = generate::ruleset(&mut Entropy::new(&rules));
+        prop_assert_eq!(compile(&ruleset).ruleset(), Ok(ruleset));
+    }
+
     #[test]
     fn same_rules_same_bytes(rules in entropy(400)) {
         let bytes = || {
@@ -82,7 +89,7 @@ proptest! {
         let mut bytes = write(&ruleset, &BuildRecord::default()).unwrap();
         prop_assert_eq!(&reseal(&bytes), &Some(bytes.clone()));
         // Behind the frame, whose words are checked before.
-        let content = 1_200..bytes.len() - 4;
+        let content = 1_300..bytes.len() - 4;
         for (place, word) in forgeries {
             let at = content.start + place.index(content.len()) / 4 * 4;
             bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());

@@ -1,7 +1,7 @@
 //! `explain`: what a bundle decides for a request, phase by phase.
 
 use sallyport_ruleset::explain::{
-    ConditionExplanation, PhaseExplanation, explain_phase, explain_rule,
+    ConditionExplanation, Found, PhaseExplanation, explain_phase, explain_rule,
 };
 use sallyport_ruleset::{Bundle, Decision, Facts, Outcome, Phase, RuleIndex, Verdict};
 use serde_json::{Value, json};
@@ -172,7 +172,7 @@ const fn answer_word(holds: Option<bool>) -> &'static str {
 fn reason_text(reason: &Reason) -> String {
     let mut out = format!("\n{} {}\n", reason.phase, printable(&reason.title));
     for condition in &reason.conditions {
-        let text = condition.to_string();
+        let text = format!("{condition}; the field is {}", condition.found);
         out.push_str(&format!(
             "  {:8} {}\n",
             answer_word(condition.holds),
@@ -192,10 +192,20 @@ fn reason_value(reason: &Reason) -> Value {
             "operator": condition.operator,
             "values": condition.values,
             "holds": condition.holds,
+            "found": found_value(&condition.found),
         })
     };
     let conditions: Vec<Value> = reason.conditions.iter().map(condition).collect();
     json!({ "phase": reason.phase.name(), "rule": reason.title, "conditions": conditions })
+}
+
+/// `"unknown"`, `null` for an absent field, or a list of values.
+fn found_value(found: &Found) -> Value {
+    match found {
+        Found::Unknown => json!("unknown"),
+        Found::Absent => Value::Null,
+        Found::Values(values) => json!(values),
+    }
 }
 
 /// The decision over all phases. A denial after an open question is a denial either way.

@@ -6,6 +6,7 @@
 //! 16  identity: SHA-256 of bytes 0..16 and of the rows     32 bytes
 //! 48  rows: offset, length, SHA-256 of the section         u64, u64, 32 bytes
 //! …   sections in the order of `Section::ALL`, each at a multiple of 8, zeros between
+//! …   a signature, or nothing (`signature.rs`)
 //! ```
 //! The rows hold the hashes of all content, so the identity covers every byte with one pass.
 
@@ -14,10 +15,11 @@ use std::ops::Range;
 use sha2::{Digest, Sha256};
 
 use super::BundleError;
+use super::signature::Signature;
 
 const MAGIC: &[u8; 8] = b"SPBUNDLE";
 /// Raised with every change of the format.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 const FIXED_BYTES: usize = 48;
 const ROW_BYTES: usize = 48;
 const ALIGNMENT: usize = 8;
@@ -62,6 +64,7 @@ sections! {
     Lists "lists",
     Slots "slots",
     Automata "automata",
+    TestsWritten "conditions as written",
     Strings "strings",
 }
 
@@ -69,10 +72,16 @@ sections! {
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) id: [u8; 32],
+    pub(super) signature: Option<Signature>,
     sections: Vec<Range<usize>>,
 }
 
 impl Frame {
+    /// Where the content ends: before the signature.
+    pub(super) fn content_end(&self) -> usize {
+        self.sections.last().map_or(0, |last| last.end)
+    }
+
     /// Where a section lies; within the bytes that the frame was read from.
     pub(super) fn range(&self, section: Section) -> Range<usize> {
         self.sections
@@ -131,8 +140,14 @@ impl Frame {
             return Err(BundleError::Damaged { section: "head" });
         }
         let sections = read_rows(bytes, rows)?;
+        let end = sections.last().map_or(bytes.len(), |last| last.end);
+        let signature = match bytes.get(end..).unwrap_or_default() {
+            [] => None,
+            trailer => Some(Signature::read(trailer).ok_or(BundleError::Length)?),
+        };
         Ok(Self {
             id: computed,
+            signature,
             sections,
         })
     }
@@ -159,11 +174,7 @@ fn read_rows(bytes: &[u8], rows: &[u8]) -> Result<Vec<Range<usize>>, BundleError
         }
         ranges.push(start..end);
     }
-    if end == bytes.len() {
-        Ok(ranges)
-    } else {
-        Err(BundleError::Length)
-    }
+    Ok(ranges)
 }
 
 fn split_row(row: &[u8; ROW_BYTES]) -> Option<([usize; 2], &[u8])> {

@@ -2,19 +2,24 @@
 //!
 //! `header.rs` is the frame (magic, version, sections with their hashes, identity), `section.rs`
 //! how records become words, `write.rs` and `validate.rs` the two directions, `read.rs` the loaded
-//! [`Bundle`]. Nothing outside this folder interprets a bundle's bytes before they are checked.
+//! [`Bundle`], `rules_back.rs` the way from it to the rules again, `signature.rs` who vouches for it.
+//! Nothing outside this folder interprets a bundle's bytes before they are checked.
 
 mod error;
 mod header;
 pub(crate) mod plan;
 mod read;
+mod rules_back;
 mod section;
+mod signature;
+pub(crate) mod tests_written;
 mod validate;
 mod write;
 
 pub use error::BundleError;
 pub use header::reseal;
-pub use read::{Bundle, Sizes};
+pub use read::{Bundle, SectionSize, Sizes};
+pub use signature::{PublicKey, PublicKeyError, Signature, SignatureError};
 pub use write::{BuildRecord, write};
 
 pub use crate::index::build::{Place, WriteError};

@@ -4,9 +4,10 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::header::{Frame, Section};
+use super::header::{Frame, Section, VERSION};
 use super::plan::{self, HeaderNames, PhasePlan};
 use super::section::{MetaRecord, decode};
+use super::signature::Signature;
 use super::validate::{Parts, validate};
 use super::{BuildRecord, BundleError};
 use crate::index::record::*;
@@ -18,6 +19,7 @@ use crate::{Action, Defaults, Phase, RuleIndex, Source};
 pub struct Bundle {
     bytes: Box<dyn AsRef<[u8]> + Send + Sync>,
     id: String,
+    pub(super) signature: Option<Signature>,
     record: BuildRecord,
     pub(crate) index: Index,
     strings: Range<usize>,
@@ -31,6 +33,16 @@ pub struct Bundle {
     pub(crate) source_labels: HeaderNames,
     pub(crate) request_headers: HeaderNames,
     pub(crate) response_headers: HeaderNames,
+    frame: Frame,
+}
+
+/// A part of the file, for `inspect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SectionSize {
+    /// What is in it.
+    pub name: &'static str,
+    /// Without the zeros around it.
+    pub bytes: usize,
 }
 
 /// What is inside a bundle, for `inspect`.
@@ -105,6 +117,7 @@ impl Bundle {
         }
         Ok(Self {
             id: frame.id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            signature: frame.signature,
             record,
             strings: frame.range(Section::Strings),
             slots: frame.range(Section::Slots),
@@ -118,6 +131,7 @@ impl Bundle {
             response_headers: HeaderNames::new(&index, Source::ResponseHeaders, strings),
             index,
             bytes,
+            frame,
         })
     }
 
@@ -125,6 +139,28 @@ impl Bundle {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The version of the format; what was loaded has the one that this program writes.
+    #[must_use]
+    pub const fn format_version(&self) -> u32 {
+        VERSION
+    }
+
+    /// All bytes but the signature: what [`super::write`] gave.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        self.bytes()
+            .get(..self.frame.content_end())
+            .unwrap_or_default()
+    }
+
+    /// The parts of the file in their order.
+    pub fn sections(&self) -> impl Iterator<Item = SectionSize> {
+        Section::ALL.iter().map(|section| SectionSize {
+            name: section.name(),
+            bytes: self.frame.range(*section).len(),
+        })
     }
 
     /// Where the bundle comes from.
@@ -226,6 +262,15 @@ impl Bundle {
             strings_bytes: self.strings.len(),
             searcher_bytes: searchers.map(Searcher::memory_bytes).sum(),
         }
+    }
+
+    pub(super) const fn id_bytes(&self) -> &[u8] {
+        &self.frame.id
+    }
+
+    pub(super) fn tests_written(&self) -> &[u8] {
+        let range = self.frame.range(Section::TestsWritten);
+        self.bytes().get(range).unwrap_or_default()
     }
 
     pub(crate) fn phase(&self, phase: Phase) -> Span {

@@ -83,6 +83,7 @@ fn content(section: Section, built: &Built, meta: &MetaRecord) -> Vec<u8> {
         Section::Lists => encode_words(&index.lists),
         Section::Slots => encode_words(&built.slots),
         Section::Automata => built.automata.clone(),
+        Section::TestsWritten => built.tests_written.clone(),
         Section::Strings => built.strings.clone(),
     }
 }

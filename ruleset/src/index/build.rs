@@ -11,6 +11,7 @@ use super::lower::FieldBuilder;
 use super::record::*;
 use super::tables::{Lists, Numbers, Overflow, Strings, TableWords, number};
 use super::values;
+use crate::bundle::tests_written;
 use crate::limits::{RULES_MAX, VALUE_BYTES_MAX};
 use crate::matcher::regex::RegexError;
 use crate::{Condition, Field, Phase, Rule, Ruleset, Test, TimeZoneOffsets, ValueList};
@@ -82,6 +83,8 @@ pub(crate) struct Built {
     pub(crate) strings: Vec<u8>,
     pub(crate) slots: Vec<u32>,
     pub(crate) automata: Vec<u8>,
+    /// Of all predicates, for tools.
+    pub(crate) tests_written: Vec<u8>,
 }
 
 /// Builds everything; the same ruleset gives the same result, whatever the machine.
@@ -318,11 +321,15 @@ impl<'r> Builder<'r> {
         self.index.meanings = self.tables.meanings.keys;
         self.index.lists = self.lists.words;
         number(self.index.lists.len())?;
+        let tests = self.predicates.iter();
+        let tests = tests.map(|predicate| (operator(predicate.test), predicate.test));
+        let tests_written = tests_written::encode(tests, &self.zones, &mut self.strings)?;
         Ok(Built {
             index: self.index,
             strings: self.strings.bytes,
             slots: self.tables.slots,
             automata: self.automata,
+            tests_written,
         })
     }
 }

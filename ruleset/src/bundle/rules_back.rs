@@ -1,0 +1,98 @@
+//! From a bundle back to the rules that it was made from, for tools that compare and prove. Slow
+//! and allocating; never on the data path.
+
+use super::header::Section;
+use super::tests_written;
+use super::write::write;
+use super::{Bundle, BundleError};
+use crate::index::record::RuleRecord;
+use crate::{Condition, Field, Phase, Rule, RuleGroup, Ruleset, Source, Test};
+
+impl Bundle {
+    /// The rules that the bundle was made from. To be sure that they are the rules by which it
+    /// decides, they are compiled again: a bundle that differs from what its own rules give is
+    /// refused. Costs as much as compiling.
+    ///
+    /// # Errors
+    /// [`BundleError::Inconsistent`] when the rules are not in the bundle, or not its own.
+    pub fn ruleset(&self) -> Result<Ruleset, BundleError> {
+        let ruleset = self.rules_as_written().ok_or(BundleError::Inconsistent {
+            what: Section::TestsWritten.name(),
+        })?;
+        let again = write(&ruleset, self.build_record());
+        if again.is_ok_and(|again| again == self.content()) {
+            Ok(ruleset)
+        } else {
+            Err(BundleError::Inconsistent {
+                what: "the rules that it holds are not those by which it decides",
+            })
+        }
+    }
+
+    /// A field by its number.
+    pub(crate) fn field(&self, number: u32) -> Option<Field> {
+        let record = self.index.fields.get(number as usize)?;
+        let header = self.text(record.header);
+        match record.source {
+            Source::SourceLabels => Some(Field::SourceLabel(header.into())),
+            Source::RequestHeaders => Some(Field::RequestHeader(header.into())),
+            Source::ResponseHeaders => Some(Field::ResponseHeader(header.into())),
+            source => Field::words()
+                .map(|(_, field)| field)
+                .find(|field| field.source() == source)
+                .cloned(),
+        }
+    }
+
+    fn rules_as_written(&self) -> Option<Ruleset> {
+        let predicates = &self.index.predicates;
+        let strings = self.strings(self.bytes());
+        let tests = tests_written::decode(self.tests_written(), strings, predicates.len())?;
+        let fields: Vec<Field> = predicates
+            .iter()
+            .map(|predicate| self.field(predicate.field))
+            .collect::<Option<_>>()?;
+        let mut groups: Vec<RuleGroup> = self
+            .groups()
+            .map(|(name, priority)| RuleGroup {
+                name: name.to_owned(),
+                priority,
+                rules: [Vec::new(), Vec::new(), Vec::new()],
+            })
+            .collect();
+        for phase in Phase::ALL {
+            for record in self.rules(phase) {
+                let rule = self.rule_as_written(record, &fields, &tests)?;
+                let group = groups.get_mut(record.group as usize)?;
+                group.rules_mut(phase).push(rule);
+            }
+        }
+        Some(Ruleset {
+            defaults: self.defaults(),
+            groups,
+        })
+    }
+
+    fn rule_as_written(
+        &self,
+        record: &RuleRecord,
+        fields: &[Field],
+        tests: &[Test],
+    ) -> Option<Rule> {
+        let literals = self.index.literals.get(record.literals.range())?;
+        let condition = |literal: &u32| {
+            let predicate = (literal / 2) as usize;
+            Some(Condition {
+                field: fields.get(predicate)?.clone(),
+                negated: literal % 2 == 1,
+                test: tests.get(predicate)?.clone(),
+            })
+        };
+        Some(Rule {
+            name: self.text(record.name).to_owned(),
+            description: self.text(record.description).to_owned(),
+            action: record.action,
+            conditions: literals.iter().map(condition).collect::<Option<_>>()?,
+        })
+    }
+}

@@ -13,6 +13,7 @@ use crate::limits::GROUP_RULES_MAX_DEFAULT;
 use crate::pipeline::{Options, RootError};
 use crate::source::BundleFileError;
 use crate::tools;
+use crate::tools::compile::Say;
 
 /// Compiles rule text into bundles, and explains what a bundle does.
 #[derive(Debug, Parser)]
@@ -71,6 +72,18 @@ struct CompileArgs {
     /// Say nothing unless the ruleset is refused
     #[arg(short, long)]
     quiet: bool,
+    /// How problems are said: for people, or one JSON object a line on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+}
+
+/// How problems are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For editors and CI
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -211,15 +224,24 @@ impl Command {
                 output,
                 options,
             } => {
-                let quiet = options.quiet;
-                tools::compile::run(&ruleset, Some(&output), &options.into(), quiet, terminal)
+                let say = options.say();
+                tools::compile::run(&ruleset, Some(&output), &options.into(), say, terminal)
             }
             Self::Check { ruleset, options } => {
-                let quiet = options.quiet;
-                tools::compile::run(&ruleset, None, &options.into(), quiet, terminal)
+                let say = options.say();
+                tools::compile::run(&ruleset, None, &options.into(), say, terminal)
             }
             Self::Explain(args) => tools::explain::run(&args, terminal),
             Self::Inspect { bundle, json } => tools::inspect::run(&bundle, json, terminal),
+        }
+    }
+}
+
+impl CompileArgs {
+    const fn say(&self) -> Say {
+        Say {
+            quiet: self.quiet,
+            format: self.format,
         }
     }
 }

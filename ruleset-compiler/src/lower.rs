@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 use sallyport_ruleset::{Action, Condition, Field, Phase, Rule, Test, ValueList};
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ir;
 use crate::limits::EXPANDED_VALUES_MAX;
 use crate::operator::{Operator, Question};
@@ -210,8 +210,12 @@ impl Values<'_, '_, '_> {
                 (None, ir::Value::Bare(text)) => {
                     self.reject(
                         value.span,
-                        BadValue::new(format!("found `{text}` without quotes"), "a string")
-                            .help(format!("write `\"{text}\"`")),
+                        BadValue::new(
+                            Code::WrongType,
+                            format!("found `{text}` without quotes"),
+                            "a string",
+                        )
+                        .help(format!("write `\"{text}\"`")),
                     );
                 }
                 (None, ir::Value::Pair(..)) => self.reject(value.span, nested()),
@@ -354,6 +358,7 @@ impl Values<'_, '_, '_> {
             self.reject(
                 span,
                 BadValue::new(
+                    Code::BadNull,
                     "`Null` asks one yes-or-no question",
                     "`true` (the field is absent) or `false` (it is there)",
                 ),
@@ -388,7 +393,14 @@ impl Values<'_, '_, '_> {
         if left.is_none() {
             let expected =
                 format!("at most {EXPANDED_VALUES_MAX} values from lists in all conditions");
-            self.reject(span, BadValue::new("this list is used too often", expected));
+            self.reject(
+                span,
+                BadValue::new(
+                    Code::TooManyListValues,
+                    "this list is used too often",
+                    expected,
+                ),
+            );
         }
         left.is_some()
     }
@@ -407,6 +419,7 @@ impl Values<'_, '_, '_> {
             .iter()
             .map(|list| list.name.value.as_str());
         let mut bad = BadValue::new(
+            Code::UnknownList,
             format!("unknown list `{name}`"),
             "a name from `[lists]` of the ruleset file, or `@@` for a text that begins with `@`",
         );
@@ -426,13 +439,14 @@ impl Values<'_, '_, '_> {
 }
 
 fn at(span: Span, bad: BadValue) -> Diagnostic {
-    Diagnostic::error(span, bad.message)
+    Diagnostic::new(bad.code, span, bad.message)
         .expected(bad.expected)
         .help_if(bad.help)
 }
 
 fn nested() -> BadValue {
     BadValue::new(
+        Code::WrongType,
         "found an array inside the array of values",
         "one flat array of values",
     )

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use sallyport_ruleset::{Defaults, Phase, RuleGroup, Ruleset, WriteError};
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::emit::{self, EmitError, Emitted};
 use crate::ir::{self, GroupBody, GroupEntry, PHASES};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
@@ -139,7 +139,7 @@ pub fn compile(
             let span = checked.place(ruleset, &error);
             checked
                 .diagnostics
-                .report(Diagnostic::error(span, error.to_string()));
+                .report(Diagnostic::new(Code::BundleLimit, span, error.to_string()));
             checked.ruleset = None;
             None
         }
@@ -247,8 +247,12 @@ fn load_named(
         .load(files, &path.value)
         .map_err(|error| {
             diagnostics.report(
-                Diagnostic::error(path.span, format!("cannot read `{}`: {error}", path.value))
-                    .expected("a readable UTF-8 file; its path is relative to the ruleset file"),
+                Diagnostic::new(
+                    Code::UnreadableFile,
+                    path.span,
+                    format!("cannot read `{}`: {error}", path.value),
+                )
+                .expected("a readable UTF-8 file; its path is relative to the ruleset file"),
             );
         })
         .ok()

@@ -299,6 +299,16 @@ impl Sources {
 }
 
 impl Span {
+    /// The place right after it.
+    #[must_use]
+    pub const fn end(self) -> Self {
+        Self {
+            file: self.file,
+            start: self.end,
+            end: self.end,
+        }
+    }
+
     /// A span from byte offsets; files are small enough that they fit.
     #[must_use]
     pub fn new(file: FileId, range: std::ops::Range<usize>) -> Self {

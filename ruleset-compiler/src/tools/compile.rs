@@ -3,12 +3,21 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::cli::{CliError, Status, Terminal};
-use crate::diagnostic::counted;
+use crate::cli::{CliError, Format, Status, Terminal};
+use crate::diagnostic::{counted, unreadable_json_line};
 use crate::emit::{self, Emitted};
 use crate::pipeline::{self, Checked, Options};
 use crate::source::DiskFiles;
 use crate::tools::table;
+
+/// How much is said, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Say {
+    /// Nothing, unless the ruleset is refused.
+    pub quiet: bool,
+    /// For whom.
+    pub format: Format,
+}
 
 /// Compiles a ruleset; writes the bundle if a path for it is given.
 ///
@@ -18,13 +27,22 @@ pub fn run(
     ruleset: &Path,
     bundle: Option<&Path>,
     options: &Options,
-    quiet: bool,
+    say: Say,
     terminal: &mut Terminal<'_>,
 ) -> Result<Status, CliError> {
     let started = Instant::now();
     let (files, name) = DiskFiles::beside(ruleset).map_err(CliError::Usage)?;
-    let compiled = pipeline::compile(&files, &name, options).map_err(CliError::Root)?;
-    say_problems(&compiled.checked, options, quiet, terminal)?;
+    let compiled = match pipeline::compile(&files, &name, options) {
+        Ok(compiled) => compiled,
+        Err(error) => {
+            if say.format == Format::Json {
+                let line = unreadable_json_line(&name, &error.to_string());
+                terminal.out.write_all(line.as_bytes())?;
+            }
+            return Err(CliError::Root(error));
+        }
+    };
+    say_problems(&compiled.checked, options, say, terminal)?;
     let Some(emitted) = compiled.emitted else {
         return Ok(Status::Problems);
     };
@@ -34,7 +52,7 @@ pub fn run(
             error,
         })?;
     }
-    if !quiet {
+    if !say.quiet && say.format == Format::Text {
         let title = bundle.map_or_else(
             || format!("{} is good", ruleset.display()),
             |path| path.display().to_string(),
@@ -51,13 +69,17 @@ pub fn run(
 fn say_problems(
     checked: &Checked,
     options: &Options,
-    quiet: bool,
+    say: Say,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), CliError> {
     let diagnostics = &checked.diagnostics;
     let (errors, warnings) = (diagnostics.errors_count(), diagnostics.warnings_count());
-    if errors + warnings == 0 || (quiet && checked.ruleset.is_some()) {
+    if errors + warnings == 0 || (say.quiet && checked.ruleset.is_some()) {
         return Ok(());
+    }
+    if say.format == Format::Json {
+        let lines = diagnostics.json_lines(&checked.sources);
+        return Ok(terminal.out.write_all(lines.as_bytes())?);
     }
     terminal.err.write_all(
         diagnostics

@@ -3,7 +3,7 @@
 
 use sallyport_ruleset::{Field, Phase};
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ir;
 use crate::operator::{OPERATORS, Operator, type_name};
 use crate::source::Located;
@@ -12,8 +12,11 @@ use crate::suggest::did_you_mean;
 /// The field that a key names; unknown keys are reported, and keys that the phase does not know.
 pub fn field(key: &Located<String>, phase: Phase, diagnostics: &mut Diagnostics) -> Option<Field> {
     let Some(field) = Field::parse(&key.value) else {
-        let mut unknown =
-            Diagnostic::error(key.span, format!("unknown condition key `{}`", key.value));
+        let mut unknown = Diagnostic::new(
+            Code::UnknownConditionKey,
+            key.span,
+            format!("unknown condition key `{}`", key.value),
+        );
         let (header, expected) = match key.value.split_once("Header/") {
             Some(_) => (
                 true,
@@ -45,7 +48,7 @@ pub fn field(key: &Located<String>, phase: Phase, diagnostics: &mut Diagnostics)
             ""
         };
         diagnostics.report(
-            Diagnostic::error(key.span, message)
+            Diagnostic::new(Code::KeyNotInPhase, key.span, message)
                 .expected(format!("a key that is known before {}", next_step(phase)))
                 .help(format!(
                     "{prefix}move the rule to `[[{}]]`",
@@ -88,12 +91,16 @@ pub fn operator(
     };
     let Some(operator) = Operator::parse(&word.value) else {
         diagnostics.report(
-            Diagnostic::error(word.span, format!("unknown operator `{}`", word.value))
-                .expected(expected())
-                .help_if(did_you_mean(
-                    &word.value,
-                    OPERATORS.iter().map(|operator| operator.name),
-                )),
+            Diagnostic::new(
+                Code::UnknownOperator,
+                word.span,
+                format!("unknown operator `{}`", word.value),
+            )
+            .expected(expected())
+            .help_if(did_you_mean(
+                &word.value,
+                OPERATORS.iter().map(|operator| operator.name),
+            )),
         );
         return None;
     };
@@ -103,7 +110,8 @@ pub fn operator(
     }
     let is = type_name(field.field_type());
     diagnostics.report(
-        Diagnostic::error(
+        Diagnostic::new(
+            Code::OperatorDoesNotFit,
             word.span,
             format!("`{}` does not fit `{field}`, which is {is}", word.value),
         )

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use foldhash::fast::FixedState;
 use sallyport_ruleset::{Action, Condition, Field, FieldType, Test, ValueList};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, counted};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, counted};
 use crate::ir;
 use crate::limits::COVERED_VALUES_MAX;
 use crate::lower::LoweredCondition;
@@ -47,7 +47,7 @@ impl<'a> Doubts<'a> {
         {
             let message = format!("the list `{}` has no entry", list.name.value);
             diagnostics.report(
-                Diagnostic::warning(list.name.span, message)
+                Diagnostic::new(Code::EmptyList, list.name.span, message)
                     .help("a condition on it alone never holds; a negated one always does"),
             );
         }
@@ -123,9 +123,12 @@ impl<'a> Doubts<'a> {
                 in_lists.entry(list).or_insert((0, *covered, *by)).0 += 1;
                 continue;
             }
-            let mut warning =
-                Diagnostic::warning(span, self.covered_message(condition, *covered, *by))
-                    .help("remove one of them");
+            let mut warning = Diagnostic::new(
+                Code::CoveredValue,
+                span,
+                self.covered_message(condition, *covered, *by),
+            )
+            .help("remove one of them");
             if let Some((_, other)) = self.place(condition, *by) {
                 warning = warning.related(other, "it is covered");
             }
@@ -140,7 +143,7 @@ impl<'a> Doubts<'a> {
                 message.push_str(&format!(", and {} more like it in this list", count - 1));
             }
             diagnostics.report(
-                Diagnostic::warning(span, message)
+                Diagnostic::new(Code::CoveredValue, span, message)
                     .help(format!("{} can be removed", counted(count, "line"))),
             );
         }
@@ -193,7 +196,7 @@ fn unseen_in_tunnels(rule: &ir::Rule, diagnostics: &mut Diagnostics) {
                 condition.key.value
             );
             diagnostics.report(
-                Diagnostic::warning(condition.key.span, message)
+                Diagnostic::new(Code::UnseenInTunnel, condition.key.span, message)
                     .help("the rule works for plain HTTP only; for TLS use `request:DestinationDomain` or `request:TlsSni`"),
             );
         }
@@ -227,7 +230,8 @@ fn matches_everything(condition: &LoweredCondition, diagnostics: &mut Diagnostic
             "matches"
         };
         diagnostics.report(
-            Diagnostic::warning(
+            Diagnostic::new(
+                Code::MatchesEverything,
                 origin.span,
                 format!("this {always} every value of `{field}`"),
             )
@@ -262,7 +266,8 @@ fn careless_suffix(condition: &LoweredCondition, sources: &Sources, diagnostics:
                     unquoted(sources.snippet(origin.span))
                 };
                 diagnostics.report(
-                    Diagnostic::warning(
+                    Diagnostic::new(
+                        Code::LooseSuffix,
                         origin.span,
                         format!("`{shown}` also matches `not{suffix}`"),
                     )
@@ -301,7 +306,7 @@ fn negated_over_absent(
             "this deny rule also denies where `{}` is absent",
             condition.field
         );
-        diagnostics.report(Diagnostic::warning(span, message).help(
+        diagnostics.report(Diagnostic::new(Code::DeniesAbsent, span, message).help(
             "add `Null = false` for the same key; if absence is to be denied too, say so in a rule of its own with `Null = true`",
         ));
     }

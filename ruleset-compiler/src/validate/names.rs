@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, counted};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, counted};
 use crate::ir::{Group, GroupEntry, PHASES};
 use crate::source::{Located, Span};
 
@@ -13,7 +13,7 @@ pub fn priorities(groups: &[GroupEntry], diagnostics: &mut Diagnostics) {
         if let Some(first) = seen.insert(priority.value, priority.span) {
             let message = format!("two groups have the priority {}", priority.value);
             diagnostics.report(
-                Diagnostic::error(priority.span, message)
+                Diagnostic::new(Code::DuplicatePriority, priority.span, message)
                     .expected("a number of its own for each group: it decides which comes first")
                     .related(first, "the other group has it"),
             );
@@ -44,7 +44,8 @@ pub fn rules(group: &Group, rules_max: usize, diagnostics: &mut Diagnostics) {
         && let Some(span) = group.name.as_ref().map(|name| name.span)
     {
         diagnostics.report(
-            Diagnostic::error(
+            Diagnostic::new(
+                Code::TooManyRules,
                 span,
                 format!("the group has {}", counted(rules_count, "rule")),
             )
@@ -65,7 +66,7 @@ fn unique<'a>(
         if let Some(first) = seen.get(name.value.as_str()) {
             let message = format!("a second {what} `{}`", name.value);
             diagnostics.report(
-                Diagnostic::error(name.span, message)
+                Diagnostic::new(Code::DuplicateName, name.span, message)
                     .expected(format!(
                         "a name that no other {what} of {place} has: the log tells them apart by it"
                     ))

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 use sallyport_ruleset::{Action, Condition, Field, Phase, Rule, Ruleset, Test, ValueList};
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::limits::{COVERING_CANDIDATES_MAX, COVERING_LOOKUPS_MAX};
 use crate::source::Span;
 
@@ -48,10 +48,15 @@ pub fn warn(ruleset: &Ruleset, phase: Phase, names: &[Span], diagnostics: &mut D
             (true, false) => "alerts just like",
             (false, _) => "matches only what is decided by",
         };
+        let code = if repeated {
+            Code::DuplicateRule
+        } else {
+            Code::UnreachableRule
+        };
         let never = if ends { ": it is never reached" } else { "" };
         let message = format!("the rule `{}` {what} `{}`{never}", title(at), title(by));
         diagnostics.report(
-            Diagnostic::warning(*span, message)
+            Diagnostic::new(code, *span, message)
                 .related(*other, format!("`{}` comes first,", title(by)))
                 .help(if repeated {
                     "remove one of them"

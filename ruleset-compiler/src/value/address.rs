@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::BadValue;
+use crate::diagnostic::Code;
 
 const EXPECTED: &str =
     "an IPv4 or IPv6 address, or a network such as `10.0.0.0/8` or `2001:db8::/32`";
@@ -17,7 +18,13 @@ pub fn network(text: &str) -> Result<IpNet, BadValue> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(unmapped(IpNet::from(address)));
     }
-    let bad = || BadValue::new(format!("`{text}` is not an address or network"), EXPECTED);
+    let bad = || {
+        BadValue::new(
+            Code::BadNetwork,
+            format!("`{text}` is not an address or network"),
+            EXPECTED,
+        )
+    };
     let network: IpNet = text.parse().map_err(|_| match text.split_once('/') {
         Some((address, prefix)) if address.parse::<IpAddr>().is_ok() => bad().help(format!(
             "`{prefix}` is not a prefix length of this kind of address"
@@ -26,15 +33,16 @@ pub fn network(text: &str) -> Result<IpNet, BadValue> {
     })?;
     if network.addr() != network.network() {
         let message = format!("`{text}` has bits set after its prefix");
-        return Err(
-            BadValue::new(message, "the first address of the network before the `/`").help(
-                format!(
-                    "the network is `{}`; the single address is `{}`",
-                    network.trunc(),
-                    network.addr()
-                ),
-            ),
-        );
+        return Err(BadValue::new(
+            Code::BadNetwork,
+            message,
+            "the first address of the network before the `/`",
+        )
+        .help(format!(
+            "the network is `{}`; the single address is `{}`",
+            network.trunc(),
+            network.addr()
+        )));
     }
     Ok(unmapped(network))
 }

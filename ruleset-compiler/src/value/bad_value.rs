@@ -1,8 +1,12 @@
 //! What is wrong with a value; `lower` adds the place.
 
+use crate::diagnostic::Code;
+
 /// Why a value cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadValue {
+    /// What kind of problem it is.
+    pub code: Code,
     /// What was found.
     pub message: String,
     /// What was expected.
@@ -13,8 +17,9 @@ pub struct BadValue {
 
 impl BadValue {
     /// A value that is not what was expected.
-    pub fn new(message: impl Into<String>, expected: impl Into<String>) -> Self {
+    pub fn new(code: Code, message: impl Into<String>, expected: impl Into<String>) -> Self {
         Self {
+            code,
             message: message.into(),
             expected: expected.into(),
             help: None,

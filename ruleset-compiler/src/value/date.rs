@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 use super::BadValue;
+use crate::diagnostic::Code;
 use crate::operator::Comparison;
 
 const EXPECTED: &str = "a date with its offset from UTC (`2026-11-21T08:00:00Z`, \
@@ -17,7 +18,13 @@ const EXPECTED: &str = "a date with its offset from UTC (`2026-11-21T08:00:00Z`,
 /// For what is not a whole second with a known offset.
 pub fn compared(text: &str, comparison: Comparison) -> Result<RangeInclusive<i64>, BadValue> {
     let second = unix_seconds(text)?;
-    let none = || BadValue::new(format!("no time lies beyond `{text}`"), EXPECTED);
+    let none = || {
+        BadValue::new(
+            Code::BadDate,
+            format!("no time lies beyond `{text}`"),
+            EXPECTED,
+        )
+    };
     Ok(match comparison {
         Comparison::Equal => second..=second,
         Comparison::Less => i64::MIN..=second.checked_sub(1).ok_or_else(none)?,
@@ -37,6 +44,7 @@ pub fn unix_seconds(text: &str) -> Result<i64, BadValue> {
         // Eight digits could be a day in basic ISO form; people mean the day, we would read 1970.
         if digits.len() == 8 {
             return Err(BadValue::new(
+                Code::BadDate,
                 format!("`{text}` could be a day or seconds"),
                 EXPECTED,
             ));
@@ -58,6 +66,7 @@ pub fn unix_seconds(text: &str) -> Result<i64, BadValue> {
     };
     if timestamp.subsec_nanosecond() != 0 {
         return Err(BadValue::new(
+            Code::BadDate,
             format!("`{text}` is not a whole second"),
             EXPECTED,
         ));
@@ -66,7 +75,7 @@ pub fn unix_seconds(text: &str) -> Result<i64, BadValue> {
 }
 
 fn bad(text: &str) -> BadValue {
-    BadValue::new(format!("`{text}` is not a date"), EXPECTED)
+    BadValue::new(Code::BadDate, format!("`{text}` is not a date"), EXPECTED)
 }
 
 #[cfg(test)]

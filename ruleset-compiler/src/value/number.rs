@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::BadValue;
+use crate::diagnostic::Code;
 use crate::operator::Comparison;
 
 /// A whole number not above `max`, in decimal digits.
@@ -14,6 +15,7 @@ pub fn number(text: &str, max: u64) -> Result<u64, BadValue> {
     let value = if digits { text.parse().ok() } else { None };
     value.filter(|value| *value <= max).ok_or_else(|| {
         BadValue::new(
+            Code::BadNumber,
             format!("`{text}` is not a number of this key"),
             expected(max),
         )
@@ -30,7 +32,13 @@ pub fn compared(
     max: u64,
 ) -> Result<RangeInclusive<u64>, BadValue> {
     let value = number(text, max)?;
-    let nothing = |side| BadValue::new(format!("no number is {side} {value}"), expected(max));
+    let nothing = |side| {
+        BadValue::new(
+            Code::BadNumber,
+            format!("no number is {side} {value}"),
+            expected(max),
+        )
+    };
     Ok(match comparison {
         Comparison::Equal => value..=value,
         Comparison::Less => 0..=value.checked_sub(1).ok_or_else(|| nothing("less than"))?,
@@ -50,7 +58,11 @@ pub fn compared(
 /// When it is none, or runs backwards.
 pub fn range(text: &str, max: u64) -> Result<RangeInclusive<u64>, BadValue> {
     let Some((from, to)) = text.split_once('-') else {
-        return Err(BadValue::new(format!("`{text}` is not a range"), RANGE));
+        return Err(BadValue::new(
+            Code::BadRange,
+            format!("`{text}` is not a range"),
+            RANGE,
+        ));
     };
     ends(from.trim(), to.trim(), max)
 }
@@ -63,7 +75,9 @@ pub fn ends(from: &str, to: &str, max: u64) -> Result<RangeInclusive<u64>, BadVa
     let (from, to) = (number(from, max)?, number(to, max)?);
     if from > to {
         let message = format!("the range {from}-{to} runs backwards");
-        return Err(BadValue::new(message, RANGE).help(format!("write `\"{to}-{from}\"`")));
+        return Err(
+            BadValue::new(Code::BadRange, message, RANGE).help(format!("write `\"{to}-{from}\"`"))
+        );
     }
     Ok(from..=to)
 }

@@ -12,6 +12,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use sallyport_ruleset::{TimeZoneOffsets, Weekdays, WeeklySchedule};
 
 use super::BadValue;
+use crate::diagnostic::Code;
 use crate::suggest::did_you_mean;
 
 /// 2020-01-01 UTC: offsets are exact from here on, and before it the offset of this day holds.
@@ -53,6 +54,7 @@ impl Schedules {
             [days, span, zone] => (Some(days), span, zone),
             _ => {
                 return Err(BadValue::new(
+                    Code::BadSchedule,
                     format!("`{text}` is not a schedule"),
                     EXPECTED,
                 ));
@@ -79,6 +81,7 @@ impl Schedules {
                 .map(|name| name.to_string())
                 .collect();
             let mut bad = BadValue::new(
+                Code::UnknownTimeZone,
                 format!("unknown time zone `{name}`"),
                 "a name of the IANA time zone database, such as `Europe/Zurich` or `UTC`",
             );
@@ -136,14 +139,24 @@ fn weekday(text: &str) -> Result<u8, BadValue> {
         .find(|(name, _)| name.eq_ignore_ascii_case(text));
     known.map(|(_, day)| day).ok_or_else(|| {
         let expected = "`Mon`, `Tue`, `Wed`, `Thu`, `Fri`, `Sat`, `Sun`, joined by `-` and `,`";
-        BadValue::new(format!("`{text}` is not a day"), expected)
+        BadValue::new(
+            Code::BadSchedule,
+            format!("`{text}` is not a day"),
+            expected,
+        )
     })
 }
 
 /// Both ends of `HH:MM-HH:MM` in seconds after midnight. The second may be 24:00, and may lie
 /// before the first: the span then runs over midnight.
 fn seconds(text: &str) -> Result<(u32, u32), BadValue> {
-    let bad = || BadValue::new(format!("`{text}` is not a span of the day"), EXPECTED);
+    let bad = || {
+        BadValue::new(
+            Code::BadSchedule,
+            format!("`{text}` is not a span of the day"),
+            EXPECTED,
+        )
+    };
     let (from, to) = text.split_once('-').ok_or_else(bad)?;
     let from = second_of_day(from)
         .filter(|from| *from < 86_400)
@@ -151,7 +164,8 @@ fn seconds(text: &str) -> Result<(u32, u32), BadValue> {
     let to = second_of_day(to).ok_or_else(bad)?;
     if from == to {
         let message = format!("the span `{text}` is empty");
-        return Err(BadValue::new(message, EXPECTED).help("the whole day is `00:00-24:00`"));
+        return Err(BadValue::new(Code::BadSchedule, message, EXPECTED)
+            .help("the whole day is `00:00-24:00`"));
     }
     Ok((from, to))
 }

@@ -9,6 +9,7 @@ use sallyport_ruleset::normalize::{
 use sallyport_ruleset::{Field, FieldType, Protocol, limits};
 
 use super::BadValue;
+use crate::diagnostic::Code;
 use crate::operator::Question;
 use crate::suggest::did_you_mean;
 
@@ -72,6 +73,7 @@ impl Normalizer {
     pub fn apply<'a>(&'a mut self, form: TextForm, value: &'a str) -> Result<&'a str, BadValue> {
         if value.len() > limits::VALUE_BYTES_MAX {
             return Err(BadValue::new(
+                Code::ValueTooLong,
                 format!("the value has {} bytes", value.len()),
                 format!("at most {} bytes", limits::VALUE_BYTES_MAX),
             ));
@@ -87,7 +89,11 @@ impl Normalizer {
             }
             TextForm::Uri | TextForm::UriPattern => self.uri(form, value),
             TextForm::Method => normalize_method(value).map_err(|error| {
-                BadValue::new(format!("`{value}` is not a method"), error.to_string())
+                BadValue::new(
+                    Code::BadMethod,
+                    format!("`{value}` is not a method"),
+                    error.to_string(),
+                )
             }),
             TextForm::ContentType => {
                 normalize_content_type(value.as_bytes(), &mut self.bytes);
@@ -106,7 +112,11 @@ impl Normalizer {
             || value == "*"
             || (pattern && (value.starts_with('*') || value.starts_with('?')));
         if !may_match {
-            let bad = BadValue::new(format!("`{value}` does not begin with `/`"), URI);
+            let bad = BadValue::new(
+                Code::BadUri,
+                format!("`{value}` does not begin with `/`"),
+                URI,
+            );
             return Err(match value.split_once("://") {
                 Some(_) => bad.help("the host is matched by `request:DestinationDomain`"),
                 None => bad,
@@ -135,11 +145,19 @@ fn bad_regex(error: &RegexError) -> BadValue {
         .find(|line| !line.trim().is_empty())
         .unwrap_or_default();
     let why = last.trim().trim_start_matches("error: ");
-    BadValue::new(format!("bad regular expression: {why}"), REGEX)
+    BadValue::new(
+        Code::BadRegex,
+        format!("bad regular expression: {why}"),
+        REGEX,
+    )
 }
 
 fn bad_domain(value: &str, error: DomainError) -> BadValue {
-    let bad = BadValue::new(format!("`{value}` is not a domain name: {error}"), DOMAIN);
+    let bad = BadValue::new(
+        Code::BadDomain,
+        format!("`{value}` is not a domain name: {error}"),
+        DOMAIN,
+    );
     if error == DomainError::IpLiteral || value.parse::<std::net::Ipv6Addr>().is_ok() {
         return bad.help("addresses are matched by `request:DestinationIp` with `IpAddress`");
     }
@@ -163,6 +181,7 @@ fn domain_pattern(value: &str, out: &mut String) -> Result<(), BadValue> {
     const EXPECTED: &str = "a pattern of domain names such as `*.example.com`";
     let bad = |why: &str| {
         BadValue::new(
+            Code::BadPattern,
             format!("`{value}` cannot match a domain name: {why}"),
             EXPECTED,
         )
@@ -206,6 +225,7 @@ fn protocol(value: &str) -> Result<&str, BadValue> {
     }
     let list: Vec<String> = words().map(|word| format!("`{word}`")).collect();
     let mut bad = BadValue::new(
+        Code::UnknownWord,
         format!("unknown protocol `{value}`"),
         format!("one of {}", list.join(", ")),
     );

@@ -5,7 +5,7 @@ use sallyport_ruleset::Action;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::limits::NAME_BYTES_MAX;
 use crate::source::{FileId, Located, Span};
 use crate::suggest::did_you_mean;
@@ -32,7 +32,7 @@ impl Reader<'_> {
                 Some((found, expected)) => (found, Some(expected)),
                 None => (error.message(), None),
             };
-            let mut diagnostic = Diagnostic::error(span, format!("bad TOML: {found}"));
+            let mut diagnostic = Diagnostic::new(Code::BadToml, span, format!("bad TOML: {found}"));
             diagnostic.expected = expected.map(str::to_owned);
             self.report(diagnostic);
         }
@@ -53,9 +53,14 @@ impl Reader<'_> {
                 .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         if !good {
             self.report(
-                Diagnostic::error(name.span, format!("`{}` is not a name", name.value)).expected(
-                    format!("1 to {NAME_BYTES_MAX} of the characters `A-Z a-z 0-9 - _ .`"),
-                ),
+                Diagnostic::new(
+                    Code::BadName,
+                    name.span,
+                    format!("`{}` is not a name", name.value),
+                )
+                .expected(format!(
+                    "1 to {NAME_BYTES_MAX} of the characters `A-Z a-z 0-9 - _ .`"
+                )),
             );
         }
         good
@@ -70,7 +75,9 @@ impl Reader<'_> {
             });
         }
         let found = kind_of(value.get_ref());
-        self.report(Diagnostic::error(span, format!("found {found}")).expected(expected));
+        self.report(
+            Diagnostic::new(Code::WrongType, span, format!("found {found}")).expected(expected),
+        );
         None
     }
 
@@ -85,8 +92,12 @@ impl Reader<'_> {
         let found = kind_of(value.get_ref());
         let span = self.span(value.span());
         self.report(
-            Diagnostic::error(span, format!("found {found} for `{}`", key.get_ref()))
-                .expected("a table"),
+            Diagnostic::new(
+                Code::WrongType,
+                span,
+                format!("found {found} for `{}`", key.get_ref()),
+            )
+            .expected("a table"),
         );
         None
     }
@@ -103,7 +114,8 @@ impl Reader<'_> {
             let span = self.span(key.span());
             let found = kind_of(value.get_ref());
             self.report(
-                Diagnostic::error(span, format!("found {found} for `{word}`")).expected(expected),
+                Diagnostic::new(Code::WrongType, span, format!("found {found} for `{word}`"))
+                    .expected(expected),
             );
             return Vec::new();
         };
@@ -115,7 +127,9 @@ impl Reader<'_> {
             } else {
                 let found = kind_of(item.get_ref());
                 let message = format!("found {found} in `{word}`");
-                self.report(Diagnostic::error(span, message).expected(expected.clone()));
+                self.report(
+                    Diagnostic::new(Code::WrongType, span, message).expected(expected.clone()),
+                );
             }
         }
         tables
@@ -126,9 +140,13 @@ impl Reader<'_> {
         let word = key.get_ref();
         let list: Vec<_> = known.iter().map(|key| format!("`{key}`")).collect();
         self.report(
-            Diagnostic::error(span, format!("unknown key `{word}` in {place}"))
-                .expected(format!("one of {}", list.join(", ")))
-                .help_if(did_you_mean(word, known.iter().copied())),
+            Diagnostic::new(
+                Code::UnknownKey,
+                span,
+                format!("unknown key `{word}` in {place}"),
+            )
+            .expected(format!("one of {}", list.join(", ")))
+            .help_if(did_you_mean(word, known.iter().copied())),
         );
     }
 
@@ -150,9 +168,13 @@ impl Reader<'_> {
         };
         if action.is_none() {
             self.report(
-                Diagnostic::error(text.span, format!("unknown action `{}`", text.value))
-                    .expected("`allow`, `deny` or `alert`")
-                    .help_if(did_you_mean(&text.value, ["allow", "deny", "alert"])),
+                Diagnostic::new(
+                    Code::UnknownAction,
+                    text.span,
+                    format!("unknown action `{}`", text.value),
+                )
+                .expected("`allow`, `deny` or `alert`")
+                .help_if(did_you_mean(&text.value, ["allow", "deny", "alert"])),
             );
         }
         action

@@ -3,7 +3,7 @@
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::reader::{Key, Node, Reader, in_source_order, kind_of};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::ir;
 use crate::limits::DESCRIPTION_BYTES_MAX;
 use crate::source::{Located, Span};
@@ -31,14 +31,14 @@ impl Reader<'_> {
         }
         if table.get("name").is_none() {
             self.report(
-                Diagnostic::error(span, "the rule has no name")
+                Diagnostic::new(Code::MissingName, span, "the rule has no name")
                     .expected("`name = \"…\"`, unique in its group; it appears in the log"),
             );
         }
         if table.get("action").is_none() {
             let at = name.as_ref().map_or(span, |name| name.span);
             self.report(
-                Diagnostic::error(at, "the rule has no action")
+                Diagnostic::new(Code::MissingAction, at, "the rule has no action")
                     .expected("`action = \"allow\"`, `\"deny\"` or `\"alert\"`"),
             );
         }
@@ -62,7 +62,7 @@ impl Reader<'_> {
         if text.value.len() > DESCRIPTION_BYTES_MAX {
             let found = format!("the description has {} bytes", text.value.len());
             self.report(
-                Diagnostic::error(text.span, found)
+                Diagnostic::new(Code::DescriptionTooLong, text.span, found)
                     .expected(format!("at most {DESCRIPTION_BYTES_MAX} bytes")),
             );
         }
@@ -83,15 +83,23 @@ impl Reader<'_> {
                 let found = kind_of(value.get_ref());
                 let span = self.span(value.span());
                 self.report(
-                    Diagnostic::error(span, format!("found {found} after a condition key"))
-                        .expected("an operator and its values: `{ StringEquals = [\"…\"] }`"),
+                    Diagnostic::new(
+                        Code::WrongType,
+                        span,
+                        format!("found {found} after a condition key"),
+                    )
+                    .expected("an operator and its values: `{ StringEquals = [\"…\"] }`"),
                 );
                 continue;
             };
             if operators.is_empty() {
                 self.report(
-                    Diagnostic::error(key.span, format!("`{}` has no operator", key.value))
-                        .expected("an operator and its values: `{ StringEquals = [\"…\"] }`"),
+                    Diagnostic::new(
+                        Code::MissingOperator,
+                        key.span,
+                        format!("`{}` has no operator", key.value),
+                    )
+                    .expected("an operator and its values: `{ StringEquals = [\"…\"] }`"),
                 );
             }
             for (operator, values) in in_source_order(operators) {
@@ -118,9 +126,12 @@ impl Reader<'_> {
             DeValue::Array(values) if values.is_empty() => {
                 let span = self.span(node.span());
                 self.report(
-                    Diagnostic::error(span, format!("`{}` has no value", operator.value)).expected(
-                        "at least one value; a condition without values could never hold",
-                    ),
+                    Diagnostic::new(
+                        Code::NoValue,
+                        span,
+                        format!("`{}` has no value", operator.value),
+                    )
+                    .expected("at least one value; a condition without values could never hold"),
                 );
                 Vec::new()
             }
@@ -142,7 +153,7 @@ impl Reader<'_> {
         if value.is_none() {
             let found = kind_of(node.get_ref());
             self.report(
-                Diagnostic::error(span, format!("found {found} as a value"))
+                Diagnostic::new(Code::WrongType, span, format!("found {found} as a value"))
                     .expected("a string, a whole number, a boolean or a date"),
             );
         }

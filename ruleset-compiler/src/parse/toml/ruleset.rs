@@ -4,7 +4,7 @@ use sallyport_ruleset::Action;
 use toml::de::{DeTable, DeValue};
 
 use super::reader::{Key, Node, Reader, in_source_order, kind_of};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ir::{self, PHASES, phase_key};
 use crate::source::{FileId, Located, Span};
 
@@ -63,7 +63,7 @@ impl Reader<'_> {
         if !defaults_seen {
             let start = self.span(0..0);
             self.report(
-                Diagnostic::error(start, "the ruleset has no `[defaults]`")
+                Diagnostic::new(Code::MissingDefault, start, "the ruleset has no `[defaults]`")
                     .expected("a table `[defaults]` with `pre_dns`, `pre_request` and `post_response`, each `allow`, `deny` or `alert`")
                     .help("`pre_dns = \"deny\"` lets only what rules allow reach the resolver"),
             );
@@ -86,8 +86,12 @@ impl Reader<'_> {
             if table.get(phase).is_none() {
                 let span = self.span(at.span());
                 self.report(
-                    Diagnostic::error(span, format!("the default action of `{phase}` is missing"))
-                        .expected(format!("`{phase} = \"allow\"`, `\"deny\"` or `\"alert\"`")),
+                    Diagnostic::new(
+                        Code::MissingDefault,
+                        span,
+                        format!("the default action of `{phase}` is missing"),
+                    )
+                    .expected(format!("`{phase} = \"allow\"`, `\"deny\"` or `\"alert\"`")),
                 );
             }
         }
@@ -144,7 +148,7 @@ impl Reader<'_> {
         }
         if table.get("priority").is_none() {
             self.report(
-                Diagnostic::error(span, "the group has no priority")
+                Diagnostic::new(Code::MissingPriority, span, "the group has no priority")
                     .expected("`priority = NUMBER`; groups with lower numbers are evaluated first"),
             );
         }
@@ -168,12 +172,20 @@ impl Reader<'_> {
     fn beside_file(&mut self, key: &Key<'_>) {
         let span = self.span(key.span());
         let diagnostic = if GroupReader::KEYS.contains(&key.get_ref().as_ref()) {
-            Diagnostic::error(span, format!("`{}` beside `file`", key.get_ref()))
-                .expected("either `file`, or the group's name and rules")
-                .help("name and rules of this group stand in its file")
+            Diagnostic::new(
+                Code::FileAndRules,
+                span,
+                format!("`{}` beside `file`", key.get_ref()),
+            )
+            .expected("either `file`, or the group's name and rules")
+            .help("name and rules of this group stand in its file")
         } else {
-            Diagnostic::error(span, format!("unknown key `{}` in a group", key.get_ref()))
-                .expected("`priority` and `file`")
+            Diagnostic::new(
+                Code::UnknownKey,
+                span,
+                format!("unknown key `{}` in a group", key.get_ref()),
+            )
+            .expected("`priority` and `file`")
         };
         self.report(diagnostic);
     }
@@ -187,8 +199,12 @@ impl Reader<'_> {
         if number.is_none() {
             let found = kind_of(value.get_ref());
             self.report(
-                Diagnostic::error(span, format!("found {found} as a priority"))
-                    .expected(format!("a whole number from 0 to {}", u32::MAX)),
+                Diagnostic::new(
+                    Code::BadPriority,
+                    span,
+                    format!("found {found} as a priority"),
+                )
+                .expected(format!("a whole number from 0 to {}", u32::MAX)),
             );
         }
         number.map(|value| Located { value, span })
@@ -212,7 +228,7 @@ impl Reader<'_> {
     fn finish_group(&mut self, group: GroupReader, span: Span) -> ir::Group {
         if !group.name_seen {
             self.report(
-                Diagnostic::error(span, "the group has no name")
+                Diagnostic::new(Code::MissingName, span, "the group has no name")
                     .expected("`name = \"…\"`, unique in the ruleset; it appears in the log"),
             );
         }

@@ -1,162 +1,29 @@
-//! Problems found in rule text, and how they are shown to a person.
-//!
-//! Stages report into [`Diagnostics`] and go on, so that one run tells everything. Rendering is
-//! separate and pure: text in, text out. Nothing here decides what is a problem.
+//! Problems as text for a person: each with its line, the place marked, and what may help. Pure:
+//! text in, text out.
 
-use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
-use crate::limits::{FILE_DIAGNOSTICS_MAX, SHOWN_LINE_CHARS_MAX};
-use crate::source::{FileId, Place, Sources, Span};
-
-/// How bad a problem is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// No bundle is made.
-    Error,
-    /// A bundle is made, but it may not do what its author wanted.
-    Warning,
-}
-
-/// One problem: where it is, what was found, what was expected and what may help.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// Error or warning.
-    pub severity: Severity,
-    /// What was found, as one sentence without a full stop.
-    pub message: String,
-    /// Where it was found.
-    pub span: Span,
-    /// What was expected instead.
-    pub expected: Option<String>,
-    /// A way out.
-    pub help: Option<String>,
-    /// Another place that belongs to the problem, and what is there.
-    pub related: Option<(Span, String)>,
-}
-
-impl Diagnostic {
-    /// An error at `span`.
-    pub fn error(span: Span, message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, span, message.into())
-    }
-
-    /// A warning at `span`.
-    pub fn warning(span: Span, message: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, span, message.into())
-    }
-
-    fn new(severity: Severity, span: Span, message: String) -> Self {
-        Self {
-            severity,
-            message,
-            span,
-            expected: None,
-            help: None,
-            related: None,
-        }
-    }
-
-    /// Says what was expected.
-    #[must_use]
-    pub fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
-        self
-    }
-
-    /// Says what may help.
-    #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// Says what may help, if there is something to say.
-    #[must_use]
-    pub fn help_if(mut self, help: Option<String>) -> Self {
-        self.help = help.or(self.help);
-        self
-    }
-
-    /// Points to another place that belongs to the problem.
-    #[must_use]
-    pub fn related(mut self, span: Span, message: impl Into<String>) -> Self {
-        self.related = Some((span, message.into()));
-        self
-    }
-}
-
-/// The problems of one run, without repetitions and bounded per file.
-#[derive(Debug, Default)]
-pub struct Diagnostics {
-    items: Vec<Diagnostic>,
-    seen: HashSet<(Span, String)>,
-    per_file: BTreeMap<(FileId, Severity), usize>,
-    errors_count: usize,
-    warnings_count: usize,
-}
+use super::{Diagnostic, Diagnostics, Severity};
+use crate::limits::SHOWN_LINE_CHARS_MAX;
+use crate::source::{Place, Sources, Span};
 
 impl Diagnostics {
-    /// Records a problem, unless the same was already said about the same place.
-    pub fn report(&mut self, diagnostic: Diagnostic) {
-        if !self
-            .seen
-            .insert((diagnostic.span, diagnostic.message.clone()))
-        {
-            return;
-        }
-        match diagnostic.severity {
-            Severity::Error => self.errors_count += 1,
-            Severity::Warning => self.warnings_count += 1,
-        }
-        let count = self
-            .per_file
-            .entry((diagnostic.span.file, diagnostic.severity))
-            .or_default();
-        *count += 1;
-        if *count <= FILE_DIAGNOSTICS_MAX {
-            self.items.push(diagnostic);
-        }
-    }
-
-    /// How many errors were found, shown or not.
-    #[must_use]
-    pub const fn errors_count(&self) -> usize {
-        self.errors_count
-    }
-
-    /// How many warnings were found, shown or not.
-    #[must_use]
-    pub const fn warnings_count(&self) -> usize {
-        self.warnings_count
-    }
-
-    /// The problems kept, in the order of the source.
-    #[must_use]
-    pub fn sorted(&self) -> Vec<&Diagnostic> {
-        let mut items: Vec<_> = self.items.iter().collect();
-        items.sort_by_key(|item| (item.span, item.severity));
-        items
-    }
-
-    /// Everything as text for a person: each problem with its line, then what was left out, then
-    /// how many there were. Empty if there is nothing to say.
+    /// Everything as text for a person: each problem with its line, then what was left out. Empty
+    /// if there is nothing to say.
     #[must_use]
     pub fn render(&self, sources: &Sources, colors: Colors) -> String {
         let mut out = String::new();
         for item in self.sorted() {
             render_one(&mut out, item, sources, &colors);
         }
-        for ((file, severity), count) in &self.per_file {
-            if let Some(more @ 1..) = count.checked_sub(FILE_DIAGNOSTICS_MAX) {
-                let noun = counted(more, colors.noun(*severity));
-                let name = printable(sources.name(*file));
-                let _ = writeln!(
-                    out,
-                    "{}: {noun} more in {name} not shown\n",
-                    colors.paint(*severity)
-                );
-            }
+        for hidden in self.hidden() {
+            let noun = counted(hidden.count, hidden.severity.name());
+            let name = printable(sources.name(hidden.file));
+            let _ = writeln!(
+                out,
+                "{}: {noun} more in {name} not shown\n",
+                colors.paint(hidden.severity)
+            );
         }
         out
     }
@@ -204,15 +71,8 @@ impl Colors {
         }
     }
 
-    const fn noun(&self, severity: Severity) -> &'static str {
-        match severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        }
-    }
-
     fn paint(&self, severity: Severity) -> String {
-        format!("{}{}{}", self.of(severity), self.noun(severity), self.reset)
+        format!("{}{}{}", self.of(severity), severity.name(), self.reset)
     }
 }
 
@@ -226,8 +86,9 @@ fn render_one(out: &mut String, item: &Diagnostic, sources: &Sources, colors: &C
     let message = printable(&item.message);
     let _ = writeln!(
         out,
-        "{}{bold}: {message}{reset}",
-        colors.paint(item.severity)
+        "{}{bold}[{}]: {message}{reset}",
+        colors.paint(item.severity()),
+        item.code.name()
     );
     let _ = writeln!(
         out,
@@ -236,7 +97,7 @@ fn render_one(out: &mut String, item: &Diagnostic, sources: &Sources, colors: &C
     );
     let (shown, before, width) = window(&place);
     let underline = format!("{}{}", " ".repeat(before), "^".repeat(width));
-    let color = colors.of(item.severity);
+    let color = colors.of(item.severity());
     let _ = writeln!(out, "{gutter} {frame}|{reset}");
     let _ = writeln!(out, "{frame}{number} |{reset} {shown}");
     let _ = writeln!(out, "{gutter} {frame}|{reset} {color}{underline}{reset}");
@@ -334,7 +195,9 @@ pub(crate) fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::MemoryFiles;
+    use crate::diagnostic::Code;
+    use crate::limits::FILE_DIAGNOSTICS_MAX;
+    use crate::source::{FileId, MemoryFiles};
 
     fn loaded(text: &str) -> (Sources, FileId) {
         let mut sources = Sources::default();
@@ -347,7 +210,8 @@ mod tests {
     fn rendered(text: &str, range: std::ops::Range<usize>) -> String {
         let (sources, file) = loaded(text);
         let mut diagnostics = Diagnostics::default();
-        diagnostics.report(Diagnostic::error(Span::new(file, range), "bad").expected("good"));
+        diagnostics
+            .report(Diagnostic::new(Code::BadName, Span::new(file, range), "bad").expected("good"));
         diagnostics.render(&sources, Colors::NONE)
     }
 
@@ -355,7 +219,7 @@ mod tests {
     fn shows_the_line_and_marks_it() {
         assert_eq!(
             rendered("a = 1\nwörd = 2\n", 6..11),
-            "error: bad\n --> r.toml:2:1\n  |\n2 | wörd = 2\n  | ^^^^\n  = expected: good\n\n"
+            "error[bad-name]: bad\n --> r.toml:2:1\n  |\n2 | wörd = 2\n  | ^^^^\n  = expected: good\n\n"
         );
     }
 
@@ -363,7 +227,7 @@ mod tests {
     fn an_empty_span_at_the_end_is_marked() {
         assert_eq!(
             rendered("a\n", 2..2),
-            "error: bad\n --> r.toml:2:1\n  |\n2 | \n  | ^\n  = expected: good\n\n"
+            "error[bad-name]: bad\n --> r.toml:2:1\n  |\n2 | \n  | ^\n  = expected: good\n\n"
         );
     }
 
@@ -393,7 +257,7 @@ mod tests {
         for _ in 0..2 {
             for line in 0..300 {
                 let span = Span::new(file, line * 2..line * 2 + 1);
-                diagnostics.report(Diagnostic::error(span, "bad"));
+                diagnostics.report(Diagnostic::new(Code::BadName, span, "bad"));
             }
         }
         assert_eq!(diagnostics.errors_count(), 300);

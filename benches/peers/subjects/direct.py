@@ -1,0 +1,17 @@
+"""No proxy at all: the ceiling of load and origin."""
+
+from subject import Subject
+
+
+class Direct(Subject):
+    name = "direct"
+    remark = "load and origin without anything between them"
+
+    def version(self):
+        return "-"
+
+    def start(self):
+        pass
+
+    def route(self, scenario):
+        return self.url(scenario, "127.0.0.1")

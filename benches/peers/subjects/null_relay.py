@@ -1,0 +1,44 @@
+"""The floor: accept, connect, copy. One process to each origin; a scenario uses one of them."""
+
+from scenarios import ABSOLUTE
+from subject import Subject
+from world import free_port
+
+
+class NullRelay(Subject):
+    driver = ""
+    tls_process = None
+    remark = "knows no CONNECT: a tunnel through it is a plain connection"
+
+    def is_available(self):
+        return bool(self.world.binary("null_relay"))
+
+    def version(self):
+        return "this commit"
+
+    def start(self):
+        self.tls_port = free_port()
+        self.process = self.spawn(self.relay(self.port, self.world.origin_port), self.port)
+        self.tls_process = self.spawn(self.relay(self.tls_port, self.world.tls_origin_port), self.tls_port)
+
+    def relay(self, port, origin_port):
+        return [self.world.binary("null_relay"), "--listen", f"127.0.0.1:{port}", "--target",
+                f"127.0.0.1:{origin_port}", "--driver", self.driver, "--pin", self.world.args.proxy_core]
+
+    def processes(self):
+        return [process for process in (self.process, self.tls_process) if process]
+
+    def route(self, scenario):
+        if scenario.kind == ABSOLUTE:
+            return super().route(scenario)
+        return self.url(scenario, "127.0.0.1", self.tls_port)
+
+
+class NullRelayUring(NullRelay):
+    name = "null-relay-io_uring"
+    driver = "io_uring"
+
+
+class NullRelayEpoll(NullRelay):
+    name = "null-relay-epoll"
+    driver = "epoll"

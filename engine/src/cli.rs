@@ -1,10 +1,12 @@
 //! The command line.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::ca::CaCommand;
 use crate::demo;
 use crate::run::{self, RunOptions};
 
@@ -24,6 +26,9 @@ enum Command {
     Check(Files),
     /// Show what it does: rules, an origin and a proxy on loopback, no set-up needed.
     Demo(DemoArguments),
+    /// Make a certificate authority for TLS interception, show it, or have it signed by another.
+    #[command(subcommand)]
+    Ca(CaCommand),
 }
 
 #[derive(Debug, Args)]
@@ -58,8 +63,12 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(files) => run::run(&files.into()).map_err(|error| error.to_string()),
         Command::Check(files) => run::check(&files.into())
-            .map(|summary| say(&summary))
-            .map_err(|error| error.to_string()),
+            .map_err(|error| error.to_string())
+            .and_then(|summary| say(&summary)),
+        Command::Ca(command) => command
+            .run()
+            .map_err(|error| error.to_string())
+            .and_then(|text| say(&text)),
         Command::Demo(arguments) => demo::run(arguments.once).map_err(|error| error.to_string()),
     };
     match outcome {
@@ -71,9 +80,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is the program's face")]
-fn say(text: &str) {
-    println!("{text}");
+/// Prints to standard output. A reader that has seen enough (`| head`) is no error.
+fn say(text: &str) -> Result<(), String> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write to standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "this is the program's face")]

@@ -16,6 +16,7 @@ pub mod run;
 pub mod tls;
 
 mod bundle_store;
+mod ca;
 mod demo;
 mod destination;
 mod enforcement;

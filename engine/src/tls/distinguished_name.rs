@@ -31,7 +31,7 @@ const DESCRIPTORS: &[(&[u64], &str)] = &[
 ];
 
 /// The whole name, RFC 4514 section 2. An empty name gives an empty text.
-pub(super) fn rfc_4514(name: &X509Name<'_>) -> String {
+pub(crate) fn rfc_4514(name: &X509Name<'_>) -> String {
     let mut text = String::new();
     let parts: Vec<_> = name.iter_rdn().collect();
     for (index, part) in parts.iter().rev().enumerate() {

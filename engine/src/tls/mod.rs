@@ -19,6 +19,7 @@ mod verify;
 
 pub use authority::{Authority, AuthorityError};
 pub use certificate_cache::CertificateCache;
+pub(crate) use distinguished_name::rfc_4514;
 pub use fault::{CertificateFault, OriginFault};
 pub use files::{FileError, read_authority, read_certificates, read_revocation_lists};
 pub use mint::{LeafSubject, MintError, Minted, Minter, MintingKeys};

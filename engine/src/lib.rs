@@ -20,6 +20,7 @@ mod ca;
 mod demo;
 mod destination;
 mod enforcement;
+mod http2;
 mod io;
 mod listener;
 mod reload;

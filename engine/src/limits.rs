@@ -156,6 +156,38 @@ pub const HAPPY_EYEBALLS_DELAY_MIN: Duration = Duration::from_millis(10);
 /// See [`HAPPY_EYEBALLS_DELAY_MIN`].
 pub const HAPPY_EYEBALLS_DELAY_MAX: Duration = Duration::from_secs(2);
 
+// ---- HTTP/2 ----
+
+/// Streams that one connection of a client may have open (RFC 9113 section 6.5.2 recommends 100
+/// at least); each is a transaction, some 16 KiB while it runs.
+pub const HTTP2_CLIENT_STREAMS_DEFAULT: usize = 128;
+/// Streams on one connection to an origin; a further connection is opened beyond them.
+pub const HTTP2_UPSTREAM_STREAMS_DEFAULT: usize = 100;
+/// Largest value of either.
+pub const HTTP2_STREAMS_MAX: usize = 4_096;
+/// Streams of all clients on one shard; more are refused, and may safely be sent again.
+pub const HTTP2_STREAMS_PER_SHARD_DEFAULT: usize = 16_384;
+/// Bytes of content that may be on their way to this proxy, and wait in it, in one stream.
+pub const HTTP2_STREAM_WINDOW_BYTES_DEFAULT: usize = 256 * KIB;
+/// The same for all streams of a client's connection: at worst that much for each such connection.
+pub const HTTP2_CONNECTION_WINDOW_BYTES_DEFAULT: usize = MIB;
+/// Smallest value of either window: the initial one of RFC 9113 section 6.9.2.
+pub const HTTP2_WINDOW_BYTES_MIN: usize = 64 * KIB;
+/// Largest value of either window, and of that of a connection to an origin, which is the window of
+/// a stream times `http2.upstream_streams`: a slow reader then holds up no stream but its own.
+pub const HTTP2_WINDOW_BYTES_MAX: u32 = 256 * 1024 * 1024;
+/// Bytes of content of one stream that wait to be sent within the window of the recipient.
+pub const HTTP2_SEND_BUFFER_BYTES: usize = 64 * KIB;
+/// Streams of one connection that were reset and are remembered for frames still on their way.
+pub const HTTP2_RESET_STREAMS_KEPT: usize = 64;
+/// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty and unknown frames that one connection may send a
+/// second, beyond one for each 64 bytes it was sent; ten times as many at once.
+pub const HTTP2_CONTROL_FRAMES_PER_SECOND_DEFAULT: usize = 100;
+/// Streams that one connection may reset a second; ten times as many at once.
+pub const HTTP2_RESETS_PER_SECOND_DEFAULT: usize = 20;
+/// Largest value of either rate.
+pub const HTTP2_FRAMES_PER_SECOND_MAX: usize = 1_000_000;
+
 // ---- headers ----
 
 /// Most names of a `strip` list, and most entries of a `set` table.
@@ -232,6 +264,13 @@ const _: () = {
     assert!(SHARDS_MAX <= CONNECTIONS_DEFAULT);
     assert!(POOL_IDLE_PER_DESTINATION_DEFAULT <= POOL_IDLE_TOTAL_DEFAULT);
     assert!(POOL_IDLE_TOTAL_DEFAULT <= POOL_IDLE_MAX);
+    assert!(HTTP2_CLIENT_STREAMS_DEFAULT <= HTTP2_STREAMS_MAX);
+    assert!(HTTP2_UPSTREAM_STREAMS_DEFAULT <= HTTP2_STREAMS_MAX);
+    assert!(HTTP2_WINDOW_BYTES_MIN <= HTTP2_STREAM_WINDOW_BYTES_DEFAULT);
+    assert!(HTTP2_STREAM_WINDOW_BYTES_DEFAULT <= HTTP2_CONNECTION_WINDOW_BYTES_DEFAULT);
+    assert!(HTTP2_CONNECTION_WINDOW_BYTES_DEFAULT <= HTTP2_WINDOW_BYTES_MAX as usize);
+    // RFC 9113 section 6.9.1: windows are below 2^31.
+    assert!(HTTP2_WINDOW_BYTES_MAX < 1 << 31);
     assert!(DNS_ATTEMPTS_DEFAULT <= DNS_ATTEMPTS_MAX);
     assert!(DNS_ATTEMPT_TIMEOUT_DEFAULT.as_millis() <= DNS_LOOKUP_TIMEOUT_DEFAULT.as_millis());
     assert!(DNS_TTL_MIN_DEFAULT.as_millis() <= DNS_TTL_MAX_DEFAULT.as_millis());

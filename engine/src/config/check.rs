@@ -34,6 +34,7 @@ pub(super) fn check(
         timeouts: sections::timeouts(root.section("timeouts")),
         limits: sections::limits(root.section("limits"), shards),
         pool: sections::pool(root.section("pool")),
+        http2: sections::http2(root.section("http2")),
         connect: sections::connect(root.section("connect")),
         headers: sections::headers(root.section("headers"), report),
         responses: sections::responses(root.section("responses"), surroundings),

@@ -40,6 +40,8 @@ pub struct Config {
     pub limits: Limits,
     /// Idle upstream connections.
     pub pool: Pool,
+    /// HTTP/2 connections.
+    pub http2: Http2,
     /// Dialing.
     pub connect: Connect,
     /// Changes to forwarded heads.
@@ -232,6 +234,25 @@ pub struct Pool {
     pub idle_total: usize,
     /// How long a connection may idle.
     pub idle_timeout: Duration,
+}
+
+/// `[http2]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http2 {
+    /// Streams that one connection of a client may have open.
+    pub client_streams: u32,
+    /// Streams on one connection to an origin, if it allows as many.
+    pub upstream_streams: usize,
+    /// Streams of all clients on one shard.
+    pub streams_per_shard: usize,
+    /// Bytes of content that may be on their way to this proxy in one stream.
+    pub stream_window_bytes: u32,
+    /// The same for all streams of a client's connection.
+    pub connection_window_bytes: u32,
+    /// PING, SETTINGS and the like that one connection may send; ten times as many at once.
+    pub control_frames_per_second: u32,
+    /// Streams that one connection may reset; ten times as many at once.
+    pub resets_per_second: u32,
 }
 
 /// `[connect]`.

@@ -77,6 +77,14 @@ buffer_bytes = "16MiB"
 idle_per_destination = 1
 idle_total = 2
 idle_timeout = "3s"
+[http2]
+client_streams = 10
+upstream_streams = 11
+streams_per_shard = 12
+stream_window_bytes = "64KiB"
+connection_window_bytes = "128KiB"
+control_frames_per_second = 13
+resets_per_second = 14
 [connect]
 happy_eyeballs_delay = "100ms"
 [headers]

@@ -30,10 +30,32 @@ pub(crate) struct Wheel {
     due: RefCell<Vec<Rc<Entry>>>,
 }
 
+/// What can be cut like a socket and is none.
+pub(crate) trait Cut: std::fmt::Debug {
+    /// Ends one or both directions at once, also under a pending operation.
+    fn cut(&self, how: Shutdown);
+}
+
+/// What a deadline cuts.
+#[derive(Debug, Clone)]
+enum Target {
+    Descriptor(RawFd),
+    Other(Rc<dyn Cut>),
+}
+
+impl Target {
+    fn cut(&self, how: Shutdown) {
+        match self {
+            Self::Descriptor(descriptor) => shut_down(*descriptor, how),
+            Self::Other(other) => other.cut(how),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
-    /// The descriptor to shut down; `None` once its socket is gone.
-    descriptor: Cell<Option<RawFd>>,
+    /// What to cut; `None` once it is gone.
+    target: RefCell<Option<Target>>,
     /// Tick at which to fire, or [`NEVER`].
     at: Cell<u64>,
     /// Tick at which the wheel next looks at this entry, or [`NEVER`].
@@ -62,8 +84,17 @@ impl Wheel {
 
     /// A deadline, not yet armed, for the socket behind `descriptor`.
     pub(crate) fn deadline(self: &Rc<Self>, descriptor: RawFd) -> Deadline {
+        self.deadline_for(Target::Descriptor(descriptor))
+    }
+
+    /// The same for something that is no socket.
+    pub(crate) fn deadline_of(self: &Rc<Self>, other: Rc<dyn Cut>) -> Deadline {
+        self.deadline_for(Target::Other(other))
+    }
+
+    fn deadline_for(self: &Rc<Self>, target: Target) -> Deadline {
         let entry = Rc::new(Entry {
-            descriptor: Cell::new(Some(descriptor)),
+            target: RefCell::new(Some(target)),
             at: Cell::new(NEVER),
             looked_at: Cell::new(NEVER),
             expired: Cell::new(false),
@@ -99,9 +130,9 @@ impl Wheel {
             if entry.at.get() == NEVER {
                 continue;
             }
-            if let Some(descriptor) = entry.descriptor.get() {
+            if let Some(target) = &*entry.target.borrow() {
                 entry.expired.set(true);
-                shut_down(descriptor, Shutdown::Both);
+                target.cut(Shutdown::Both);
             }
         }
     }
@@ -112,7 +143,8 @@ impl Wheel {
             return;
         }
         entry.looked_at.set(NEVER);
-        let Some(descriptor) = entry.descriptor.get() else {
+        let target = entry.target.borrow();
+        let Some(target) = &*target else {
             return;
         };
         let at = entry.at.get();
@@ -120,12 +152,12 @@ impl Wheel {
             return;
         }
         if at > tick {
-            self.enqueue(entry, at);
+            self.enqueue(Rc::clone(&entry), at);
             return;
         }
         entry.at.set(NEVER);
         entry.expired.set(true);
-        shut_down(descriptor, entry.how.get());
+        target.cut(entry.how.get());
     }
 
     fn enqueue(&self, entry: Rc<Entry>, at: u64) {
@@ -179,7 +211,7 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        self.entry.descriptor.set(None);
+        self.entry.target.replace(None);
         self.entry.at.set(NEVER);
     }
 }

@@ -58,18 +58,9 @@ impl Socket {
         self.deadline.arm(after);
     }
 
-    /// Ends receiving if it is still waited for after `after`; sending stays possible.
-    pub(crate) fn arm_read(&self, after: Duration) {
-        self.deadline.arm_read(after);
-    }
-
-    pub(crate) fn disarm(&self) {
-        self.deadline.disarm();
-    }
-
-    /// Whether the connection was cut by its deadline.
-    pub(crate) fn expired(&self) -> bool {
-        self.deadline.expired()
+    /// When the connection is cut.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
     /// Bytes received so far.

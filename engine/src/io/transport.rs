@@ -8,20 +8,55 @@ use std::io;
 use std::net::Shutdown;
 use std::time::Duration;
 
+use super::deadline::Deadline;
 use super::socket::Socket;
+use crate::http2::{HeadFault, StreamTransport};
 
 /// One connection, owned by one task; reading and writing may go on side by side.
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// Bytes as the kernel gives them.
     Plain(Socket),
+    /// One exchange of an HTTP/2 connection, in the form of HTTP/1.1.
+    Stream(Box<StreamTransport>),
 }
 
 impl Transport {
-    /// The socket at the bottom.
-    fn socket(&self) -> &Socket {
+    /// The deadline of whatever is at the bottom.
+    fn deadline(&self) -> &Deadline {
         match self {
-            Self::Plain(socket) => socket,
+            Self::Plain(socket) => socket.deadline(),
+            Self::Stream(stream) => stream.deadline(),
+        }
+    }
+
+    /// Waits until a client no longer wants what it asked for. Only streams can say so while nothing
+    /// is read from them or written to them; may be dropped.
+    pub(crate) async fn gone(&self) {
+        match self {
+            Self::Plain(_) => std::future::pending().await,
+            Self::Stream(stream) => stream.gone().await,
+        }
+    }
+
+    /// Whether this is a stream of an HTTP/2 connection.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream(_))
+    }
+
+    /// Why the request in a stream cannot be served although it was decoded.
+    pub(crate) fn fault(&self) -> Option<HeadFault> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Stream(stream) => stream.fault(),
+        }
+    }
+
+    /// Whether the origin said that it has not processed the request that was sent here.
+    pub(crate) fn is_refused(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Stream(stream) => stream.is_refused(),
         }
     }
 
@@ -29,33 +64,36 @@ impl Transport {
     pub(crate) fn is_readable_now(&self) -> bool {
         match self {
             Self::Plain(socket) => socket.is_readable_now(),
+            // Made for one request, which was not sent yet.
+            Self::Stream(_) => false,
         }
     }
 
     /// Cuts the connection if it is still waiting after `after`.
     pub(crate) fn arm(&self, after: Duration) {
-        self.socket().arm(after);
+        self.deadline().arm(after);
     }
 
     /// Ends receiving if it is still waited for after `after`; sending stays possible.
     pub(crate) fn arm_read(&self, after: Duration) {
-        self.socket().arm_read(after);
+        self.deadline().arm_read(after);
     }
 
     /// Lets the connection live, whatever was armed.
     pub(crate) fn disarm(&self) {
-        self.socket().disarm();
+        self.deadline().disarm();
     }
 
     /// Whether the connection was cut by its deadline.
     pub(crate) fn expired(&self) -> bool {
-        self.socket().expired()
+        self.deadline().expired()
     }
 
     /// Bytes received so far.
     pub(crate) fn bytes_in(&self) -> u64 {
         match self {
             Self::Plain(socket) => socket.bytes_in(),
+            Self::Stream(stream) => stream.bytes_in(),
         }
     }
 
@@ -63,6 +101,7 @@ impl Transport {
     pub(crate) fn bytes_out(&self) -> u64 {
         match self {
             Self::Plain(socket) => socket.bytes_out(),
+            Self::Stream(stream) => stream.bytes_out(),
         }
     }
 
@@ -70,6 +109,7 @@ impl Transport {
     pub(crate) async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.readable().await,
+            Self::Stream(stream) => stream.readable().await,
         }
     }
 
@@ -82,6 +122,7 @@ impl Transport {
     ) -> (io::Result<usize>, Vec<u8>) {
         match self {
             Self::Plain(socket) => socket.read_after(data, filled).await,
+            Self::Stream(stream) => stream.read_after(data, filled).await,
         }
     }
 
@@ -89,6 +130,7 @@ impl Transport {
     pub(crate) async fn write_from(&self, data: Vec<u8>, from: usize) -> (io::Result<()>, Vec<u8>) {
         match self {
             Self::Plain(socket) => socket.write_from(data, from).await,
+            Self::Stream(stream) => stream.write_from(data, from).await,
         }
     }
 
@@ -104,11 +146,15 @@ impl Transport {
     pub(crate) async fn finish(&self) {
         match self {
             Self::Plain(socket) => socket.shut_down(Shutdown::Write),
+            Self::Stream(stream) => stream.finish(),
         }
     }
 
     /// Ends both directions at once and without a word, also under a pending operation.
     pub(crate) fn cut(&self) {
-        self.socket().shut_down(Shutdown::Both);
+        match self {
+            Self::Plain(socket) => socket.shut_down(Shutdown::Both),
+            Self::Stream(stream) => stream.cut(),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Shutdown};
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::task::Waker;
 
 use hashbrown::HashMap;
 
@@ -16,12 +17,23 @@ pub(crate) struct Connections {
     open: RefCell<HashMap<u64, Open>>,
     clients: RefCell<HashMap<IpAddr, Client, foldhash::fast::RandomState>>,
     next: Cell<u64>,
+    /// Streams of all HTTP/2 connections.
+    streams: Cell<usize>,
 }
 
 #[derive(Debug)]
 struct Open {
     descriptor: RawFd,
-    idle: Rc<Cell<bool>>,
+    state: Rc<State>,
+}
+
+/// What a connection is at.
+#[derive(Debug)]
+struct State {
+    /// It waits for a request.
+    idle: Cell<bool>,
+    /// Who is to learn that the shard drains.
+    waker: RefCell<Option<Waker>>,
 }
 
 /// What one client address uses.
@@ -72,8 +84,12 @@ pub(crate) struct Registered {
     table: Rc<Connections>,
     key: u64,
     client: IpAddr,
-    idle: Rc<Cell<bool>>,
+    state: Rc<State>,
 }
+
+/// One open stream of an HTTP/2 connection.
+#[derive(Debug)]
+pub(crate) struct StreamSlot(Rc<Connections>);
 
 /// One open tunnel of a client.
 #[derive(Debug)]
@@ -106,26 +122,44 @@ impl Connections {
         usage.connections += 1;
         let key = self.next.get();
         self.next.set(key + 1);
-        let idle = Rc::new(Cell::new(true));
+        let state = Rc::new(State {
+            idle: Cell::new(true),
+            waker: RefCell::new(None),
+        });
         self.open.borrow_mut().insert(
             key,
             Open {
                 descriptor,
-                idle: Rc::clone(&idle),
+                state: Rc::clone(&state),
             },
         );
         Ok(Registered {
             table: Rc::clone(self),
             key,
             client,
-            idle,
+            state,
         })
+    }
+
+    /// Takes one stream in, unless `most` are open already.
+    pub(crate) fn open_stream(self: &Rc<Self>, most: usize) -> Option<StreamSlot> {
+        let streams = self.streams.get();
+        if streams >= most {
+            return None;
+        }
+        self.streams.set(streams + 1);
+        Some(StreamSlot(Rc::clone(self)))
     }
 
     /// Ends the connections that wait for a request; one that has just arrived is still served.
     pub(crate) fn end_idle(&self) {
-        for open in self.open.borrow().values().filter(|open| open.idle.get()) {
-            shut_down(open.descriptor, Shutdown::Read);
+        for open in self.open.borrow().values() {
+            if open.state.idle.get() {
+                shut_down(open.descriptor, Shutdown::Read);
+            }
+            if let Some(waker) = open.state.waker.borrow_mut().take() {
+                waker.wake();
+            }
         }
     }
 
@@ -151,7 +185,23 @@ impl Connections {
 impl Registered {
     /// Marks the connection as waiting for a request, or not.
     pub(crate) fn set_idle(&self, idle: bool) {
-        self.idle.set(idle);
+        self.state.idle.set(idle);
+    }
+
+    /// Has the task behind `waker` woken while the shard drains: it ends the connection itself.
+    pub(crate) fn watch_drain(&self, waker: &Waker) {
+        let mut watching = self.state.waker.borrow_mut();
+        if !watching
+            .as_ref()
+            .is_some_and(|other| other.will_wake(waker))
+        {
+            *watching = Some(waker.clone());
+        }
+    }
+
+    /// The address of the client.
+    pub(crate) fn client(&self) -> IpAddr {
+        self.client
     }
 
     /// Counts a request; an error if the client makes more a second than it may.
@@ -196,6 +246,13 @@ impl Drop for Registered {
         self.table.open.borrow_mut().remove(&self.key);
         self.table
             .leave(self.client, |usage| &mut usage.connections);
+    }
+}
+
+impl Drop for StreamSlot {
+    fn drop(&mut self) {
+        let streams = &self.0.streams;
+        streams.set(streams.get().saturating_sub(1));
     }
 }
 

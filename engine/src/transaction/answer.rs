@@ -89,7 +89,12 @@ impl Answer<'_> {
         loop {
             if !input.is_empty() {
                 match head.parse(input.unread(), limits, request.head.method_kind) {
-                    Ok(Parse::Complete { head_bytes }) => return Ok(head_bytes),
+                    Ok(Parse::Complete { head_bytes }) => {
+                        if self.upstream.is_stream() {
+                            head.version = Version::Http2;
+                        }
+                        return Ok(head_bytes);
+                    }
                     Ok(Parse::Incomplete) => {}
                     Err(error) => return Err(Refusal::protocol(error.reason()).into()),
                 }
@@ -252,7 +257,7 @@ impl Answer<'_> {
 /// for HTTP/1.1, what is chunked ends with the connection for HTTP/1.0.
 fn client_framing(framing: BodyFraming, version: Version) -> BodyFraming {
     match (framing, version) {
-        (BodyFraming::UntilClose, Version::Http11) => BodyFraming::Chunked,
+        (BodyFraming::UntilClose, Version::Http11 | Version::Http2) => BodyFraming::Chunked,
         (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
         (framing, _) => framing,
     }

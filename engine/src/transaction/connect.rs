@@ -88,6 +88,7 @@ fn locate<'a>(
         path_and_query: b"",
         uri: b"",
         protocol: ProtocolSet::EMPTY.with(Protocol::Connect),
+        prior_knowledge: false,
         logged_protocol: Protocol::Connect,
     };
     Ok((authority, destination))

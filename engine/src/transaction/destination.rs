@@ -23,6 +23,8 @@ pub(crate) struct Destination<'a> {
     /// The same in normal form, for the rules.
     pub(crate) uri: &'a [u8],
     pub(crate) protocol: ProtocolSet,
+    /// The client speaks HTTP/2 without TLS: so does the origin.
+    pub(crate) prior_knowledge: bool,
     /// The word of `protocol` that the log shows.
     pub(crate) logged_protocol: Protocol,
 }

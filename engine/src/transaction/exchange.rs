@@ -1,7 +1,9 @@
 //! One request and its response on an upstream connection.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Instant;
 
 use sallyport_wire::http1::{BodyReader, RequestForward, ResponseHead, encode_request};
@@ -15,6 +17,7 @@ use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
 use crate::enforcement::{Dialable, Permitted};
+use crate::http2;
 use crate::io::buffers::ReadBuffer;
 use crate::io::join::join;
 use crate::io::socket::Socket;
@@ -65,7 +68,10 @@ pub(super) async fn exchange(
             Ok(exchanged) => return Ok(exchanged),
         }
     }
-    let upstream = connect(request, dialable, draft).await?;
+    let mut upstream = connect(request, dialable, draft).await?;
+    if destination.prior_knowledge {
+        upstream = multiplex(request, destination, upstream).await?;
+    }
     match attempt(request, destination, upstream, permitted, draft, work).await {
         Ok(exchanged) => Ok(exchanged),
         Err(Failure::Refused(refusal)) => Err(refusal),
@@ -83,7 +89,14 @@ fn check_out(
     let mut pool = request.shard.pool.borrow_mut();
     for address in dialable.addresses() {
         let address = SocketAddr::new(*address, dialable.port());
-        while let Some(upstream) = pool.check_out(PoolKey { host, address }) {
+        let key = PoolKey { host, address };
+        if destination.prior_knowledge {
+            match pool.open_stream(key, request.shard) {
+                Some(stream) => return Some(stream),
+                None => continue,
+            }
+        }
+        while let Some(upstream) = pool.check_out(key) {
             // What is readable before a request was sent is an end, or a response that answers
             // nothing: to believe it would answer this request with another one's content.
             if !upstream.transport.is_readable_now() {
@@ -115,8 +128,49 @@ pub(super) async fn connect(
     })
 }
 
-fn is_repeatable(request: &Request<'_>) -> bool {
-    request.head.method_kind.is_idempotent() && !request.has_body()
+/// A stream of a new HTTP/2 connection, which other requests may use as well.
+async fn multiplex(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    upstream: UpstreamConnection,
+) -> Result<UpstreamConnection, Refusal> {
+    let key = PoolKey {
+        host: destination.host.as_str(),
+        address: upstream.address,
+    };
+    begin_session(request, key, upstream.transport).await?;
+    let stream = request
+        .shard
+        .pool
+        .borrow_mut()
+        .open_stream(key, request.shard);
+    let stream = stream.ok_or_else(|| Refusal::terminated("the origin takes no requests"))?;
+    Ok(UpstreamConnection {
+        reused: upstream.reused,
+        ..stream
+    })
+}
+
+/// Begins HTTP/2 on a connection, and puts it where the requests to `key` find it.
+pub(super) async fn begin_session(
+    request: &Request<'_>,
+    key: PoolKey<'_>,
+    transport: Transport,
+) -> Result<(), Refusal> {
+    let shard = request.shard;
+    let settings = http2::Settings::of(&request.snapshot.config);
+    let session = http2::session::start(shard, transport, &settings).await;
+    let session = session.map_err(|error| Refusal::protocol(error.to_string()))?;
+    shard.pool.borrow_mut().add_session(key, session);
+    Ok(())
+}
+
+/// Whether a request may be sent again that a pooled connection has not answered, or that the origin
+/// has declined to process (RFC 9110 section 9.2.2, RFC 9113 section 8.7).
+fn is_repeatable(request: &Request<'_>, upstream: &UpstreamConnection) -> bool {
+    let is_idempotent = request.head.method_kind.is_idempotent();
+    let may = upstream.transport.is_refused() || (upstream.reused && is_idempotent);
+    may && !request.has_body()
 }
 
 async fn attempt(
@@ -134,7 +188,8 @@ async fn attempt(
     draft.dst_ip = Some(upstream.address.ip());
     draft.upstream_reused = Some(upstream.reused);
     let mut input = ReadBuffer::default();
-    let ended = converse(
+    let client = &request.client.transport;
+    let conversation = converse(
         request,
         destination,
         &upstream.transport,
@@ -142,12 +197,20 @@ async fn attempt(
         draft,
         work,
         &mut input,
-    )
-    .await;
+    );
+    let (ended, gone) = unless_gone(client, &upstream.transport, conversation).await;
     draft.bytes_up += upstream.transport.bytes_out() - counted.0;
     draft.bytes_down += upstream.transport.bytes_in() - counted.1;
+    if gone && !matches!(ended, Ok(Conversation::Complete { .. })) {
+        const DETAIL: &str = "the client reset the stream";
+        if ended.is_ok() {
+            draft.fail("connection_terminated", DETAIL);
+            return Ok(Exchanged::Broken);
+        }
+        return Err(Refusal::terminated(DETAIL).into());
+    }
     let ended = match ended {
-        Err(Failure::Stale) if !(upstream.reused && is_repeatable(request)) => {
+        Err(Failure::Stale) if !is_repeatable(request, &upstream) => {
             return Err(
                 Refusal::terminated("the origin closed the connection without a response").into(),
             );
@@ -164,7 +227,7 @@ async fn attempt(
             client_keep_alive,
             upstream_keep_alive,
         } => {
-            if upstream_keep_alive && input.is_empty() {
+            if upstream_keep_alive && input.is_empty() && !upstream.transport.is_stream() {
                 let key = PoolKey {
                     host: destination.host.as_str(),
                     address: upstream.address,
@@ -186,6 +249,28 @@ async fn attempt(
             })
         }
     }
+}
+
+/// Ends the exchange with the origin as soon as the client no longer wants it; says whether it did.
+async fn unless_gone<T>(
+    client: &Transport,
+    upstream: &Transport,
+    conversation: impl Future<Output = T>,
+) -> (T, bool) {
+    if !client.is_stream() {
+        return (conversation.await, false);
+    }
+    let (mut client, mut conversation) = (pin!(client.gone()), pin!(conversation));
+    let mut gone = false;
+    poll_fn(|context| {
+        if !gone && client.as_mut().poll(context).is_ready() {
+            gone = true;
+            upstream.cut();
+        }
+        let ended = conversation.as_mut().poll(context);
+        ended.map(|ended| (ended, gone))
+    })
+    .await
 }
 
 /// Sends the request and receives the response, at once where there is a body to send.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sallyport_wire::http1::{HeadError, Parse, RequestHead};
+use sallyport_wire::http1::{HeadError, Parse, RequestHead, Version};
 
 use super::absolute;
 use super::connect;
@@ -16,6 +16,7 @@ use super::request::Request;
 use super::tunnel::InnerScope;
 use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
+use crate::http2::{self, TargetForm};
 use crate::io::buffers::ReadBuffer;
 use crate::io::transport::Transport;
 use crate::shard::connections::Registered;
@@ -31,7 +32,7 @@ pub(crate) struct ClientContext {
     pub(crate) address: SocketAddr,
     pub(crate) listener: ListenerName,
     // Dropped before the socket whose descriptor it refers to.
-    pub(crate) registered: Registered,
+    pub(crate) registered: Rc<Registered>,
     pub(crate) transport: Rc<Transport>,
 }
 
@@ -56,7 +57,7 @@ impl Client {
             id,
             address,
             listener,
-            registered,
+            registered: Rc::new(registered),
             transport,
         };
         Self {
@@ -125,6 +126,46 @@ pub(super) async fn requests(
     }
 }
 
+/// Serves the requests of a connection, or of a tunnel on it (`scope`), that speaks HTTP/2: each of its
+/// streams is a connection with one request.
+pub(super) async fn streams(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: Option<&InnerScope<'_>>,
+    form: TargetForm,
+) {
+    let early = input.unread().to_vec();
+    input.consume(usize::MAX);
+    input.release(&shard.buffers);
+    client.registered.set_idle(false);
+    let connection = http2::server::ClientConnection {
+        shard,
+        transport: &client.transport,
+        registered: &client.registered,
+        form,
+    };
+    http2::server::serve(connection, early, |stream| {
+        let client = ClientContext {
+            id: client.id,
+            address: client.address,
+            listener: Rc::clone(&client.listener),
+            registered: Rc::clone(&client.registered),
+            transport: Rc::new(Transport::Stream(Box::new(stream))),
+        };
+        Box::pin(async move {
+            shard.log_room().await;
+            let mut workspace = shard.rent_workspace();
+            let mut input = ReadBuffer::default();
+            transaction(shard, &client, &mut input, scope, &mut workspace).await;
+            input.consume(usize::MAX);
+            input.release(&shard.buffers);
+            shard.give_back_workspace(workspace);
+        })
+    })
+    .await;
+}
+
 /// How reading a head ended without one.
 enum NoHead {
     /// The client went away; there is nobody to answer.
@@ -150,7 +191,10 @@ async fn transaction(
         draft,
     } = workspace;
     let mut started = None;
-    let read = read_head(shard, client, &snapshot, input, head, &mut started).await;
+    let read = match client.transport.fault() {
+        Some(fault) => Err(NoHead::Refused(Refusal::malformed(400, fault.to_string()))),
+        None => read_head(shard, client, &snapshot, input, head, &mut started).await,
+    };
     let started = started.unwrap_or_else(Instant::now);
     draft.transaction = Some(shard.transaction_id());
     bytes.clear();
@@ -161,6 +205,9 @@ async fn transaction(
             bytes.extend_from_slice(input.unread().get(..*head_bytes).unwrap_or_default());
             input.consume(*head_bytes);
             input.release(&shard.buffers);
+            if client.transport.is_stream() {
+                head.version = Version::Http2;
+            }
         }
         Err(_) => *head = RequestHead::new(),
     }

@@ -4,20 +4,21 @@ use std::time::Instant;
 
 use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
-use sallyport_wire::http1::Authority;
+use sallyport_wire::http1::{Authority, Scheme, Version};
 use sallyport_wire::sniff::Sniff;
 use sallyport_wire::tls::{AlertDescription, ClientHello, HelloParse, fatal_alert};
 
 use super::connect::Opened;
 use super::destination::{Destination, NormalHost};
-use super::exchange::{ResponseWork, connect};
+use super::exchange::{ResponseWork, begin_session, connect};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
-use super::session::{After, requests};
+use super::session::{After, requests, streams};
 use super::upgrade::send_on;
 use crate::config::checked::{Fronting, Tunnel, UnknownProtocol};
 use crate::enforcement::{Guarded, Permitted};
+use crate::http2::TargetForm;
 use crate::io::copy::{TunnelEnd, TunnelLife, tunnel as copy};
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
 
@@ -29,6 +30,8 @@ pub(super) struct InnerScope<'a> {
     pub(super) port: u16,
     pub(super) guarded: &'a Guarded,
     pub(super) fronting: Fronting,
+    /// HTTP/2 without TLS, on both legs.
+    pub(super) prior_knowledge: bool,
 }
 
 /// Serves a tunnel whose CONNECT was answered with 200.
@@ -48,8 +51,8 @@ pub(super) async fn serve(
         }
     };
     let outcome = match content {
-        Content::Http => {
-            return inner_requests(request, authority, destination, opened, work).await;
+        Content::Http(version) => {
+            return inner_requests(request, authority, destination, opened, work, version).await;
         }
         Content::Tls(hello) => pass_tls(request, destination, opened, *hello, draft, work).await,
         Content::Other => pass_other(request, destination, opened, draft, work).await,
@@ -71,7 +74,7 @@ pub(super) async fn serve(
 /// What a tunnel holds.
 enum Content {
     Tls(Box<ClientHello>),
-    Http,
+    Http(Version),
     /// Neither, or the client waits for the server to speak.
     Other,
 }
@@ -85,8 +88,9 @@ async fn peek(request: &Request<'_>, work: &mut ResponseWork<'_>) -> Result<Cont
     loop {
         let unread = work.input.unread();
         match Sniff::of(unread) {
-            Sniff::Http1 => return Ok(Content::Http),
-            Sniff::Http2Preface | Sniff::Unknown => return Ok(Content::Other),
+            Sniff::Http1 => return Ok(Content::Http(Version::Http11)),
+            Sniff::Http2Preface => return Ok(Content::Http(Version::Http2)),
+            Sniff::Unknown => return Ok(Content::Other),
             Sniff::Tls => {
                 let hello = hello.get_or_insert_with(Default::default);
                 match hello.parse(unread) {
@@ -297,23 +301,27 @@ async fn inner_requests(
     destination: &Destination<'_>,
     opened: Opened,
     work: &mut ResponseWork<'_>,
+    version: Version,
 ) -> After {
     let Opened {
         guarded,
         dialed,
         slot: _slot,
     } = opened;
+    let prior_knowledge = version == Version::Http2;
     if let Some((_, upstream)) = dialed {
         // The first inner request finds it in the pool.
         let key = PoolKey {
             host: destination.host.as_str(),
             address: upstream.address,
         };
-        request
-            .shard
-            .pool
-            .borrow_mut()
-            .check_in(key, upstream, Instant::now());
+        if prior_knowledge {
+            // What fails now fails again when a request wants it, and is told then.
+            let _ = begin_session(request, key, upstream.transport).await;
+        } else {
+            let mut pool = request.shard.pool.borrow_mut();
+            pool.check_in(key, upstream, Instant::now());
+        }
     }
     let scope = InnerScope {
         authority,
@@ -321,8 +329,15 @@ async fn inner_requests(
         port: destination.port,
         guarded: &guarded,
         fronting: request.snapshot.config.tunnel.fronting,
+        prior_knowledge,
     };
-    requests(request.shard, request.client, work.input, Some(&scope)).await
+    let (shard, client) = (request.shard, request.client);
+    if prior_knowledge {
+        let form = TargetForm::Origin(Scheme::Http);
+        Box::pin(streams(shard, client, work.input, Some(&scope), form)).await;
+        return After::Close;
+    }
+    requests(shard, client, work.input, Some(&scope)).await
 }
 
 /// The newest version that a client offers, as in `request:TlsVersion`.

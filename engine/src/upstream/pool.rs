@@ -1,4 +1,5 @@
-//! Idle connections to origins, kept per shard and used again, last in first out.
+//! Connections to origins, kept per shard and used again: idle ones, last in first out, and HTTP/2
+//! sessions, which carry many requests at once.
 
 use std::hash::{BuildHasher, Hash};
 use std::net::SocketAddr;
@@ -6,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 
+use crate::http2::session::Session;
 use crate::io::transport::Transport;
+use crate::shard::Shard;
 
 /// What makes two upstream connections interchangeable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,6 +50,7 @@ struct Destination {
     host: Box<str>,
     address: SocketAddr,
     idle: Vec<Idle>,
+    sessions: Vec<Session>,
 }
 
 #[derive(Debug)]
@@ -100,21 +104,9 @@ impl Pool {
         if self.idle >= self.limits.idle_total {
             return;
         }
-        let hash = self.hasher.hash_one(key);
-        let hasher = &self.hasher;
-        let entry = self.destinations.entry(
-            hash,
-            |entry| entry.key() == key,
-            |entry| hasher.hash_one(entry.key()),
-        );
-        let destination = entry
-            .or_insert_with(|| Destination {
-                host: key.host.into(),
-                address: key.address,
-                idle: Vec::new(),
-            })
-            .into_mut();
-        if destination.idle.len() < self.limits.idle_per_destination {
+        let most = self.limits.idle_per_destination;
+        let destination = self.destination(key);
+        if destination.idle.len() < most {
             connection.transport.disarm();
             destination.idle.push(Idle {
                 connection,
@@ -122,6 +114,48 @@ impl Pool {
             });
             self.idle += 1;
         }
+    }
+
+    /// A stream of an HTTP/2 connection to `key`, if there is one with room.
+    pub(crate) fn open_stream(
+        &mut self,
+        key: PoolKey<'_>,
+        shard: &Shard,
+    ) -> Option<UpstreamConnection> {
+        let hash = self.hasher.hash_one(key);
+        let destination = self
+            .destinations
+            .find_mut(hash, |entry| entry.key() == key)?;
+        let mut sessions = destination.sessions.iter();
+        let stream = sessions.find_map(|session| session.open(shard))?;
+        Some(UpstreamConnection {
+            transport: Transport::Stream(Box::new(stream)),
+            address: key.address,
+            reused: true,
+        })
+    }
+
+    /// Keeps an HTTP/2 connection to `key`. However many there are, each but the last had no room.
+    pub(crate) fn add_session(&mut self, key: PoolKey<'_>, session: Session) {
+        self.destination(key).sessions.push(session);
+    }
+
+    fn destination(&mut self, key: PoolKey<'_>) -> &mut Destination {
+        let hash = self.hasher.hash_one(key);
+        let hasher = &self.hasher;
+        let entry = self.destinations.entry(
+            hash,
+            |entry| entry.key() == key,
+            |entry| hasher.hash_one(entry.key()),
+        );
+        entry
+            .or_insert_with(|| Destination {
+                host: key.host.into(),
+                address: key.address,
+                idle: Vec::new(),
+                sessions: Vec::new(),
+            })
+            .into_mut()
     }
 
     /// Closes what was idle for too long or was closed by its origin. Called about once a second.
@@ -134,7 +168,9 @@ impl Pool {
                     && !idle.connection.transport.is_readable_now()
             });
             kept += destination.idle.len();
-            !destination.idle.is_empty()
+            let sessions = &mut destination.sessions;
+            sessions.retain(|session| !session.is_closed() && !session.is_idle(now, timeout));
+            !destination.idle.is_empty() || !sessions.is_empty()
         });
         self.idle = kept;
     }

@@ -1,4 +1,4 @@
-//! Codecs without I/O: HTTP/1 heads and bodies, targets, ClientHello.
+//! Codecs without I/O: HTTP/1 heads and bodies, targets, HTTP/2 frame counts, ClientHello.
 //!
 //! Everything here is a function from bytes to values or back. Nothing reads a
 //! socket or a clock, and nothing knows a policy: what a request *is* is said
@@ -11,6 +11,7 @@
 
 mod cursor;
 pub mod http1;
+pub mod http2;
 pub mod sniff;
 mod span;
 pub mod tls;

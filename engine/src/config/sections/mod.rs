@@ -13,4 +13,4 @@ pub(super) use headers::{headers, responses};
 pub(super) use listeners::listeners;
 pub(super) use log::log;
 pub(super) use names::dns;
-pub(super) use serving::{connect, drain, limits, pool, timeouts, tls, tunnel};
+pub(super) use serving::{connect, drain, http2, limits, pool, timeouts, tls, tunnel};

@@ -1,12 +1,13 @@
-//! How requests are served: `[tls]`, `[tunnel]`, `[timeouts]`, `[limits]`, `[pool]`, `[connect]`,
-//! `[drain]`.
+//! How requests are served: `[tls]`, `[tunnel]`, `[timeouts]`, `[limits]`, `[pool]`, `[http2]`,
+//! `[connect]`, `[drain]`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
 use crate::config::checked::{
-    Connect, Drain, Fronting, Limits, Pool, Timeouts, Tls, TlsMode, Tunnel, UnknownProtocol,
+    Connect, Drain, Fronting, Http2, Limits, Pool, Timeouts, Tls, TlsMode, Tunnel, UnknownProtocol,
 };
 use crate::config::raw::{Placed, Section};
 use crate::config::values::{Wrong, show_duration, show_size};
@@ -224,6 +225,55 @@ pub(in crate::config) fn pool(section: Section<'_>) -> Pool {
     };
     section.finish();
     pool
+}
+
+/// HTTP/2 connections.
+pub(in crate::config) fn http2(section: Section<'_>) -> Http2 {
+    let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    let streams = 1..=bounds::HTTP2_STREAMS_MAX;
+    let windows = bounds::HTTP2_WINDOW_BYTES_MIN..=bounds::HTTP2_WINDOW_BYTES_MAX as usize;
+    let rates = 1..=bounds::HTTP2_FRAMES_PER_SECOND_MAX;
+    let count = |name, default, bounds: &RangeInclusive<usize>| {
+        section.count(name, default, bounds.clone()).value
+    };
+    let window = |name, default| narrow(section.size(name, default, windows.clone()).value);
+    let http2 = Http2 {
+        client_streams: narrow(count(
+            "client_streams",
+            bounds::HTTP2_CLIENT_STREAMS_DEFAULT,
+            &streams,
+        )),
+        upstream_streams: count(
+            "upstream_streams",
+            bounds::HTTP2_UPSTREAM_STREAMS_DEFAULT,
+            &streams,
+        ),
+        streams_per_shard: count(
+            "streams_per_shard",
+            bounds::HTTP2_STREAMS_PER_SHARD_DEFAULT,
+            &(1..=bounds::CONNECTIONS_MAX),
+        ),
+        stream_window_bytes: window(
+            "stream_window_bytes",
+            bounds::HTTP2_STREAM_WINDOW_BYTES_DEFAULT,
+        ),
+        connection_window_bytes: window(
+            "connection_window_bytes",
+            bounds::HTTP2_CONNECTION_WINDOW_BYTES_DEFAULT,
+        ),
+        control_frames_per_second: narrow(count(
+            "control_frames_per_second",
+            bounds::HTTP2_CONTROL_FRAMES_PER_SECOND_DEFAULT,
+            &rates,
+        )),
+        resets_per_second: narrow(count(
+            "resets_per_second",
+            bounds::HTTP2_RESETS_PER_SECOND_DEFAULT,
+            &rates,
+        )),
+    };
+    section.finish();
+    http2
 }
 
 /// Dialing.

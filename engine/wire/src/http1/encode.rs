@@ -268,6 +268,7 @@ fn write_via(
         out.extend_from_slice(match received {
             Version::Http10 => b"1.0 ",
             Version::Http11 => b"1.1 ",
+            Version::Http2 => b"2 ",
         });
         out.extend_from_slice(pseudonym);
         separator = b", ";

@@ -13,13 +13,16 @@ use crate::Span;
 /// tokenizer's table lies on the stack.
 pub(crate) const HEADERS_CAPACITY: usize = 128;
 
-/// Versions that are spoken; all others are refused.
+/// Versions that are spoken; all others are refused. Parsers yield the first two only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// HTTP/1.0
     Http10,
     /// HTTP/1.1
     Http11,
+    /// HTTP/2. Set by who has turned a message of it into the form of an HTTP/1.1 one, and treated
+    /// as that but for what `Via` says.
+    Http2,
 }
 
 /// How large a head may be.

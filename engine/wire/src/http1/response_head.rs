@@ -134,7 +134,7 @@ impl ResponseHead {
         };
         self.content_length = found.content_length;
         let persists = match self.version {
-            Version::Http11 => !found.connection_close,
+            Version::Http11 | Version::Http2 => !found.connection_close,
             Version::Http10 => found.connection_keep_alive && !found.connection_close,
         };
         // RFC 9110 section 8.6, RFC 9112 section 6.1: 1xx and 204 declare no

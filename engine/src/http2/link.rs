@@ -1,0 +1,302 @@
+//! Between the `h2` crate, which polls for bytes, and a connection whose reads and writes must be
+//! awaited to their ends.
+//!
+//! The crate reads from and writes to memory ([`LinkIo`]); two pumps move that memory to and from
+//! the transport. So no I/O future is ever dropped, and the frames of many streams leave in one
+//! write. Both buffers are bounded: the next read waits until the last one was taken, and writing
+//! waits for the socket. Knows no streams and no HTTP but the frame counter that it feeds.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use sallyport_wire::http2::{Flood, FloodMeter};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::io::buffers::{BUFFER_BYTES, BufferPool};
+use crate::io::join::join;
+use crate::io::transport::Transport;
+
+/// Frames that may wait to be written, in bytes.
+const OUTBOUND_BYTES_MAX: usize = 4 * BUFFER_BYTES;
+
+/// The memory between the codec and the pumps of one connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    inbound: RefCell<Inbound>,
+    outbound: RefCell<Outbound>,
+    meter: RefCell<FloodMeter>,
+    flood: Cell<Option<Flood>>,
+    /// The pumps end: nothing more is read, and what is written is written.
+    closing: Cell<bool>,
+    /// A write failed or timed out.
+    broken: Cell<bool>,
+    /// How long the connection may stay as it is, when it carries nothing.
+    idle: Cell<Option<Duration>>,
+}
+
+#[derive(Debug, Default)]
+struct Inbound {
+    data: Vec<u8>,
+    taken: usize,
+    ended: bool,
+    codec: Option<Waker>,
+    pump: Option<Waker>,
+}
+
+#[derive(Debug, Default)]
+struct Outbound {
+    data: Vec<u8>,
+    /// Some of it is with the kernel.
+    writing: bool,
+    codec: Option<Waker>,
+    pump: Option<Waker>,
+}
+
+/// The codec's end of a [`Link`].
+#[derive(Debug)]
+pub(super) struct LinkIo(pub(super) Rc<Link>);
+
+/// What the pumps need besides the link.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pumped<'a> {
+    pub(super) transport: &'a Transport,
+    pub(super) pool: &'a BufferPool,
+    /// Longest time for one write.
+    pub(super) write_timeout: Duration,
+    /// Time to read and discard at the end, so that a reset does not overtake the last frames.
+    pub(super) linger: Duration,
+}
+
+impl Link {
+    /// A link whose codec first reads `early`, which has been received already.
+    pub(super) fn new(early: Vec<u8>, mut meter: FloodMeter) -> Rc<Self> {
+        let flood = meter.received(&early, Instant::now()).err();
+        Rc::new(Self {
+            inbound: RefCell::new(Inbound {
+                data: early,
+                ..Inbound::default()
+            }),
+            outbound: RefCell::default(),
+            meter: RefCell::new(meter),
+            flood: Cell::new(flood),
+            closing: Cell::new(false),
+            broken: Cell::new(false),
+            idle: Cell::new(None),
+        })
+    }
+
+    /// What the other side has sent too much of, if it has.
+    pub(super) fn flood(&self) -> Option<Flood> {
+        self.flood.get()
+    }
+
+    /// Lets the pumps end.
+    pub(super) fn close(&self) {
+        self.closing.set(true);
+        wake(&mut self.inbound.borrow_mut().pump);
+        wake(&mut self.outbound.borrow_mut().pump);
+    }
+
+    /// Arms the deadline of a connection without streams, or takes it away.
+    pub(super) fn set_idle(&self, transport: &Transport, idle: Option<Duration>) {
+        if self.idle.replace(idle) == idle {
+            return;
+        }
+        if !self.outbound.borrow().writing {
+            self.rearm(transport);
+        }
+    }
+
+    fn rearm(&self, transport: &Transport) {
+        match self.idle.get() {
+            Some(idle) => transport.arm_read(idle),
+            None => transport.disarm(),
+        }
+    }
+
+    /// Moves bytes both ways until the link is closed and all that was written has left.
+    pub(super) async fn pump(&self, pumped: Pumped<'_>) {
+        join(self.pump_in(pumped), self.pump_out(pumped)).await;
+    }
+
+    async fn pump_in(&self, pumped: Pumped<'_>) {
+        let Pumped {
+            transport, pool, ..
+        } = pumped;
+        while self.wanted().await {
+            // No buffer is held while the connection is silent.
+            let readable = transport.readable().await;
+            let buffer = pool.rent();
+            let (result, buffer) = match readable {
+                Ok(()) => transport.read_after(buffer, 0).await,
+                Err(error) => (Err(error), buffer),
+            };
+            let mut inbound = self.inbound.borrow_mut();
+            match result {
+                Ok(bytes) if bytes > 0 && self.closing.get() => pool.give_back(buffer),
+                Ok(bytes) if bytes > 0 => {
+                    let metered = self.meter.borrow_mut().received(&buffer, Instant::now());
+                    if let Err(flood) = metered {
+                        self.flood.set(Some(flood));
+                    }
+                    let used = std::mem::replace(&mut inbound.data, buffer);
+                    pool.give_back(used);
+                    inbound.taken = 0;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                _ => {
+                    inbound.ended = true;
+                    pool.give_back(buffer);
+                }
+            }
+            wake(&mut inbound.codec);
+        }
+        pool.give_back(std::mem::take(&mut self.inbound.borrow_mut().data));
+    }
+
+    /// Waits until everything received has been taken; at the end what still comes is discarded.
+    async fn wanted(&self) -> bool {
+        poll_fn(|context| {
+            let mut inbound = self.inbound.borrow_mut();
+            if inbound.ended {
+                return Poll::Ready(false);
+            }
+            if inbound.taken < inbound.data.len() && !self.closing.get() {
+                inbound.pump = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(true)
+        })
+        .await
+    }
+
+    async fn pump_out(&self, pumped: Pumped<'_>) {
+        let Pumped {
+            transport,
+            pool,
+            write_timeout,
+            linger,
+        } = pumped;
+        while let Some(data) = self.written(pool).await {
+            let bytes = data.len();
+            transport.arm(write_timeout);
+            let (result, data) = transport.write_all(data).await;
+            pool.give_back(data);
+            self.meter.borrow_mut().sent(bytes);
+            let mut outbound = self.outbound.borrow_mut();
+            outbound.writing = false;
+            wake(&mut outbound.codec);
+            if result.is_err() {
+                self.broken.set(true);
+                transport.cut();
+                return;
+            }
+            drop(outbound);
+            self.rearm(transport);
+        }
+        transport.finish().await;
+        transport.arm_read(linger);
+    }
+
+    /// What the codec has written, as soon as there is something.
+    async fn written(&self, pool: &BufferPool) -> Option<Vec<u8>> {
+        poll_fn(|context| {
+            let mut outbound = self.outbound.borrow_mut();
+            if !outbound.data.is_empty() {
+                outbound.writing = true;
+                let data = std::mem::replace(&mut outbound.data, pool.rent());
+                wake(&mut outbound.codec);
+                return Poll::Ready(Some(data));
+            }
+            if self.closing.get() {
+                return Poll::Ready(None);
+            }
+            outbound.pump = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+impl AsyncRead for LinkIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut inbound = self.0.inbound.borrow_mut();
+        let unread = inbound.data.get(inbound.taken..).unwrap_or_default();
+        if unread.is_empty() {
+            if inbound.ended {
+                return Poll::Ready(Ok(()));
+            }
+            inbound.codec = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        let bytes = unread.len().min(into.remaining());
+        into.put_slice(unread.get(..bytes).unwrap_or_default());
+        inbound.taken += bytes;
+        if inbound.taken == inbound.data.len() {
+            wake(&mut inbound.pump);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for LinkIo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[io::IoSlice::new(data)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.0.broken.get() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let mut outbound = self.0.outbound.borrow_mut();
+        if outbound.data.len() >= OUTBOUND_BYTES_MAX {
+            outbound.codec = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        let before = outbound.data.len();
+        for part in parts {
+            outbound.data.extend_from_slice(part);
+        }
+        wake(&mut outbound.pump);
+        Poll::Ready(Ok(outbound.data.len() - before))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// What is in the link will be written.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.0.broken.get() {
+            true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            false => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,23 @@
+//! HTTP/2 on both legs: the `h2` crate over our transports, and streams that look like connections.
+//!
+//! ```text
+//! client ══ transport ══ link ══ codec ── stream ─┐                  ┌─ stream ── codec ══ link ══ transport ══ origin
+//!                                 └────── stream ─┴─▶ transaction ▶ ─┴─ or a connection of its own (HTTP/1.1)
+//! ```
+//!
+//! Knows no policy: `transaction` serves what comes out of a stream as it does a connection's
+//! requests. How it works and what bounds it: `docs/internals/http2.md`.
+
+mod heads;
+mod incoming;
+mod link;
+mod outgoing;
+pub(crate) mod server;
+pub(crate) mod session;
+mod settings;
+mod stream;
+mod websocket;
+
+pub(crate) use heads::{HeadFault, TargetForm};
+pub(crate) use settings::Settings;
+pub(crate) use stream::StreamTransport;

@@ -1,0 +1,182 @@
+//! A client's connection that carries many requests at once (RFC 9113).
+//!
+//! The connection is one task: the pumps of the link, the codec, and the futures that serve the
+//! streams, each polled only when something concerns it. It ends when all of them have: no
+//! transaction is dropped, each writes its log line. What a stream's request comes to is decided in
+//! `transaction`.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::Request;
+use sallyport_wire::http2::{FloodMeter, ReceivingSide};
+
+use super::heads::TargetForm;
+use super::link::{Link, LinkIo, Pumped};
+use super::settings::Settings;
+use super::stream::StreamTransport;
+use crate::io::join::{catch_panic, join};
+use crate::io::transport::Transport;
+use crate::limits;
+use crate::shard::Shard;
+use crate::shard::connections::Registered;
+
+/// A connection on which a client speaks HTTP/2.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientConnection<'a> {
+    pub(crate) shard: &'a Rc<Shard>,
+    pub(crate) transport: &'a Transport,
+    pub(crate) registered: &'a Registered,
+    pub(crate) form: TargetForm,
+}
+
+/// What serves one stream to its end.
+pub(crate) type Served<'s> = Pin<Box<dyn Future<Output = ()> + 's>>;
+
+/// Serves a connection to its end; `early` was received on it before.
+pub(crate) async fn serve<'s>(
+    connection: ClientConnection<'_>,
+    early: Vec<u8>,
+    serve_stream: impl FnMut(StreamTransport) -> Served<'s>,
+) {
+    let settings = Settings::of(&connection.shard.config());
+    let link = Link::new(
+        early,
+        FloodMeter::new(ReceivingSide::Server, settings.flood),
+    );
+    let pumped = Pumped {
+        transport: connection.transport,
+        pool: &connection.shard.buffers,
+        write_timeout: settings.write_timeout,
+        linger: settings.linger,
+    };
+    let codec = async {
+        link.set_idle(connection.transport, Some(settings.keep_alive));
+        let handshake = builder(&settings).handshake::<_, Bytes>(LinkIo(Rc::clone(&link)));
+        match handshake.await {
+            Ok(codec) => {
+                let mut streams = Streams {
+                    connection,
+                    settings,
+                    link: &link,
+                    codec: Some(codec),
+                    serving: FuturesUnordered::new(),
+                    serve_stream,
+                    draining: false,
+                };
+                poll_fn(|context| streams.poll(context)).await;
+            }
+            Err(error) => tracing::debug!(%error, "no HTTP/2 connection came about"),
+        }
+        link.close();
+    };
+    join(codec, link.pump(pumped)).await;
+}
+
+fn builder(settings: &Settings) -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(settings.client_streams)
+        .initial_window_size(settings.stream_window_bytes)
+        .initial_connection_window_size(settings.connection_window_bytes)
+        .max_header_list_size(settings.head_bytes_max)
+        .max_send_buffer_size(limits::HTTP2_SEND_BUFFER_BYTES)
+        .max_concurrent_reset_streams(limits::HTTP2_RESET_STREAMS_KEPT)
+        .enable_connect_protocol();
+    builder
+}
+
+/// The codec of a connection and the streams that it has brought.
+struct Streams<'a, 's, F> {
+    connection: ClientConnection<'a>,
+    settings: Settings,
+    link: &'a Link,
+    /// `None` once the connection is over.
+    codec: Option<Connection<LinkIo, Bytes>>,
+    serving: FuturesUnordered<Served<'s>>,
+    serve_stream: F,
+    draining: bool,
+}
+
+impl<'s, F: FnMut(StreamTransport) -> Served<'s>> Streams<'_, 's, F> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.end_early();
+        self.accept(context);
+        while let Poll::Ready(Some(())) = self.serving.poll_next_unpin(context) {}
+        let is_quiet = self.serving.is_empty();
+        self.connection.registered.watch_drain(context.waker());
+        let idle = is_quiet.then_some(self.settings.keep_alive);
+        self.link.set_idle(self.connection.transport, idle);
+        if is_quiet && self.draining {
+            // The last stream has just ended: nothing is left to wait for.
+            self.end_early();
+            self.accept(context);
+        }
+        match (is_quiet, &self.codec) {
+            (true, None) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Begins the end of a connection whose client asks too much, that was quiet for too long, or
+    /// whose shard drains.
+    fn end_early(&mut self) {
+        let is_quiet = self.serving.is_empty();
+        let Some(codec) = &mut self.codec else { return };
+        if let Some(flood) = self.link.flood() {
+            let client = self.connection.registered.client();
+            tracing::info!(%client, %flood, "HTTP/2 connection closed");
+            codec.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        } else if is_quiet && self.connection.transport.expired() {
+            codec.abrupt_shutdown(Reason::NO_ERROR);
+        } else if self.connection.shard.is_draining() {
+            // RFC 9113 section 6.8: what is open is finished, nothing new is begun.
+            match (is_quiet, self.draining) {
+                (true, _) => codec.abrupt_shutdown(Reason::NO_ERROR),
+                (false, false) => codec.graceful_shutdown(),
+                (false, true) => {}
+            }
+            self.draining = true;
+        }
+    }
+
+    /// Lets the codec work, and begins to serve the streams that it brings.
+    fn accept(&mut self, context: &mut Context<'_>) {
+        while let Some(codec) = &mut self.codec {
+            match codec.poll_accept(context) {
+                Poll::Pending => return,
+                Poll::Ready(Some(Ok((request, send)))) => self.begin(request, send),
+                Poll::Ready(Some(Err(error))) => {
+                    tracing::debug!(%error, "an HTTP/2 connection failed");
+                    self.codec = None;
+                }
+                Poll::Ready(None) => self.codec = None,
+            }
+        }
+    }
+
+    fn begin(&mut self, request: Request<RecvStream>, mut send: SendResponse<Bytes>) {
+        let shard = self.connection.shard;
+        let most = shard.config().http2.streams_per_shard;
+        let Some(slot) = shard.connections.open_stream(most) else {
+            // RFC 9113 section 8.7: the client may safely send it again, elsewhere or later.
+            send.send_reset(Reason::REFUSED_STREAM);
+            return;
+        };
+        let form = self.connection.form;
+        let stream = StreamTransport::of_client(request, send, form, &shard.wheel);
+        let served = (self.serve_stream)(stream);
+        self.serving.push(Box::pin(async move {
+            if catch_panic(served).await.is_err() {
+                tracing::error!("a stream panicked: reset");
+            }
+            drop(slot);
+        }));
+    }
+}

@@ -1,0 +1,207 @@
+//! A connection to an origin that carries many exchanges at once.
+//!
+//! A task of the shard drives it; exchanges hold streams of it. Which session serves which request is
+//! decided in `upstream::pool`. When nobody holds a handle any more the connection says goodbye.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::client::{Builder, Connection, SendRequest};
+use sallyport_wire::http1::Scheme;
+use sallyport_wire::http2::{FloodMeter, ReceivingSide};
+
+use super::link::{Link, LinkIo, Pumped};
+use super::settings::Settings;
+use super::stream::StreamTransport;
+use crate::io::join::{catch_panic, join};
+use crate::io::transport::Transport;
+use crate::shard::Shard;
+
+/// A handle to an HTTP/2 connection of the pool.
+#[derive(Debug)]
+pub(crate) struct Session {
+    send: SendRequest<Bytes>,
+    /// Of all requests on it.
+    scheme: Scheme,
+    state: Rc<SessionState>,
+    streams_max: usize,
+}
+
+/// What the driver and the streams tell the pool.
+#[derive(Debug)]
+struct SessionState {
+    streams: Cell<usize>,
+    /// No new stream can be opened: the origin said so, or the connection is gone.
+    closed: Cell<bool>,
+    idle_since: Cell<Instant>,
+}
+
+/// A place among the streams of a session.
+#[derive(Debug)]
+pub(super) struct Lease(Rc<SessionState>);
+
+impl Lease {
+    /// Has the session take no further requests.
+    pub(super) fn distrust(&self) {
+        self.0.closed.set(true);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.streams.set(self.0.streams.get().saturating_sub(1));
+        self.0.idle_since.set(Instant::now());
+    }
+}
+
+/// Begins HTTP/2 on a connection to an origin, which is driven from now on by a task of its own.
+///
+/// # Errors
+/// What the codec says; the connection is closed then.
+pub(crate) async fn start(
+    shard: &Rc<Shard>,
+    transport: Transport,
+    settings: &Settings,
+) -> Result<Session, h2::Error> {
+    let scheme = match transport {
+        Transport::Plain(_) | Transport::Stream(_) => Scheme::Http,
+    };
+    let meter = FloodMeter::new(ReceivingSide::Client, settings.flood);
+    let link = Link::new(Vec::new(), meter);
+    let (send, connection) = builder(settings)
+        .handshake::<_, Bytes>(LinkIo(Rc::clone(&link)))
+        .await?;
+    let state = Rc::new(SessionState {
+        streams: Cell::new(0),
+        closed: Cell::new(false),
+        idle_since: Cell::new(Instant::now()),
+    });
+    let driver = Driver {
+        shard: Rc::clone(shard),
+        transport,
+        link,
+        state: Rc::clone(&state),
+        write_timeout: settings.write_timeout,
+        linger: settings.linger,
+    };
+    monoio::spawn(async move {
+        if catch_panic(driver.run(connection)).await.is_err() {
+            tracing::error!("an upstream HTTP/2 connection panicked: closed");
+        }
+    });
+    Ok(Session {
+        send,
+        scheme,
+        state,
+        streams_max: settings.upstream_streams,
+    })
+}
+
+fn builder(settings: &Settings) -> Builder {
+    let mut builder = Builder::new();
+    // A slow reader holds its own stream only: all windows together fit into the connection's.
+    let window = settings.stream_window_bytes;
+    let streams = u32::try_from(settings.upstream_streams).unwrap_or(u32::MAX);
+    builder
+        .enable_push(false)
+        .initial_window_size(window)
+        .initial_connection_window_size(
+            window
+                .saturating_mul(streams)
+                .min(crate::limits::HTTP2_WINDOW_BYTES_MAX),
+        )
+        .max_header_list_size(settings.head_bytes_max)
+        .max_send_buffer_size(crate::limits::HTTP2_SEND_BUFFER_BYTES)
+        .max_concurrent_reset_streams(crate::limits::HTTP2_RESET_STREAMS_KEPT);
+    builder
+}
+
+impl Session {
+    /// A stream for one exchange, unless there are too many or the session is over.
+    pub(crate) fn open(&self, shard: &Shard) -> Option<StreamTransport> {
+        let most = self.streams_max.min(self.send.current_max_send_streams());
+        let streams = self.state.streams.get();
+        if streams >= most || self.is_closed() {
+            return None;
+        }
+        self.state.streams.set(streams + 1);
+        let lease = Lease(Rc::clone(&self.state));
+        Some(StreamTransport::of_upstream(
+            self.send.clone(),
+            self.scheme,
+            lease,
+            &shard.wheel,
+        ))
+    }
+
+    /// Whether no stream can be opened any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        // After a GOAWAY the codec takes no more requests; it never waits for anything here.
+        let mut context = Context::from_waker(Waker::noop());
+        let ready = self.send.clone().poll_ready(&mut context);
+        self.state.closed.get() || matches!(ready, Poll::Ready(Err(_)))
+    }
+
+    /// Whether it has carried nothing for this long.
+    pub(crate) fn is_idle(&self, now: Instant, for_time: Duration) -> bool {
+        self.state.streams.get() == 0
+            && now.saturating_duration_since(self.state.idle_since.get()) >= for_time
+    }
+
+    /// Whether the origin takes WebSockets in streams (RFC 8441 section 3).
+    pub(crate) fn takes_websockets(&self) -> bool {
+        self.send.is_extended_connect_protocol_enabled()
+    }
+}
+
+/// The task behind a session.
+struct Driver {
+    shard: Rc<Shard>,
+    transport: Transport,
+    link: Rc<Link>,
+    state: Rc<SessionState>,
+    write_timeout: Duration,
+    linger: Duration,
+}
+
+impl Driver {
+    async fn run(self, mut connection: Connection<LinkIo, Bytes>) {
+        let Self {
+            shard,
+            transport,
+            link,
+            state,
+            write_timeout,
+            linger,
+        } = &self;
+        let pumped = Pumped {
+            transport,
+            pool: &shard.buffers,
+            write_timeout: *write_timeout,
+            linger: *linger,
+        };
+        let codec = async {
+            let outcome = std::future::poll_fn(|context| {
+                if let Some(flood) = link.flood() {
+                    return Poll::Ready(Err(flood.to_string()));
+                }
+                // A session that was told to go opens no more streams; those that are open go on.
+                let polled = Pin::new(&mut connection).poll(context);
+                polled.map_err(|error| error.to_string())
+            })
+            .await;
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "an upstream HTTP/2 connection ended");
+            }
+            state.closed.set(true);
+            drop(connection);
+            link.close();
+        };
+        join(codec, link.pump(pumped)).await;
+    }
+}

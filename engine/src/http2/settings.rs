@@ -1,0 +1,48 @@
+//! What HTTP/2 connections are allowed, as both legs need it.
+
+use std::time::Duration;
+
+use sallyport_wire::http2::FloodLimits;
+
+use crate::config::checked::Config;
+
+/// The configuration as one connection uses it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// Streams that a client may have open at once.
+    pub(crate) client_streams: u32,
+    /// Streams on one connection to an origin.
+    pub(crate) upstream_streams: usize,
+    /// Content of one stream that may be on its way to us.
+    pub(crate) stream_window_bytes: u32,
+    /// The same for all streams of a client together.
+    pub(crate) connection_window_bytes: u32,
+    /// All fields of a head, counted as RFC 9113 section 6.5.2 does.
+    pub(crate) head_bytes_max: u32,
+    pub(crate) flood: FloodLimits,
+    /// Longest time for one write.
+    pub(crate) write_timeout: Duration,
+    pub(crate) linger: Duration,
+    /// How long a client's connection may be without a stream.
+    pub(crate) keep_alive: Duration,
+}
+
+impl Settings {
+    pub(crate) fn of(config: &Config) -> Self {
+        let http2 = &config.http2;
+        Self {
+            client_streams: http2.client_streams,
+            upstream_streams: http2.upstream_streams,
+            stream_window_bytes: http2.stream_window_bytes,
+            connection_window_bytes: http2.connection_window_bytes,
+            head_bytes_max: u32::try_from(config.limits.head_bytes).unwrap_or(u32::MAX),
+            flood: FloodLimits {
+                control_frames_per_second: http2.control_frames_per_second,
+                resets_per_second: http2.resets_per_second,
+            },
+            write_timeout: config.timeouts.body_idle,
+            linger: config.timeouts.linger,
+            keep_alive: config.timeouts.keep_alive,
+        }
+    }
+}

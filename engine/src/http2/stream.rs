@@ -1,0 +1,249 @@
+//! A stream as a connection that carries one exchange in the form of HTTP/1.1.
+//!
+//! To sessions, exchanges and tunnels it is a transport like any other: what they read from it is the
+//! text of a request (or response), what they write to it becomes frames. So that form, which has a
+//! parser and an encoder with every check in them, is what all legs have in common.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::net::Shutdown;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::client::SendRequest;
+use h2::server::SendResponse;
+use http::Request;
+use sallyport_wire::http1::Scheme;
+
+use super::heads::{Asked, HeadFault, TargetForm, request_text};
+use super::incoming::Incoming;
+use super::outgoing::{Outgoing, Payload};
+use super::session::Lease;
+use crate::io::deadline::{Cut, Deadline, Wheel};
+
+/// One exchange in a stream.
+#[derive(Debug)]
+pub(crate) struct StreamTransport {
+    deadline: Deadline,
+    ends: Rc<Ends>,
+    incoming: RefCell<Incoming>,
+    outgoing: RefCell<Outgoing>,
+    /// A place among the streams of an upstream session; `None` on the client's side.
+    lease: Option<Lease>,
+    fault: Option<HeadFault>,
+    bytes_in: Cell<u64>,
+    bytes_out: Cell<u64>,
+}
+
+/// Which directions were ended on this side, by a deadline or by the owner.
+#[derive(Debug, Default)]
+struct Ends {
+    read: Cell<bool>,
+    write: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Cut for Ends {
+    fn cut(&self, how: Shutdown) {
+        self.read
+            .set(self.read.get() || matches!(how, Shutdown::Read | Shutdown::Both));
+        self.write
+            .set(self.write.get() || matches!(how, Shutdown::Write | Shutdown::Both));
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Ends {
+    /// Has `context` woken when a direction is cut. Both directions belong to one task.
+    fn watch(&self, context: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(context.waker()))
+        {
+            *waker = Some(context.waker().clone());
+        }
+    }
+}
+
+impl StreamTransport {
+    /// The stream of a request that a client has sent.
+    pub(super) fn of_client(
+        request: Request<RecvStream>,
+        send: SendResponse<Bytes>,
+        form: TargetForm,
+        wheel: &Rc<Wheel>,
+    ) -> Self {
+        let (parts, body) = request.into_parts();
+        let (incoming, asked, fault) = match request_text(&parts, body.is_end_stream(), form) {
+            Ok((text, asked)) => (Incoming::request(text, body), asked, None),
+            Err(fault) => (Incoming::nothing(), Asked::Plain, Some(fault)),
+        };
+        let mut stream = Self::new(incoming, Outgoing::response(send, asked), None, wheel);
+        stream.fault = fault;
+        stream
+    }
+
+    /// A stream for a request that is still to be sent.
+    pub(super) fn of_upstream(
+        send: SendRequest<Bytes>,
+        scheme: Scheme,
+        lease: Lease,
+        wheel: &Rc<Wheel>,
+    ) -> Self {
+        let outgoing = Outgoing::request(send, scheme);
+        Self::new(Incoming::response(), outgoing, Some(lease), wheel)
+    }
+
+    fn new(
+        incoming: Incoming,
+        outgoing: Outgoing,
+        lease: Option<Lease>,
+        wheel: &Rc<Wheel>,
+    ) -> Self {
+        let ends = Rc::new(Ends::default());
+        let cut: Rc<dyn Cut> = ends.clone();
+        Self {
+            deadline: wheel.deadline_of(cut),
+            ends,
+            incoming: RefCell::new(incoming),
+            outgoing: RefCell::new(outgoing),
+            lease,
+            fault: None,
+            bytes_in: Cell::new(0),
+            bytes_out: Cell::new(0),
+        }
+    }
+
+    /// Why the request cannot be served, although it could be decoded.
+    pub(crate) fn fault(&self) -> Option<HeadFault> {
+        self.fault
+    }
+
+    /// Whether the origin said that it has not processed the request.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.incoming.borrow().is_refused()
+    }
+
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    pub(crate) fn bytes_in(&self) -> u64 {
+        self.bytes_in.get()
+    }
+
+    pub(crate) fn bytes_out(&self) -> u64 {
+        self.bytes_out.get()
+    }
+
+    /// Waits until a read would not wait. May be dropped.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        poll_fn(|context| self.poll_readable(context))
+            .await
+            .map(|_| ())
+    }
+
+    fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.ends.read.get() {
+            return Poll::Ready(Ok(false));
+        }
+        self.ends.watch(context);
+        self.incoming.borrow_mut().poll_readable(context)
+    }
+
+    /// Receives into `data` behind its first `filled` bytes.
+    pub(crate) async fn read_after(
+        &self,
+        mut data: Vec<u8>,
+        filled: usize,
+    ) -> (io::Result<usize>, Vec<u8>) {
+        data.truncate(filled);
+        let result = poll_fn(|context| {
+            let mut bytes = 0;
+            while data.len() < data.capacity() {
+                match self.poll_readable(context) {
+                    Poll::Ready(Ok(true)) => match self.incoming.borrow_mut().read(&mut data) {
+                        Ok(more) => bytes += more,
+                        Err(error) => return Poll::Ready(Err(error)),
+                    },
+                    // What has arrived is given first; the end or the error will be there again.
+                    Poll::Pending if bytes == 0 => return Poll::Pending,
+                    Poll::Ready(Err(error)) if bytes == 0 => return Poll::Ready(Err(error)),
+                    _ => break,
+                }
+            }
+            Poll::Ready(Ok(bytes))
+        })
+        .await;
+        if let Ok(bytes) = result {
+            self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+        }
+        (result, data)
+    }
+
+    /// Sends `data[from..]`: at its end all of it is within the windows of the recipient.
+    pub(crate) async fn write_from(&self, data: Vec<u8>, from: usize) -> (io::Result<()>, Vec<u8>) {
+        let input = data.get(from..).unwrap_or_default();
+        let result = self.send(input).await;
+        if result.is_ok() {
+            self.bytes_out
+                .set(self.bytes_out.get() + input.len() as u64);
+        }
+        (result, data)
+    }
+
+    async fn send(&self, input: &[u8]) -> io::Result<()> {
+        let mut payload = {
+            let mut incoming = self.incoming.borrow_mut();
+            self.outgoing.borrow_mut().take(input, &mut incoming)?
+        };
+        poll_fn(|context| self.poll_send(&mut payload, context)).await
+    }
+
+    fn poll_send(&self, payload: &mut Payload, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ends.write.get() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        self.ends.watch(context);
+        self.outgoing.borrow_mut().poll_send(payload, context)
+    }
+
+    /// Says that nothing more will be sent in a tunnel.
+    pub(crate) fn finish(&self) {
+        self.outgoing.borrow_mut().finish();
+    }
+
+    /// Ends both directions at once, also under a pending operation.
+    pub(crate) fn cut(&self) {
+        let mut outgoing = self.outgoing.borrow_mut();
+        match self.lease {
+            Some(_) => outgoing.cancel(),
+            None => outgoing.reset(),
+        }
+        drop(outgoing);
+        self.ends.cut(Shutdown::Both);
+    }
+
+    /// Waits until the client has reset the stream or is gone altogether. May be dropped.
+    pub(crate) async fn gone(&self) {
+        poll_fn(|context| self.outgoing.borrow_mut().poll_gone(context)).await;
+    }
+}
+
+impl Drop for StreamTransport {
+    /// A client must see that a response was cut short; a session whose origin said nothing at all
+    /// until the deadline gets no further request.
+    fn drop(&mut self) {
+        match &self.lease {
+            None => self.outgoing.borrow_mut().reset(),
+            Some(lease) if self.deadline.expired() && self.bytes_in.get() == 0 => lease.distrust(),
+            Some(_) => {}
+        }
+    }
+}

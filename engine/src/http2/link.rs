@@ -44,6 +44,10 @@ struct Inbound {
     data: Vec<u8>,
     taken: usize,
     ended: bool,
+    /// Something has come.
+    begun: bool,
+    /// Who waits for that.
+    waiting: Option<Waker>,
     codec: Option<Waker>,
     pump: Option<Waker>,
 }
@@ -93,6 +97,19 @@ impl Link {
     /// What the other side has sent too much of, if it has.
     pub(super) fn flood(&self) -> Option<Flood> {
         self.flood.get()
+    }
+
+    /// Waits until the other side has said something; its SETTINGS come first.
+    pub(super) async fn begun(&self) {
+        poll_fn(|context| {
+            let mut inbound = self.inbound.borrow_mut();
+            if inbound.begun {
+                return Poll::Ready(());
+            }
+            inbound.waiting = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Lets the pumps end.
@@ -154,7 +171,10 @@ impl Link {
                     pool.give_back(buffer);
                 }
             }
+            inbound.begun = true;
+            // In this order: whoever waits finds that the codec has taken it.
             wake(&mut inbound.codec);
+            wake(&mut inbound.waiting);
         }
         pool.give_back(std::mem::take(&mut self.inbound.borrow_mut().data));
     }

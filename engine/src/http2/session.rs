@@ -28,6 +28,7 @@ pub(crate) struct Session {
     send: SendRequest<Bytes>,
     /// Of all requests on it.
     scheme: Scheme,
+    link: Rc<Link>,
     state: Rc<SessionState>,
     streams_max: usize,
 }
@@ -84,7 +85,7 @@ pub(crate) async fn start(
     let driver = Driver {
         shard: Rc::clone(shard),
         transport,
-        link,
+        link: Rc::clone(&link),
         state: Rc::clone(&state),
         write_timeout: settings.write_timeout,
         linger: settings.linger,
@@ -97,6 +98,7 @@ pub(crate) async fn start(
     Ok(Session {
         send,
         scheme,
+        link,
         state,
         streams_max: settings.upstream_streams,
     })
@@ -153,9 +155,15 @@ impl Session {
             && now.saturating_duration_since(self.state.idle_since.get()) >= for_time
     }
 
-    /// Whether the origin takes WebSockets in streams (RFC 8441 section 3).
+    /// Whether the origin takes WebSockets in streams (RFC 8441 section 3), as far as it has said.
     pub(crate) fn takes_websockets(&self) -> bool {
         self.send.is_extended_connect_protocol_enabled()
+    }
+
+    /// Waits until the origin has sent its settings, or until `timeout` is over.
+    pub(crate) async fn settled(&self, timeout: Duration) {
+        // Waiting changes nothing, so it may be dropped.
+        let _ = monoio::time::timeout(timeout, self.link.begun()).await;
     }
 }
 

@@ -116,17 +116,20 @@ impl Pool {
         }
     }
 
-    /// A stream of an HTTP/2 connection to `key`, if there is one with room.
+    /// A stream of an HTTP/2 connection to `key`, if there is one with room (and, where
+    /// `for_websocket`, one whose origin takes those).
     pub(crate) fn open_stream(
         &mut self,
         key: PoolKey<'_>,
         shard: &Shard,
+        for_websocket: bool,
     ) -> Option<UpstreamConnection> {
         let hash = self.hasher.hash_one(key);
         let destination = self
             .destinations
             .find_mut(hash, |entry| entry.key() == key)?;
-        let mut sessions = destination.sessions.iter();
+        let fits = |session: &&Session| !for_websocket || session.takes_websockets();
+        let mut sessions = destination.sessions.iter().filter(fits);
         let stream = sessions.find_map(|session| session.open(shard))?;
         Some(UpstreamConnection {
             transport: Transport::Stream(Box::new(stream)),

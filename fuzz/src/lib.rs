@@ -42,5 +42,5 @@ pub use heads::{request_head, response_head};
 pub use mutation::Mutator;
 pub use normal_forms::normal_forms;
 pub use request_target::request_target;
-pub use sources::ruleset_source;
+pub use sources::{aws_json_source, ruleset_source};
 pub use tls::{client_hello, sniff};

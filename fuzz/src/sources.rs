@@ -7,13 +7,36 @@ use sallyport_ruleset::Bundle;
 
 use crate::bundles::check_agreement;
 
+/// A rule group in the JSON of the AWS preview.
+pub fn aws_json_source(data: &[u8]) {
+    const RULESET: &str = "[defaults]\npre_dns = \"deny\"\npre_request = \"allow\"\n\
+                           post_response = \"alert\"\n\
+                           [[group]]\npriority = 1\nfile = \"group.json\"\n";
+    let Ok(text) = str::from_utf8(data) else {
+        return;
+    };
+    let options = Options {
+        aws_suffix_equals: true,
+        ..Options::default()
+    };
+    let compile = || {
+        let files = MemoryFiles::default().with("group.json", text);
+        compile_str(RULESET, files, &options).expect("the ruleset is there and not too large")
+    };
+    check(compile, data);
+}
+
 /// Text compiles or is refused with diagnostics; a bundle loads, is the same each time, and decides
 /// as the reference does. A line `--- name` begins another file, which the text before it may name.
 pub fn ruleset_source(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
-    let first = compile(text);
+    check(|| compile(text), data);
+}
+
+fn check(compile: impl Fn() -> Compiled, data: &[u8]) {
+    let first = compile();
     let rendered = first
         .checked
         .diagnostics
@@ -24,7 +47,7 @@ pub fn ruleset_source(data: &[u8]) {
     let (Some(ruleset), Some(emitted)) = (&first.checked.ruleset, first.emitted) else {
         return;
     };
-    let again = compile(text).emitted.expect("it compiled before");
+    let again = compile().emitted.expect("it compiled before");
     assert_eq!(again.bytes, emitted.bytes, "same text, other bundle");
     let bundle = Bundle::load(emitted.bytes).expect("a bundle that was written loads");
     assert_eq!(bundle.id(), emitted.id);

@@ -36,6 +36,7 @@ targets! {
     bundle_forged 1_000,
     evaluation 500,
     ruleset_source 5_000,
+    aws_json_source 5_000,
     normal_forms 100_000,
 }
 

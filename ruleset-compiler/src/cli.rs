@@ -66,6 +66,9 @@ struct CompileArgs {
     /// What the proxy will do with TLS: warns of rules that see nothing in it
     #[arg(long, value_name = "MODE", default_value = "intercept")]
     tls: TlsMode,
+    /// In JSON, take StringEquals ".example.com" over a domain for the names under example.com
+    #[arg(long)]
+    aws_suffix_equals: bool,
     /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
@@ -252,6 +255,7 @@ impl From<CompileArgs> for Options {
             group_rules_max: args.max_group_rules,
             tls_passthrough: args.tls == TlsMode::Passthrough,
             deny_warnings: args.deny_warnings,
+            aws_suffix_equals: args.aws_suffix_equals,
         }
     }
 }

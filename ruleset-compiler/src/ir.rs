@@ -87,12 +87,14 @@ pub struct GroupEntry {
 pub enum GroupBody {
     /// In a file of their own, relative to the ruleset file.
     File(Located<String>),
+    /// In a file of the group's name, beside the ruleset file.
+    Named(Located<String>),
     /// In the ruleset file.
     Inline(Group),
 }
 
 /// A rule group.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Group {
     /// `None` if missing or bad (already reported).
     pub name: Option<Located<String>>,

@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod emit;
 pub mod ir;
 pub mod limits;
+pub mod load;
 pub mod lower;
 pub mod operator;
 pub mod parse;

@@ -2,17 +2,16 @@
 //!
 //! The table of contents of this crate. Works on any [`SourceFiles`]; writes nothing.
 
-use std::collections::HashMap;
-
 use sallyport_ruleset::{Defaults, Phase, RuleGroup, Ruleset, WriteError};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::emit::{self, EmitError, Emitted};
-use crate::ir::{self, GroupBody, GroupEntry, PHASES};
+use crate::ir::{self, PHASES};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
+use crate::load::{self, Parsed};
 use crate::lower::Lowering;
-use crate::parse;
-use crate::source::{LoadError, Located, MemoryFiles, SourceFiles, Sources, Span};
+use crate::parse::aws_json::Habits;
+use crate::source::{LoadError, MemoryFiles, SourceFiles, Sources, Span};
 use crate::validate::doubtful::Doubts;
 use crate::validate::{names, shadowed};
 
@@ -25,6 +24,8 @@ pub struct Options {
     pub tls_passthrough: bool,
     /// Warnings keep a bundle from being made.
     pub deny_warnings: bool,
+    /// In JSON, `StringEquals ".example.com"` over a domain means the names under `example.com`.
+    pub aws_suffix_equals: bool,
 }
 
 impl Default for Options {
@@ -33,6 +34,7 @@ impl Default for Options {
             group_rules_max: GROUP_RULES_MAX_DEFAULT,
             tls_passthrough: false,
             deny_warnings: false,
+            aws_suffix_equals: false,
         }
     }
 }
@@ -95,7 +97,14 @@ pub struct RootError {
 /// When the ruleset file itself cannot be read.
 pub fn check(files: &dyn SourceFiles, path: &str, options: &Options) -> Result<Checked, RootError> {
     let mut diagnostics = Diagnostics::default();
-    let (sources, parsed) = load(files, path, &mut diagnostics)?;
+    let habits = Habits {
+        suffix_equals: options.aws_suffix_equals,
+    };
+    let loaded = load::load(files, path, habits, &mut diagnostics);
+    let (sources, parsed) = loaded.map_err(|error| RootError {
+        path: path.to_owned(),
+        error,
+    })?;
     names::priorities(&parsed.entries, &mut diagnostics);
     names::group_names(parsed.groups(), &mut diagnostics);
     for group in parsed.groups() {
@@ -159,103 +168,6 @@ pub fn compile_str(
 ) -> Result<Compiled, RootError> {
     const NAME: &str = "rules.toml";
     compile(&files.with(NAME, text), NAME, options)
-}
-
-/// Everything that was parsed, with the files' contents joined to where they belong.
-#[derive(Debug)]
-struct Parsed {
-    defaults: ir::PerPhase<Option<sallyport_ruleset::Action>>,
-    lists: Vec<ir::List>,
-    entries: Vec<GroupEntry>,
-    /// Groups from files, by the position of their entry.
-    files: HashMap<usize, ir::Group>,
-}
-
-impl Parsed {
-    /// Groups in source order.
-    fn groups(&self) -> impl Iterator<Item = &ir::Group> {
-        (0..self.entries.len()).filter_map(|at| self.group(at))
-    }
-
-    fn group(&self, at: usize) -> Option<&ir::Group> {
-        match &self.entries.get(at)?.body {
-            GroupBody::Inline(group) => Some(group),
-            GroupBody::File(_) => self.files.get(&at),
-        }
-    }
-
-    /// Positions of groups in the order in which they are evaluated.
-    fn evaluation_order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.entries.len()).collect();
-        let priority = |at: &usize| {
-            self.entries
-                .get(*at)
-                .and_then(|entry| entry.priority.as_ref())
-                .map(|priority| priority.value)
-        };
-        order.sort_by_key(priority);
-        order
-    }
-}
-
-fn load(
-    files: &dyn SourceFiles,
-    path: &str,
-    diagnostics: &mut Diagnostics,
-) -> Result<(Sources, Parsed), RootError> {
-    let mut sources = Sources::default();
-    let root = sources.load(files, path).map_err(|error| RootError {
-        path: path.to_owned(),
-        error,
-    })?;
-    let ruleset = parse::toml::ruleset(root, sources.text(root), diagnostics);
-    let mut group_files = HashMap::new();
-    for (at, entry) in ruleset.groups.iter().enumerate() {
-        if let GroupBody::File(path) = &entry.body
-            && let Some(file) = load_named(&mut sources, files, path, diagnostics)
-        {
-            let group = parse::toml::group(file, sources.text(file), diagnostics);
-            group_files.insert(at, group);
-        }
-    }
-    let mut lists = Vec::with_capacity(ruleset.lists.len());
-    for reference in ruleset.lists {
-        let file = load_named(&mut sources, files, &reference.path, diagnostics);
-        let entries = file.map_or_else(Vec::new, |file| parse::list::entries(sources.text(file)));
-        lists.push(ir::List {
-            name: reference.name,
-            file,
-            entries,
-        });
-    }
-    let parsed = Parsed {
-        defaults: ruleset.defaults,
-        lists,
-        entries: ruleset.groups,
-        files: group_files,
-    };
-    Ok((sources, parsed))
-}
-
-fn load_named(
-    sources: &mut Sources,
-    files: &dyn SourceFiles,
-    path: &Located<String>,
-    diagnostics: &mut Diagnostics,
-) -> Option<crate::source::FileId> {
-    sources
-        .load(files, &path.value)
-        .map_err(|error| {
-            diagnostics.report(
-                Diagnostic::new(
-                    Code::UnreadableFile,
-                    path.span,
-                    format!("cannot read `{}`: {error}", path.value),
-                )
-                .expected("a readable UTF-8 file; its path is relative to the ruleset file"),
-            );
-        })
-        .ok()
 }
 
 /// Lowers all groups in evaluation order; beside the ruleset, where each rule's name stands.

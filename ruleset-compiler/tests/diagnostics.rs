@@ -1,4 +1,5 @@
-//! What the compiler says about rule text: each `tests/cases/NAME.toml` against `NAME.txt`.
+//! What the compiler says about rule text: each `tests/cases/NAME.toml` and `NAME.json`
+//! against `NAME.txt`.
 //!
 //! `UPDATE_CASES=1 cargo test -p sallyport-rules --test diagnostics` rewrites the expected texts;
 //! read the difference before you commit it.
@@ -29,6 +30,7 @@ fn options(text: &str) -> Options {
             1_000
         },
         deny_warnings: first.contains("deny_warnings"),
+        aws_suffix_equals: false,
     }
 }
 
@@ -57,11 +59,13 @@ fn every_case_says_what_is_expected() {
     let mut cases_count = 0;
     for entry in std::fs::read_dir(cases_folder()).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "toml") {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        // A hyphen is in the names of files that cases refer to.
+        let is_case = [".toml", ".json"].iter().any(|end| name.ends_with(end));
+        if !is_case || name.contains('-') {
             continue;
         }
         cases_count += 1;
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let said = said(&name);
         let expected_path = path.with_extension("txt");
         if update {

@@ -58,6 +58,8 @@ codes! {
     MissingAction Error "missing-action",
     /// A group without a priority.
     MissingPriority Error "missing-priority",
+    /// A condition without a key, in JSON.
+    MissingConditionKey Error "missing-condition-key",
     /// A condition without an operator.
     MissingOperator Error "missing-operator",
     /// A condition without a value.

@@ -1,4 +1,8 @@
-//! From text to the intermediate form: TOML for rules, lines for lists.
+//! From text to the intermediate form: TOML or JSON for rules, lines for lists.
 
+pub mod aws_json;
+pub mod document;
 pub mod list;
 pub mod toml;
+
+mod name;

@@ -164,7 +164,12 @@ fn bad_domain(value: &str, error: DomainError) -> BadValue {
     if value.contains("://") {
         return bad.help("give only the name, without scheme and path");
     }
-    if let Some(name) = value.strip_prefix("*.").or_else(|| value.strip_prefix('.')) {
+    if let Some(name) = value.strip_prefix('.') {
+        return bad.help(format!(
+            "`DomainMatch` with `{name}` matches the name and all names under it; JSON is read so that `{value}` means the names under it with `--aws-suffix-equals`"
+        ));
+    }
+    if let Some(name) = value.strip_prefix("*.") {
         return bad.help(format!(
             "`DomainMatch` with `{name}` matches the name and all names under it; `StringLike` knows wildcards"
         ));

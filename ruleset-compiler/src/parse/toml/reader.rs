@@ -6,7 +6,6 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
-use crate::limits::NAME_BYTES_MAX;
 use crate::source::{FileId, Located, Span};
 use crate::suggest::did_you_mean;
 
@@ -46,23 +45,9 @@ impl Reader<'_> {
     }
 
     pub(super) fn name_is_good(&mut self, name: &Located<String>) -> bool {
-        let good = (1..=NAME_BYTES_MAX).contains(&name.value.len())
-            && name
-                .value
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        if !good {
-            self.report(
-                Diagnostic::new(
-                    Code::BadName,
-                    name.span,
-                    format!("`{}` is not a name", name.value),
-                )
-                .expected(format!(
-                    "1 to {NAME_BYTES_MAX} of the characters `A-Z a-z 0-9 - _ .`"
-                )),
-            );
-        }
+        let problem = crate::parse::name::check(name);
+        let good = problem.is_none();
+        problem.into_iter().for_each(|problem| self.report(problem));
         good
     }
 

@@ -1,0 +1,12 @@
+//! The JSON of the AWS Network Firewall Proxy preview: what `CreateProxyConfiguration` and
+//! `CreateProxyRuleGroup` take and the `Describe…` calls give, read as it is. Knows the members of
+//! that API, not what condition keys and operators mean.
+
+mod configuration;
+mod group;
+mod position;
+mod reader;
+mod rule;
+
+pub use configuration::ruleset;
+pub use group::{Habits, group};

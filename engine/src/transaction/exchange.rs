@@ -91,7 +91,7 @@ fn check_out(
         let address = SocketAddr::new(*address, dialable.port());
         let key = PoolKey { host, address };
         if destination.prior_knowledge {
-            match pool.open_stream(key, request.shard) {
+            match pool.open_stream(key, request.shard, may_switch(request)) {
                 Some(stream) => return Some(stream),
                 None => continue,
             }
@@ -139,12 +139,13 @@ async fn multiplex(
         address: upstream.address,
     };
     begin_session(request, key, upstream.transport).await?;
-    let stream = request
-        .shard
+    let shard = request.shard;
+    let stream = shard
         .pool
         .borrow_mut()
-        .open_stream(key, request.shard);
-    let stream = stream.ok_or_else(|| Refusal::terminated("the origin takes no requests"))?;
+        .open_stream(key, shard, may_switch(request));
+    let refused = || Refusal::protocol("the origin takes no such request over HTTP/2");
+    let stream = stream.ok_or_else(refused)?;
     Ok(UpstreamConnection {
         reused: upstream.reused,
         ..stream
@@ -161,6 +162,11 @@ pub(super) async fn begin_session(
     let settings = http2::Settings::of(&request.snapshot.config);
     let session = http2::session::start(shard, transport, &settings).await;
     let session = session.map_err(|error| Refusal::protocol(error.to_string()))?;
+    if may_switch(request) {
+        session
+            .settled(request.snapshot.config.timeouts.connect)
+            .await;
+    }
     shard.pool.borrow_mut().add_session(key, session);
     Ok(())
 }

@@ -3,7 +3,6 @@
 //! Output goes to the writers of a [`Terminal`]; `main.rs` passes the process's own.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -14,6 +13,7 @@ use crate::pipeline::{Options, RootError};
 use crate::source::BundleFileError;
 use crate::tools;
 use crate::tools::compile::Say;
+use crate::tools::request_args::RequestArgs;
 
 /// Compiles rule text into bundles, and explains what a bundle does.
 #[derive(Debug, Parser)]
@@ -36,6 +36,9 @@ enum Command {
         /// Where the bundle goes; an old one there is replaced in one step
         #[arg(short, long, value_name = "RULES.spb")]
         output: PathBuf,
+        /// Sign the bundle with this private key (ed25519, PKCS#8, PEM)
+        #[arg(long, value_name = "KEY.pem")]
+        sign: Option<PathBuf>,
         #[command(flatten)]
         options: CompileArgs,
     },
@@ -48,6 +51,18 @@ enum Command {
     },
     /// Show phase by phase what a bundle decides for a request
     Explain(Box<ExplainArgs>),
+    /// Run the unit tests of a policy
+    Test(tools::test::Args),
+    /// Decide logged requests again, and say which would be decided differently
+    Replay(tools::replay::Args),
+    /// Say how often each rule decided or alerted, and which never did
+    Stats(tools::stats::Args),
+    /// Make a key pair for signing bundles
+    Keygen(tools::sign::KeygenArgs),
+    /// Sign a bundle; a signature that it has is replaced
+    Sign(tools::sign::SignArgs),
+    /// Check that a bundle is signed with one of some keys
+    Verify(tools::sign::VerifyArgs),
     /// Show what is inside a bundle
     Inspect {
         /// The bundle file
@@ -102,54 +117,9 @@ enum TlsMode {
 pub struct ExplainArgs {
     /// The bundle file
     pub bundle: PathBuf,
-    /// The URL asked for: http, https, ws or wss
-    #[arg(long)]
-    pub url: String,
-    /// The client's address
-    #[arg(long, value_name = "IP")]
-    pub from: Option<IpAddr>,
-    /// The client's port
-    #[arg(long, value_name = "PORT")]
-    pub from_port: Option<u16>,
-    /// The endpoint that the client comes through
-    #[arg(long, value_name = "ID")]
-    pub vpce: Option<String>,
-    /// The client's VPC
-    #[arg(long, value_name = "ID")]
-    pub vpc: Option<String>,
-    /// The client's account
-    #[arg(long, value_name = "ID")]
-    pub account: Option<String>,
-    /// A label of the client; may be given several times
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub label: Vec<String>,
-    /// The authenticated user
-    #[arg(long, value_name = "NAME")]
-    pub principal: Option<String>,
-    /// The time, instead of now: ISO 8601 with an offset, a day, or seconds since 1970
-    #[arg(long)]
-    pub time: Option<String>,
-    /// The address that the name resolves to
-    #[arg(long, value_name = "IP")]
-    pub dst_ip: Option<IpAddr>,
-    /// The request's method
-    #[arg(long, default_value = "GET")]
-    pub method: String,
-    /// A request header; may be given several times
-    #[arg(long, value_name = "'NAME: VALUE'")]
-    pub header: Vec<String>,
-    /// Decrypt TLS: the request in an https URL is seen
-    #[arg(long)]
-    pub intercept: bool,
-    /// The name in the ClientHello [default: the URL's host]
-    #[arg(long, value_name = "NAME")]
-    pub sni: Option<String>,
-    /// The response's status code
-    #[arg(long, value_name = "CODE")]
-    pub status: Option<u16>,
-    /// A response header; may be given several times
-    #[arg(long, value_name = "'NAME: VALUE'", requires = "status")]
-    pub response_header: Vec<String>,
+    /// The request
+    #[command(flatten)]
+    pub request: RequestArgs,
     /// Also show each condition of this rule: NAME or GROUP/NAME
     #[arg(long, value_name = "RULE")]
     pub why: Option<String>,
@@ -174,8 +144,10 @@ pub struct Terminal<'a> {
 pub enum Status {
     /// All is well.
     Good,
-    /// The ruleset has problems.
+    /// The ruleset has problems; what was asked for does not hold.
     Problems,
+    /// It could not be found out whether what was asked for holds.
+    Undecided,
 }
 
 /// A command could not be carried out.
@@ -190,6 +162,22 @@ pub enum CliError {
     /// A bundle cannot be read, or is none.
     #[error(transparent)]
     Bundle(#[from] BundleFileError),
+    /// A file cannot be read.
+    #[error("cannot read `{}`: {error}", path.display())]
+    Read {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("`{}`: {problem}", path.display())]
+    Content {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// A file cannot be written.
     #[error("cannot write `{}`: {error}", path.display())]
     Write {
@@ -210,6 +198,7 @@ impl Cli {
         match self.command.run(terminal) {
             Ok(Status::Good) => 0,
             Ok(Status::Problems) => 1,
+            Ok(Status::Undecided) => 3,
             Err(error) => {
                 // When the terminal is gone there is nobody left to tell.
                 let _ = writeln!(terminal.err, "error: {error}");
@@ -225,16 +214,27 @@ impl Command {
             Self::Compile {
                 ruleset,
                 output,
+                sign,
                 options,
             } => {
                 let say = options.say();
-                tools::compile::run(&ruleset, Some(&output), &options.into(), say, terminal)
+                let target = Some(tools::compile::Target {
+                    path: &output,
+                    key: sign.as_deref(),
+                });
+                tools::compile::run(&ruleset, target, &options.into(), say, terminal)
             }
             Self::Check { ruleset, options } => {
                 let say = options.say();
                 tools::compile::run(&ruleset, None, &options.into(), say, terminal)
             }
             Self::Explain(args) => tools::explain::run(&args, terminal),
+            Self::Test(args) => tools::test::run(&args, terminal),
+            Self::Replay(args) => tools::replay::run(&args, terminal),
+            Self::Stats(args) => tools::stats::run(&args, terminal),
+            Self::Keygen(args) => tools::sign::keygen(&args, terminal),
+            Self::Sign(args) => tools::sign::sign(&args, terminal),
+            Self::Verify(args) => tools::sign::verify(&args, terminal),
             Self::Inspect { bundle, json } => tools::inspect::run(&bundle, json, terminal),
         }
     }

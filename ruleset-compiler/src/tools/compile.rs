@@ -8,7 +8,16 @@ use crate::diagnostic::{counted, unreadable_json_line};
 use crate::emit::{self, Emitted};
 use crate::pipeline::{self, Checked, Options};
 use crate::source::DiskFiles;
-use crate::tools::table;
+use crate::tools::{sign, table};
+
+/// Where a bundle goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// The private key to sign with, if it is to be signed.
+    pub key: Option<&'a Path>,
+}
 
 /// How much is said, and how.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +34,7 @@ pub struct Say {
 /// When the ruleset cannot be read, or the bundle or the terminal cannot be written.
 pub fn run(
     ruleset: &Path,
-    bundle: Option<&Path>,
+    target: Option<Target<'_>>,
     options: &Options,
     say: Say,
     terminal: &mut Terminal<'_>,
@@ -46,16 +55,20 @@ pub fn run(
     let Some(emitted) = compiled.emitted else {
         return Ok(Status::Problems);
     };
-    if let Some(path) = bundle {
-        emit::write_atomically(path, &emitted.bytes).map_err(|error| CliError::Write {
-            path: path.to_owned(),
+    if let Some(target) = target {
+        let mut bytes = emitted.bytes.clone();
+        if let Some(key) = target.key {
+            bytes.extend(sign::signature(&bytes, key)?);
+        }
+        emit::write_atomically(target.path, &bytes).map_err(|error| CliError::Write {
+            path: target.path.to_owned(),
             error,
         })?;
     }
     if !say.quiet && say.format == Format::Text {
-        let title = bundle.map_or_else(
+        let title = target.map_or_else(
             || format!("{} is good", ruleset.display()),
-            |path| path.display().to_string(),
+            |target| target.path.display().to_string(),
         );
         let seconds = started.elapsed().as_secs_f64();
         terminal

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::{CliError, ExplainArgs, Status, Terminal};
 use crate::diagnostic::printable;
 use crate::tools::request::Request;
+use crate::tools::request_args::RequestArgs;
 
 /// Explains a request.
 ///
@@ -16,7 +17,8 @@ use crate::tools::request::Request;
 /// When the bundle cannot be read, the request makes no sense, or the terminal cannot be written.
 pub fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
     let bundle = crate::source::load_bundle(&args.bundle)?;
-    let request = Request::new(args).map_err(CliError::Usage)?;
+    let now = jiff::Timestamp::now().as_second();
+    let request = Request::new(&args.request, Some(now)).map_err(CliError::Usage)?;
     let phases = explain(&bundle, &request);
     let wanted = args.why.as_deref();
     let reasons = wanted
@@ -24,10 +26,10 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> Result<Status, Cl
         .transpose()?;
     let reasons = reasons.unwrap_or_default();
     if args.json {
-        let value = as_value(&bundle, args, &phases, &reasons);
+        let value = as_value(&bundle, &args.request, &phases, &reasons);
         writeln!(terminal.out, "{value:#}")?;
     } else {
-        let mut text = as_text(&bundle, args, &phases);
+        let mut text = as_text(&bundle, &args.request, &phases);
         text.extend(reasons.iter().map(reason_text));
         terminal.out.write_all(text.as_bytes())?;
     }
@@ -36,14 +38,14 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> Result<Status, Cl
 
 /// What one phase says.
 #[derive(Debug)]
-struct Explained {
-    phase: Phase,
-    answer: Answer,
-    alerts: Vec<RuleIndex>,
+pub(super) struct Explained {
+    pub(super) phase: Phase,
+    pub(super) answer: Answer,
+    pub(super) alerts: Vec<RuleIndex>,
 }
 
 #[derive(Debug)]
-enum Answer {
+pub(super) enum Answer {
     Decided(Verdict),
     /// The answer depends on what was not given.
     Undetermined(Option<OpenQuestion>),
@@ -55,20 +57,20 @@ enum Answer {
 
 /// A rule that may or may not hold.
 #[derive(Debug)]
-struct OpenQuestion {
+pub(super) struct OpenQuestion {
     rule: RuleIndex,
     keys: Vec<String>,
 }
 
 /// A rule and its conditions.
 #[derive(Debug)]
-struct Reason {
+pub(super) struct Reason {
     phase: Phase,
     title: String,
     conditions: Vec<ConditionExplanation>,
 }
 
-fn explain(bundle: &Bundle, request: &Request) -> Vec<Explained> {
+pub(super) fn explain(bundle: &Bundle, request: &Request) -> Vec<Explained> {
     let mut denied = false;
     let mut explained = Vec::new();
     for phase in Phase::ALL {
@@ -209,7 +211,7 @@ fn found_value(found: &Found) -> Value {
 }
 
 /// The decision over all phases. A denial after an open question is a denial either way.
-fn decision(phases: &[Explained]) -> &'static str {
+pub(super) fn decision(phases: &[Explained]) -> &'static str {
     if phases.iter().any(|one| one.answer.denies()) {
         "deny"
     } else if phases
@@ -222,7 +224,7 @@ fn decision(phases: &[Explained]) -> &'static str {
     }
 }
 
-fn title(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> String {
+pub(super) fn title(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> String {
     format!(
         "{}/{}",
         bundle.rule_group(phase, rule),
@@ -230,8 +232,8 @@ fn title(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> String {
     )
 }
 
-fn as_text(bundle: &Bundle, args: &ExplainArgs, phases: &[Explained]) -> String {
-    let mut out = format!("{} {}\n\n", printable(&args.method), printable(&args.url));
+pub(super) fn as_text(bundle: &Bundle, args: &RequestArgs, phases: &[Explained]) -> String {
+    let mut out = format!("{} {}\n\n", printable(args.method()), printable(args.url()));
     for one in phases {
         let lines = lines(bundle, one);
         for (at, line) in lines.iter().enumerate() {
@@ -295,9 +297,9 @@ fn description(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> String {
     }
 }
 
-fn as_value(
+pub(super) fn as_value(
     bundle: &Bundle,
-    args: &ExplainArgs,
+    args: &RequestArgs,
     phases: &[Explained],
     reasons: &[Reason],
 ) -> Value {
@@ -333,8 +335,8 @@ fn as_value(
         .collect();
     json!({
         "bundle": bundle.id(),
-        "method": args.method,
-        "url": args.url,
+        "method": args.method(),
+        "url": args.url(),
         "phases": values,
         "decision": decision(phases),
         "why": reasons.iter().map(reason_value).collect::<Vec<_>>(),

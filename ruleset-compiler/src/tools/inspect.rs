@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use sallyport_ruleset::bundle::Signature;
 use sallyport_ruleset::{Bundle, Phase};
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ pub fn run(path: &Path, as_json: bool, terminal: &mut Terminal<'_>) -> Result<St
         .collect();
     let mut lines = vec![
         ("id", bundle.id().to_owned()),
+        ("signature", signature(&bundle)),
+        ("format", bundle.format_version().to_string()),
         ("made by", record.tool_version.clone()),
         ("source digest", record.source_digest.clone()),
         ("defaults", defaults.join(", ")),
@@ -41,7 +44,20 @@ pub fn run(path: &Path, as_json: bool, terminal: &mut Terminal<'_>) -> Result<St
         path.display(),
         table::render(&lines)
     )?;
+    writeln!(terminal.out, "sections")?;
+    for section in bundle.sections().filter(|section| section.bytes > 0) {
+        let size = table::bytes(section.bytes);
+        writeln!(terminal.out, "  {:22} {size:>12}", section.name)?;
+    }
     Ok(Status::Good)
+}
+
+/// Who claims to have signed; checking that takes a key (`verify`).
+fn signature(bundle: &Bundle) -> String {
+    bundle.signature().map_or_else(
+        || "none".to_owned(),
+        |signature| format!("signed with key {} (not checked here)", signature.key()),
+    )
 }
 
 fn as_value(bundle: &Bundle) -> Value {
@@ -61,8 +77,15 @@ fn as_value(bundle: &Bundle) -> Value {
         .groups()
         .map(|(name, priority)| json!({ "name": name, "priority": priority }))
         .collect();
+    let sections: Vec<Value> = bundle
+        .sections()
+        .map(|section| json!({ "name": section.name, "bytes": section.bytes }))
+        .collect();
     json!({
         "id": bundle.id(),
+        "format": bundle.format_version(),
+        "signed_with": bundle.signature().map(Signature::key),
+        "sections": sections,
         "tool_version": record.tool_version,
         "source_digest": record.source_digest,
         "phases": phases,

@@ -3,5 +3,11 @@
 pub mod compile;
 pub mod explain;
 pub mod inspect;
+pub mod log;
+pub mod replay;
 pub mod request;
+pub mod request_args;
+pub mod sign;
+pub mod stats;
 pub mod table;
+pub mod test;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use sallyport_ruleset::normalize::{is_token, normalize_domain, normalize_uri};
 use sallyport_ruleset::{Fact, Facts, HeaderFields, Phase, Protocol, ProtocolSet};
 
-use crate::cli::ExplainArgs;
+use crate::tools::request_args::RequestArgs;
 use crate::value::date;
 
 /// Field lines as the ruleset crate takes them.
@@ -16,7 +16,7 @@ type HeaderLines = Vec<(Vec<u8>, Vec<u8>)>;
 #[derive(Debug)]
 pub struct Request {
     identity: Identity,
-    time: i64,
+    time: Option<i64>,
     scheme: Scheme,
     is_intercepted: bool,
     host: Host,
@@ -58,18 +58,22 @@ enum Host {
 }
 
 impl Request {
-    /// Reads the request from the command line.
+    /// Understands a request as it was described. Without a time it is `now`, or unknown.
     ///
     /// # Errors
     /// What cannot be understood, in words.
-    pub fn new(args: &ExplainArgs) -> Result<Self, String> {
-        let url = Url::parse(&args.url)?;
+    pub fn new(args: &RequestArgs, now: Option<i64>) -> Result<Self, String> {
+        let url = args.url.as_deref().ok_or("there is no `url`")?;
+        let url = Url::parse(url)?;
         let mut headers = header_lines(&args.header)?;
         if first(&headers, "host").is_none() {
             headers.push((b"host".to_vec(), url.authority.clone().into_bytes()));
         }
-        if !is_token(args.method.as_bytes()) {
-            return Err(format!("`{}` is not a method", args.method));
+        if !is_token(args.method().as_bytes()) {
+            return Err(format!("`{}` is not a method", args.method()));
+        }
+        if args.status.is_none() && !args.response_header.is_empty() {
+            return Err("a response header needs a `status`".to_owned());
         }
         let sni = match (&args.sni, &url.host) {
             (Some(sni), _) => Some(sni.clone()),
@@ -91,8 +95,8 @@ impl Request {
                 principal: args.principal.clone(),
             },
             time: match args.time.as_deref() {
-                Some(text) => time(text)?,
-                None => jiff::Timestamp::now().as_second(),
+                Some(text) => Some(time(text)?),
+                None => now,
             },
             scheme: url.scheme,
             is_intercepted: args.intercept,
@@ -100,7 +104,7 @@ impl Request {
             port: url.port,
             destination_ip,
             sni,
-            method: args.method.clone(),
+            method: args.method().to_owned(),
             uri: url.uri,
             headers,
             status: args.status,
@@ -147,7 +151,7 @@ impl Request {
             source_account: given(account.as_deref().map(str::as_bytes)),
             source_labels: given(labels.as_ref().map(|labels| labels as &dyn HeaderFields)),
             principal: given(principal.as_deref().map(str::as_bytes)),
-            time: Fact::Known(self.time),
+            time: given(self.time),
             protocol: Fact::Known(self.protocol(phase)),
             destination_domain: match &self.host {
                 Host::Domain(domain) => Fact::Known(domain),

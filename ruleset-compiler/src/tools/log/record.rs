@@ -1,0 +1,299 @@
+//! What one line of the access log says, as far as rules can ask for it.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::scan::{self, Raw, Value};
+
+/// What kind of line it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Event {
+    /// A transaction ended.
+    Transaction,
+    /// Something happened within one (`alert`, `deny`), or a kind that is not known here.
+    #[default]
+    Other,
+}
+
+/// A line that cannot be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadLine {
+    /// No JSON object.
+    #[error("no JSON object")]
+    NoObject,
+    /// A member's value is of the wrong kind.
+    #[error("`{0}` is not what the log format says")]
+    Member(&'static str),
+}
+
+/// The members of a line. Text was cut from the line; what had escapes is a copy.
+#[derive(Clone, Debug, Default)]
+pub struct LogRecord<'l> {
+    /// `event`
+    pub event: Event,
+    /// `ts`, in seconds since 1970.
+    pub time: Option<i64>,
+    /// `txn`
+    pub txn: Option<Cow<'l, [u8]>>,
+    /// `bundle`
+    pub bundle: Option<Cow<'l, [u8]>>,
+    /// `client_ip`
+    pub client_ip: Option<IpAddr>,
+    /// `client_port`
+    pub client_port: Option<u16>,
+    /// `vpce`
+    pub vpce: Option<Cow<'l, [u8]>>,
+    /// `vpc`
+    pub vpc: Option<Cow<'l, [u8]>>,
+    /// `account`
+    pub account: Option<Cow<'l, [u8]>>,
+    /// `principal`
+    pub principal: Option<Cow<'l, [u8]>>,
+    /// `proto`
+    pub proto: Option<Cow<'l, [u8]>>,
+    /// `method`
+    pub method: Option<Cow<'l, [u8]>>,
+    /// `domain`
+    pub domain: Option<Cow<'l, [u8]>>,
+    /// `port`
+    pub port: Option<u16>,
+    /// `dst_ip`
+    pub dst_ip: Option<IpAddr>,
+    /// `sni`
+    pub sni: Option<Cow<'l, [u8]>>,
+    /// Whether there is an `alpn`; it names only the first of the protocols offered.
+    pub has_alpn: bool,
+    /// `ja4`
+    pub ja4: Option<Cow<'l, [u8]>>,
+    /// `tls_mode`
+    pub tls_mode: Option<Cow<'l, [u8]>>,
+    /// `tls_version`
+    pub tls_version: Option<Cow<'l, [u8]>>,
+    /// `uri`
+    pub uri: Option<Cow<'l, [u8]>>,
+    /// `user_agent`
+    pub user_agent: Option<Cow<'l, [u8]>>,
+    /// `status`
+    pub status: Option<u16>,
+    /// `content_type`
+    pub content_type: Option<Cow<'l, [u8]>>,
+    /// `phase`
+    pub phase: Option<Cow<'l, [u8]>>,
+    /// `action`
+    pub action: Option<Cow<'l, [u8]>>,
+    /// `rule`
+    pub rule: Option<Cow<'l, [u8]>>,
+    /// `group`
+    pub group: Option<Cow<'l, [u8]>>,
+    /// `alerts`, as it stands there.
+    alerts: Option<&'l [u8]>,
+    /// Whether there is an `error`.
+    pub has_error: bool,
+}
+
+impl<'l> LogRecord<'l> {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// When it is no object, or a member is not what the format says.
+    pub fn read(line: &'l [u8]) -> Result<Self, BadLine> {
+        let mut record = Self::default();
+        let mut bad = None;
+        let read = scan::members(line, |key, value| {
+            record.set(key, value).map_err(|name| bad = Some(name)).ok()
+        });
+        match (read, bad) {
+            (Some(()), _) => Ok(record),
+            (None, Some(name)) => Err(BadLine::Member(name)),
+            (None, None) => Err(BadLine::NoObject),
+        }
+    }
+
+    /// The names of the alert rules that fired.
+    #[must_use]
+    pub fn alerts(&self) -> Vec<Cow<'l, [u8]>> {
+        let raw = self.alerts.and_then(scan::strings).unwrap_or_default();
+        raw.into_iter().filter_map(Raw::decode).collect()
+    }
+
+    fn set(&mut self, key: &[u8], value: Value<'l>) -> Result<(), &'static str> {
+        match key {
+            b"ts" => self.time = Some(unix_seconds(&text(value, "ts")?).ok_or("ts")?),
+            b"event" => {
+                self.event = match &*text(value, "event")? {
+                    b"transaction" => Event::Transaction,
+                    _ => Event::Other,
+                }
+            }
+            b"txn" => self.txn = Some(text(value, "txn")?),
+            b"bundle" => self.bundle = Some(text(value, "bundle")?),
+            b"client_ip" => self.client_ip = Some(address(value, "client_ip")?),
+            b"client_port" => self.client_port = Some(number(value, "client_port")?),
+            b"vpce" => self.vpce = Some(text(value, "vpce")?),
+            b"vpc" => self.vpc = Some(text(value, "vpc")?),
+            b"account" => self.account = Some(text(value, "account")?),
+            b"principal" => self.principal = Some(text(value, "principal")?),
+            b"proto" => self.proto = Some(text(value, "proto")?),
+            b"method" => self.method = Some(text(value, "method")?),
+            b"domain" => self.domain = Some(text(value, "domain")?),
+            b"port" => self.port = Some(number(value, "port")?),
+            b"dst_ip" => self.dst_ip = Some(address(value, "dst_ip")?),
+            b"sni" => self.sni = Some(text(value, "sni")?),
+            b"alpn" => self.has_alpn = true,
+            b"ja4" => self.ja4 = Some(text(value, "ja4")?),
+            b"tls_mode" => self.tls_mode = Some(text(value, "tls_mode")?),
+            b"tls_version" => self.tls_version = Some(text(value, "tls_version")?),
+            b"uri" => self.uri = Some(text(value, "uri")?),
+            b"user_agent" => self.user_agent = Some(text(value, "user_agent")?),
+            b"status" => self.status = Some(number(value, "status")?),
+            b"content_type" => self.content_type = Some(text(value, "content_type")?),
+            b"phase" => self.phase = Some(text(value, "phase")?),
+            b"action" => self.action = Some(text(value, "action")?),
+            b"rule" => self.rule = Some(text(value, "rule")?),
+            b"group" => self.group = Some(text(value, "group")?),
+            b"alerts" => match value {
+                Value::Other(array) => self.alerts = Some(array),
+                Value::Text(_) => return Err("alerts"),
+            },
+            b"error" => self.has_error = true,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn text<'l>(value: Value<'l>, name: &'static str) -> Result<Cow<'l, [u8]>, &'static str> {
+    match value {
+        Value::Text(raw) => raw.decode().ok_or(name),
+        Value::Other(_) => Err(name),
+    }
+}
+
+fn number(value: Value<'_>, name: &'static str) -> Result<u16, &'static str> {
+    let Value::Other(digits) = value else {
+        return Err(name);
+    };
+    if digits.is_empty() || digits.len() > 5 {
+        return Err(name);
+    }
+    let add = |sum: u32, digit: &u8| {
+        let digit = char::from(*digit).to_digit(10)?;
+        Some(sum * 10 + digit)
+    };
+    let sum = digits.iter().try_fold(0, add).ok_or(name)?;
+    u16::try_from(sum).map_err(|_| name)
+}
+
+fn address(value: Value<'_>, name: &'static str) -> Result<IpAddr, &'static str> {
+    let text = text(value, name)?;
+    let text = str::from_utf8(&text).map_err(|_| name)?;
+    text.parse().map_err(|_| name)
+}
+
+/// `2026-11-21T03:21:50.123456Z`, as the engine writes it (RFC 3339, UTC).
+fn unix_seconds(text: &[u8]) -> Option<i64> {
+    let [
+        y0,
+        y1,
+        y2,
+        y3,
+        b'-',
+        m0,
+        m1,
+        b'-',
+        d0,
+        d1,
+        b'T',
+        h0,
+        h1,
+        b':',
+        n0,
+        n1,
+        b':',
+        s0,
+        s1,
+        rest @ ..,
+    ] = text
+    else {
+        return None;
+    };
+    let fraction = rest.strip_suffix(b"Z")?;
+    let is_fraction = match fraction {
+        [] => true,
+        [b'.', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    if !is_fraction {
+        return None;
+    }
+    let digits = |digits: &[&u8]| {
+        digits.iter().try_fold(0_i64, |sum, digit| {
+            let digit = char::from(**digit).to_digit(10)?;
+            Some(sum * 10 + i64::from(digit))
+        })
+    };
+    let (year, month, day) = (
+        digits(&[y0, y1, y2, y3])?,
+        digits(&[m0, m1])?,
+        digits(&[d0, d1])?,
+    );
+    let (hour, minute, second) = (digits(&[h0, h1])?, digits(&[n0, n1])?, digits(&[s0, s1])?);
+    Some(days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+/// Of the proleptic Gregorian calendar; years are counted from March, so that the leap day is the
+/// last one.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_a_calendar_library() {
+        for text in [
+            "1970-01-01T00:00:00.000000Z",
+            "2026-11-21T03:21:50.123456Z",
+            "2000-02-29T23:59:59Z",
+            "2099-12-31T00:00:00.5Z",
+            "2100-03-01T12:30:00Z",
+        ] {
+            let expected: jiff::Timestamp = text.parse().unwrap();
+            assert_eq!(
+                unix_seconds(text.as_bytes()),
+                Some(expected.as_second()),
+                "{text}"
+            );
+        }
+        for bad in [
+            "",
+            "2026-11-21",
+            "2026-11-21T03:21:50+01:00",
+            "2026-11-21T03:21:5xZ",
+        ] {
+            assert_eq!(unix_seconds(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn lines_of_the_engine() {
+        let line = br#"{"ts":"2026-11-21T03:21:50.000001Z","event":"transaction","txn":"00","client_ip":"2001:db8::1","client_port":5,"domain":"a\u002eb","port":443,"alerts":["x","y"],"status":200,"t_total":7,"upstream_reused":true}"#;
+        let record = LogRecord::read(line).unwrap();
+        assert_eq!(record.event, Event::Transaction);
+        assert_eq!(record.domain.as_deref(), Some(&b"a.b"[..]));
+        assert_eq!(record.client_ip, "2001:db8::1".parse().ok());
+        assert_eq!((record.port, record.status), (Some(443), Some(200)));
+        assert_eq!(record.alerts(), [&b"x"[..], b"y"]);
+        assert_eq!(LogRecord::read(b"x").unwrap_err(), BadLine::NoObject);
+        let bad = LogRecord::read(br#"{"port":"443"}"#).unwrap_err();
+        assert_eq!(bad, BadLine::Member("port"));
+        assert!(LogRecord::read(br#"{"port":65536}"#).is_err());
+    }
+}

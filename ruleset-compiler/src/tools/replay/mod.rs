@@ -1,0 +1,9 @@
+//! `replay`: logged requests, decided again. `decide.rs` makes facts of a log line and asks the
+//! bundle, `command.rs` runs over the file, `report.rs` says what came of it.
+
+mod command;
+mod decide;
+mod report;
+
+pub use command::{Args, run};
+pub use decide::{Again, Decider};

@@ -1,0 +1,179 @@
+//! What came of a replay, for people and for programs.
+
+use sallyport_ruleset::{Bundle, Field, Source};
+use serde_json::{Value, json};
+
+use super::command::{Change, Example, Tally};
+use crate::diagnostic::{counted, printable};
+use crate::tools::explain;
+
+/// For people.
+pub(super) fn as_text(bundle: &Bundle, tally: &Tally, seconds: f64) -> String {
+    let transactions = tally.transactions;
+    let mut out = format!(
+        "{transactions} transactions in {seconds:.2} s, decided again by {}\n",
+        bundle.id()
+    );
+    let rate = rate(tally, seconds);
+    let [logged_allow, logged_deny] = tally.logged;
+    let [now_allow, now_deny] = tally.now;
+    out.push_str(&format!("  {:22}{:>12}{:>12}\n", "", "logged", "now"));
+    out.push_str(&format!(
+        "  {:22}{logged_allow:>12}{now_allow:>12}\n",
+        "allow"
+    ));
+    out.push_str(&format!("  {:22}{logged_deny:>12}{now_deny:>12}\n", "deny"));
+    for (name, count) in [
+        ("cannot be replayed", tally.unknown),
+        ("not decided by rules", tally.not_by_rules),
+        ("other lines", tally.others),
+        ("unreadable lines", tally.bad),
+    ] {
+        if count > 0 {
+            out.push_str(&format!("  {name:22}{count:>12}\n"));
+        }
+    }
+    out.push_str(&format!("  {:22}{rate:>12.0}\n", "transactions/s"));
+    if let Some((offset, why)) = &tally.first_bad {
+        out.push_str(&format!(
+            "\nthe first unreadable line, at byte {offset}: {why}\n"
+        ));
+    }
+    if tally.unknown > 0 {
+        out.push_str("\nrules ask for what the log does not tell:\n");
+        for (key, count) in missing(tally) {
+            out.push_str(&format!("  {count:>12}  {key}\n"));
+        }
+    }
+    out.push_str(&changes(bundle, tally));
+    out
+}
+
+fn changes(bundle: &Bundle, tally: &Tally) -> String {
+    let total: u64 = tally.changed.values().sum();
+    let mut out = match total {
+        0 => "\nnone would be decided differently\n".to_owned(),
+        1 => "\n1 would be decided differently\n".to_owned(),
+        _ => format!("\n{total} would be decided differently\n"),
+    };
+    let mut sorted: Vec<_> = tally.changed.iter().collect();
+    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    for (change, count) in sorted {
+        let (before, after) = sides(bundle, change);
+        out.push_str(&format!(
+            "  {count:>12}  {} -> {}\n",
+            printable(&before),
+            printable(&after)
+        ));
+    }
+    if let 1.. = tally.examples.len() {
+        let shown = counted(tally.examples.len(), "transaction");
+        out.push_str(&format!("\nthe first {shown} of these:\n"));
+    }
+    for Example {
+        offset,
+        change,
+        txn,
+        request,
+    } in &tally.examples
+    {
+        let (before, after) = sides(bundle, change);
+        let line = format!("byte {offset}, {txn}: {request}: {before} -> {after}");
+        out.push_str(&format!("  {}\n", printable(&line)));
+    }
+    out
+}
+
+/// What the log says, and what is decided now.
+fn sides(bundle: &Bundle, change: &Change) -> (String, String) {
+    let word = |is_denied: bool| if is_denied { "deny" } else { "allow" };
+    let before = change.logged_by.as_deref().unwrap_or("default");
+    let after = change.rule.map_or_else(
+        || "default".to_owned(),
+        |rule| explain::title(bundle, change.phase, rule),
+    );
+    (
+        format!("{} by {before}", word(change.was_denied)),
+        format!("{} by {after} ({})", word(!change.was_denied), change.phase),
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn rate(tally: &Tally, seconds: f64) -> f64 {
+    tally.transactions as f64 / seconds.max(1e-9)
+}
+
+/// Keys that were missing, most often first.
+fn missing(tally: &Tally) -> Vec<(String, u64)> {
+    let mut found: Vec<(String, u64)> = Source::ALL
+        .into_iter()
+        .zip(tally.missing)
+        .filter(|(_, count)| *count > 0)
+        .map(|(source, count)| (source_name(source), count))
+        .collect();
+    found.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    found
+}
+
+fn source_name(source: Source) -> String {
+    let word = Field::words().find(|(_, field)| field.source() == source);
+    match (word, source) {
+        (Some((word, _)), _) => word.to_owned(),
+        (None, Source::SourceLabels) => "request:SourceLabel".to_owned(),
+        (None, Source::RequestHeaders) => "request:Http:Header".to_owned(),
+        (None, _) => "response:Http:Header".to_owned(),
+    }
+}
+
+/// For programs.
+pub(super) fn as_value(bundle: &Bundle, tally: &Tally, seconds: f64) -> Value {
+    let [logged_allow, logged_deny] = tally.logged;
+    let [now_allow, now_deny] = tally.now;
+    let side = |change: &Change| {
+        let rule = change.rule.map(|rule| {
+            json!({ "group": bundle.rule_group(change.phase, rule), "rule": bundle.rule_name(change.phase, rule) })
+        });
+        json!({
+            "logged": { "action": if change.was_denied { "deny" } else { "allow" }, "by": change.logged_by },
+            "now": { "action": if change.was_denied { "allow" } else { "deny" }, "phase": change.phase.name(), "by": rule },
+        })
+    };
+    let with = |mut value: Value, more: Value| {
+        if let (Some(object), Value::Object(more)) = (value.as_object_mut(), more) {
+            object.extend(more);
+        }
+        value
+    };
+    let changes: Vec<Value> = tally
+        .changed
+        .iter()
+        .map(|(change, count)| with(side(change), json!({ "count": count })))
+        .collect();
+    let examples: Vec<Value> = tally
+        .examples
+        .iter()
+        .map(|one| {
+            let more = json!({ "offset": one.offset, "txn": one.txn, "request": one.request });
+            with(side(&one.change), more)
+        })
+        .collect();
+    let missing: serde_json::Map<String, Value> = missing(tally)
+        .into_iter()
+        .map(|(key, count)| (key, count.into()))
+        .collect();
+    json!({
+        "bundle": bundle.id(),
+        "transactions": tally.transactions,
+        "other_lines": tally.others,
+        "unreadable_lines": tally.bad,
+        "logged": { "allow": logged_allow, "deny": logged_deny },
+        "now": { "allow": now_allow, "deny": now_deny },
+        "not_decided_by_rules": tally.not_by_rules,
+        "cannot_be_replayed": tally.unknown,
+        "missing": missing,
+        "changed": tally.changed.values().sum::<u64>(),
+        "changes": changes,
+        "examples": examples,
+        "seconds": seconds,
+    })
+}

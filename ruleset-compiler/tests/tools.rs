@@ -1,0 +1,445 @@
+//! The tools around a bundle, through the real binary, on real files.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot run the binary has failed"
+)]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn rules(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sallyport-rules"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap().to_owned()
+}
+
+/// A folder with a compiled example as `rules.spb`.
+fn compiled(example: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("rules.spb");
+    let arguments = ["compile", example, "-q", "-o", bundle.to_str().unwrap()];
+    succeeds(&root().join("examples"), &arguments);
+    folder
+}
+
+fn succeeds(folder: &Path, arguments: &[&str]) -> String {
+    let output = rules(folder, arguments);
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
+
+/// Exit code, output, errors.
+fn ends(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = rules(folder, arguments);
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+fn write(folder: &Path, name: &str, content: &str) {
+    std::fs::write(folder.join(name), content).unwrap();
+}
+
+const CASES: &str = r#"
+[request]
+from = "10.20.1.5"
+time = "2026-11-20T12:00:00Z"
+
+[[case]]
+name = "registries are open"
+request = { url = "https://pypi.org/simple/", dst_ip = "151.101.0.223" }
+expect = "allow"
+pre_dns = { expect = "allow", rule = "allow-package-registries", alerts = [] }
+pre_request = { rule = "default" }
+post_response = { expect = "not_evaluated" }
+
+[[case]]
+name = "names inside are refused"
+request = { url = "https://pypi.org/", dst_ip = "10.0.0.1" }
+expect = "deny"
+rule = "no-private-networks"
+
+[[case]]
+name = "odd ports are logged"
+request = { url = "http://unlisted.example:8080/" }
+expect = "deny"
+rule = "default"
+alerts = ["unusual-port"]
+pre_request = { expect = "not_reached" }
+
+[[case]]
+name = "the address matters"
+request = { url = "https://pypi.org/" }
+expect = "undetermined"
+"#;
+
+#[test]
+fn policies_have_unit_tests() {
+    let folder = compiled("ruleset.toml");
+    let folder = folder.path();
+    write(folder, "cases.toml", CASES);
+    let said = succeeds(folder, &["test", "rules.spb", "cases.toml"]);
+    assert!(said.starts_with("ok      registries are open\n"), "{said}");
+    assert!(said.ends_with("\n4 passed, 0 failed\n"), "{said}");
+    let json = succeeds(
+        folder,
+        &["test", "rules.spb", "cases.toml", "--format", "json"],
+    );
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["passed"], 4);
+    assert_eq!(json["cases"][1]["line"], 14);
+}
+
+#[test]
+fn failed_cases_are_explained() {
+    let folder = compiled("ruleset.toml");
+    let folder = folder.path();
+    let wrong = CASES
+        .replace(
+            "rule = \"no-private-networks\"",
+            "rule = \"no-executables\"",
+        )
+        .replace("alerts = [\"unusual-port\"]", "alerts = []")
+        .replace("expect = \"undetermined\"", "expect = \"allow\"");
+    write(folder, "cases.toml", &wrong);
+    let (code, said, _) = ends(folder, &["test", "rules.spb", "cases.toml"]);
+    assert_eq!(code, Some(1));
+    assert!(said.ends_with("\n1 passed, 3 failed\n"), "{said}");
+    for expected in [
+        "FAILED  names inside are refused (cases.toml:14)\n",
+        "expected rule `no-executables` to decide, found rule `networks/no-private-networks`\n",
+        "expected the alerts [], found [",
+        "/unusual-port]\n",
+        "expected allow, found undetermined\n",
+        "        |               deny          networks/no-private-networks",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+}
+
+#[test]
+fn bad_cases_say_where() {
+    let folder = compiled("ruleset.toml");
+    let folder = folder.path();
+    let request = "request = { url = \"http://x.test/\" }";
+    for (content, expected) in [
+        ("", "there is no `[[case]]`"),
+        ("[[case]]\nname = \"a\"\n", "line 1"),
+        (
+            &format!("[[case]]\nname = \"a\"\n{request}\nexpect = \"maybe\"\n"),
+            "line 4, column 10",
+        ),
+        (
+            &format!("[[case]]\nname = \"a\"\n{request}\nexpect = \"deny\"\nrules = \"x\"\n"),
+            "line 5",
+        ),
+        (
+            "[[case]]\nname = \"a\"\nexpect = \"deny\"\nrequest = { url = \"x\" }\n",
+            "line 1: case `a`: `x` is not a URL",
+        ),
+        (
+            &format!("\n[[case]]\nname = \"a\"\nexpect = \"deny\"\nrule = \"gone\"\n{request}\n"),
+            "line 2: case `a`: the bundle has no rule `gone`",
+        ),
+    ] {
+        write(folder, "cases.toml", content);
+        let (code, _, said) = ends(folder, &["test", "rules.spb", "cases.toml"]);
+        assert_eq!(code, Some(2), "{content}");
+        assert!(
+            said.contains("cases.toml") && said.contains(expected),
+            "{content}\n{said}"
+        );
+    }
+}
+
+#[test]
+fn bundles_are_signed_and_verified() {
+    let folder = compiled("ruleset.toml");
+    let folder = folder.path();
+    let id = |name: &str| {
+        let json: Value =
+            serde_json::from_str(&succeeds(folder, &["inspect", name, "--json"])).unwrap();
+        json["id"].as_str().unwrap().to_owned()
+    };
+    let unsigned = id("rules.spb");
+    for name in ["ops.pem", "other.pem"] {
+        assert!(succeeds(folder, &["keygen", name]).contains("public key"));
+    }
+    let again = ends(folder, &["keygen", "ops.pem"]);
+    assert_eq!(again.0, Some(2), "a key is not overwritten");
+    let check = |key: &str| ends(folder, &["verify", "rules.spb", "--key", key]);
+    let (code, _, said) = check("ops.pub.pem");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("the bundle is not signed"), "{said}");
+
+    succeeds(folder, &["sign", "rules.spb", "--key", "ops.pem"]);
+    assert_eq!(id("rules.spb"), unsigned, "a signature changes no id");
+    let (code, said, _) = check("ops.pub.pem");
+    assert!(code == Some(0) && said.contains(&unsigned), "{said}");
+    let (code, _, said) = check("other.pub.pem");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("which is not trusted"), "{said}");
+    let shown = succeeds(folder, &["inspect", "rules.spb"]);
+    assert!(shown.contains("signed with key"), "{shown}");
+
+    let mut bytes = std::fs::read(folder.join("rules.spb")).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(folder.join("rules.spb"), &bytes).unwrap();
+    let (code, _, said) = check("ops.pub.pem");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("does not fit the bundle"), "{said}");
+    assert_eq!(
+        ends(folder, &["verify", "rules.spb", "--key", "ops.pem"]).0,
+        Some(2)
+    );
+}
+
+#[test]
+fn compiling_signs() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    succeeds(folder, &["keygen", "ops.pem"]);
+    let ruleset = root().join("examples/ruleset.toml");
+    let ruleset = ruleset.to_str().unwrap();
+    let arguments = [
+        "compile",
+        ruleset,
+        "-q",
+        "-o",
+        "rules.spb",
+        "--sign",
+        "ops.pem",
+    ];
+    succeeds(folder, &arguments);
+    succeeds(folder, &["verify", "rules.spb", "--key", "ops.pub.pem"]);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(folder.join("ops.pem"))
+            .unwrap()
+            .permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// Keys of other programs, and signatures that they check.
+#[test]
+fn keys_are_those_of_openssl() {
+    let folder = compiled("demo.toml");
+    let folder = folder.path();
+    let openssl = |arguments: &[&str]| {
+        Command::new("openssl")
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+    };
+    if openssl(&["version"]).is_err() {
+        println!("SKIPPED: openssl is not installed");
+        return;
+    }
+    for arguments in [
+        &["genpkey", "-algorithm", "ed25519", "-out", "theirs.pem"][..],
+        &[
+            "pkey",
+            "-in",
+            "theirs.pem",
+            "-pubout",
+            "-out",
+            "theirs.pub.pem",
+        ],
+    ] {
+        assert!(openssl(arguments).unwrap().status.success());
+    }
+    succeeds(folder, &["sign", "rules.spb", "--key", "theirs.pem"]);
+    succeeds(folder, &["verify", "rules.spb", "--key", "theirs.pub.pem"]);
+    succeeds(folder, &["keygen", "ours.pem"]);
+    for arguments in [
+        &["pkey", "-in", "ours.pem", "-noout", "-text"][..],
+        &["pkey", "-pubin", "-in", "ours.pub.pem", "-noout", "-text"],
+    ] {
+        let output = openssl(arguments).unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+}
+
+/// Lines as the engine writes them, with what the example rules of the demo decide.
+fn log() -> String {
+    let mut log = String::new();
+    let head = r#"{"ts":"2026-11-20T12:00:00.000001Z","event":"#;
+    let client = r#""conn":"00000000000000aa","core":0,"client_ip":"127.0.0.1","client_port":40000,"proto":"http","method":"GET""#;
+    let mut line = |event: &str, txn: u32, rest: &str| {
+        writeln!(
+            log,
+            "{head}\"{event}\",\"txn\":\"{txn:016x}\",{client},{rest}}}"
+        )
+        .unwrap();
+    };
+    let ok = r#""port":8080,"dst_ip":"127.0.0.1","tls_mode":"none","uri":"/","status":200,"phase":"PostRESPONSE","action":"allow""#;
+    line(
+        "transaction",
+        1,
+        &format!(r#""domain":"api.allowed.test",{ok}"#),
+    );
+    line("deny", 2, r#""domain":"denied.test","port":8080"#);
+    // Denied by the demo's rules; the log says it was allowed.
+    line("transaction", 2, &format!(r#""domain":"denied.test",{ok}"#));
+    line(
+        "transaction",
+        3,
+        r#""domain":"unlisted.test","port":80,"tls_mode":"none","uri":"/","status":403,"phase":"PreDNS","action":"deny","error":"http_request_denied""#,
+    );
+    line(
+        "transaction",
+        4,
+        r#""status":400,"error":"http_request_error""#,
+    );
+    log.push_str("not json\n");
+    log
+}
+
+#[test]
+fn logs_are_decided_again() {
+    let folder = compiled("demo.toml");
+    let folder = folder.path();
+    write(folder, "access.jsonl", &log());
+    let (_, said, _) = ends(folder, &["replay", "rules.spb", "access.jsonl"]);
+    assert!(
+        said.contains("           1  request:Http:ContentLength\n"),
+        "{said}"
+    );
+    let arguments = ["replay", "rules.spb", "access.jsonl", "--assume-absent"];
+    let (code, said, _) = ends(folder, &arguments);
+    assert_eq!(code, Some(1), "{said}");
+    for expected in [
+        "4 transactions in ",
+        "allow                            2           1\n",
+        "deny                             1           2\n",
+        "not decided by rules             1\n",
+        "other lines                      1\n",
+        "unreadable lines                 1\n",
+        "1 would be decided differently\n",
+        "allow by default -> deny by demo/demo-denied-host (PreDNS)\n",
+        "0000000000000002: GET denied.test:8080/: ",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    for threads in ["1", "3"] {
+        let arguments = [
+            "replay",
+            "rules.spb",
+            "access.jsonl",
+            "--json",
+            "--threads",
+            threads,
+        ];
+        let (_, json, _) = ends(folder, &arguments);
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["transactions"], 4);
+        assert_eq!(json["changed"], 1);
+        assert_eq!(json["now"]["deny"], 2);
+        assert_eq!(json["changes"][0]["now"]["by"]["rule"], "demo-denied-host");
+    }
+    assert_eq!(
+        ends(folder, &["replay", "rules.spb", "gone.jsonl"]).0,
+        Some(2)
+    );
+}
+
+#[test]
+fn what_a_log_lacks_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(
+        folder,
+        "rules.toml",
+        "[defaults]\npre_dns = \"allow\"\npre_request = \"allow\"\npost_response = \"allow\"\n[[group]]\npriority = 1\nname = \"g\"\n[[group.pre_request]]\nname = \"r\"\naction = \"deny\"\nwhen.\"request:Http:Header/X-Team\" = { StringEquals = \"a\" }\n",
+    );
+    succeeds(folder, &["compile", "rules.toml", "-q", "-o", "rules.spb"]);
+    write(folder, "access.jsonl", &log());
+    let (code, said, _) = ends(folder, &["replay", "rules.spb", "access.jsonl"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("cannot be replayed               3\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("           3  request:Http:Header\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn rules_that_are_never_hit_are_found() {
+    let folder = compiled("demo.toml");
+    let folder = folder.path();
+    write(folder, "access.jsonl", &log());
+    let said = succeeds(folder, &["stats", "rules.spb", "--log", "access.jsonl"]);
+    assert!(
+        said.contains("4 logged transactions, decided again"),
+        "{said}"
+    );
+    let never: usize = said
+        .lines()
+        .last()
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let json = succeeds(
+        folder,
+        &["stats", "rules.spb", "--log", "access.jsonl", "--json"],
+    );
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["never_hit"].as_array().unwrap().len(), never);
+    let of = |name: &str| {
+        let rules = json["rules"].as_array().unwrap();
+        rules.iter().find(|rule| rule["rule"] == name).unwrap()["hits"]
+            .as_u64()
+            .unwrap()
+    };
+    assert_eq!((of("demo-denied-host"), of("demo-allowed-hosts")), (1, 1));
+
+    let id = json["bundle"].as_str().unwrap();
+    let hits = format!(
+        r#"{{"bundle":"{id}","since":"2026-11-01T00:00:00Z","rules":[
+        {{"phase":"PreDNS","group":"demo","rule":"demo-denied-host","hits":7,"last_hit":"2026-11-20T12:00:00Z"}},
+        {{"phase":"PreDNS","group":"demo","rule":"gone","hits":1,"last_hit":null}}]}}"#
+    );
+    write(folder, "hits.json", &hits);
+    let said = succeeds(folder, &["stats", "rules.spb", "--hits", "hits.json"]);
+    for expected in [
+        "hits since 2026-11-01T00:00:00Z\n",
+        "1 counted rules are not in this bundle\n",
+        "           7 100.00 %  PreDNS        deny   demo-denied-host  2026-11-20T12:00:00Z\n",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    write(folder, "hits.json", "{");
+    assert_eq!(
+        ends(folder, &["stats", "rules.spb", "--hits", "hits.json"]).0,
+        Some(2)
+    );
+    assert_eq!(ends(folder, &["stats", "rules.spb"]).0, Some(2));
+}

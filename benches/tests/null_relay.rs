@@ -1,11 +1,20 @@
 //! The null relays carry every byte both ways, half-closes included: a floor that loses data is
 //! no floor.
 
+use std::error::Error;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
 
 /// A running relay; ended with the test.
 struct Relay {
@@ -15,9 +24,10 @@ struct Relay {
 
 impl Relay {
     /// `None` where the driver cannot run.
-    fn start(driver: &str, target: SocketAddr) -> io::Result<Option<Self>> {
+    fn start(driver: &str, target: SocketAddr, options: &[&str]) -> io::Result<Option<Self>> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_null_relay"))
             .args(["--listen", "127.0.0.1:0", "--driver", driver])
+            .args(options)
             .args(["--target", &target.to_string()])
             .stdout(Stdio::piped())
             .spawn()?;
@@ -74,7 +84,7 @@ fn content(length: usize, seed: u8) -> Vec<u8> {
 }
 
 fn check(driver: &str) -> io::Result<()> {
-    let Some(relay) = Relay::start(driver, reflector()?)? else {
+    let Some(relay) = Relay::start(driver, reflector()?, &[])? else {
         return Ok(());
     };
     let address = relay.address;
@@ -115,4 +125,69 @@ fn io_uring_carries_every_byte() -> io::Result<()> {
 #[test]
 fn epoll_carries_every_byte() -> io::Result<()> {
     check("epoll")
+}
+
+/// Each end speaks TLS with the relay, none with the other.
+#[test]
+fn tls_carries_every_byte() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let (certificate, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()])?;
+    fs::write(&certificate, cert.pem())?;
+    fs::write(&key, signing_key.serialize_pem())?;
+    let key_der = PrivateKeyDer::try_from(signing_key.serialize_der())?;
+    let server = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key_der)?;
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone())?;
+    let client = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let identity = [certificate.to_string_lossy(), key.to_string_lossy()];
+    let options = ["--identity", &identity[0], &identity[1]];
+    let relay =
+        Relay::start("tls", tls_echo(server)?, &options)?.ok_or("the relay does not run")?;
+    for (length, seed) in [(1, 1), (1_000, 2), (16_384, 3), (3_000_000, 4)] {
+        let session = ClientConnection::new(Arc::new(client.clone()), "localhost".try_into()?)?;
+        let stream = TcpStream::connect(relay.address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let mut stream = StreamOwned::new(session, stream);
+        let sent = content(length, seed);
+        stream.write_all(&u64::try_from(length)?.to_be_bytes())?;
+        stream.write_all(&sent)?;
+        let mut received = vec![0; length];
+        stream.read_exact(&mut received)?;
+        assert_eq!(received, sent);
+    }
+    Ok(())
+}
+
+/// A server that reads a length and so many bytes, and only then sends them back.
+fn tls_echo(config: ServerConfig) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let config = Arc::new(config);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let config = Arc::clone(&config);
+            thread::spawn(move || {
+                let session = ServerConnection::new(config).map_err(io::Error::other)?;
+                let mut stream = StreamOwned::new(session, stream);
+                let mut length = [0; 8];
+                stream.read_exact(&mut length)?;
+                let length =
+                    usize::try_from(u64::from_be_bytes(length)).map_err(io::Error::other)?;
+                let mut bytes = vec![0; length];
+                stream.read_exact(&mut bytes)?;
+                stream.write_all(&bytes)?;
+                // Until the client has gone: the relay ends both sides when one ends.
+                stream.read_to_end(&mut bytes).map(drop)
+            });
+        }
+    });
+    Ok(address)
 }

@@ -16,7 +16,7 @@ const BATCH: usize = 256;
 /// Most connections accepted before the others get their turn.
 const ACCEPT_BATCH: usize = 64;
 /// Event data of the listener; a connection's is its place times two, plus its side.
-const LISTENER: u64 = u64::MAX;
+pub(super) const LISTENER: u64 = u64::MAX;
 
 /// Relays until the process is killed.
 pub(super) fn run(listener: &TcpListener, target: SocketAddr) -> io::Result<()> {
@@ -45,7 +45,7 @@ pub(super) fn run(listener: &TcpListener, target: SocketAddr) -> io::Result<()> 
         }
         for event in &events {
             match event.data.u64() {
-                LISTENER => relay.accept(listener)?,
+                LISTENER => accept_some(listener, |client| relay.open(client))?,
                 data => {
                     let flags = event.flags;
                     let ending = flags.intersects(EventFlags::RDHUP | EventFlags::HUP);
@@ -109,18 +109,6 @@ impl Side {
 }
 
 impl Relay {
-    fn accept(&mut self, listener: &TcpListener) -> io::Result<()> {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        for _ in 0..ACCEPT_BATCH {
-            match rustix::net::accept_with(listener, flags) {
-                Ok(client) => self.open(client.into())?,
-                Err(rustix::io::Errno::MFILE) => return Err(rustix::io::Errno::MFILE.into()),
-                Err(_) => return Ok(()),
-            }
-        }
-        Ok(())
-    }
-
     fn open(&mut self, client: TcpStream) -> io::Result<()> {
         let Ok(origin) = dial(self.target) else {
             return Ok(());
@@ -211,8 +199,24 @@ fn pump(from: &mut Side, to: &mut Side, buffer: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Accepts what waits, within bounds, and hands each connection to `open`.
+pub(super) fn accept_some(
+    listener: &TcpListener,
+    mut open: impl FnMut(TcpStream) -> io::Result<()>,
+) -> io::Result<()> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    for _ in 0..ACCEPT_BATCH {
+        match rustix::net::accept_with(listener, flags) {
+            Ok(client) => open(client.into())?,
+            Err(rustix::io::Errno::MFILE) => return Err(rustix::io::Errno::MFILE.into()),
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
 /// A non-blocking socket on its way to `address`.
-fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+pub(super) fn dial(address: SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv4() {
         AddressFamily::INET
     } else {

@@ -1,8 +1,9 @@
 //! The floor: a relay that accepts, connects to one fixed target and copies both ways. It parses
 //! nothing, decides nothing, logs nothing. What a proxy costs above it is what the proxy does.
 //!
-//! Two forms, each as lean as its interface allows: `io_uring` through monoio, the runtime of the
-//! proxy, with the flags that the proxy uses; `epoll` with nothing between it and the kernel.
+//! Three forms, each as lean as its interface allows: `io_uring` through monoio, the runtime of the
+//! proxy, with the flags that the proxy uses; `epoll` with nothing between it and the kernel; `tls`,
+//! the same with rustls on both sides, for the floor of interception.
 //! Started by `benches/peers/run`.
 
 #![deny(unsafe_code)]
@@ -10,10 +11,12 @@
 
 mod epoll;
 mod readable;
+mod tls;
 mod uring;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
@@ -34,17 +37,24 @@ struct Args {
     /// How to wait for the kernel.
     #[arg(long, value_enum)]
     driver: Driver,
+    /// PEM files that `tls` shows to clients; the origin's certificate must be signed by the first.
+    #[arg(long, num_args = 2, value_names = ["CERT", "KEY"], required_if_eq("driver", "tls"))]
+    identity: Vec<PathBuf>,
+    /// The name that the origin's certificate must be for, with `tls`.
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    origin_name: String,
     /// CPU to run on.
     #[arg(long, value_name = "CPU")]
     pin: Option<usize>,
 }
 
-/// The two forms.
+/// The three forms.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Driver {
     #[value(name = "io_uring")]
     IoUring,
     Epoll,
+    Tls,
 }
 
 fn main() -> io::Result<()> {
@@ -58,6 +68,13 @@ fn main() -> io::Result<()> {
     match args.driver {
         Driver::IoUring => uring::run(listener, args.target),
         Driver::Epoll => epoll::run(&listener, args.target),
+        Driver::Tls => {
+            let [certificate, key] = args.identity.as_slice() else {
+                return Err(io::Error::other("--identity CERT KEY is missing"));
+            };
+            let identity = tls::Identity::load(certificate, key, args.origin_name)?;
+            tls::run(&listener, args.target, identity)
+        }
     }
 }
 

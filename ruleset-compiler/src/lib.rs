@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod diagnostic;
 pub mod emit;
+pub mod import;
 pub mod ir;
 pub mod limits;
 pub mod load;

@@ -473,7 +473,8 @@ fn list_entries<'a>(
 }
 
 /// The largest number that the field can have.
-fn number_max(field: &Field) -> u64 {
+#[must_use]
+pub fn number_max(field: &Field) -> u64 {
     match field {
         Field::SourcePort | Field::DestinationPort => u64::from(u16::MAX),
         Field::ResponseStatusCode => 999,

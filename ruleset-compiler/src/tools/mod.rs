@@ -2,6 +2,7 @@
 
 pub mod compile;
 pub mod explain;
+pub mod import;
 pub mod inspect;
 pub mod log;
 pub mod replay;

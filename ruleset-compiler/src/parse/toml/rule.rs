@@ -69,11 +69,23 @@ impl Reader<'_> {
         text.value
     }
 
+    /// One table of keys, or an array of such tables, which may ask the same twice. All must hold.
     fn conditions(&mut self, key: &Key<'_>, value: &Node<'_>) -> Vec<ir::Condition> {
-        let mut conditions = Vec::new();
-        let Some(table) = self.table(key, value) else {
-            return conditions;
+        let DeValue::Array(tables) = value.get_ref() else {
+            let table = self.table(key, value);
+            return table.map_or_else(Vec::new, |table| self.condition_table(table));
         };
+        let mut conditions = Vec::new();
+        for table in tables.iter() {
+            if let Some(table) = self.table(key, table) {
+                conditions.extend(self.condition_table(table));
+            }
+        }
+        conditions
+    }
+
+    fn condition_table(&mut self, table: &DeTable<'_>) -> Vec<ir::Condition> {
+        let mut conditions = Vec::new();
         for (key, value) in in_source_order(table) {
             let key = Located {
                 value: key.get_ref().to_string(),

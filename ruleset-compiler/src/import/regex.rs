@@ -1,0 +1,258 @@
+//! Regular expressions of other tools in the syntax that rules have.
+//!
+//! POSIX extended expressions (Squid) differ in brackets and in braces that repeat nothing; Perl's
+//! (Suricata) are nearly the same, and what is not is refused by the parser: look-around,
+//! back-references, atomic groups.
+
+use regex_syntax::ast::{Ast, parse::Parser};
+
+/// A POSIX extended expression, as the GNU library reads it.
+#[must_use]
+pub(super) fn from_posix(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        let after = rest.get(c.len_utf8()..).unwrap_or("");
+        rest = match c {
+            '\\' => escape(after, &mut out),
+            '[' => bracket(after, &mut out),
+            '{' if !is_repetition(after) => {
+                out.push_str("\\{");
+                after
+            }
+            '}' if !closes_repetition(&out) => {
+                out.push_str("\\}");
+                after
+            }
+            _ => {
+                out.push(c);
+                after
+            }
+        };
+    }
+    out
+}
+
+/// What follows a backslash outside brackets.
+fn escape<'p>(after: &'p str, out: &mut String) -> &'p str {
+    let Some(c) = after.chars().next() else {
+        out.push_str("\\\\");
+        return after;
+    };
+    match c {
+        'w' | 'W' | 's' | 'S' | 'b' | 'B' | '<' | '>' => {
+            out.push('\\');
+            out.push(c);
+        }
+        '`' => out.push_str("\\A"),
+        '\'' => out.push_str("\\z"),
+        // A back-reference: left as it is, for the parser to refuse.
+        '1'..='9' => {
+            out.push('\\');
+            out.push(c);
+        }
+        _ => literal(c, out),
+    }
+    after.get(c.len_utf8()..).unwrap_or("")
+}
+
+/// One character that stands for itself.
+fn literal(c: char, out: &mut String) {
+    if regex_syntax::is_meta_character(c) {
+        out.push('\\');
+    }
+    out.push(c);
+}
+
+/// A bracket expression (POSIX 9.3.5): a backslash is itself, `]` at the start too.
+fn bracket<'p>(after: &'p str, out: &mut String) -> &'p str {
+    out.push('[');
+    let mut rest = after;
+    if let Some(negated) = rest.strip_prefix('^') {
+        out.push('^');
+        rest = negated;
+    }
+    let mut first = true;
+    while let Some(c) = rest.chars().next() {
+        let next = rest.get(c.len_utf8()..).unwrap_or("");
+        if c == ']' && !first {
+            out.push(']');
+            return next;
+        }
+        first = false;
+        if let Some(named) = rest
+            .strip_prefix("[:")
+            .and_then(|named| named.split_once(":]"))
+        {
+            out.push_str("[:");
+            out.push_str(named.0);
+            out.push_str(":]");
+            rest = named.1;
+            continue;
+        }
+        // A `-` is literal at the ends and joins a range elsewhere, in both languages.
+        if c != '-' && regex_syntax::is_meta_character(c) {
+            out.push('\\');
+        }
+        out.push(c);
+        rest = next;
+    }
+    rest
+}
+
+/// Whether a `{` with this behind it repeats what is before it.
+fn is_repetition(after: &str) -> bool {
+    let Some((inside, _)) = after.split_once('}') else {
+        return false;
+    };
+    let (from, to) = inside.split_once(',').unwrap_or((inside, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    !from.is_empty() && digits(from) && digits(to)
+}
+
+fn closes_repetition(out: &str) -> bool {
+    let open = out.rfind('{');
+    open.is_some_and(|open| {
+        let inside = out.get(open + 1..).unwrap_or("");
+        let escaped = out.get(..open).is_some_and(|before| before.ends_with('\\'));
+        !escaped && !inside.contains('}') && is_repetition(&format!("{inside}}}"))
+    })
+}
+
+/// The parts of an expression that follow each other, for each of the alternatives at its top.
+///
+/// # Errors
+/// When it does not parse; the reason.
+pub(super) fn alternatives(pattern: &str) -> Result<Vec<Vec<Part>>, String> {
+    let ast = Parser::new()
+        .parse(pattern)
+        .map_err(|error| error.kind().to_string())?;
+    let branches = match &ast {
+        Ast::Alternation(alternation) => alternation.asts.as_slice(),
+        other => std::slice::from_ref(other),
+    };
+    Ok(branches
+        .iter()
+        .map(|branch| parts(pattern, branch))
+        .collect())
+}
+
+/// One part of an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// As it is written.
+    pub(super) text: String,
+    /// The character, if it is just one.
+    pub(super) literal: Option<char>,
+    /// `^` or `$`.
+    pub(super) anchor: Option<Anchor>,
+}
+
+/// An end of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Anchor {
+    /// `^`
+    Start,
+    /// `$`
+    End,
+}
+
+impl Part {
+    /// Whether something that the part matches holds this byte.
+    #[must_use]
+    pub(super) fn may_match(&self, byte: u8) -> bool {
+        let found = regex_syntax::ParserBuilder::new()
+            .unicode(false)
+            .utf8(false)
+            .build()
+            .parse(&self.text);
+        found.map_or(true, |hir| holds(&hir, byte))
+    }
+}
+
+fn holds(hir: &regex_syntax::hir::Hir, byte: u8) -> bool {
+    use regex_syntax::hir::{Class, HirKind};
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.contains(&byte),
+        HirKind::Class(Class::Bytes(class)) => class
+            .iter()
+            .any(|range| (range.start()..=range.end()).contains(&byte)),
+        HirKind::Class(Class::Unicode(class)) => class
+            .iter()
+            .any(|range| (range.start()..=range.end()).contains(&char::from(byte))),
+        HirKind::Repetition(repetition) => holds(&repetition.sub, byte),
+        HirKind::Capture(capture) => holds(&capture.sub, byte),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().any(|part| holds(part, byte))
+        }
+    }
+}
+
+fn parts(pattern: &str, branch: &Ast) -> Vec<Part> {
+    use regex_syntax::ast::AssertionKind;
+    let asts = match branch {
+        Ast::Concat(concat) => concat.asts.as_slice(),
+        Ast::Empty(_) => &[],
+        other => std::slice::from_ref(other),
+    };
+    let part = |ast: &Ast| {
+        let span = ast.span();
+        let (literal, anchor) = match ast {
+            Ast::Literal(literal) => (Some(literal.c), None),
+            Ast::Assertion(assertion) => match assertion.kind {
+                AssertionKind::StartLine | AssertionKind::StartText => (None, Some(Anchor::Start)),
+                AssertionKind::EndLine | AssertionKind::EndText => (None, Some(Anchor::End)),
+                _ => (None, None),
+            },
+            _ => (None, None),
+        };
+        Part {
+            text: pattern
+                .get(span.start.offset..span.end.offset)
+                .unwrap_or("")
+                .to_owned(),
+            literal,
+            anchor,
+        }
+    };
+    asts.iter().map(part).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sallyport_ruleset::matcher::regex::check;
+
+    #[test]
+    fn posix_becomes_ours() {
+        for (posix, ours) in [
+            (r"\.exe$", r"\.exe$"),
+            (r"[\.x]", r"[\\\.x]"),
+            ("[]a]", r"[\]a]"),
+            ("[^]a-z-]", r"[^\]a-z-]"),
+            ("[[:digit:]&&b]", r"[[:digit:]\&\&b]"),
+            ("a{2,3}b{", r"a{2,3}b\{"),
+            ("a}", r"a\}"),
+            (r"\/x\-y\_z\@", r"/x\-y_z@"),
+            (r"\<ads\>", r"\<ads\>"),
+            ("(a|b)+?", "(a|b)+?"),
+        ] {
+            assert_eq!(from_posix(posix), ours, "{posix}");
+            assert_eq!(check(ours), Ok(()), "{ours}");
+        }
+        assert!(check(&from_posix(r"(a)\1")).is_err());
+    }
+
+    #[test]
+    fn parts_of_expressions() {
+        let found = alternatives(r"^http://a\.b/[^/]*|x$").unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0][0].anchor, Some(Anchor::Start));
+        assert_eq!(found[0][1].literal, Some('h'));
+        let last = found[0].last().unwrap();
+        assert!(!last.may_match(b'/') && last.may_match(b'a'));
+        assert_eq!(found[1][1].anchor, Some(Anchor::End));
+        assert!(alternatives("(").is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! Squid's access rules: `acl`, `http_access`, `http_reply_access`, and the files they include.
+//! Everything else in a configuration is listed as left, with a word on where it belongs.
+//!
+//! Reading order: lines and words, what ACLs mean, where URLs are taken apart, then the walk over
+//! the configuration and the rules it becomes.
+
+mod read;
+
+mod acl;
+mod meaning;
+
+mod address;
+mod time;
+mod url_regex;
+mod vocabulary;
+
+mod access;
+mod walk;
+
+pub use walk::{SquidOptions, import};

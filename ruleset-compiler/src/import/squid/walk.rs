@@ -1,0 +1,312 @@
+//! The walk over a configuration: which line says what, then the rules, then the report.
+
+use std::collections::hash_map::Entry as MapEntry;
+
+use sallyport_ruleset::Action;
+
+use super::super::condition::Checker;
+use super::super::draft::Draft;
+use super::super::input::InputFiles;
+use super::super::outcome::{Import, ImportError};
+use super::super::report::{Entry, Fate, Place, Report};
+use super::access::{AccessLine, Acls, literal, request_rules, response_rules};
+use super::acl::{Acl, AclLine, AclValue, Translator};
+use super::read::{self, Line, Word};
+use super::vocabulary::directive_left;
+
+/// What the configuration does not say.
+#[derive(Clone, Debug, Default)]
+pub struct SquidOptions {
+    /// The time zone of the machine, as `Europe/Zurich`; UTC if it is not given.
+    pub zone: Option<String>,
+}
+
+/// Imports a configuration and the files that it names.
+///
+/// # Errors
+/// When the configuration cannot be read, or what was made of it does not compile.
+pub fn import(
+    files: &dyn InputFiles,
+    path: &str,
+    options: &SquidOptions,
+) -> Result<Import, ImportError> {
+    let mut report = Report::default();
+    let lines = read::lines(files, path, &mut report).map_err(|why| ImportError::Unreadable {
+        path: path.to_owned(),
+        why,
+    })?;
+    let mut walk = Walk {
+        files,
+        report,
+        acls: Acls::new(Translator {
+            checker: Checker::default(),
+            zone: options.zone.clone(),
+        }),
+        requests: Vec::new(),
+        responses: Vec::new(),
+    };
+    for line in &lines {
+        walk.line(line);
+    }
+    let (draft, report) = walk.finish(path);
+    Import::new(draft, report)
+}
+
+struct Walk<'a> {
+    files: &'a dyn InputFiles,
+    report: Report,
+    acls: Acls,
+    requests: Vec<AccessLine>,
+    responses: Vec<AccessLine>,
+}
+
+impl Walk<'_> {
+    fn line(&mut self, line: &Line) {
+        let Some(directive) = line.words.first().and_then(Word::plain) else {
+            return;
+        };
+        if line.conditional {
+            self.leave(line, "conditional", directive_left("if"));
+            return;
+        }
+        match directive {
+            "acl" => self.acl(line),
+            "http_access" => {
+                let access = self.access(line);
+                self.requests.extend(access);
+            }
+            "http_reply_access" => {
+                let access = self.access(line);
+                self.responses.extend(access);
+            }
+            "ssl_bump" => {
+                self.leave(line, directive, directive_left(directive));
+                self.report.remark(
+                    "the configuration decrypts TLS (`ssl_bump`): Squid then asks `http_access` again for each request inside; here each request inside a decrypted tunnel is judged too, and keeps `connect` among its protocols",
+                );
+            }
+            _ => self.leave(line, directive, directive_left(directive)),
+        }
+    }
+
+    fn leave(&mut self, line: &Line, kind: &str, why: &str) {
+        let entry = Entry::new(line.place.clone(), &line.text, kind, Fate::Left).note(why);
+        self.report.push(entry);
+    }
+
+    /// Adds an entry whose fate is found out later; its position.
+    fn open_entry(&mut self, line: &Line, kind: String) -> usize {
+        self.report.push(Entry::new(
+            line.place.clone(),
+            &line.text,
+            kind,
+            Fate::Carried,
+        ));
+        self.report.entries.len() - 1
+    }
+
+    fn access(&mut self, line: &Line) -> Option<AccessLine> {
+        let mut words = line.words.iter().filter_map(Word::plain);
+        let directive = words.next()?.to_owned();
+        let action = match words.next() {
+            Some("allow") => Action::Allow,
+            Some("deny") => Action::Deny,
+            _ => {
+                self.leave(
+                    line,
+                    &directive,
+                    "it says neither `allow` nor `deny`: Squid skips it",
+                );
+                return None;
+            }
+        };
+        let acls: Vec<(bool, String)> = words
+            .map(|word| {
+                let (negated, name) = literal(word);
+                (negated, name.to_owned())
+            })
+            .collect();
+        if acls.is_empty() {
+            let entry = Entry::new(line.place.clone(), &line.text, directive, Fate::Unneeded);
+            self.report
+                .push(entry.note("it names no ACL: Squid skips it"));
+            return None;
+        }
+        let entry = self.open_entry(line, directive);
+        Some(AccessLine {
+            place: line.place.clone(),
+            text: line.text.clone(),
+            action,
+            acls,
+            entry,
+        })
+    }
+
+    fn acl(&mut self, line: &Line) {
+        let mut plain = line.words.iter().skip(1).map(Word::plain);
+        let (Some(Some(name)), Some(Some(kind))) = (plain.next(), plain.next()) else {
+            self.leave(line, "acl", "it has no name or no type");
+            return;
+        };
+        let (name, kind) = (name.to_owned(), kind.to_owned());
+        let other_kind = self.acls.by_name.get(&name).filter(|acl| acl.kind != kind);
+        if let Some(other) = other_kind {
+            let why = format!(
+                "`{name}` is of type `{}` already: Squid would not start",
+                other.kind
+            );
+            self.leave(line, &format!("acl {kind}"), &why);
+            return;
+        }
+        let entry = self.open_entry(line, format!("acl {kind}"));
+        let parsed = self.acl_line(line, &kind, entry);
+        match self.acls.by_name.entry(name.clone()) {
+            MapEntry::Occupied(mut known) => known.get_mut().lines.push(parsed),
+            MapEntry::Vacant(vacant) => {
+                vacant.insert(Acl {
+                    name: name.clone(),
+                    kind,
+                    lines: vec![parsed],
+                });
+                self.acls.names.push(name);
+            }
+        }
+    }
+
+    /// Options stand before the values; `-i` and `+i` may stand between expressions.
+    fn acl_line(&mut self, line: &Line, kind: &str, entry: usize) -> AclLine {
+        let mut parsed = AclLine {
+            place: line.place.clone(),
+            entry,
+            header: None,
+            no_lookup: false,
+            values: Vec::new(),
+        };
+        let is_expression = kind.ends_with("_regex")
+            || [
+                "browser",
+                "req_header",
+                "rep_header",
+                "req_mime_type",
+                "rep_mime_type",
+            ]
+            .contains(&kind);
+        let names_header = ["req_header", "rep_header"].contains(&kind);
+        let mut ignore_case = false;
+        for word in line.words.iter().skip(3) {
+            let may_be_option = is_expression || parsed.values.is_empty();
+            match word {
+                Word::Plain(text) if text == "-i" && may_be_option => ignore_case = true,
+                Word::Plain(text) if text == "+i" && may_be_option => ignore_case = false,
+                Word::Plain(text) if text == "-n" && parsed.values.is_empty() => {
+                    parsed.no_lookup = true
+                }
+                Word::Plain(text) if text == "--" && parsed.values.is_empty() => {}
+                Word::Plain(text) if is_name_option(text) && parsed.values.is_empty() => {}
+                Word::Plain(text) if names_header && parsed.header.is_none() => {
+                    parsed.header = Some(text.clone());
+                }
+                Word::Plain(text) => parsed.values.push(AclValue {
+                    text: text.clone(),
+                    place: line.place.clone(),
+                    ignore_case,
+                }),
+                Word::File(path) => {
+                    let values = self.file_values(line, path);
+                    parsed
+                        .values
+                        .extend(values.into_iter().map(|value| AclValue {
+                            text: value.text,
+                            place: value.place,
+                            ignore_case,
+                        }));
+                }
+            }
+        }
+        parsed
+    }
+
+    fn file_values(&mut self, line: &Line, path: &str) -> Vec<read::Value> {
+        match self.files.text(path) {
+            Ok(text) => read::file_values(path, &text),
+            Err(why) => {
+                let note = format!(
+                    "`{path}` cannot be read: {why}; `--root` says where absolute paths are"
+                );
+                self.leave(line, "acl file", &note);
+                Vec::new()
+            }
+        }
+    }
+
+    fn finish(mut self, path: &str) -> (Draft, Report) {
+        let mut draft = Draft::new();
+        draft.about = vec![
+            format!("Imported from {path} by `sallyport-rules import squid`."),
+            "import-report.txt says line by line what became of it.".to_owned(),
+        ];
+        if self.requests.is_empty() {
+            self.report
+                .remark("there is no `http_access` line that counts: Squid denies everything then, and so does this");
+        }
+        request_rules(&self.requests, &mut self.acls, &mut self.report, &mut draft);
+        response_rules(
+            &self.responses,
+            &mut self.acls,
+            &mut self.report,
+            &mut draft,
+        );
+        self.acls.settle(&mut self.report);
+        let left: Vec<Entry> = self
+            .acls
+            .left_values()
+            .map(|(acl, (place, text, why))| {
+                let kind = format!("acl {} value", acl.kind);
+                let effect = format!("`{}` matches less without it, and `!{0}` more", acl.name);
+                Entry::new(place.clone(), text, kind, Fate::Left)
+                    .note(why)
+                    .note(effect)
+            })
+            .collect();
+        self.report.entries.extend(left);
+        self.remark_on_uses();
+        in_source_order(&mut self.report, path);
+        (draft, self.report)
+    }
+
+    fn remark_on_uses(&mut self) {
+        let looks_up = self.acls.by_name.values().any(|acl| {
+            ["dstdomain", "dstdom_regex"].contains(&acl.kind.as_str())
+                && acl.lines.iter().any(|line| !line.no_lookup)
+        });
+        if looks_up {
+            self.report.remark(
+                "`dstdomain` and `dstdom_regex` without `-n`: Squid looks up the name of an address in a URL; here such a request has no name, and rules over names do not match it",
+            );
+        }
+        self.report.remark(
+            "requests inside a CONNECT that holds plain HTTP are judged one by one; Squid judges the CONNECT alone",
+        );
+    }
+}
+
+/// Which of several names `ssl::server_name` takes.
+fn is_name_option(text: &str) -> bool {
+    ["--client-requested", "--server-provided", "--consensus"].contains(&text)
+}
+
+/// By file in the order in which files were met, then by line; what belongs to one line stays in
+/// the order in which it was found.
+fn in_source_order(report: &mut Report, first: &str) {
+    let mut files: Vec<std::rc::Rc<str>> = vec![first.into()];
+    for entry in &report.entries {
+        if !files.contains(&entry.place.file) {
+            files.push(std::rc::Rc::clone(&entry.place.file));
+        }
+    }
+    let position = |place: &Place| {
+        let file = files.iter().position(|file| *file == place.file);
+        (file, place.line)
+    };
+    report.entries.sort_by_key(|entry| position(&entry.place));
+}

@@ -37,6 +37,10 @@ SCENARIOS = {scenario.name: scenario for scenario in (
              ("--connections", "64", "--new-connections", *SOURCES), "/bytes/64"),
     Scenario("tunnel-exchange", "64-byte exchanges in 64 open CONNECT tunnels, TLS inside", TUNNEL,
              ("--connections", "64"), "/bytes/64"),
+    Scenario("intercept-64", "requests inside 64 open intercepted tunnels, HTTP/1.1, 1 KiB", INTERCEPT,
+             ("--connections", "64"), "/bytes/1024"),
+    Scenario("intercept-new", "new intercepted tunnel, TLS handshake and one request in it, close; 64 at a time",
+             INTERCEPT, ("--connections", "64", "--new-connections", *SOURCES), "/bytes/1024"),
     Scenario("tunnel-bulk", "1 MiB bodies in 8 open CONNECT tunnels, TLS inside", TUNNEL,
              ("--connections", "8"), "/bytes/1048576"),
 )}

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from scenarios import ABSOLUTE, HOST, TUNNEL
+from scenarios import ABSOLUTE, HOST, INTERCEPT, TUNNEL
 from world import free_port, wait_for_port
 
 
@@ -22,6 +22,8 @@ class Subject:
     def __init__(self, world):
         self.world = world
         self.port = free_port()
+        # Where tunnels are intercepted, if that is another port.
+        self.intercept_port = self.port
         self.process = None
 
     def command(self):
@@ -49,6 +51,7 @@ class Subject:
         return process
 
     def processes(self):
+        """All that are running, those that stay idle in a scenario among them."""
         return [self.process] if self.process else []
 
     def stop(self):
@@ -67,7 +70,8 @@ class Subject:
 
     def route(self, scenario):
         """Arguments that lead the load through it."""
-        return ["--proxy", f"http://127.0.0.1:{self.port}", *self.url(scenario, HOST)]
+        port = self.intercept_port if scenario.kind == INTERCEPT else self.port
+        return ["--proxy", f"http://127.0.0.1:{port}", *self.url(scenario, HOST)]
 
     def url(self, scenario, host, port=None):
         """Arguments that name the origin of a scenario."""

@@ -41,12 +41,27 @@ class World:
     def origin_certificate(self):
         return self.folder / "origin.pem"
 
+    @property
+    def authority(self):
+        """Certificate and key of the authority that signed the origin's and that interceptors sign with."""
+        certificate, key = self.folder / "authority.pem", self.folder / "authority.key"
+        if not certificate.exists():
+            run_text(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                      "-days", "30", "-subj", "/CN=bench authority", "-keyout", key, "-out", certificate,
+                      "-addext", "keyUsage=critical,keyCertSign,cRLSign"])
+            key.chmod(0o600)
+        return certificate, key
+
     def start_origins(self):
         """One that speaks HTTP and one that speaks HTTPS."""
         key = self.folder / "origin.key"
+        authority, authority_key = self.authority
         run_text(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                  "-days", "2", "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}",
+                  "-CA", authority, "-CAkey", authority_key, "-days", "2", "-subj", f"/CN={HOST}",
+                  "-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"subjectAltName=DNS:{HOST}",
                   "-keyout", key, "-out", self.origin_certificate])
+        with self.origin_certificate.open("a") as chain:
+            chain.write(authority.read_text())
         self.origin_port = self.start_origin([])
         self.tls_origin_port = self.start_origin(["--tls", self.origin_certificate, key])
 

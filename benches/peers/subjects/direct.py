@@ -1,9 +1,11 @@
 """No proxy at all: the ceiling of load and origin."""
 
+from scenarios import ABSOLUTE, INTERCEPT, TUNNEL
 from subject import Subject
 
 
 class Direct(Subject):
+    kinds = (ABSOLUTE, TUNNEL, INTERCEPT)
     name = "direct"
     remark = "load and origin without anything between them"
 

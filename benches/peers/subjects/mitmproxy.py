@@ -2,8 +2,9 @@
 
 import sys
 
+from scenarios import ABSOLUTE, INTERCEPT, TUNNEL
 from subject import Subject
-from world import run_text
+from world import free_port, run_text
 
 VERSION = "11.0.2"
 
@@ -28,6 +29,8 @@ addons = [Allowed()]
 
 class Mitmproxy(Subject):
     name = "mitmproxy"
+    kinds = (ABSOLUTE, TUNNEL, INTERCEPT)
+    intercepting = None
     packages = {"python3": "python3-venv"}
 
     def version(self):
@@ -41,12 +44,19 @@ class Mitmproxy(Subject):
             run_text([folder / "bin" / "pip", "install", "--quiet", f"mitmproxy=={VERSION}"])
         return folder / "bin" / "mitmdump"
 
-    def command(self):
+    def start(self):
+        """One process that passes tunnels through and one that intercepts them."""
+        self.process = self.spawn(self.run(self.port, ["--ignore-hosts", ".*"]), self.port)
+        self.intercept_port = free_port()
+        options = ["--set", f"ssl_verify_upstream_trusted_ca={self.world.authority[0]}"]
+        self.intercepting = self.spawn(self.run(self.intercept_port, options), self.intercept_port)
+
+    def processes(self):
+        return [process for process in (self.process, self.intercepting) if process]
+
+    def run(self, port, options):
         domains = self.world.file("mitmproxy-domains.txt", "\n".join(self.world.domains) + "\n")
         addon = self.world.file("allowed.py", ADDON.format(domains=domains))
         return self.world.with_hosts([
-            self.program(), "--mode", f"regular@127.0.0.1:{self.port}", "--scripts", addon,
-            "--set", f"confdir={self.world.folder}/mitmproxy", *self.tls_options()])
-
-    def tls_options(self):
-        return ["--ignore-hosts", ".*"]
+            self.program(), "--mode", f"regular@127.0.0.1:{port}", "--scripts", addon,
+            "--set", f"confdir={self.world.folder}/mitmproxy", *options])

@@ -1,6 +1,6 @@
 """The floor: accept, connect, copy. One process to each origin; a scenario uses one of them."""
 
-from scenarios import ABSOLUTE
+from scenarios import ABSOLUTE, HOST, INTERCEPT
 from subject import Subject
 from world import free_port
 
@@ -42,3 +42,26 @@ class NullRelayUring(NullRelay):
 class NullRelayEpoll(NullRelay):
     name = "null-relay-epoll"
     driver = "epoll"
+
+
+class NullRelayTls(Subject):
+    """The floor of interception: TLS ends and starts again, nothing else."""
+
+    name = "null-relay-tls"
+    kinds = (INTERCEPT,)
+    remark = "knows no CONNECT: a TLS connection to it, and its own to the origin"
+
+    def is_available(self):
+        return bool(self.world.binary("null_relay"))
+
+    def version(self):
+        return "this commit"
+
+    def command(self):
+        certificate = self.world.origin_certificate
+        return [self.world.binary("null_relay"), "--listen", f"127.0.0.1:{self.port}", "--target",
+                f"127.0.0.1:{self.world.tls_origin_port}", "--driver", "tls", "--identity", certificate,
+                certificate.with_suffix(".key"), "--origin-name", HOST, "--pin", self.world.args.proxy_core]
+
+    def route(self, scenario):
+        return self.url(scenario, "127.0.0.1", self.port)

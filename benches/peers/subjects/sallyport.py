@@ -1,12 +1,14 @@
 """Ourselves: one shard, 1 000 rules, access log on."""
 
-from scenarios import HOST
+from scenarios import ABSOLUTE, HOST, INTERCEPT, TUNNEL
 from subject import Subject
-from world import run_text
+from world import free_port, run_text
 
 
 class Sallyport(Subject):
     name = "sallyport"
+    kinds = (ABSOLUTE, TUNNEL, INTERCEPT)
+    intercepting = None
 
     def is_available(self):
         return bool(self.world.binary("sallyport") and self.world.binary("sallyport-rules"))
@@ -14,11 +16,29 @@ class Sallyport(Subject):
     def version(self):
         return run_text([self.world.binary("sallyport"), "--version"])
 
-    def command(self):
-        config = self.world.file("sallyport.toml", f'''ruleset = "{self.bundle()}"
+    def start(self):
+        """One process that passes tunnels through and one that intercepts them."""
+        bundle = self.bundle()
+        self.process = self.spawn(self.run(self.port, bundle), self.port)
+        self.intercept_port = free_port()
+        certificate, key = self.world.authority
+        self.intercepting = self.spawn(self.run(self.intercept_port, bundle, f'''
+[tls]
+mode = "intercept"
+ca = "{certificate}"
+ca_key = "{key}"
+[tls.upstream]
+roots = ["{certificate}"]
+'''), self.intercept_port)
+
+    def processes(self):
+        return [process for process in (self.process, self.intercepting) if process]
+
+    def run(self, port, bundle, more=""):
+        config = self.world.file(f"sallyport-{port}.toml", f'''ruleset = "{bundle}"
 shards = 1
 [[listener]]
-address = "127.0.0.1:{self.port}"
+address = "127.0.0.1:{port}"
 protocol = "http"
 [hosts]
 "{HOST}" = ["127.0.0.1"]
@@ -26,8 +46,8 @@ protocol = "http"
 allow = ["127.0.0.0/8"]
 ports = "any"
 [log]
-access = "{self.world.folder}/sallyport-access.jsonl"
-''')
+access = "{self.world.folder}/sallyport-access-{port}.jsonl"
+{more}''')
         return [self.world.binary("sallyport"), "run", "--config", config]
 
     def bundle(self):

@@ -1,13 +1,15 @@
 """Squid: one process, no cache, the domains as a `dstdomain` list, access log on."""
 
+from scenarios import ABSOLUTE, HOST, INTERCEPT, TUNNEL
 from subject import Subject
-from scenarios import HOST
-from world import run_text
+from world import free_port, run_text
 
 
 class Squid(Subject):
     name = "squid"
+    kinds = (ABSOLUTE, TUNNEL, INTERCEPT)
     packages = {"squid": "squid-openssl"}
+    certificate_helper = "/usr/lib/squid/security_file_certgen"
 
     def version(self):
         return run_text(["squid", "-v"]).splitlines()[0]
@@ -17,7 +19,8 @@ class Squid(Subject):
         domains = self.world.file("domains.txt", "\n".join(self.world.domains) + "\n")
         hosts = self.world.file("squid-hosts", f"127.0.0.1 {HOST}\n")
         config = self.world.file("squid.conf", f"""
-{self.listener()}
+http_port 127.0.0.1:{self.port}
+{self.bump()}
 visible_hostname bench.test
 hosts_file {hosts}
 acl allowed dstdomain "{domains}"
@@ -36,5 +39,18 @@ shutdown_lifetime 0 seconds
 """)
         return ["squid", "-N", "-f", config]
 
-    def listener(self):
-        return f"http_port 127.0.0.1:{self.port}"
+    def bump(self):
+        """A second port that decrypts, with the bench's authority as the root."""
+        self.intercept_port = free_port()
+        certificate, key = self.world.authority
+        store = self.world.folder / "squid-certificates"
+        run_text([self.certificate_helper, "-c", "-s", store, "-M", "4MB"])
+        for part in (store, *store.rglob("*"), key):
+            # For the user that Squid changes to.
+            part.chmod(0o777)
+        return f"""http_port 127.0.0.1:{self.intercept_port} ssl-bump tls-cert={certificate} tls-key={key} \\
+    generate-host-certificates=on dynamic_cert_mem_cache_size=4MB
+sslcrtd_program {self.certificate_helper} -s {store} -M 4MB
+sslcrtd_children 2 startup=1 idle=1
+tls_outgoing_options cafile={certificate}
+ssl_bump bump all"""

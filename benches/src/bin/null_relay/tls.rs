@@ -164,6 +164,8 @@ struct Leg {
     tls: Connection,
     /// Not read on because the other leg has not sent what it was given.
     held: bool,
+    /// Nothing more comes from it.
+    ended: bool,
 }
 
 impl Leg {
@@ -173,6 +175,7 @@ impl Leg {
             socket,
             tls,
             held: false,
+            ended: false,
         }
     }
 
@@ -192,6 +195,9 @@ impl Leg {
 /// `ready` had an event; `Ok(false)` when the connection is over.
 fn exchange(ready: &mut Leg, other: &mut Leg, buffer: &mut [u8]) -> io::Result<bool> {
     ready.flush()?;
+    if other.ended {
+        return Ok(ready.tls.wants_write());
+    }
     if !ready.tls.wants_write() && other.held {
         other.held = false;
         if !pump(other, ready, buffer)? {
@@ -209,7 +215,7 @@ fn pump(from: &mut Leg, to: &mut Leg, buffer: &mut [u8]) -> io::Result<bool> {
             return Ok(true);
         }
         match from.tls.read_tls(&mut from.socket) {
-            Ok(0) => return Ok(false),
+            Ok(0) => return end(from, to),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
             Err(error) => return Err(error),
@@ -217,7 +223,7 @@ fn pump(from: &mut Leg, to: &mut Leg, buffer: &mut [u8]) -> io::Result<bool> {
         from.tls.process_new_packets().map_err(io::Error::other)?;
         loop {
             match from.tls.reader().read(buffer) {
-                Ok(0) => return Ok(false),
+                Ok(0) => return end(from, to),
                 Ok(count) => to
                     .tls
                     .writer()
@@ -229,4 +235,12 @@ fn pump(from: &mut Leg, to: &mut Leg, buffer: &mut [u8]) -> io::Result<bool> {
         from.flush()?;
         to.flush()?;
     }
+}
+
+/// `from` has ended: `to` still gets what it was given; `Ok(false)` when it has.
+fn end(from: &mut Leg, to: &mut Leg) -> io::Result<bool> {
+    from.ended = true;
+    to.tls.send_close_notify();
+    to.flush()?;
+    Ok(to.tls.wants_write())
 }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use sallyport_wire::http2::{Flood, FloodMeter};
+use sallyport_wire::http2::{FrameFault, FrameGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::buffers::{BUFFER_BYTES, BufferPool};
@@ -29,8 +29,8 @@ const OUTBOUND_BYTES_MAX: usize = 4 * BUFFER_BYTES;
 pub(super) struct Link {
     inbound: RefCell<Inbound>,
     outbound: RefCell<Outbound>,
-    meter: RefCell<FloodMeter>,
-    flood: Cell<Option<Flood>>,
+    guard: RefCell<FrameGuard>,
+    fault: Cell<Option<FrameFault>>,
     /// The pumps end: nothing more is read, and what is written is written.
     closing: Cell<bool>,
     /// A write failed or timed out.
@@ -78,25 +78,25 @@ pub(super) struct Pumped<'a> {
 
 impl Link {
     /// A link whose codec first reads `early`, which has been received already.
-    pub(super) fn new(early: Vec<u8>, mut meter: FloodMeter) -> Rc<Self> {
-        let flood = meter.received(&early, Instant::now()).err();
+    pub(super) fn new(early: Vec<u8>, mut guard: FrameGuard) -> Rc<Self> {
+        let fault = guard.received(&early, Instant::now()).err();
         Rc::new(Self {
             inbound: RefCell::new(Inbound {
                 data: early,
                 ..Inbound::default()
             }),
             outbound: RefCell::default(),
-            meter: RefCell::new(meter),
-            flood: Cell::new(flood),
+            guard: RefCell::new(guard),
+            fault: Cell::new(fault),
             closing: Cell::new(false),
             broken: Cell::new(false),
             idle: Cell::new(None),
         })
     }
 
-    /// What the other side has sent too much of, if it has.
-    pub(super) fn flood(&self) -> Option<Flood> {
-        self.flood.get()
+    /// What the other side has sent too much of or wrongly, if it has.
+    pub(super) fn fault(&self) -> Option<FrameFault> {
+        self.fault.get()
     }
 
     /// Waits until the other side has said something; its SETTINGS come first.
@@ -157,9 +157,9 @@ impl Link {
             match result {
                 Ok(bytes) if bytes > 0 && self.closing.get() => pool.give_back(buffer),
                 Ok(bytes) if bytes > 0 => {
-                    let metered = self.meter.borrow_mut().received(&buffer, Instant::now());
-                    if let Err(flood) = metered {
-                        self.flood.set(Some(flood));
+                    let guarded = self.guard.borrow_mut().received(&buffer, Instant::now());
+                    if let Err(fault) = guarded {
+                        self.fault.set(Some(fault));
                     }
                     let used = std::mem::replace(&mut inbound.data, buffer);
                     pool.give_back(used);
@@ -207,7 +207,7 @@ impl Link {
             transport.arm(write_timeout);
             let (result, data) = transport.write_all(data).await;
             pool.give_back(data);
-            self.meter.borrow_mut().sent(bytes);
+            self.guard.borrow_mut().sent(bytes);
             let mut outbound = self.outbound.borrow_mut();
             outbound.writing = false;
             wake(&mut outbound.codec);

@@ -15,7 +15,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::Request;
-use sallyport_wire::http2::{FloodMeter, ReceivingSide};
+use sallyport_wire::http2::{FrameFault, FrameGuard, ReceivingSide};
 
 use super::heads::TargetForm;
 use super::link::{Link, LinkIo, Pumped};
@@ -48,7 +48,7 @@ pub(crate) async fn serve<'s>(
     let settings = Settings::of(&connection.shard.config());
     let link = Link::new(
         early,
-        FloodMeter::new(ReceivingSide::Server, settings.flood),
+        FrameGuard::new(ReceivingSide::Server, settings.flood),
     );
     let pumped = Pumped {
         transport: connection.transport,
@@ -92,6 +92,15 @@ fn builder(settings: &Settings) -> Builder {
     builder
 }
 
+/// RFC 9113 section 7.
+fn reason(fault: FrameFault) -> Reason {
+    match fault {
+        FrameFault::ControlFlood | FrameFault::ResetFlood => Reason::ENHANCE_YOUR_CALM,
+        FrameFault::Preface => Reason::PROTOCOL_ERROR,
+        FrameFault::Size => Reason::FRAME_SIZE_ERROR,
+    }
+}
+
 /// The codec of a connection and the streams that it has brought.
 struct Streams<'a, 's, F> {
     connection: ClientConnection<'a>,
@@ -129,10 +138,10 @@ impl<'s, F: FnMut(StreamTransport) -> Served<'s>> Streams<'_, 's, F> {
     fn end_early(&mut self) {
         let is_quiet = self.serving.is_empty();
         let Some(codec) = &mut self.codec else { return };
-        if let Some(flood) = self.link.flood() {
+        if let Some(fault) = self.link.fault() {
             let client = self.connection.registered.client();
-            tracing::info!(%client, %flood, "HTTP/2 connection closed");
-            codec.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            tracing::info!(%client, %fault, "HTTP/2 connection closed");
+            codec.abrupt_shutdown(reason(fault));
         } else if is_quiet && self.connection.transport.expired() {
             codec.abrupt_shutdown(Reason::NO_ERROR);
         } else if self.connection.shard.is_draining() {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::client::{Builder, Connection, SendRequest};
 use sallyport_wire::http1::Scheme;
-use sallyport_wire::http2::{FloodMeter, ReceivingSide};
+use sallyport_wire::http2::{FrameGuard, ReceivingSide};
 
 use super::link::{Link, LinkIo, Pumped};
 use super::settings::Settings;
@@ -72,8 +72,8 @@ pub(crate) async fn start(
     let scheme = match transport {
         Transport::Plain(_) | Transport::Stream(_) => Scheme::Http,
     };
-    let meter = FloodMeter::new(ReceivingSide::Client, settings.flood);
-    let link = Link::new(Vec::new(), meter);
+    let guard = FrameGuard::new(ReceivingSide::Client, settings.flood);
+    let link = Link::new(Vec::new(), guard);
     let (send, connection) = builder(settings)
         .handshake::<_, Bytes>(LinkIo(Rc::clone(&link)))
         .await?;
@@ -195,8 +195,8 @@ impl Driver {
         };
         let codec = async {
             let outcome = std::future::poll_fn(|context| {
-                if let Some(flood) = link.flood() {
-                    return Poll::Ready(Err(flood.to_string()));
+                if let Some(fault) = link.fault() {
+                    return Poll::Ready(Err(fault.to_string()));
                 }
                 // A session that was told to go opens no more streams; those that are open go on.
                 let polled = Pin::new(&mut connection).poll(context);

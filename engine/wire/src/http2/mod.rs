@@ -1,6 +1,6 @@
 //! HTTP/2 (RFC 9113) as far as it can be judged from the bytes alone. Frames are read and written by
-//! the `h2` crate; here is what it does not count.
+//! the `h2` crate; here is what it does not look at.
 
-mod flood;
+mod frame_guard;
 
-pub use flood::{Flood, FloodLimits, FloodMeter, ReceivingSide};
+pub use frame_guard::{FloodLimits, FrameFault, FrameGuard, ReceivingSide};

@@ -1,23 +1,32 @@
-//! Counts the frames that cost the receiver more than the sender.
+//! Looks at frame headers before the codec does, and counts the frames that cost the receiver more
+//! than the sender.
 //!
 //! RFC 9113 section 10.5: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty and unknown frames
 //! are all legal and all free for whoever sends them. Each draws on an allowance that fills with time
-//! and with what was sent to that side, since who receives much has reason to update windows. Only
-//! frame headers are looked at. The engine feeds it whatever it receives, before the codec sees it.
+//! and with what was sent to that side, since who receives much has reason to update windows.
+//! Besides, what the codec answers with another error than RFC 9113 names: a first frame that is not
+//! SETTINGS, and frames of a length that their type cannot have. Payloads are skipped. The engine
+//! feeds it whatever it receives.
 
 use std::time::Instant;
 
 use thiserror::Error;
 
-/// What a side has sent too much of.
+/// What a side has sent too much of, or not as it must.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Flood {
+pub enum FrameFault {
     /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, GOAWAY, unknown and empty frames.
     #[error("control frame flood")]
-    Control,
+    ControlFlood,
     /// RST_STREAM (and streams opened only to be reset).
     #[error("stream reset flood")]
-    Reset,
+    ResetFlood,
+    /// The first frame is not SETTINGS (RFC 9113 section 3.4).
+    #[error("the first frame is not SETTINGS")]
+    Preface,
+    /// A length that frames of this type cannot have (RFC 9113 section 4.2).
+    #[error("a frame of a wrong size")]
+    Size,
 }
 
 /// Allowances of one connection.
@@ -40,7 +49,7 @@ pub enum ReceivingSide {
 
 /// Reads frame headers out of a byte stream, however it is cut, and counts.
 #[derive(Clone, Debug)]
-pub struct FloodMeter {
+pub struct FrameGuard {
     limits: FloodLimits,
     control: Allowance,
     reset: Allowance,
@@ -48,6 +57,8 @@ pub struct FloodMeter {
     skip: usize,
     header: [u8; HEADER_BYTES],
     header_len: usize,
+    /// SETTINGS have come.
+    begun: bool,
     sent_bytes: usize,
 }
 
@@ -62,9 +73,15 @@ const SENT_BYTES_PER_FRAME: usize = 64;
 
 const DATA: u8 = 0x0;
 const HEADERS: u8 = 0x1;
+const PRIORITY: u8 = 0x2;
 const RST_STREAM: u8 = 0x3;
+const SETTINGS: u8 = 0x4;
+const PING: u8 = 0x6;
+const GOAWAY: u8 = 0x7;
+const WINDOW_UPDATE: u8 = 0x8;
 const CONTINUATION: u8 = 0x9;
 const END_STREAM: u8 = 0x1;
+const ACK: u8 = 0x1;
 
 /// A bucket that time fills.
 #[derive(Clone, Debug)]
@@ -105,8 +122,8 @@ impl Allowance {
     }
 }
 
-impl FloodMeter {
-    /// A meter at the first byte of a connection.
+impl FrameGuard {
+    /// A guard at the first byte of a connection.
     pub fn new(side: ReceivingSide, limits: FloodLimits) -> Self {
         Self {
             limits,
@@ -118,6 +135,7 @@ impl FloodMeter {
             },
             header: [0; HEADER_BYTES],
             header_len: 0,
+            begun: false,
             sent_bytes: 0,
         }
     }
@@ -131,7 +149,7 @@ impl FloodMeter {
     ///
     /// # Errors
     /// The first allowance that is used up. Whoever goes on feeding gets more of them.
-    pub fn received(&mut self, bytes: &[u8], now: Instant) -> Result<(), Flood> {
+    pub fn received(&mut self, bytes: &[u8], now: Instant) -> Result<(), FrameFault> {
         self.control.fill(now);
         self.reset.fill(now);
         let mut rest = bytes;
@@ -168,10 +186,26 @@ impl FloodMeter {
     }
 
     /// Counts the frame whose header is complete.
-    fn count(&mut self) -> Result<(), Flood> {
+    fn count(&mut self) -> Result<(), FrameFault> {
         let [high, middle, low, kind, flags, ..] = self.header;
         let length = u32::from_be_bytes([0, high, middle, low]);
         self.skip = usize::try_from(length).unwrap_or(usize::MAX);
+        if !self.begun && kind != SETTINGS {
+            return Err(FrameFault::Preface);
+        }
+        self.begun = true;
+        let fits = match kind {
+            PRIORITY => length == 5,
+            RST_STREAM | WINDOW_UPDATE => length == 4,
+            SETTINGS if flags & ACK != 0 => length == 0,
+            SETTINGS => length.is_multiple_of(6),
+            PING => length == 8,
+            GOAWAY => length >= 8,
+            _ => true,
+        };
+        if !fits {
+            return Err(FrameFault::Size);
+        }
         let draws = match kind {
             // What carries something, or ends something, is paid for by streams and windows.
             DATA => length == 0 && flags & END_STREAM == 0,
@@ -180,14 +214,14 @@ impl FloodMeter {
             RST_STREAM => {
                 return match self.reset.draw() {
                     true => Ok(()),
-                    false => Err(Flood::Reset),
+                    false => Err(FrameFault::ResetFlood),
                 };
             }
             _ => true,
         };
         match !draws || self.control.draw() {
             true => Ok(()),
-            false => Err(Flood::Control),
+            false => Err(FrameFault::ControlFlood),
         }
     }
 }
@@ -204,8 +238,6 @@ mod tests {
         control_frames_per_second: 10,
         resets_per_second: 2,
     };
-    const PING: u8 = 0x6;
-    const WINDOW_UPDATE: u8 = 0x8;
 
     fn frame(kind: u8, flags: u8, length: usize) -> Vec<u8> {
         let mut bytes = u32::try_from(length).unwrap().to_be_bytes()[1..].to_vec();
@@ -222,37 +254,72 @@ mod tests {
         Instant::now()
     }
 
-    fn client_meter() -> FloodMeter {
-        FloodMeter::new(ReceivingSide::Client, LIMITS)
+    /// Behind the first SETTINGS, which draw on the allowance as well.
+    fn client_guard() -> FrameGuard {
+        let mut guard = FrameGuard::new(ReceivingSide::Client, LIMITS);
+        guard.received(&frame(SETTINGS, 0, 6), now()).unwrap();
+        guard.control.earn(1);
+        guard
+    }
+
+    #[test]
+    fn settings_come_first_and_lengths_fit_their_type() {
+        let now = now();
+        let mut guard = FrameGuard::new(ReceivingSide::Client, LIMITS);
+        assert_eq!(
+            guard.received(&frame(PING, 0, 8), now),
+            Err(FrameFault::Preface)
+        );
+        for (kind, flags, length, fits) in [
+            (PRIORITY, 0, 5, true),
+            (PRIORITY, 0, 4, false),
+            (RST_STREAM, 0, 4, true),
+            (RST_STREAM, 0, 3, false),
+            (SETTINGS, 0, 12, true),
+            (SETTINGS, 0, 3, false),
+            (SETTINGS, ACK, 0, true),
+            (SETTINGS, ACK, 6, false),
+            (PING, 0, 8, true),
+            (PING, 0, 6, false),
+            (GOAWAY, 0, 30, true),
+            (GOAWAY, 0, 7, false),
+            (WINDOW_UPDATE, 0, 4, true),
+            (WINDOW_UPDATE, 0, 5, false),
+            (0x16, 0, 1, true),
+        ] {
+            let found = client_guard().received(&frame(kind, flags, length), now);
+            let expected = if fits { Ok(()) } else { Err(FrameFault::Size) };
+            assert_eq!(found, expected, "{kind} {length}");
+        }
     }
 
     #[test]
     fn each_kind_has_its_allowance_and_time_fills_it() {
         let start = now();
         for (kind, flags, length, burst, flood) in [
-            (PING, 0, 8, 100, Flood::Control),
-            (WINDOW_UPDATE, 0, 4, 100, Flood::Control),
-            (0x4, 0, 0, 100, Flood::Control),
-            (0x2, 0, 5, 100, Flood::Control),
-            (0xfe, 0, 3, 100, Flood::Control),
-            (DATA, 0, 0, 100, Flood::Control),
-            (CONTINUATION, 0, 0, 100, Flood::Control),
-            (RST_STREAM, 0, 4, 20, Flood::Reset),
+            (PING, 0, 8, 100, FrameFault::ControlFlood),
+            (WINDOW_UPDATE, 0, 4, 100, FrameFault::ControlFlood),
+            (SETTINGS, 0, 0, 100, FrameFault::ControlFlood),
+            (PRIORITY, 0, 5, 100, FrameFault::ControlFlood),
+            (0xfe, 0, 3, 100, FrameFault::ControlFlood),
+            (DATA, 0, 0, 100, FrameFault::ControlFlood),
+            (CONTINUATION, 0, 0, 100, FrameFault::ControlFlood),
+            (RST_STREAM, 0, 4, 20, FrameFault::ResetFlood),
         ] {
-            let mut meter = client_meter();
+            let mut guard = client_guard();
             let frame = frame(kind, flags, length);
             for _ in 0..burst {
-                assert_eq!(meter.received(&frame, start), Ok(()), "{kind}");
+                assert_eq!(guard.received(&frame, start), Ok(()), "{kind}");
             }
-            assert_eq!(meter.received(&frame, start), Err(flood), "{kind}");
+            assert_eq!(guard.received(&frame, start), Err(flood), "{kind}");
             let later = start + Duration::from_secs(1);
-            assert_eq!(meter.received(&frame, later), Ok(()), "{kind}");
+            assert_eq!(guard.received(&frame, later), Ok(()), "{kind}");
         }
     }
 
     #[test]
     fn what_carries_something_draws_nothing() {
-        let mut meter = client_meter();
+        let mut guard = client_guard();
         let now = now();
         for frame in [
             frame(DATA, 0, 1),
@@ -260,7 +327,7 @@ mod tests {
             frame(HEADERS, 0, 20),
         ] {
             for _ in 0..1000 {
-                assert_eq!(meter.received(&frame, now), Ok(()));
+                assert_eq!(guard.received(&frame, now), Ok(()));
             }
         }
     }
@@ -269,33 +336,34 @@ mod tests {
     fn who_receives_much_may_update_windows_and_answered_pings_do_not_count() {
         let now = now();
         let update = [frame(WINDOW_UPDATE, 0, 4), frame(WINDOW_UPDATE, 0, 4)].concat();
-        let mut meter = client_meter();
+        let mut guard = client_guard();
         for _ in 0..1000 {
-            meter.sent(16 * 1024);
-            assert_eq!(meter.received(&update, now), Ok(()));
+            guard.sent(16 * 1024);
+            assert_eq!(guard.received(&update, now), Ok(()));
         }
-        let mut meter = client_meter();
+        let mut guard = client_guard();
         let ping = frame(PING, 0, 8);
         let flooded = (0..1000).any(|_| {
-            meter.sent(17);
-            meter.received(&ping, now).is_err()
+            guard.sent(17);
+            guard.received(&ping, now).is_err()
         });
         assert!(flooded);
     }
 
     #[test]
     fn the_preface_is_no_frame() {
-        let mut meter = FloodMeter::new(ReceivingSide::Server, LIMITS);
+        let mut guard = FrameGuard::new(ReceivingSide::Server, LIMITS);
         let now = now();
-        meter
+        guard
             .received(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", now)
             .unwrap();
+        guard.received(&frame(SETTINGS, 0, 0), now).unwrap();
         for _ in 0..20 {
-            meter.received(&frame(RST_STREAM, 0, 4), now).unwrap();
+            guard.received(&frame(RST_STREAM, 0, 4), now).unwrap();
         }
         assert_eq!(
-            meter.received(&frame(RST_STREAM, 0, 4), now),
-            Err(Flood::Reset)
+            guard.received(&frame(RST_STREAM, 0, 4), now),
+            Err(FrameFault::ResetFlood)
         );
     }
 
@@ -307,8 +375,8 @@ mod tests {
             cuts in prop::collection::vec(1usize..50, 1..50),
         ) {
             let now = now();
-            let mut whole = client_meter();
-            let mut cut = client_meter();
+            let mut whole = client_guard();
+            let mut cut = client_guard();
             let bytes: Vec<u8> =
                 frames.iter().flat_map(|(kind, flags, length)| frame(*kind, *flags, *length)).collect();
             let expected = whole.received(&bytes, now);

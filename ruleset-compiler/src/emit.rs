@@ -1,4 +1,4 @@
-//! From the checked ruleset to a bundle, and from there to a file that appears whole or not at
+//! From the optimised ruleset to a bundle, and from there to a file that appears whole or not at
 //! all.
 
 use std::fs::File;
@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use sallyport_ruleset::bundle::{self, Sizes};
-use sallyport_ruleset::{BuildRecord, Bundle, BundleError, Ruleset, WriteError};
+use sallyport_ruleset::{BuildRecord, Bundle, BundleError, WriteError};
 
+use crate::optimise::Optimised;
 use crate::source::Sources;
 
 /// A bundle in memory.
@@ -36,12 +37,12 @@ pub enum EmitError {
 ///
 /// # Errors
 /// See [`EmitError`].
-pub fn bundle(ruleset: &Ruleset, sources: &Sources) -> Result<Emitted, EmitError> {
+pub fn bundle(optimised: &Optimised, sources: &Sources) -> Result<Emitted, EmitError> {
     let record = BuildRecord {
         tool_version: concat!("sallyport-rules ", env!("CARGO_PKG_VERSION")).to_owned(),
         source_digest: hex(&sources.digest()),
     };
-    let bytes = bundle::write(ruleset, &record)?;
+    let bytes = bundle::write_reachable(&optimised.ruleset, &optimised.unreachable, &record)?;
     let loaded = Bundle::load(bytes.clone())?;
     Ok(Emitted {
         id: loaded.id().to_owned(),

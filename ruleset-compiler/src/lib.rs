@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod cover;
 pub mod diagnostic;
 pub mod emit;
 pub mod import;
@@ -14,6 +15,7 @@ pub mod limits;
 pub mod load;
 pub mod lower;
 pub mod operator;
+pub mod optimise;
 pub mod parse;
 pub mod pipeline;
 pub mod source;

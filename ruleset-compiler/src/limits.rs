@@ -25,9 +25,17 @@ pub const EXPANDED_VALUES_MAX: usize = 50_000_000;
 /// Characters of a source line that a diagnostic shows.
 pub const SHOWN_LINE_CHARS_MAX: usize = 100;
 
-/// Earlier rules that each rule is compared with when looking for one that covers it. Keeps the
+/// Earlier rules that each rule is compared with when looking for those that cover it. Keeps the
 /// search linear in the number of rules.
-pub const COVERING_CANDIDATES_MAX: usize = 2_000;
+pub const COVERING_CANDIDATES_MAX: usize = 256;
+
+/// Earlier rules that are taken away, one after the other and again for each part that is left,
+/// when looking for several that cover a rule together.
+pub const COVERING_STEPS_MAX: usize = 2_000;
+
+/// Pairs of ranges that are compared to find out whether two tests of a number, a time or an
+/// address leave anything.
+pub const COVERING_RANGES_MAX: usize = 10_000;
 
 /// Values that are looked up when comparing rules with earlier ones, over a whole phase. Long lists
 /// that differ in their last value would otherwise make this the longest stage.

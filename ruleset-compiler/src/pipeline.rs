@@ -1,15 +1,17 @@
-//! The stages in order: load and parse, check, lower, look for what is doubtful, emit.
+//! The stages in order: load and parse, validate, lower, optimise, emit.
 //!
 //! The table of contents of this crate. Works on any [`SourceFiles`]; writes nothing.
 
 use sallyport_ruleset::{Defaults, Phase, RuleGroup, Ruleset, WriteError};
 
+use crate::cover::{self, Covers};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::emit::{self, EmitError, Emitted};
 use crate::ir::{self, PHASES};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
 use crate::load::{self, Parsed};
 use crate::lower::Lowering;
+use crate::optimise::{self, Optimisations};
 use crate::parse::aws_json::Habits;
 use crate::source::{LoadError, MemoryFiles, SourceFiles, Sources, Span};
 use crate::validate::doubtful::Doubts;
@@ -26,6 +28,8 @@ pub struct Options {
     pub deny_warnings: bool,
     /// In JSON, `StringEquals ".example.com"` over a domain means the names under `example.com`.
     pub aws_suffix_equals: bool,
+    /// What is done to make the bundle cheaper to decide.
+    pub optimisations: Optimisations,
 }
 
 impl Default for Options {
@@ -35,6 +39,7 @@ impl Default for Options {
             tls_passthrough: false,
             deny_warnings: false,
             aws_suffix_equals: false,
+            optimisations: Optimisations::ALL,
         }
     }
 }
@@ -48,6 +53,8 @@ pub struct Checked {
     pub diagnostics: Diagnostics,
     /// `None` if there were errors, or warnings that the options deny.
     pub ruleset: Option<Ruleset>,
+    /// Rules that others cover.
+    pub covers: Covers,
     /// Where the names of the rules stand, in the order of evaluation.
     name_spans: ir::PerPhase<Vec<Span>>,
 }
@@ -111,9 +118,12 @@ pub fn check(files: &dyn SourceFiles, path: &str, options: &Options) -> Result<C
         names::rules(group, options.group_rules_max, &mut diagnostics);
     }
     let (ruleset, name_spans) = lower(&sources, &parsed, options, &mut diagnostics);
+    let mut covers = Covers::default();
     if diagnostics.errors_count() == 0 {
-        for phase in PHASES {
-            shadowed::warn(&ruleset, phase, name_spans.of(phase), &mut diagnostics);
+        covers = cover::find(&ruleset);
+        for (phase, covers) in PHASES.into_iter().zip(&covers) {
+            let names = name_spans.of(phase);
+            shadowed::warn(&ruleset, phase, covers, names, &mut diagnostics);
         }
     }
     let denied = options.deny_warnings && diagnostics.warnings_count() > 0;
@@ -122,6 +132,7 @@ pub fn check(files: &dyn SourceFiles, path: &str, options: &Options) -> Result<C
         sources,
         diagnostics,
         ruleset: good.then_some(ruleset),
+        covers,
         name_spans,
     })
 }
@@ -142,7 +153,8 @@ pub fn compile(
             emitted: None,
         });
     };
-    let emitted = match emit::bundle(ruleset, &checked.sources) {
+    let optimised = optimise::run(ruleset.clone(), &checked.covers, options.optimisations);
+    let emitted = match emit::bundle(&optimised, &checked.sources) {
         Ok(emitted) => Some(emitted),
         Err(error) => {
             let span = checked.place(ruleset, &error);

@@ -268,6 +268,26 @@ pub fn ruleset(entropy: &mut Entropy<'_>) -> Ruleset {
     Ruleset { defaults, groups }
 }
 
+/// A ruleset of one rule in the first phase.
+#[must_use]
+pub fn single_rule(conditions: Vec<Condition>) -> Ruleset {
+    let rule = Rule {
+        name: "rule".into(),
+        description: String::new(),
+        action: Action::Deny,
+        conditions,
+    };
+    let group = RuleGroup {
+        name: "group".into(),
+        priority: 0,
+        rules: [vec![rule], Vec::new(), Vec::new()],
+    };
+    Ruleset {
+        defaults: Defaults::all(Action::Allow),
+        groups: vec![group],
+    }
+}
+
 fn rule(number: usize, entropy: &mut Entropy<'_>) -> Rule {
     let conditions = (0..entropy.below(4)).map(|_| condition(entropy)).collect();
     Rule {

@@ -19,7 +19,7 @@ use super::signature::Signature;
 
 const MAGIC: &[u8; 8] = b"SPBUNDLE";
 /// Raised with every change of the format.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 const FIXED_BYTES: usize = 48;
 const ROW_BYTES: usize = 48;
 const ALIGNMENT: usize = 8;
@@ -121,11 +121,14 @@ impl Frame {
         }
         let found = u32::from_le_bytes([v0, v1, v2, v3]);
         let count = u32::from_le_bytes([c0, c1, c2, c3]);
-        if found != VERSION || count as usize != Section::ALL.len() {
+        if found != VERSION {
             return Err(BundleError::Version {
                 found,
                 expected: VERSION,
             });
+        }
+        if count as usize != Section::ALL.len() {
+            return Err(BundleError::Damaged { section: "head" });
         }
         let rows_bytes = Section::ALL.len() * ROW_BYTES;
         let rows = bytes

@@ -13,6 +13,7 @@ mod rules_back;
 mod section;
 mod signature;
 pub(crate) mod tests_written;
+mod unreachable;
 mod validate;
 mod write;
 
@@ -20,6 +21,7 @@ pub use error::BundleError;
 pub use header::reseal;
 pub use read::{Bundle, SectionSize, Sizes};
 pub use signature::{PublicKey, PublicKeyError, Signature, SignatureError};
-pub use write::{BuildRecord, write};
+pub use unreachable::Unreachable;
+pub use write::{BuildRecord, write, write_reachable};
 
 pub use crate::index::build::{Place, WriteError};

@@ -201,6 +201,12 @@ impl Bundle {
         self.rule(phase, rule).map(|rule| rule.action)
     }
 
+    /// Whether a rule is looked for at all: the compiler has not proven that it is never reached.
+    #[must_use]
+    pub fn is_reachable(&self, phase: Phase, rule: RuleIndex) -> bool {
+        self.rule(phase, rule).is_some_and(|rule| rule.is_reachable)
+    }
+
     /// The name of a rule's group; empty for an index that is none of the phase.
     #[must_use]
     pub fn rule_group(&self, phase: Phase, rule: RuleIndex) -> &str {

@@ -3,10 +3,10 @@
 
 use super::header::Section;
 use super::tests_written;
-use super::write::write;
-use super::{Bundle, BundleError};
+use super::write::write_reachable;
+use super::{Bundle, BundleError, Unreachable};
 use crate::index::record::RuleRecord;
-use crate::{Condition, Field, Phase, Rule, RuleGroup, Ruleset, Source, Test};
+use crate::{Condition, Field, Phase, Rule, RuleGroup, RuleIndex, Ruleset, Source, Test};
 
 impl Bundle {
     /// The rules that the bundle was made from. To be sure that they are the rules by which it
@@ -19,7 +19,7 @@ impl Bundle {
         let ruleset = self.rules_as_written().ok_or(BundleError::Inconsistent {
             what: Section::TestsWritten.name(),
         })?;
-        let again = write(&ruleset, self.build_record());
+        let again = write_reachable(&ruleset, &self.unreachable(), self.build_record());
         if again.is_ok_and(|again| again == self.content()) {
             Ok(ruleset)
         } else {
@@ -27,6 +27,19 @@ impl Bundle {
                 what: "the rules that it holds are not those by which it decides",
             })
         }
+    }
+
+    /// The rules that are not looked for.
+    fn unreachable(&self) -> Unreachable {
+        let mut unreachable = Unreachable::default();
+        for phase in Phase::ALL {
+            for (rule, record) in (0..).map(RuleIndex).zip(self.rules(phase)) {
+                if !record.is_reachable {
+                    unreachable.insert(phase, rule);
+                }
+            }
+        }
+        unreachable
     }
 
     /// A field by its number.

@@ -67,7 +67,7 @@ macro_rules! plain_records {
 plain_records! {
     Span: 2 { start, len }
     GroupRecord: 3 { name, priority }
-    RuleRecord: 8 { action, group, name, description, literals }
+    RuleRecord: 9 { action, group, name, description, literals, is_reachable }
     PredicateRecord: 8 { field, operator, every, values, residuals, phases }
     FieldRecord: 8 { source, header, absent, present, index }
     ViewRecord: 4 { table, folded, needles }

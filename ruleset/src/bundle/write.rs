@@ -1,6 +1,7 @@
 //! A ruleset becomes a bundle.
 
 use super::header::{Section, join};
+use super::Unreachable;
 use super::section::{MetaRecord, encode, encode_words};
 use crate::index::build::{Built, WriteError, build};
 use crate::index::record::Span;
@@ -21,7 +22,20 @@ pub struct BuildRecord {
 /// # Errors
 /// When a condition cannot be compiled (the error says which), or the ruleset is too large.
 pub fn write(ruleset: &Ruleset, record: &BuildRecord) -> Result<Vec<u8>, WriteError> {
-    let mut built = build(ruleset)?;
+    write_reachable(ruleset, &Unreachable::default(), record)
+}
+
+/// As [`write`]; rules that were proven unreachable are not looked for. If they were not, the bundle
+/// decides as if they were absent.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_reachable(
+    ruleset: &Ruleset,
+    unreachable: &Unreachable,
+    record: &BuildRecord,
+) -> Result<Vec<u8>, WriteError> {
+    let mut built = build(ruleset, unreachable)?;
     let tool_version = append(&mut built.strings, &record.tool_version)?;
     let source_digest = append(&mut built.strings, &record.source_digest)?;
     let Defaults {

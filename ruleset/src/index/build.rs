@@ -14,7 +14,8 @@ use super::values;
 use crate::bundle::tests_written;
 use crate::limits::{RULES_MAX, VALUE_BYTES_MAX};
 use crate::matcher::regex::RegexError;
-use crate::{Condition, Field, Phase, Rule, Ruleset, Test, TimeZoneOffsets, ValueList};
+use crate::bundle::Unreachable;
+use crate::{Condition, Field, Phase, Rule, RuleIndex, Ruleset, Test, TimeZoneOffsets, ValueList};
 
 /// Which condition is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +89,9 @@ pub(crate) struct Built {
 }
 
 /// Builds everything; the same ruleset gives the same result, whatever the machine.
-pub(crate) fn build(ruleset: &Ruleset) -> Result<Built, WriteError> {
+pub(crate) fn build(ruleset: &Ruleset, unreachable: &Unreachable) -> Result<Built, WriteError> {
     let mut builder = Builder::new(ruleset);
-    builder.add_rules(ruleset)?;
+    builder.add_rules(ruleset, unreachable)?;
     builder.add_predicates()?;
     builder.add_access()?;
     builder.finish()
@@ -149,7 +150,11 @@ impl<'r> Builder<'r> {
         }
     }
 
-    fn add_rules(&mut self, ruleset: &'r Ruleset) -> Result<(), WriteError> {
+    fn add_rules(
+        &mut self,
+        ruleset: &'r Ruleset,
+        unreachable: &Unreachable,
+    ) -> Result<(), WriteError> {
         for group in &ruleset.groups {
             let name = self.strings.intern(group.name.as_bytes())?;
             self.index.groups.push(GroupRecord {
@@ -172,7 +177,9 @@ impl<'r> Builder<'r> {
                         rule: position,
                         condition: 0,
                     };
-                    self.add_rule(rule, place)?;
+                    let index = RuleIndex(number(self.index.rules.len())? - start);
+                    let is_reachable = !unreachable.contains(phase, index);
+                    self.add_rule(rule, place, is_reachable)?;
                 }
             }
             let len = number(self.index.rules.len())? - start;
@@ -187,7 +194,12 @@ impl<'r> Builder<'r> {
         }
     }
 
-    fn add_rule(&mut self, rule: &'r Rule, place: Place) -> Result<(), WriteError> {
+    fn add_rule(
+        &mut self,
+        rule: &'r Rule,
+        place: Place,
+        is_reachable: bool,
+    ) -> Result<(), WriteError> {
         let start = number(self.index.literals.len())?;
         for (condition, position) in rule.conditions.iter().zip(0..) {
             let predicate = self.predicate(
@@ -208,6 +220,7 @@ impl<'r> Builder<'r> {
             name: self.strings.intern(rule.name.as_bytes())?,
             description: self.strings.intern(rule.description.as_bytes())?,
             literals: Span { start, len },
+            is_reachable,
         };
         self.index.rules.push(record);
         Ok(())
@@ -307,7 +320,12 @@ impl<'r> Builder<'r> {
         let mut rules = Vec::with_capacity(positive.len());
         for (phase, span) in (0..).zip(self.index.phases) {
             let of_phase = positive.get(span.range()).unwrap_or_default();
-            rules.extend((0..).zip(of_phase).map(|(rule, positive)| RuleConditions {
+            let records = self.index.rules.get(span.range()).unwrap_or_default();
+            let reachable = (0..)
+                .zip(of_phase)
+                .zip(records)
+                .filter(|(_, record)| record.is_reachable);
+            rules.extend(reachable.map(|((rule, positive), _)| RuleConditions {
                 phase,
                 rule,
                 positive,

@@ -73,6 +73,8 @@ pub(crate) struct RuleRecord {
     pub(crate) name: Span,
     pub(crate) description: Span,
     pub(crate) literals: Span,
+    /// Whether it is looked for at all.
+    pub(crate) is_reachable: bool,
 }
 
 /// A distinct (field, test).

@@ -7,13 +7,16 @@ use ipnet::IpNet;
 
 /// The two number spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
+pub enum Family {
+    /// IPv4, mapped addresses included.
     V4,
+    /// The rest of IPv6.
     V6,
 }
 
 /// The family and number of an address; an IPv4-mapped address is its IPv4 address.
-pub(crate) fn key(address: IpAddr) -> (Family, u128) {
+#[must_use]
+pub fn key(address: IpAddr) -> (Family, u128) {
     match address.to_canonical() {
         IpAddr::V4(v4) => (Family::V4, v4.to_bits().into()),
         IpAddr::V6(v6) => (Family::V6, v6.to_bits()),
@@ -21,7 +24,8 @@ pub(crate) fn key(address: IpAddr) -> (Family, u128) {
 }
 
 /// The family and range of a network. A network within the IPv4-mapped prefix is one of IPv4.
-pub(crate) fn range(network: IpNet) -> (Family, RangeInclusive<u128>) {
+#[must_use]
+pub fn range(network: IpNet) -> (Family, RangeInclusive<u128>) {
     match network {
         IpNet::V4(v4) => (
             Family::V4,

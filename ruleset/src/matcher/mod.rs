@@ -2,7 +2,7 @@
 //! match it. What they share: sets of predicates are lists, named by number. Not here: which
 //! field has which structure (`index`).
 
-pub(crate) mod cidr;
+pub mod cidr;
 pub(crate) mod domain;
 pub(crate) mod exact;
 pub mod glob;

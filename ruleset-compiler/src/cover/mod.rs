@@ -1,0 +1,12 @@
+//! What follows from what: whether conditions contradict each other (`region.rs`, by the parts of
+//! texts of `element.rs`), and which rules earlier rules cover, alone or together (`search.rs`).
+//!
+//! Everything that is claimed here is proven; where a proof would need more than its budget, nothing
+//! is claimed. Called by `validate/shadowed.rs`, which warns, and by `optimise`.
+
+mod element;
+mod region;
+mod search;
+
+pub use region::{Fact, Oracle};
+pub use search::{Cover, Covers, find};

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::diagnostic::Colors;
 use crate::import::{FolderError, ImportError};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
+use crate::optimise::{Optimisation, Optimisations};
 use crate::pipeline::{Options, RootError};
 use crate::source::BundleFileError;
 use crate::tools;
@@ -141,6 +142,9 @@ struct CompileArgs {
     /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
+    /// Leave out an optimisation; may be given several times. The bundle decides the same
+    #[arg(long, value_name = "NAME")]
+    no_optimise: Vec<LeftOut>,
     /// Say nothing unless the ruleset is refused
     #[arg(short, long)]
     quiet: bool,
@@ -156,6 +160,32 @@ pub enum Format {
     Text,
     /// For editors and CI
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LeftOut {
+    /// Everything
+    All,
+    /// Dropping conditions and values that others imply
+    Dedupe,
+    /// Joining sets, ranges and networks
+    MergeSets,
+    /// Not looking for rules that are never reached
+    Shadowed,
+    /// Asking the cheapest conditions first
+    Order,
+}
+
+impl LeftOut {
+    const fn from(self, optimisations: Optimisations) -> Optimisations {
+        match self {
+            Self::All => Optimisations::NONE,
+            Self::Dedupe => optimisations.without(Optimisation::Dedupe),
+            Self::MergeSets => optimisations.without(Optimisation::MergeSets),
+            Self::Shadowed => optimisations.without(Optimisation::Shadowed),
+            Self::Order => optimisations.without(Optimisation::Order),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -317,6 +347,10 @@ impl From<CompileArgs> for Options {
             tls_passthrough: args.tls == TlsMode::Passthrough,
             deny_warnings: args.deny_warnings,
             aws_suffix_equals: args.aws_suffix_equals,
+            optimisations: args
+                .no_optimise
+                .into_iter()
+                .fold(Optimisations::ALL, |all, one| one.from(all)),
         }
     }
 }

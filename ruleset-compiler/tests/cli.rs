@@ -250,8 +250,9 @@ fn explaining_tells_who_decides_and_what_is_missing() {
         .concat(),
     );
     assert_eq!(why["phases"][1]["by"]["rule"], "no-uploads-to-paste-sites");
-    assert_eq!(why["why"][0]["conditions"][1]["key"], "request:Http:Method");
-    assert_eq!(why["why"][0]["conditions"][1]["holds"], true);
+    // The condition that costs less to ask comes first.
+    assert_eq!(why["why"][0]["conditions"][0]["key"], "request:Http:Method");
+    assert_eq!(why["why"][0]["conditions"][0]["holds"], true);
     let spelled = with(&["--url", "http://github.com/?a&PASSWORD=x&%70assword=x"]);
     assert_eq!(spelled["phases"][1]["by"]["rule"], "no-secrets-in-urls");
 }
@@ -289,8 +290,8 @@ PostRESPONSE  deny          demo/demo-no-archives (The origin answered; the clie
 decision: deny
 
 PreREQUEST demo/demo-curl
-  holds    request:Http:UserAgent StringLike [\"curl/*\"]; the field is \"curl/8.5\"
   holds    request:DestinationDomain DomainMatch [\"test\"]; the field is \"download.allowed.test\"
+  holds    request:Http:UserAgent StringLike [\"curl/*\"]; the field is \"curl/8.5\"
 ";
     assert_eq!(said, expected);
 }

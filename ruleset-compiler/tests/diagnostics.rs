@@ -30,7 +30,7 @@ fn options(text: &str) -> Options {
             1_000
         },
         deny_warnings: first.contains("deny_warnings"),
-        aws_suffix_equals: false,
+        ..Options::default()
     }
 }
 

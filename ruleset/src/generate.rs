@@ -130,6 +130,10 @@ fn regex(field: &Field, entropy: &mut Entropy<'_>) -> String {
 /// A condition, its test fitting the field.
 fn condition(entropy: &mut Entropy<'_>) -> Condition {
     let field = field(entropy);
+    condition_on(field, entropy)
+}
+
+fn condition_on(field: Field, entropy: &mut Entropy<'_>) -> Condition {
     let negated = entropy.chance(4);
     if entropy.chance(1) {
         return Condition {
@@ -268,6 +272,45 @@ pub fn ruleset(entropy: &mut Entropy<'_>) -> Ruleset {
     Ruleset { defaults, groups }
 }
 
+/// Rules of the first phase over few fields, with conditions that often meet, exclude or complete
+/// each other.
+#[must_use]
+pub fn narrow_ruleset(entropy: &mut Entropy<'_>) -> Ruleset {
+    let fields = [
+        Field::DestinationPort,
+        Field::DestinationDomain,
+        Field::HttpMethod,
+        Field::SourceIp,
+        Field::RequestHeader("x-a".into()),
+        Field::HttpUri,
+    ];
+    let first = entropy.below(fields.len());
+    let second = entropy.below(fields.len());
+    let chosen = [first, second].map(|at| fields.get(at).cloned().unwrap_or(Field::HttpMethod));
+    let mut rules = Vec::new();
+    for number in 0..4 + entropy.below(9) {
+        let count = 1 + entropy.below(5) / 3;
+        let conditions = (0..count)
+            .map(|_| {
+                let field = entropy.pick(&chosen).cloned();
+                condition_on(field.unwrap_or(Field::HttpMethod), entropy)
+            })
+            .collect();
+        let action = action(entropy);
+        rules.push(Rule {
+            name: format!("rule-{number}"),
+            description: String::new(),
+            action,
+            conditions,
+        });
+    }
+    let mut ruleset = single_rule(Vec::new());
+    if let Some(group) = ruleset.groups.first_mut() {
+        *group.rules_mut(Phase::PreDns) = rules;
+    }
+    ruleset
+}
+
 /// A ruleset of one rule in the first phase.
 #[must_use]
 pub fn single_rule(conditions: Vec<Condition>) -> Ruleset {
@@ -357,6 +400,31 @@ pub fn facts(entropy: &mut Entropy<'_>) -> OwnedFacts {
     }
 }
 
+/// Facts of which many lie at a value of the ruleset, or just beside it.
+#[must_use]
+pub fn facts_near(ruleset: &Ruleset, entropy: &mut Entropy<'_>) -> OwnedFacts {
+    let mut facts = facts(entropy);
+    let rules = Phase::ALL
+        .into_iter()
+        .flat_map(|phase| ruleset.rules(phase).map(|(_, rule)| rule));
+    let conditions: Vec<&Condition> = rules.flat_map(|rule| &rule.conditions).collect();
+    for _ in 0..8 {
+        if let Some(condition) = entropy.pick(&conditions) {
+            facts.move_near(condition, entropy);
+        }
+    }
+    facts
+}
+
+fn near(range: &std::ops::RangeInclusive<u64>, entropy: &mut Entropy<'_>) -> u64 {
+    match entropy.below(4) {
+        0 => *range.start(),
+        1 => *range.end(),
+        2 => range.start().saturating_sub(1),
+        _ => range.end().saturating_add(1),
+    }
+}
+
 fn fact_text(field: &Field, entropy: &mut Entropy<'_>) -> Vec<u8> {
     let text = text(field, entropy);
     match field {
@@ -370,6 +438,64 @@ fn fact_text(field: &Field, entropy: &mut Entropy<'_>) -> Vec<u8> {
 }
 
 impl OwnedFacts {
+    fn move_near(&mut self, condition: &Condition, entropy: &mut Entropy<'_>) {
+        let test = match &condition.test {
+            Test::Every(test) => test,
+            test => test,
+        };
+        match test {
+            Test::Number(ranges) => {
+                let Some(number) = entropy.pick(ranges).map(|range| near(range, entropy)) else {
+                    return;
+                };
+                let [source_port, destination_port, status_code] = &mut self.ports;
+                let [request, response] = &mut self.lengths;
+                let port = u16::try_from(number).ok();
+                match condition.field {
+                    Field::SourcePort => *source_port = port,
+                    Field::DestinationPort => *destination_port = port,
+                    Field::ResponseStatusCode => *status_code = port,
+                    Field::HttpContentLength => *request = Some(number),
+                    _ => *response = Some(number),
+                }
+            }
+            Test::Ip(networks) => {
+                let Some(network) = entropy.pick(networks) else {
+                    return;
+                };
+                let [source, destination] = &mut self.addresses;
+                let ends = [network.network(), network.broadcast()];
+                let address = entropy.pick(&ends).copied();
+                match condition.field {
+                    Field::SourceIp => *source = address,
+                    _ => *destination = address,
+                }
+            }
+            Test::Exact { values, .. }
+            | Test::Glob(values)
+            | Test::Regex(values)
+            | Test::Domain(values) => {
+                let value = values.get(entropy.below(values.len())).unwrap_or_default();
+                let value = value.replace('*', entropy.word(&["", "a", "a.b"]).as_str());
+                let before = entropy.word(&["", "", "a.", "b"]);
+                let after = entropy.word(&["", "", "", "a", "?a=1"]);
+                let text = format!("{before}{value}{after}").into_bytes();
+                match &condition.field {
+                    Field::RequestHeader(name) => {
+                        self.request_headers.push((name.as_bytes().to_vec(), text));
+                    }
+                    field => {
+                        let known = self.texts.iter_mut().find(|(known, _)| known == field);
+                        if let Some((_, known)) = known {
+                            *known = Some(text);
+                        }
+                    }
+                }
+            }
+            Test::Time(_) | Test::TimeOfDay(_) | Test::Absent(_) | Test::Every(_) => {}
+        }
+    }
+
     /// Lends the facts, those of the sources in `unknown` (bits of [`Source::index`]) unknown.
     pub fn with<T>(&self, unknown: u32, take: impl FnOnce(&Facts<'_>) -> T) -> T {
         let text = |wanted: &Field| {

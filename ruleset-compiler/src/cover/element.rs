@@ -65,7 +65,7 @@ impl Element<'_> {
         match (test, self) {
             (Test::Exact { ignore_case, .. }, _) => self.equals(value, *ignore_case, field),
             (Test::Domain(_), _) => self.lies_under(value),
-            (Test::Glob(_), _) if value.bytes().all(|byte| byte == b'*') => Some(true),
+            (Test::Glob(_), _) if is_any(value) => Some(true),
             (Test::Glob(_), Self::Whole(text)) => whole_fits(text, value, field),
             (Test::Glob(_), Self::Below(name)) => {
                 glob_covers(value, &format!("*.{name}")).then_some(true)
@@ -157,12 +157,21 @@ fn glob_covers(wide: &str, narrow: &str) -> bool {
                     literal => *other == literal,
                 });
             run |= *here;
-            *slot = if symbol == b'*' { run } else { before && passed };
+            *slot = if symbol == b'*' {
+                run
+            } else {
+                before && passed
+            };
             before = *here;
         }
         reached = next;
     }
     reached.last() == Some(&true)
+}
+
+/// Whether the glob matches every text.
+pub(super) fn is_any(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|byte| byte == b'*')
 }
 
 /// The values of a text test.

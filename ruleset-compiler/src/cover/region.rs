@@ -115,7 +115,7 @@ impl<'r> Oracle<'r> {
         excluded: &[&'r Test],
     ) -> bool {
         let any = |test: &&&Test| match test {
-            Test::Glob(values) => values.iter().any(|v| !v.is_empty() && v.bytes().all(|b| b == b'*')),
+            Test::Glob(values) => values.iter().any(element::is_any),
             _ => false,
         };
         if excluded.iter().any(|test| any(&test)) {
@@ -128,13 +128,17 @@ impl<'r> Oracle<'r> {
                 return false;
             };
             values.iter().all(|value| {
-                element::of_value(test, value, field).into_iter().all(|element| {
-                    excluded.iter().any(|test| self.holds(element, test, field) == Some(true))
-                        || single
-                            && wanted.iter().enumerate().any(|(other, test)| {
-                                other != at && self.holds(element, test, field) == Some(false)
-                            })
-                })
+                element::of_value(test, value, field)
+                    .into_iter()
+                    .all(|element| {
+                        excluded
+                            .iter()
+                            .any(|test| self.holds(element, test, field) == Some(true))
+                            || single
+                                && wanted.iter().enumerate().any(|(other, test)| {
+                                    other != at && self.holds(element, test, field) == Some(false)
+                                })
+                    })
             })
         })
     }

@@ -247,7 +247,11 @@ impl<'a, 'r> Search<'a, 'r> {
 
 /// Values by which a rule can be found: those of which an equal one, or one above it, is needed.
 fn anchor_values(test: &Test) -> Option<&sallyport_ruleset::ValueList> {
-    let is_parent = |value: &str| value.strip_prefix("*.").is_some_and(|v| !v.contains(['*', '?']));
+    let is_parent = |value: &str| {
+        value
+            .strip_prefix("*.")
+            .is_some_and(|v| !v.contains(['*', '?']))
+    };
     match test {
         Test::Exact {
             values,

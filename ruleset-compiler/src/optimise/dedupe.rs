@@ -187,9 +187,17 @@ mod tests {
 
     #[test]
     fn values_under_others_go() {
-        let mut ruleset = single_rule(vec![domain(&["a.example.com", "b.org", "example.com", "b.org"])]);
+        let mut ruleset = single_rule(vec![domain(&[
+            "a.example.com",
+            "b.org",
+            "example.com",
+            "b.org",
+        ])]);
         run(&mut ruleset);
-        assert_eq!(ruleset, single_rule(vec![domain(&["b.org", "example.com"])]));
+        assert_eq!(
+            ruleset,
+            single_rule(vec![domain(&["b.org", "example.com"])])
+        );
     }
 
     #[test]
@@ -202,7 +210,9 @@ mod tests {
     #[test]
     fn the_same_values_in_another_order_are_shared() {
         let mut ruleset = single_rule(vec![domain(&["a", "b"])]);
-        ruleset.groups.extend(single_rule(vec![domain(&["b", "a"])]).groups);
+        ruleset
+            .groups
+            .extend(single_rule(vec![domain(&["b", "a"])]).groups);
         run(&mut ruleset);
         let conditions: Vec<_> = ruleset
             .rules(Phase::PreDns)

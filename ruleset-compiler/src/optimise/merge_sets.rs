@@ -182,7 +182,10 @@ mod tests {
     #[test]
     fn ranges_that_touch_are_one() {
         check(
-            vec![port(false, vec![81..=90, 1..=80, 5..=7, 100..=u64::MAX, 200..=300])],
+            vec![port(
+                false,
+                vec![81..=90, 1..=80, 5..=7, 100..=u64::MAX, 200..=300],
+            )],
             vec![port(false, vec![1..=90, 100..=u64::MAX])],
         );
     }
@@ -209,7 +212,12 @@ mod tests {
             test: Test::Ip(networks.iter().map(|n| n.parse().unwrap()).collect()),
         };
         check(
-            vec![ip(&["10.0.0.0/9", "::ffff:10.128.0.0/105", "2001:db8::/33", "2001:db8:8000::/33"])],
+            vec![ip(&[
+                "10.0.0.0/9",
+                "::ffff:10.128.0.0/105",
+                "2001:db8::/33",
+                "2001:db8:8000::/33",
+            ])],
             vec![ip(&["10.0.0.0/8", "2001:db8::/32"])],
         );
     }

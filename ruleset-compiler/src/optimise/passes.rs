@@ -1,8 +1,8 @@
 //! Which optimisations there are, and their order: those that make conditions fewer before the one
 //! that puts them in order.
 
-use sallyport_ruleset::bundle::Unreachable;
 use sallyport_ruleset::Ruleset;
+use sallyport_ruleset::bundle::Unreachable;
 
 use super::{dedupe, merge_sets, order, shadowed};
 use crate::cover::Covers;
@@ -23,12 +23,7 @@ pub enum Optimisation {
 
 impl Optimisation {
     /// All, in the order in which they run.
-    pub const ALL: [Self; 4] = [
-        Self::Dedupe,
-        Self::MergeSets,
-        Self::Shadowed,
-        Self::Order,
-    ];
+    pub const ALL: [Self; 4] = [Self::Dedupe, Self::MergeSets, Self::Shadowed, Self::Order];
 
     /// As on the command line.
     #[must_use]

@@ -1,7 +1,7 @@
 //! A ruleset becomes a bundle.
 
-use super::header::{Section, join};
 use super::Unreachable;
+use super::header::{Section, join};
 use super::section::{MetaRecord, encode, encode_words};
 use crate::index::build::{Built, WriteError, build};
 use crate::index::record::Span;

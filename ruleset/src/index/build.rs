@@ -11,10 +11,10 @@ use super::lower::FieldBuilder;
 use super::record::*;
 use super::tables::{Lists, Numbers, Overflow, Strings, TableWords, number};
 use super::values;
+use crate::bundle::Unreachable;
 use crate::bundle::tests_written;
 use crate::limits::{RULES_MAX, VALUE_BYTES_MAX};
 use crate::matcher::regex::RegexError;
-use crate::bundle::Unreachable;
 use crate::{Condition, Field, Phase, Rule, RuleIndex, Ruleset, Test, TimeZoneOffsets, ValueList};
 
 /// Which condition is at fault.

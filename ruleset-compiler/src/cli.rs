@@ -16,6 +16,7 @@ use crate::source::BundleFileError;
 use crate::tools;
 use crate::tools::compile::Say;
 use crate::tools::request_args::RequestArgs;
+use crate::tools::schema::SchemaOf;
 
 /// Compiles rule text into bundles, and explains what a bundle does.
 #[derive(Debug, Parser)]
@@ -50,6 +51,12 @@ enum Command {
         ruleset: PathBuf,
         #[command(flatten)]
         options: CompileArgs,
+    },
+    /// Print the JSON Schema of ruleset or group files, for editors
+    Schema {
+        /// Which files
+        #[arg(default_value = "ruleset")]
+        of: SchemaOf,
     },
     /// Show phase by phase what a bundle decides for a request
     Explain(Box<ExplainArgs>),
@@ -221,6 +228,8 @@ pub struct Terminal<'a> {
     pub err: &'a mut dyn Write,
     /// For problems.
     pub colors: Colors,
+    /// A person watches standard error: progress may be shown there.
+    pub is_watched: bool,
 }
 
 /// How a command ended.
@@ -318,6 +327,7 @@ impl Command {
                 let say = options.say();
                 tools::compile::run(&ruleset, None, &options.into(), say, terminal)
             }
+            Self::Schema { of } => tools::schema::run(of, terminal),
             Self::Explain(args) => tools::explain::run(&args, terminal),
             Self::Test(args) => tools::test::run(&args, terminal),
             Self::Replay(args) => tools::replay::run(&args, terminal),

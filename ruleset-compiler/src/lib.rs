@@ -18,6 +18,8 @@ pub mod operator;
 pub mod optimise;
 pub mod parse;
 pub mod pipeline;
+pub mod progress;
+pub mod schema;
 pub mod source;
 pub mod suggest;
 pub mod tools;

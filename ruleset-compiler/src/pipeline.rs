@@ -13,6 +13,7 @@ use crate::load::{self, Parsed};
 use crate::lower::Lowering;
 use crate::optimise::{self, Optimisations};
 use crate::parse::aws_json::Habits;
+use crate::progress::{Progress, Silent, Stage};
 use crate::source::{LoadError, MemoryFiles, SourceFiles, Sources, Span};
 use crate::validate::doubtful::Doubts;
 use crate::validate::{names, shadowed};
@@ -103,6 +104,17 @@ pub struct RootError {
 /// # Errors
 /// When the ruleset file itself cannot be read.
 pub fn check(files: &dyn SourceFiles, path: &str, options: &Options) -> Result<Checked, RootError> {
+    check_watched(files, path, options, &Silent)
+}
+
+/// [`check`], telling what is being done.
+fn check_watched(
+    files: &dyn SourceFiles,
+    path: &str,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Checked, RootError> {
+    progress.begin(Stage::Reading, 0);
     let mut diagnostics = Diagnostics::default();
     let habits = Habits {
         suffix_equals: options.aws_suffix_equals,
@@ -117,9 +129,10 @@ pub fn check(files: &dyn SourceFiles, path: &str, options: &Options) -> Result<C
     for group in parsed.groups() {
         names::rules(group, options.group_rules_max, &mut diagnostics);
     }
-    let (ruleset, name_spans) = lower(&sources, &parsed, options, &mut diagnostics);
+    let (ruleset, name_spans) = lower(&sources, &parsed, options, progress, &mut diagnostics);
     let mut covers = Covers::default();
     if diagnostics.errors_count() == 0 {
+        progress.begin(Stage::Comparing, 0);
         covers = cover::find(&ruleset);
         for (phase, covers) in PHASES.into_iter().zip(&covers) {
             let names = name_spans.of(phase);
@@ -146,13 +159,27 @@ pub fn compile(
     path: &str,
     options: &Options,
 ) -> Result<Compiled, RootError> {
-    let mut checked = check(files, path, options)?;
+    compile_watched(files, path, options, &Silent)
+}
+
+/// [`compile`], telling what is being done.
+///
+/// # Errors
+/// When the ruleset file itself cannot be read.
+pub fn compile_watched(
+    files: &dyn SourceFiles,
+    path: &str,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Compiled, RootError> {
+    let mut checked = check_watched(files, path, options, progress)?;
     let Some(ruleset) = &checked.ruleset else {
         return Ok(Compiled {
             checked,
             emitted: None,
         });
     };
+    progress.begin(Stage::Bundle, 0);
     let optimised = optimise::run(ruleset.clone(), &checked.covers, options.optimisations);
     let emitted = match emit::bundle(&optimised, &checked.sources) {
         Ok(emitted) => Some(emitted),
@@ -187,8 +214,13 @@ fn lower(
     sources: &Sources,
     parsed: &Parsed,
     options: &Options,
+    progress: &dyn Progress,
     diagnostics: &mut Diagnostics,
 ) -> (Ruleset, ir::PerPhase<Vec<Span>>) {
+    let counts = parsed
+        .groups()
+        .flat_map(|group| PHASES.map(|phase| group.rules.of(phase).len()));
+    progress.begin(Stage::Rules, counts.sum());
     let mut lowering = Lowering::new(sources, &parsed.lists);
     let mut doubts = Doubts::new(sources, &parsed.lists, options.tls_passthrough);
     doubts.lists(diagnostics);
@@ -212,6 +244,7 @@ fn lower(
                 doubts.rule(rule, &conditions, diagnostics);
                 lowered.rules_mut(phase).push(done);
                 name_spans.of_mut(phase).push(rule.name.span);
+                progress.step();
             }
         }
         groups.push(lowered);

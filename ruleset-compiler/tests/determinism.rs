@@ -12,7 +12,8 @@ const GROUPS: [&str; 2] = [
 
 /// Writes a ruleset of several files, its groups named in the given order.
 fn write_rules(folder: &Path, order: [usize; 2]) {
-    let defaults = "[defaults]\npre_dns = \"deny\"\npre_request = \"allow\"\npost_response = \"allow\"\n";
+    let defaults =
+        "[defaults]\npre_dns = \"deny\"\npre_request = \"allow\"\npost_response = \"allow\"\n";
     let lists = "[lists]\nnames = \"names.txt\"\n";
     let root = format!("{defaults}{lists}{}{}", GROUPS[order[0]], GROUPS[order[1]]);
     std::fs::write(folder.join("ruleset.toml"), root).unwrap();
@@ -40,7 +41,9 @@ when."request:DestinationIp" = { IpAddress = ["10.0.0.0/8", "2001:db8::/32"] }
 "#,
     )
     .unwrap();
-    let names: String = (0..2_000).map(|n| format!("host-{n}.example.com\n")).collect();
+    let names: String = (0..2_000)
+        .map(|n| format!("host-{n}.example.com\n"))
+        .collect();
     std::fs::write(folder.join("names.txt"), names).unwrap();
 }
 

@@ -43,6 +43,7 @@ fn run(arguments: &[&str]) -> (u8, String, String) {
     let status = cli.run(&mut Terminal {
         out: &mut out,
         err: &mut err,
+        is_watched: false,
         colors: Colors::NONE,
     });
     (

@@ -8,6 +8,7 @@ use crate::diagnostic::{counted, unreadable_json_line};
 use crate::emit::{self, Emitted};
 use crate::pipeline::{self, Checked, Options};
 use crate::source::DiskFiles;
+use crate::tools::progress::Bar;
 use crate::tools::{sign, table};
 
 /// Where a bundle goes.
@@ -41,7 +42,10 @@ pub fn run(
 ) -> Result<Status, CliError> {
     let started = Instant::now();
     let (files, name) = DiskFiles::beside(ruleset).map_err(CliError::Usage)?;
-    let compiled = match pipeline::compile(&files, &name, options) {
+    let bar = Bar::new(terminal.is_watched && !say.quiet && say.format == Format::Text);
+    let compiled = pipeline::compile_watched(&files, &name, options, &bar);
+    drop(bar);
+    let compiled = match compiled {
         Ok(compiled) => compiled,
         Err(error) => {
             if say.format == Format::Json {

@@ -42,7 +42,12 @@ pub fn sizes(sizes: &Sizes) -> Vec<(&'static str, String)> {
         ),
         (
             "automata",
-            format!("{}, {}", sizes.automata_count, bytes(sizes.automata_bytes)),
+            format!(
+                "{}, {}, {}",
+                sizes.automata_count,
+                counted(sizes.automata_states_count, "state"),
+                bytes(sizes.automata_bytes)
+            ),
         ),
         ("strings", bytes(sizes.strings_bytes)),
         ("file", bytes(sizes.bytes)),

@@ -30,10 +30,44 @@ pub enum TextForm {
     Method,
     /// A content type, or a wildcard pattern for one.
     ContentType,
-    /// A word of `request:Protocol`.
-    Protocol,
+    /// One of a few words.
+    Word {
+        /// Which.
+        of: Words,
+        /// Letters without case.
+        ignore_case: bool,
+    },
+    /// A JA4 fingerprint.
+    Ja4,
+    /// A SHA-256 fingerprint: hex digits, perhaps with colons between.
+    Fingerprint,
     /// A regular expression.
     Regex,
+}
+
+/// The words that a key can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Words {
+    /// Of `request:Protocol`.
+    Protocol,
+    /// Of `request:TlsVersion`.
+    TlsVersion,
+}
+
+impl Words {
+    fn all(self) -> Vec<&'static str> {
+        match self {
+            Self::Protocol => Protocol::ALL.into_iter().map(Protocol::name).collect(),
+            Self::TlsVersion => vec!["TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"],
+        }
+    }
+
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Protocol => "protocol",
+            Self::TlsVersion => "TLS version",
+        }
+    }
 }
 
 impl TextForm {
@@ -51,9 +85,19 @@ impl TextForm {
             Field::HttpUri if pattern => Self::UriPattern,
             Field::HttpUri => Self::Uri,
             Field::HttpMethod if !pattern => Self::Method,
-            Field::Protocol if !pattern => Self::Protocol,
+            Field::Protocol if !pattern => Self::word(Words::Protocol, question),
+            Field::TlsVersion if !pattern => Self::word(Words::TlsVersion, question),
+            Field::Ja4 if !pattern => Self::Ja4,
+            Field::ResponseTlsSha256 if !pattern => Self::Fingerprint,
             Field::HttpContentType | Field::ResponseContentType => Self::ContentType,
             _ => Self::AsIs,
+        }
+    }
+
+    fn word(of: Words, question: Question) -> Self {
+        Self::Word {
+            of,
+            ignore_case: question == Question::EqualsIgnoreCase,
         }
     }
 }
@@ -99,7 +143,9 @@ impl Normalizer {
                 normalize_content_type(value.as_bytes(), &mut self.bytes);
                 Ok(std::str::from_utf8(&self.bytes).unwrap_or(value))
             }
-            TextForm::Protocol => protocol(value),
+            TextForm::Word { of, ignore_case } => word(of, ignore_case, value),
+            TextForm::Ja4 => ja4(value, &mut self.text),
+            TextForm::Fingerprint => fingerprint(value, &mut self.text),
             TextForm::Regex => regex::check(value)
                 .map(|()| value)
                 .map_err(|error| bad_regex(&error)),
@@ -223,19 +269,63 @@ fn domain_pattern(value: &str, out: &mut String) -> Result<(), BadValue> {
     }
 }
 
-fn protocol(value: &str) -> Result<&str, BadValue> {
-    let words = || Protocol::ALL.into_iter().map(Protocol::name);
-    if words().any(|word| word == value) {
-        return Ok(value);
+fn word(of: Words, ignore_case: bool, value: &str) -> Result<&str, BadValue> {
+    let words = of.all();
+    let fits = |word: &str| word == value || (ignore_case && word.eq_ignore_ascii_case(value));
+    if let Some(word) = words.iter().find(|word| fits(word)) {
+        return Ok(word);
     }
-    let list: Vec<String> = words().map(|word| format!("`{word}`")).collect();
+    let list: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     let mut bad = BadValue::new(
         Code::UnknownWord,
-        format!("unknown protocol `{value}`"),
+        format!("unknown {} `{value}`", of.noun()),
         format!("one of {}", list.join(", ")),
     );
-    bad.help = did_you_mean(value, words());
+    bad.help = did_you_mean(value, words.iter().copied());
     Err(bad)
+}
+
+/// Ten characters to be read, then two hashes of twelve hex digits.
+fn ja4<'a>(value: &str, out: &'a mut String) -> Result<&'a str, BadValue> {
+    out.clear();
+    out.push_str(value);
+    out.make_ascii_lowercase();
+    let parts: Vec<&str> = out.split('_').collect();
+    let is_hash = |hash: &str| hash.len() == 12 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    let good = match *parts.as_slice() {
+        [head, ciphers, extensions] => {
+            head.len() == 10
+                && head.starts_with(['t', 'q', 'd'])
+                && head.is_ascii()
+                && is_hash(ciphers)
+                && is_hash(extensions)
+        }
+        _ => false,
+    };
+    if good {
+        return Ok(out);
+    }
+    Err(BadValue::new(
+        Code::BadJa4,
+        format!("`{value}` is not a JA4 fingerprint"),
+        "one such as `t13d1516h2_8daaf6152771_e5627efa2ab1`, as the access log shows it",
+    )
+    .help("parts of a fingerprint are matched by `StringLike`, as in `t13*_8daaf6152771_*`"))
+}
+
+fn fingerprint<'a>(value: &str, out: &'a mut String) -> Result<&'a str, BadValue> {
+    const DIGITS: usize = 64;
+    out.clear();
+    out.extend(value.chars().filter(|c| *c != ':'));
+    out.make_ascii_lowercase();
+    if out.len() == DIGITS && out.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(out);
+    }
+    Err(BadValue::new(
+        Code::BadFingerprint,
+        format!("`{value}` is not a SHA-256 fingerprint"),
+        format!("{DIGITS} hex digits; colons between them are left out"),
+    ))
 }
 
 #[cfg(test)]
@@ -290,12 +380,31 @@ mod tests {
             Ok("text/html;charset=x")
         );
         assert!(apply(TextForm::Method, "GET /").is_err());
-        assert_eq!(
-            apply(TextForm::Protocol, "HTTPS")
-                .unwrap_err()
-                .help
-                .as_deref(),
-            Some("did you mean `https`?")
-        );
+    }
+
+    #[test]
+    fn words_and_fingerprints() {
+        let of = |key: &str, question| TextForm::of(&Field::parse(key).unwrap(), question);
+        let protocol = of("request:Protocol", Question::Equals);
+        let bad = apply(protocol, "HTTPS").unwrap_err();
+        assert_eq!(bad.help.as_deref(), Some("did you mean `https`?"));
+        let protocol = of("request:Protocol", Question::EqualsIgnoreCase);
+        assert_eq!(apply(protocol, "HTTPS").as_deref(), Ok("https"));
+        let version = of("request:TlsVersion", Question::Equals);
+        assert_eq!(apply(version, "TLSv1.3").as_deref(), Ok("TLSv1.3"));
+        let bad = apply(version, "TLS1.3").unwrap_err();
+        assert_eq!(bad.help.as_deref(), Some("did you mean `TLSv1.3`?"));
+        let ja4 = of("request:Ja4", Question::Equals);
+        let good = "t13d1516h2_8daaf6152771_e5627efa2ab1";
+        assert_eq!(apply(ja4, good).as_deref(), Ok(good));
+        assert_eq!(apply(ja4, &good.to_uppercase()).as_deref(), Ok(good));
+        for bad in ["", "t13d1516h2", "x13d1516h2_8daaf6152771_e5627efa2ab1"] {
+            assert!(apply(ja4, bad).is_err(), "{bad}");
+        }
+        assert_eq!(of("request:Ja4", Question::Like), TextForm::AsIs);
+        let sha256 = of("response:TlsSha256", Question::Equals);
+        let colons = ["AB"; 32].join(":");
+        assert_eq!(apply(sha256, &colons), Ok("ab".repeat(32)));
+        assert!(apply(sha256, "ab").is_err());
     }
 }

@@ -70,6 +70,8 @@ pub struct Sizes {
     pub residuals_count: usize,
     /// Regular expressions.
     pub automata_count: usize,
+    /// States of their automata.
+    pub automata_states_count: usize,
     /// Bytes of their automata.
     pub automata_bytes: usize,
     /// Bytes of names and values.
@@ -264,6 +266,12 @@ impl Bundle {
             patterns_count: self.index.patterns.len(),
             residuals_count: self.index.residuals.len(),
             automata_count: self.index.automata.len(),
+            automata_states_count: self
+                .index
+                .automata
+                .iter()
+                .map(|automaton| automaton.states as usize)
+                .sum(),
             automata_bytes: self.automata.len(),
             strings_bytes: self.strings.len(),
             searcher_bytes: searchers.map(Searcher::memory_bytes).sum(),

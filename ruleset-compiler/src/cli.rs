@@ -82,57 +82,7 @@ enum Command {
     },
     /// Turn other products' rules into a ruleset, with a report of every line
     #[command(subcommand)]
-    Import(Box<ImportFormat>),
-}
-
-/// Where rules come from.
-#[derive(Debug, Subcommand)]
-pub enum ImportFormat {
-    /// A Squid configuration: acl, http_access and http_reply_access lines
-    Squid(SquidArgs),
-}
-
-impl ImportFormat {
-    /// What all formats take.
-    #[must_use]
-    pub const fn args(&self) -> &ImportArgs {
-        match self {
-            Self::Squid(args) => &args.common,
-        }
-    }
-}
-
-/// What all imports take.
-#[derive(Debug, Args)]
-pub struct ImportArgs {
-    /// The file to import
-    pub source: PathBuf,
-    /// The folder for the ruleset and the report; it must not exist, or be empty
-    #[arg(short, long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Replace an earlier import in that folder
-    #[arg(long)]
-    pub force: bool,
-    /// Exit with status 1 if anything was left
-    #[arg(long)]
-    pub strict: bool,
-    /// The report for programs
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// A Squid configuration to import.
-#[derive(Debug, Args)]
-pub struct SquidArgs {
-    /// What all imports take.
-    #[command(flatten)]
-    pub common: ImportArgs,
-    /// The time zone of the machine that Squid ran on [default: UTC]
-    #[arg(long, value_name = "ZONE")]
-    pub zone: Option<String>,
-    /// Where absolute paths in the configuration are looked for
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
+    Import(Box<tools::import::Format>),
 }
 
 #[derive(Debug, Args)]

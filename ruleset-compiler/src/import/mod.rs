@@ -19,7 +19,13 @@ mod regex;
 
 pub mod input;
 
+mod json;
+
 pub mod squid;
+
+pub mod aws_domain_list;
+
+pub mod hosts;
 
 pub use draft::{Draft, DraftGroup, DraftRule, Item, Names};
 pub use folder::{FolderError, write as write_folder};

@@ -2,26 +2,86 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{CliError, ImportArgs, ImportFormat, SquidArgs, Status, Terminal};
+use clap::{Args, Subcommand};
+
+use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::counted;
+use crate::import::hosts::{self, HostsOptions};
 use crate::import::input::DiskInput;
 use crate::import::report::Fate;
 use crate::import::squid::{self, SquidOptions};
-use crate::import::{Import, write_folder};
+use crate::import::{Import, aws_domain_list, write_folder};
 use crate::tools::table;
 
 /// More lines than this are not shown on the terminal but in the folder's report.
 const SHOWN_ENTRIES_MAX: usize = 200;
 
+/// Where rules come from.
+#[derive(Debug, Subcommand)]
+pub enum Format {
+    /// A Squid configuration: acl, http_access and http_reply_access lines
+    Squid(SquidArgs),
+    /// A domain list of AWS Network Firewall: the JSON of a rule group with a RulesSourceList
+    AwsDomainList(ImportArgs),
+    /// A hosts file, a list of domains, or a filter list of an ad blocker
+    Hosts(HostsArgs),
+}
+
+/// What all imports take.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file to import
+    source: PathBuf,
+    /// The folder for the ruleset and the report; it must not exist, or be empty
+    #[arg(short, long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace an earlier import in that folder
+    #[arg(long)]
+    force: bool,
+    /// Exit with status 1 if anything was left
+    #[arg(long)]
+    strict: bool,
+    /// The report for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// A Squid configuration to import.
+#[derive(Debug, Args)]
+pub struct SquidArgs {
+    #[command(flatten)]
+    common: ImportArgs,
+    /// The time zone of the machine that Squid ran on [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+    /// Where absolute paths in the configuration are looked for
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+/// A list of names to import.
+#[derive(Debug, Args)]
+pub struct HostsArgs {
+    #[command(flatten)]
+    common: ImportArgs,
+    /// How the list is written [default: told from its lines]
+    #[arg(long, value_enum)]
+    format: Option<hosts::Format>,
+    /// What becomes of the names
+    #[arg(long, value_enum, default_value = "deny")]
+    action: hosts::Action,
+    /// Of a plain list: names under those on it are not meant
+    #[arg(long)]
+    exact: bool,
+}
+
 /// Imports, writes the folder, and says what became of each line.
 ///
 /// # Errors
 /// When the source cannot be read, or the folder or the terminal cannot be written.
-pub fn run(format: &ImportFormat, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
+pub fn run(format: &Format, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
     let args = format.args();
-    let import = match format {
-        ImportFormat::Squid(squid) => squid_import(squid)?,
-    };
+    let import = format.import()?;
     write_folder(&args.out, &import.folder_files(), args.force)?;
     let said = if args.json {
         json(&import, &args.out)
@@ -37,12 +97,37 @@ pub fn run(format: &ImportFormat, terminal: &mut Terminal<'_>) -> Result<Status,
     })
 }
 
-fn squid_import(args: &SquidArgs) -> Result<Import, CliError> {
-    let (input, name) = input(&args.common, args.root.as_deref())?;
-    let options = SquidOptions {
-        zone: args.zone.clone(),
-    };
-    Ok(squid::import(&input, &name, &options)?)
+impl Format {
+    const fn args(&self) -> &ImportArgs {
+        match self {
+            Self::Squid(args) => &args.common,
+            Self::AwsDomainList(args) => args,
+            Self::Hosts(args) => &args.common,
+        }
+    }
+
+    fn import(&self) -> Result<Import, CliError> {
+        let root = match self {
+            Self::Squid(args) => args.root.as_deref(),
+            _ => None,
+        };
+        let (files, name) = input(self.args(), root)?;
+        Ok(match self {
+            Self::Squid(args) => {
+                let zone = args.zone.clone();
+                squid::import(&files, &name, &SquidOptions { zone })?
+            }
+            Self::AwsDomainList(_) => aws_domain_list::import(&files, &name)?,
+            Self::Hosts(args) => {
+                let options = HostsOptions {
+                    format: args.format,
+                    action: args.action,
+                    exact: args.exact,
+                };
+                hosts::import(&files, &name, &options)?
+            }
+        })
+    }
 }
 
 /// The files beside the one that is imported, and its own name.

@@ -1,0 +1,469 @@
+//! The walk over a list, and the rules that its names become: what is important first, then the
+//! exceptions, then the rest.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use clap::ValueEnum;
+use sallyport_ruleset::{Field, Phase, Protocol};
+
+use super::super::condition::{Checker, Condition, Formula, Values, operator};
+use super::super::draft::{Draft, DraftGroup, DraftRule, Names};
+use super::super::input::InputFiles;
+use super::super::outcome::{Import, ImportError};
+use super::super::report::{Effect, Entry, Fate, Place, Report};
+use super::adblock::{self, Filter, Scope, Target};
+use super::plain;
+use crate::operator::Question;
+
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// An address and names on a line
+    Hosts,
+    /// A name on a line
+    Plain,
+    /// Filters of an ad blocker
+    Adblock,
+}
+
+/// What becomes of the names on a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Action {
+    /// They are denied, and everything else is allowed
+    #[default]
+    Deny,
+    /// They are allowed, and everything else is denied
+    Allow,
+}
+
+/// What a list does not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostsOptions {
+    /// `None`: it is told from the lines.
+    pub format: Option<Format>,
+    /// What becomes of the names.
+    pub action: Action,
+    /// Names under those on the list are not meant; a hosts file means that anyway.
+    pub exact: bool,
+}
+
+/// A name or several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// Just that one.
+    Exact(String),
+    /// That one and all under it.
+    Tree(String),
+    /// A wildcard pattern.
+    Pattern(String),
+}
+
+/// Imports a list.
+///
+/// # Errors
+/// When it cannot be read, or its result does not compile.
+pub fn import(
+    files: &dyn InputFiles,
+    path: &str,
+    options: &HostsOptions,
+) -> Result<Import, ImportError> {
+    let text = files.text(path).map_err(|why| ImportError::Unreadable {
+        path: path.to_owned(),
+        why,
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let format = options.format.unwrap_or_else(|| guess(text));
+    if format == Format::Adblock && options.action == Action::Allow {
+        let why = "the filters of an ad blocker deny; `--action allow` is for lists of names";
+        return Err(ImportError::Malformed(why.to_owned()));
+    }
+    let mut walk = Walk {
+        file: path.into(),
+        report: Report::default(),
+        checker: Checker::default(),
+        lists: BTreeMap::new(),
+    };
+    match format {
+        Format::Adblock => walk.filters(text),
+        Format::Hosts | Format::Plain => walk.names(text, format, options),
+    }
+    let draft = walk.draft(path, options.action);
+    Import::new(draft, walk.report)
+}
+
+/// Told from the first lines that say something.
+fn guess(text: &str) -> Format {
+    const LOOKED_AT_MAX: usize = 1_000;
+    let mut format = Format::Plain;
+    for line in text.lines().take(LOOKED_AT_MAX) {
+        let line = line.trim();
+        if line.starts_with('!')
+            || line.starts_with("||")
+            || line.starts_with("@@")
+            || line.starts_with("[Adblock")
+            || line.contains("##") && !line.starts_with('#')
+        {
+            return Format::Adblock;
+        }
+        let read = plain::content(line).map(plain::read);
+        if matches!(
+            read,
+            Some(plain::Line::Hosts(_) | plain::Line::Local | plain::Line::Mapping(_))
+        ) {
+            format = Format::Hosts;
+        }
+    }
+    format
+}
+
+/// Which rule a name belongs to; the order of the variants is that of the rules.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Important(Scope),
+    Exception,
+    Listed(Scope),
+}
+
+/// The names of one rule.
+#[derive(Debug, Default)]
+struct List {
+    exact: Vec<String>,
+    trees: Vec<String>,
+    patterns: Vec<String>,
+    addresses: Vec<String>,
+}
+
+struct Walk {
+    file: Rc<str>,
+    report: Report,
+    checker: Checker,
+    lists: BTreeMap<Part, List>,
+}
+
+impl Walk {
+    fn push(&mut self, number: usize, line: &str, kind: &str, fate: Fate, notes: &[&str]) {
+        let place = Place {
+            file: Rc::clone(&self.file),
+            line: number,
+        };
+        let mut entry = Entry::new(place, line, kind, fate);
+        entry
+            .notes
+            .extend(notes.iter().map(|note| (*note).to_owned()));
+        self.report.push(entry);
+    }
+
+    fn names(&mut self, text: &str, format: Format, options: &HostsOptions) {
+        let part = Part::Listed(Scope::All);
+        for (line, number) in text.lines().zip(1..) {
+            let Some(content) = plain::content(line) else {
+                continue;
+            };
+            match plain::read(content) {
+                plain::Line::Local => {
+                    let note = ["these names mean the machine itself"];
+                    self.push(number, content, "hosts line", Fate::Unneeded, &note);
+                }
+                plain::Line::Mapping(_) => {
+                    let note = ["it gives a name an address: that is configuration, `[hosts]`"];
+                    self.push(number, content, "hosts line", Fate::Left, &note);
+                }
+                plain::Line::Hosts(names) => {
+                    for name in names {
+                        self.name(
+                            number,
+                            name,
+                            "hosts line",
+                            part.clone(),
+                            Name::Exact(name.to_owned()),
+                        );
+                    }
+                }
+                plain::Line::Plain(text) => {
+                    let exact = options.exact || format == Format::Hosts;
+                    self.name(number, text, "name", part.clone(), plain::name(text, exact));
+                }
+            }
+        }
+    }
+
+    fn name(&mut self, number: usize, text: &str, kind: &str, part: Part, name: Name) {
+        match self.add(part, &name) {
+            Ok(()) => self.push(number, text, kind, Fate::Carried, &[]),
+            Err(why) => self.push(number, text, kind, Fate::Left, &[&why]),
+        }
+    }
+
+    /// Takes a name up if the compiler will.
+    fn add(&mut self, part: Part, name: &Name) -> Result<(), String> {
+        let (question, text) = match name {
+            Name::Exact(text) => (Question::Equals, text),
+            Name::Tree(text) => (Question::Domain, text),
+            Name::Pattern(text) => (Question::Like, text),
+        };
+        self.checker
+            .check(&Field::DestinationDomain, question, text)?;
+        let list = self.lists.entry(part).or_default();
+        match name {
+            Name::Exact(text) => list.exact.push(text.clone()),
+            Name::Tree(text) => list.trees.push(text.clone()),
+            Name::Pattern(text) => list.patterns.push(text.clone()),
+        }
+        Ok(())
+    }
+
+    fn filters(&mut self, text: &str) {
+        let canceled = canceled(text);
+        let mut open_conditions = 0_usize;
+        for (line, number) in text.lines().zip(1..) {
+            match adblock::read(line) {
+                adblock::Line::Nothing => {}
+                adblock::Line::Condition(begins) => {
+                    open_conditions = if begins {
+                        open_conditions + 1
+                    } else {
+                        open_conditions.saturating_sub(1)
+                    };
+                    self.push(
+                        number,
+                        line,
+                        "condition",
+                        Fate::Left,
+                        &["it asks which program reads the list"],
+                    );
+                }
+                _ if open_conditions > 0 => {
+                    self.push(
+                        number,
+                        line,
+                        "conditional filter",
+                        Fate::Left,
+                        &["it is for certain programs only"],
+                    );
+                }
+                adblock::Line::Cancels(_) => {
+                    self.push(
+                        number,
+                        line,
+                        "filter that cancels another",
+                        Fate::Carried,
+                        &[],
+                    );
+                }
+                adblock::Line::Left(kind, why) => self.left_filter(number, line, kind, why),
+                adblock::Line::Filter(filter) => match canceled.get(&adblock::canonical(line)) {
+                    Some(by) => {
+                        let note = format!("line {by} cancels it");
+                        self.push(number, line, "host filter", Fate::Unneeded, &[&note]);
+                    }
+                    None => self.filter(number, line, &filter),
+                },
+            }
+        }
+        self.report.remark(
+            "a filter without options blocks what pages load, not the pages themselves; here the whole host is denied",
+        );
+    }
+
+    fn left_filter(&mut self, number: usize, line: &str, kind: &str, why: &str) {
+        self.push(number, line, kind, Fate::Left, &[why]);
+        let is_exception = line.trim_start().starts_with("@@");
+        let is_about_requests =
+            why.contains("URLs") || why.contains("page needs") || why.contains("page asks");
+        if let Some(entry) = self.report.entries.last_mut()
+            && is_about_requests
+        {
+            entry.effect = Some(if is_exception {
+                Effect::Narrower
+            } else {
+                Effect::Wider
+            });
+        }
+    }
+
+    fn filter(&mut self, number: usize, line: &str, filter: &Filter) {
+        let part = match (filter.exception, filter.important) {
+            (true, _) => Part::Exception,
+            (false, true) => Part::Important(filter.scope.clone()),
+            (false, false) => Part::Listed(filter.scope.clone()),
+        };
+        let kind = if filter.exception {
+            "host exception"
+        } else {
+            "host filter"
+        };
+        let added = match &filter.name {
+            Target::Address(address) => {
+                self.lists
+                    .entry(part)
+                    .or_default()
+                    .addresses
+                    .push(address.to_string());
+                Ok(())
+            }
+            Target::Name(Name::Pattern(pattern)) => {
+                let below = Name::Pattern(format!("*.{pattern}"));
+                self.add(part.clone(), &Name::Pattern(pattern.clone()))
+                    .and_then(|()| {
+                        if pattern.starts_with('*') {
+                            Ok(())
+                        } else {
+                            self.add(part, &below)
+                        }
+                    })
+            }
+            Target::Name(name) => self.add(part, name),
+        };
+        match added {
+            Ok(()) if filter.differences.is_empty() => {
+                self.push(number, line, kind, Fate::Carried, &[])
+            }
+            Ok(()) => self.push(number, line, kind, Fate::Changed, &filter.differences),
+            Err(why) => self.push(number, line, kind, Fate::Left, &[&why]),
+        }
+    }
+
+    fn draft(&mut self, path: &str, action: Action) -> Draft {
+        let mut draft = Draft::new();
+        draft.about = vec![
+            format!("Imported from {path} by `sallyport-rules import hosts`."),
+            "import-report.txt says line by line what became of it.".to_owned(),
+        ];
+        let decided = match action {
+            Action::Deny => sallyport_ruleset::Action::Deny,
+            Action::Allow => {
+                draft.defaults.pre_dns = sallyport_ruleset::Action::Deny;
+                sallyport_ruleset::Action::Allow
+            }
+        };
+        let mut group = DraftGroup::new("names");
+        let mut names = Names::default();
+        let late = self.lists.keys().any(|part| {
+            matches!(part, Part::Important(scope) | Part::Listed(scope) if *scope != Scope::All)
+        });
+        for (part, list) in &self.lists {
+            let (action, name, scope) = match part {
+                Part::Important(scope) => (decided, "important", scope),
+                Part::Exception => (sallyport_ruleset::Action::Allow, "exceptions", &Scope::All),
+                Part::Listed(scope) => (decided, "listed", scope),
+            };
+            let mut rules = Rules {
+                group: &mut group,
+                names: &mut names,
+                action,
+                name,
+                path,
+            };
+            let hosts = by_name(list, name);
+            if *scope == Scope::All {
+                rules.push(Phase::PreDns, &hosts);
+            }
+            // What some rules of PreREQUEST are about must hold there too.
+            if *scope != Scope::All || (late && *part == Part::Exception) {
+                rules.push(
+                    Phase::PreRequest,
+                    &Formula::all([scope_formula(scope), hosts]),
+                );
+            }
+            rules.push(
+                Phase::PreRequest,
+                &Formula::all([scope_formula(scope), by_address(list, name)]),
+            );
+        }
+        draft.groups.push(group);
+        draft
+    }
+}
+
+/// Filters that `$badfilter` takes back, and the line that does.
+fn canceled(text: &str) -> HashMap<String, usize> {
+    let lines = text.lines().zip(1..);
+    let canceled = lines.filter_map(|(line, number)| match adblock::read(line) {
+        adblock::Line::Cancels(what) => Some((what, number)),
+        _ => None,
+    });
+    canceled.collect()
+}
+
+struct Rules<'a> {
+    group: &'a mut DraftGroup,
+    names: &'a mut Names,
+    action: sallyport_ruleset::Action,
+    name: &'a str,
+    path: &'a str,
+}
+
+impl Rules<'_> {
+    fn push(&mut self, phase: Phase, formula: &Formula) {
+        // Three kinds of names at most: far below the bound.
+        for conditions in formula.alternatives().unwrap_or_default() {
+            let rule = DraftRule {
+                name: self.names.unique(self.name),
+                description: String::new(),
+                action: self.action,
+                conditions,
+                origin: vec![self.path.to_owned()],
+            };
+            self.group.push(phase, rule);
+        }
+    }
+}
+
+fn by_name(list: &List, name: &str) -> Formula {
+    let field = Field::DestinationDomain;
+    Formula::any([
+        condition(field.clone(), Question::Domain, name, &list.trees),
+        condition(
+            field.clone(),
+            Question::Equals,
+            &format!("{name}-exact"),
+            &list.exact,
+        ),
+        condition(
+            field,
+            Question::Like,
+            &format!("{name}-patterns"),
+            &list.patterns,
+        ),
+    ])
+}
+
+/// Hosts without a name: the request is for the address itself.
+fn by_address(list: &List, name: &str) -> Formula {
+    let addresses = condition(
+        Field::DestinationIp,
+        Question::Ip,
+        &format!("{name}-addresses"),
+        &list.addresses,
+    );
+    Formula::all([
+        Condition::null(Field::DestinationDomain, true).into(),
+        addresses,
+    ])
+}
+
+fn scope_formula(scope: &Scope) -> Formula {
+    match scope {
+        Scope::All => Formula::Always,
+        Scope::WebSocket => {
+            let words = [Protocol::Ws, Protocol::Wss].map(|word| word.name().to_owned());
+            condition(Field::Protocol, Question::Equals, "protocols", &words)
+        }
+        Scope::Methods(methods) => {
+            condition(Field::HttpMethod, Question::Equals, "methods", methods)
+        }
+    }
+}
+
+fn condition(field: Field, question: Question, name: &str, items: &[String]) -> Formula {
+    if items.is_empty() {
+        return Formula::Never;
+    }
+    let values = Values {
+        name: name.to_owned(),
+        origin: String::new(),
+        items: items.to_vec(),
+    };
+    Condition::new(field, operator(question, false), values).into()
+}

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use rcgen::{KeyPair, PublicKeyData, SigningKey};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -289,9 +289,9 @@ impl Drop for Key {
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    let found = found.map_err(|error| AuthorityError::Pem(error.to_string()))?;
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    let found = found.map_err(|error| AuthorityError::Pem(pem_damage(&error)))?;
     match found.len() {
         0 => Err(AuthorityError::NoCertificate),
         1..=CA_CHAIN_MAX => Ok(found),
@@ -299,15 +299,30 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, AuthorityErr
     }
 }
 
-fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, AuthorityError> {
-    let has = |text: &[u8]| memchr::memmem::find(pem, text).is_some();
+fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, AuthorityError> {
+    let has = |mark: &[u8]| memchr::memmem::find(text, mark).is_some();
     if has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED") {
         return Err(AuthorityError::EncryptedKey);
     }
-    match PrivateKeyDer::from_pem_slice(pem) {
+    match PrivateKeyDer::from_pem_slice(text) {
         Ok(key) => Ok(key),
-        Err(rustls::pki_types::pem::Error::NoItemsFound) => Err(AuthorityError::NoKey),
-        Err(error) => Err(AuthorityError::Pem(error.to_string())),
+        Err(pem::Error::NoItemsFound) => Err(AuthorityError::NoKey),
+        Err(error) => Err(AuthorityError::Pem(pem_damage(&error))),
+    }
+}
+
+/// What is wrong with a PEM text, for people.
+pub(super) fn pem_damage(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            let kind = String::from_utf8_lossy(end_marker);
+            format!("a block has no line `-----END {kind}-----`")
+        }
+        pem::Error::IllegalSectionStart { line } => {
+            let line = String::from_utf8_lossy(line);
+            format!("a block begins with `{}`", line.trim_end().escape_debug())
+        }
+        other => other.to_string(),
     }
 }
 

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::authority::{Authority, AuthorityError};
+use super::authority::{Authority, AuthorityError, pem_damage};
 use crate::limits::PEM_FILE_BYTES_MAX;
 
 /// Why a file of certificates or keys cannot be used.
@@ -122,7 +122,8 @@ fn objects<T: PemObject>(
         path: path.to_owned(),
         reason,
     };
-    let found = found.map_err(|error| content(format!("the PEM text is damaged: {error}")))?;
+    let found = found
+        .map_err(|error| content(format!("the PEM text is damaged: {}", pem_damage(&error))))?;
     if found.is_empty() {
         return Err(content(format!("there is no {kind}")));
     }

@@ -3,37 +3,50 @@
 //!
 //! Called by `verify` for a path that webpki has found good.
 
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::VerifiedPath;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
+use x509_parser::oid_registry::{
+    OID_PKIX_AUTHORITY_INFO_ACCESS, OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER,
+    OID_X509_EXT_SUBJECT_KEY_IDENTIFIER,
+};
+use x509_parser::x509::X509Version;
 
 use super::fault::{CertificateFault, OriginFault};
+use super::name::CertificateName;
 use super::origin_certificate::unix_time;
+use super::trust::Trust;
 use super::verify;
 
-/// The certificates above the leaf. `roots` are the certificates of the roots that are known as
-/// such; of others only the key is known.
+/// Extensions that may be critical, because somebody here reads them: webpki, or this room. By their
+/// last number under id-ce (2.5.29).
+const READ_EXTENSIONS: &[u64] = &[14, 15, 17, 19, 30, 31, 32, 35, 37];
+
+/// The certificates above the leaf, the root too if more than its key is known.
 pub(super) fn path(
     path: &VerifiedPath<'_>,
-    roots: &[CertificateDer<'static>],
+    trust: &Trust,
     now: UnixTime,
 ) -> Result<(), OriginFault> {
     let mut below = 0;
     for intermediate in path.intermediate_certificates() {
         let der = intermediate.der();
-        authority(&read(&der)?, below)?;
+        let certificate = read(&der)?;
+        well_formed(&certificate)?;
+        authority(&certificate, below)?;
         below += 1;
     }
-    let anchor = path.anchor();
-    let is_root = |root: &&CertificateDer<'static>| {
-        webpki::anchor_from_trusted_cert(root).is_ok_and(|other| {
-            other.subject == anchor.subject
-                && other.subject_public_key_info == anchor.subject_public_key_info
-        })
-    };
-    if let Some(root) = roots.iter().find(is_root) {
+    // The certificates belong to the first of the anchors, one to one.
+    let mut known = trust.anchors.iter().zip(&trust.certificates);
+    if let Some((_, root)) = known.find(|(anchor, _)| *anchor == path.anchor()) {
         let root = read(root)?;
         valid_now(&root, now)?;
+        if root.version() == X509Version::V3 {
+            well_formed(&root)?;
+            known_extensions(&root)?;
+            is_authority(&root)?;
+        }
         authority(&root, below)?;
     }
     Ok(())
@@ -44,11 +57,19 @@ fn authority(certificate: &X509Certificate<'_>, below: usize) -> Result<(), Orig
     if let Some(fault) = verify::weak_key(certificate) {
         return Err(fault);
     }
+    // RFC 5280 section 4.1.2.6.
+    if certificate.subject().iter().next().is_none() {
+        return Err(encoding("an issuer without a name"));
+    }
     let usage = certificate.key_usage().map_err(|_| encoding("key usage"))?;
     if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
         let detail = "key usage of its issuer lacks keyCertSign";
         return Err(OriginFault::new(CertificateFault::WrongUsage, detail));
     }
+    serves(
+        certificate,
+        "extended key usage of its issuer lacks serverAuth",
+    )?;
     let constraints = certificate
         .basic_constraints()
         .map_err(|_| encoding("basic constraints"))?;
@@ -60,10 +81,48 @@ fn authority(certificate: &X509Certificate<'_>, below: usize) -> Result<(), Orig
     Ok(())
 }
 
+/// RFC 5280 section 4.2.1.9: the key of a certificate of version 3 without CA:TRUE verifies no
+/// other. webpki asks it of intermediates; a root is only a key to it.
+fn is_authority(root: &X509Certificate<'_>) -> Result<(), OriginFault> {
+    let constraints = root
+        .basic_constraints()
+        .map_err(|_| encoding("basic constraints"))?;
+    if constraints.is_some_and(|constraints| constraints.value.ca) {
+        return Ok(());
+    }
+    let detail = "its root is no certificate authority";
+    Err(OriginFault::new(CertificateFault::WrongUsage, detail))
+}
+
+fn known_extensions(root: &X509Certificate<'_>) -> Result<(), OriginFault> {
+    let is_read = |extension: &X509Extension<'_>| {
+        let mut numbers = extension.oid.iter().into_iter().flatten();
+        let under = [numbers.next(), numbers.next(), numbers.next()];
+        under == [Some(2), Some(5), Some(29)]
+            && numbers
+                .next()
+                .is_some_and(|last| READ_EXTENSIONS.contains(&last))
+    };
+    let unknown = root
+        .extensions()
+        .iter()
+        .find(|extension| extension.critical && !is_read(extension));
+    match unknown {
+        Some(extension) => {
+            let oid = extension.oid.to_id_string();
+            Err(OriginFault::new(CertificateFault::CriticalExtension, &oid))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The leaf itself.
-pub(super) fn leaf(der: &CertificateDer<'_>) -> Result<(), OriginFault> {
-    let certificate = read(der)?;
-    if let Some(fault) = verify::weak_key(&certificate) {
+pub(super) fn leaf(
+    certificate: &X509Certificate<'_>,
+    name: &ServerName<'_>,
+) -> Result<(), OriginFault> {
+    well_formed(certificate)?;
+    if let Some(fault) = verify::weak_key(certificate) {
         return Err(fault);
     }
     // RFC 8446 section 4.4.2.2: if there is a key usage, digitalSignature must be in it.
@@ -72,19 +131,83 @@ pub(super) fn leaf(der: &CertificateDer<'_>) -> Result<(), OriginFault> {
         let detail = "key usage lacks digitalSignature";
         return Err(OriginFault::new(CertificateFault::WrongUsage, detail));
     }
+    wildcards(certificate, name)
+}
+
+/// webpki takes `*.test` for every host under a top-level domain; nobody else does.
+fn wildcards(certificate: &X509Certificate<'_>, name: &ServerName<'_>) -> Result<(), OriginFault> {
+    let Some(asked @ CertificateName::Dns(_)) = CertificateName::of_server(name) else {
+        return Ok(());
+    };
+    let extension = certificate
+        .subject_alternative_name()
+        .map_err(|_| encoding("subject alternative name"))?;
+    let names = extension.map(|extension| &extension.value.general_names);
+    let covers = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => {
+            CertificateName::dns(name).is_some_and(|name| name.covers(&asked))
+        }
+        _ => false,
+    };
+    if names.is_some_and(|names| names.iter().any(covers)) {
+        return Ok(());
+    }
+    let detail = "a wildcard right under a top-level domain";
+    Err(OriginFault::new(CertificateFault::NameMismatch, detail))
+}
+
+/// A leaf that does not stand among the roots: RFC 5280 section 4.2.1.9 forbids it to claim that it
+/// signs certificates.
+pub(super) fn no_authority(certificate: &X509Certificate<'_>) -> Result<(), OriginFault> {
+    let usage = certificate.key_usage().map_err(|_| encoding("key usage"))?;
+    if usage.is_some_and(|usage| usage.value.key_cert_sign()) {
+        let detail = "key usage has keyCertSign, and it is no certificate authority";
+        return Err(OriginFault::new(CertificateFault::WrongUsage, detail));
+    }
     Ok(())
 }
 
 /// A leaf that stands among the roots itself.
-pub(super) fn pinned(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), OriginFault> {
-    let certificate = read(der)?;
-    valid_now(&certificate, now)?;
+pub(super) fn pinned(certificate: &X509Certificate<'_>, now: UnixTime) -> Result<(), OriginFault> {
+    valid_now(certificate, now)?;
+    serves(certificate, "extended key usage lacks serverAuth")
+}
+
+fn serves(certificate: &X509Certificate<'_>, otherwise: &str) -> Result<(), OriginFault> {
     let usage = certificate
         .extended_key_usage()
         .map_err(|_| encoding("extended key usage"))?;
     if usage.is_some_and(|usage| !usage.value.any && !usage.value.server_auth) {
-        let detail = "extended key usage lacks serverAuth";
-        return Err(OriginFault::new(CertificateFault::WrongUsage, detail));
+        return Err(OriginFault::new(CertificateFault::WrongUsage, otherwise));
+    }
+    Ok(())
+}
+
+/// What webpki lets pass since it does not look: extensions that stand there twice (RFC 5280 section
+/// 4.2), those for finding issuers that are damaged, serial numbers of more than 20 octets (section
+/// 4.1.2.2).
+fn well_formed(certificate: &X509Certificate<'_>) -> Result<(), OriginFault> {
+    if certificate.extensions_map().is_err() {
+        return Err(encoding("an extension that occurs twice"));
+    }
+    let is_damaged = |extension: &X509Extension<'_>| {
+        let is_for_finding = [
+            OID_PKIX_AUTHORITY_INFO_ACCESS,
+            OID_X509_EXT_AUTHORITY_KEY_IDENTIFIER,
+            OID_X509_EXT_SUBJECT_KEY_IDENTIFIER,
+        ]
+        .contains(&extension.oid);
+        let parsed = extension.parsed_extension();
+        is_for_finding && matches!(parsed, ParsedExtension::ParseError { .. })
+    };
+    if certificate.extensions().iter().any(is_damaged) {
+        return Err(encoding("an extension that is damaged"));
+    }
+    // A leading zero keeps it positive and does not count.
+    let serial = certificate.raw_serial();
+    let serial = serial.strip_prefix(&[0]).unwrap_or(serial);
+    if serial.len() > 20 {
+        return Err(encoding("a serial number of more than 20 octets"));
     }
     Ok(())
 }
@@ -105,7 +228,7 @@ fn valid_now(certificate: &X509Certificate<'_>, now: UnixTime) -> Result<(), Ori
     Ok(())
 }
 
-fn read<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, OriginFault> {
+pub(super) fn read<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, OriginFault> {
     verify::parse(der).ok_or_else(|| OriginFault::bare(CertificateFault::BadEncoding))
 }
 

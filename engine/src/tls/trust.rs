@@ -49,8 +49,8 @@ pub struct TrustSources {
 /// Roots and revocation lists.
 pub struct Trust {
     pub(super) anchors: Vec<TrustAnchor<'static>>,
-    /// Whole certificates of the roots that are known as such: for what a trust anchor does not
-    /// tell, their validity and constraints.
+    /// Whole certificates of the first of `anchors`, one to one: for what an anchor does not tell,
+    /// their validity and constraints. Of the built-in roots there are none.
     pub(super) certificates: Vec<CertificateDer<'static>>,
     pub(super) revocation_lists: Vec<CertRevocationList<'static>>,
 }

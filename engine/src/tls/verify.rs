@@ -20,6 +20,9 @@ use super::path_rules;
 use super::trust::Trust;
 use crate::limits::RSA_KEY_BITS_MIN;
 
+/// What rustls takes of the certificates of a peer.
+const CERTIFICATE_MESSAGE_BYTES_MAX: usize = 0xffff;
+
 impl Trust {
     /// Whether the chain that an origin sent is to be believed for `name`.
     ///
@@ -37,17 +40,24 @@ impl Trust {
             leaf,
             intermediates,
         };
+        // More fits into no certificate message of TLS, and webpki reads no larger certificate.
+        if chain.bytes() > CERTIFICATE_MESSAGE_BYTES_MAX {
+            let detail = format!("{} bytes", chain.bytes());
+            return Err(OriginFault::new(CertificateFault::TooLarge, &detail));
+        }
         let end_entity = EndEntityCert::try_from(leaf).map_err(|error| chain.unreadable(&error))?;
+        let certificate = path_rules::read(leaf)?;
         if self.certificates.contains(leaf) {
             // Trusted by itself, whatever its issuer: only its own rules count.
-            path_rules::pinned(leaf, now)?;
+            path_rules::pinned(&certificate, now)?;
         } else {
             self.judge_path(&end_entity, &chain, now)?;
+            path_rules::no_authority(&certificate)?;
         }
         end_entity
             .verify_is_valid_for_subject_name(name)
             .map_err(|error| chain.explain(&error, self))?;
-        path_rules::leaf(leaf)
+        path_rules::leaf(&certificate, name)
     }
 
     fn judge_path(
@@ -66,7 +76,7 @@ impl Trust {
         });
         let found = RefCell::new(None);
         let check = |path: &VerifiedPath<'_>| {
-            path_rules::path(path, &self.certificates, now).map_err(|fault| {
+            path_rules::path(path, self, now).map_err(|fault| {
                 found.replace(Some(fault));
                 // Any that webpki ranks high: what counts is `found`.
                 Error::CertDistrusted
@@ -99,6 +109,11 @@ struct Chain<'a> {
 }
 
 impl Chain<'_> {
+    fn bytes(&self) -> usize {
+        let above = self.intermediates.iter().map(|der| der.len());
+        self.leaf.len() + above.sum::<usize>()
+    }
+
     /// A leaf that webpki does not read.
     fn unreadable(&self, error: &Error) -> OriginFault {
         match error {
@@ -128,7 +143,14 @@ impl Chain<'_> {
             }
             Error::CertRevoked => OriginFault::bare(Fault::Revoked),
             Error::CertDistrusted => OriginFault::new(Fault::Revoked, "a key that was compromised"),
-            Error::InvalidSignatureForPublicKey => self.bad_signature(),
+            Error::InvalidSignatureForPublicKey => self.bad_signature(trust),
+            Error::InvalidCrlSignatureForPublicKey => {
+                OriginFault::new(Fault::BadSignature, "of the revocation list of its issuer")
+            }
+            Error::IssuerNotCrlSigner => OriginFault::new(
+                Fault::WrongUsage,
+                "its issuer may not sign revocation lists",
+            ),
             Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
                 OriginFault::new(Fault::WrongUsage, "extended key usage lacks serverAuth")
             }
@@ -180,10 +202,23 @@ impl Chain<'_> {
         parse(self.leaf).is_some_and(|leaf| is_self_issued(&leaf))
     }
 
-    /// aws-lc refuses short keys without saying so.
-    fn bad_signature(&self) -> OriginFault {
-        let weak = self.all().find_map(|certificate| weak_key(&certificate));
-        weak.unwrap_or_else(|| OriginFault::bare(CertificateFault::BadSignature))
+    /// One that does not verify: with a key that is too short, since aws-lc refuses those without
+    /// saying so; with the key of a root that has the same name by chance; or by forgery.
+    fn bad_signature(&self, trust: &Trust) -> OriginFault {
+        let roots = trust.certificates.iter().filter_map(|root| parse(root));
+        let is_above = |root: &X509Certificate<'_>| {
+            self.all()
+                .any(|certificate| certificate.issuer().as_raw() == root.subject().as_raw())
+        };
+        let mut concerned = self.all().chain(roots.filter(is_above));
+        if let Some(weak) = concerned.find_map(|certificate| weak_key(&certificate)) {
+            return weak;
+        }
+        OriginFault::bare(if self.is_self_issued() {
+            CertificateFault::SelfSigned
+        } else {
+            CertificateFault::BadSignature
+        })
     }
 
     fn unsupported_algorithm(&self) -> OriginFault {

@@ -1,4 +1,9 @@
 //! Tests of the certificate rooms: authorities, minting, the cache, and a matrix of bad origins.
 
+mod authorities;
+mod cache;
+mod files;
 mod fixture;
 mod minting;
+mod origin_facts;
+mod origins;

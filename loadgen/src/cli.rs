@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::net::affinity::CpuList;
+use crate::plan::file::{HttpVersion, Scenario};
+use crate::plan::period;
 
 /// Measures a proxy (or an origin) honestly, and is a fast test origin.
 #[derive(Debug, Parser)]
@@ -16,13 +18,21 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// The two halves of the program.
+/// What the program can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// A fast test origin whose behavior is chosen by path and query.
     Origin(OriginArgs),
     /// Sends requests, checks every response, reports rates, latencies and errors.
     Run(Box<RunArgs>),
+    /// Finds the highest rate at which a percentile of latency stays under a target.
+    Search(Box<SearchArgs>),
+    /// Measures the meter itself: the same plan against its own origin, without a proxy.
+    Ceiling(Box<CeilingArgs>),
+    /// Says whether repeated runs differ from others.
+    Compare(CompareArgs),
+    /// Renders a JSON report again, in other forms.
+    Report(ReportArgs),
 }
 
 const ORIGIN_BEHAVIORS: &str = "\
@@ -47,7 +57,11 @@ Query, on every path, combined with `&`:
   header=K:V                 adds a header (repeatable, percent-encoded)
   trailer=K:V                adds a trailer (implies chunked; repeatable)
   interim=CODE               sends a 1xx response first
-  corrupt=1                  flips one bit in the middle of the body";
+  corrupt=1                  flips one bit in the middle of the body
+  digest=1                   adds Content-Digest with the CRC-32C of the body
+
+A request with a body is answered with X-Received: its length and CRC-32C. With --tls, HTTP/2 is
+spoken to those who offer it; there close= and reset= reset the stream, chunked= does nothing.";
 
 /// `sallyport-load origin`
 #[derive(Debug, Args)]
@@ -66,45 +80,67 @@ pub(crate) struct OriginArgs {
     #[arg(long, value_name = "CPUS")]
     pub(crate) pin: Option<CpuList>,
     /// Freeze every thread for this long each `--freeze-every`: an origin that stalls.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = period::parse)]
     pub(crate) freeze: Option<Duration>,
     /// How often to freeze.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    #[arg(long, value_name = "TIME", value_parser = period::parse, default_value = "1s")]
     pub(crate) freeze_every: Duration,
 }
 
-/// `sallyport-load run`
+/// What is to be sent: a plan file, flags, or both (a flag overrides the file).
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
+pub(crate) struct PlanArgs {
+    /// A plan as TOML; every flag below overrides its key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// What the run is called in reports.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// What is done.
+    #[arg(long, value_enum)]
+    pub(crate) scenario: Option<Scenario>,
+
     /// Forward proxy to go through; straight to the origin without it.
     #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<String>,
     /// What to ask for; repeatable, taken in turn. A URL given twice is asked for twice as often.
-    #[arg(long, value_name = "URL", required = true)]
+    #[arg(long, value_name = "URL")]
     pub(crate) url: Vec<String>,
     /// Use a CONNECT tunnel for http URLs too (https URLs through a proxy always do).
-    #[arg(long, requires = "proxy")]
+    #[arg(long)]
     pub(crate) connect: bool,
+    /// Version of HTTP: 1.1, or 2 over TLS.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) http: Option<HttpVersion>,
+    /// HTTP/2: requests at a time on each connection.
+    #[arg(long, value_name = "N")]
+    pub(crate) streams: Option<u32>,
     /// A fresh connection (and tunnel) for each request.
     #[arg(long)]
     pub(crate) new_connections: bool,
+    /// Requests a connection carries before it is closed.
+    #[arg(long, value_name = "N")]
+    pub(crate) keep_alive: Option<u64>,
+    /// Rest between an answer and the next request of a closed loop.
+    #[arg(long, value_name = "TIME", value_parser = period::parse)]
+    pub(crate) think_time: Option<Duration>,
 
-    /// Connections held open, over all threads.
-    #[arg(long, short = 'c', default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) connections: u32,
-    /// Event-loop threads.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub(crate) threads: u16,
+    /// Connections held open, over all threads [default: 1].
+    #[arg(long, short = 'c', value_name = "N")]
+    pub(crate) connections: Option<u32>,
+    /// Event-loop threads [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u16>,
     /// CPUs to pin the threads to, as in `1` or `0,2-3`.
     #[arg(long, value_name = "CPUS")]
     pub(crate) pin: Option<CpuList>,
 
     /// Length of the measured window, after the warm-up [default: 10s, or none with --requests].
-    #[arg(long, short = 'd', value_name = "TIME", value_parser = duration)]
+    #[arg(long, short = 'd', value_name = "TIME", value_parser = period::parse)]
     pub(crate) duration: Option<Duration>,
-    /// Load before the window that counts for nothing.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
-    pub(crate) warmup: Duration,
+    /// Load before the window that counts for nothing [default: 0s].
+    #[arg(long, value_name = "TIME", value_parser = period::parse)]
+    pub(crate) warmup: Option<Duration>,
     /// Stop after this many requests in the window.
     #[arg(long, short = 'n', value_name = "N")]
     pub(crate) requests: Option<u64>,
@@ -113,32 +149,47 @@ pub(crate) struct RunArgs {
     /// as it was answered.
     #[arg(long, short = 'r', value_name = "N")]
     pub(crate) rate: Option<f64>,
-    /// A request (with connecting) that takes longer is an error.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "10s")]
-    pub(crate) timeout: Duration,
+    /// The open loop's requests leave at random moments, as those of many users do.
+    #[arg(long)]
+    pub(crate) poisson: bool,
+    /// A request (with connecting) that takes longer is an error [default: 10s].
+    #[arg(long, value_name = "TIME", value_parser = period::parse)]
+    pub(crate) timeout: Option<Duration>,
+    /// Seed of all that is drawn by chance [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
 
-    /// Request method.
-    #[arg(long, short = 'X', default_value = "GET")]
-    pub(crate) method: String,
-    /// Send a request body of this many bytes.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) body_bytes: u32,
+    /// Request method [default: GET].
+    #[arg(long, short = 'X')]
+    pub(crate) method: Option<String>,
+    /// Send a request body of this many bytes [default: 0].
+    #[arg(long, value_name = "N")]
+    pub(crate) body_bytes: Option<u64>,
     /// Extra request header; repeatable.
     #[arg(long, short = 'H', value_name = "K: V")]
     pub(crate) header: Vec<String>,
     /// Local address to connect from; repeatable, taken in turn. More addresses, more ports.
     #[arg(long, value_name = "IP")]
     pub(crate) source: Vec<IpAddr>,
-    /// Address to use for a host and port instead of asking the resolver; repeatable.
+    /// Announce made-up client addresses of this range by PROXY protocol version 2.
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) proxy_protocol: Option<ipnet::IpNet>,
+    /// VPC endpoint id to announce with them; repeatable, taken in turn.
+    #[arg(long, value_name = "ID", requires = "proxy_protocol")]
+    pub(crate) vpce: Vec<String>,
+    /// Address to use for a host (or `*`) and port instead of asking the resolver; repeatable.
     #[arg(long, value_name = "HOST:PORT:ADDR")]
     pub(crate) resolve: Vec<String>,
 
-    /// Status every response must have.
-    #[arg(long, value_name = "CODE", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=599))]
-    pub(crate) expect_status: u16,
+    /// Status every response must have [default: 200].
+    #[arg(long, value_name = "CODE")]
+    pub(crate) expect_status: Option<u16>,
     /// Body length every response must have.
     #[arg(long, value_name = "N")]
     pub(crate) expect_bytes: Option<u64>,
+    /// CRC-32C every body must have, eight hexadecimal digits.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) expect_crc32c: Option<String>,
     /// Do not compare the bodies of `/bytes/N` with what the origin sends.
     #[arg(long)]
     pub(crate) no_body_check: bool,
@@ -146,7 +197,7 @@ pub(crate) struct RunArgs {
     /// Accept any server certificate.
     #[arg(long, conflicts_with = "cacert")]
     pub(crate) insecure: bool,
-    /// Certificate authorities to trust for https (PEM).
+    /// Certificate authorities to trust for https (PEM); a proxy's, if it intercepts.
     #[arg(long, value_name = "PEM")]
     pub(crate) cacert: Option<PathBuf>,
     /// A full TLS handshake each time: no resumption.
@@ -156,29 +207,115 @@ pub(crate) struct RunArgs {
     /// Report CPU time and memory of this process and its children; repeatable.
     #[arg(long, value_name = "PID")]
     pub(crate) pid: Vec<i32>,
+}
+
+/// Where reports go.
+#[derive(Debug, Default, Args)]
+pub(crate) struct OutputArgs {
+    /// Report as JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Also write the report as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json_file: Option<PathBuf>,
+    /// Also write one self-contained HTML page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Also write the percentile distribution as HdrHistogram's plotters read it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hgrm: Option<PathBuf>,
+    /// Also write an HdrHistogram interval log.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hlog: Option<PathBuf>,
+}
+
+/// `sallyport-load run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Measure the meter's own ceiling first (for a second) and hold the result against it.
+    #[arg(long)]
+    pub(crate) ceiling: bool,
+    /// Show no progress on the terminal.
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
+}
+
+/// `sallyport-load search`
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    /// What this percentile of latency must stay below.
+    #[arg(long, value_name = "TIME", value_parser = period::parse)]
+    pub(crate) below: Duration,
+    /// Which percentile.
+    #[arg(long, value_name = "PERCENT", default_value_t = 99.9)]
+    pub(crate) percentile: f64,
+    /// Rate to begin with.
+    #[arg(long, value_name = "N", default_value_t = 1_000.0)]
+    pub(crate) from: f64,
+    /// Highest rate to try.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000.0)]
+    pub(crate) to: f64,
+    /// How close the rates that pass and fail must come, as a share.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
+    pub(crate) precision: f64,
+    /// Runs at each rate, of which the majority decides.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) repeats: u32,
+    /// Share of requests that may fail.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) errors: f64,
     /// Report as JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// `5s`, `250ms`, `80us`, `2m`, `1.5s`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
-    let digits_end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits_end);
-    let number: f64 = number
-        .parse()
-        .map_err(|_| format!("`{text}` is not a time such as 5s"))?;
-    let scale = match unit {
-        "us" => 1e-6,
-        "ms" => 1e-3,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3_600.0,
-        _ => return Err(format!("`{unit}` is not a unit: us, ms, s, m or h")),
-    };
-    Duration::try_from_secs_f64(number * scale).map_err(|error| error.to_string())
+/// `sallyport-load ceiling`
+#[derive(Debug, Args)]
+pub(crate) struct CeilingArgs {
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    /// CPUs of the origin that is started for it.
+    #[arg(long, value_name = "CPUS")]
+    pub(crate) origin_pin: Option<CpuList>,
+    /// Report as JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `sallyport-load compare`
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Reports of the first subject: a file with one or more, or a folder of `.json` files.
+    #[arg(value_name = "A")]
+    pub(crate) a: PathBuf,
+    /// Reports of the second.
+    #[arg(value_name = "B")]
+    pub(crate) b: PathBuf,
+    /// How sure the intervals are.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95)]
+    pub(crate) confidence: f64,
+    /// Exit with status 3 if B is worse in any figure.
+    #[arg(long)]
+    pub(crate) fail_if_worse: bool,
+    /// Report as JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `sallyport-load report`
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// A report as JSON.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[cfg(test)]
@@ -190,16 +327,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
-        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1_500)));
-        assert_eq!(duration("80us"), Ok(Duration::from_micros(80)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for wrong in ["", "s", "5x", "-1s", "1.2.3s", "1e400"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
     }
 }

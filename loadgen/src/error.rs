@@ -6,12 +6,33 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::plan::problem::PlanErrors;
+
 /// What ends the program with a message and a failing exit status.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
     /// The command line asks for something that cannot be.
     #[error("{0}")]
     Usage(String),
+    /// The plan asks for something that cannot be; one line for each problem.
+    #[error("{0}")]
+    Plan(PlanErrors),
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A URL could not be understood.
     #[error("{url}: {reason}")]
     Url {

@@ -1,9 +1,9 @@
 //! `sallyport-load`: measures a proxy honestly; and a fast test origin.
 //!
 //! The rooms, in reading order: `cli` is what a person types; `plan` turns it into what is to be
-//! sent; `worker` sends it and times the answers; `histogram` keeps the times; `report` judges
-//! whether the meter itself was honest and prints. `origin` is the server at the far end. `net`
-//! and `http` are what both ends stand on. Nothing here is shared with the proxy: a framing fault
+//! sent; `run` carries it out: `worker` sends it and times the answers, `histogram` keeps the times;
+//! `report` judges whether the meter itself was honest and prints. `origin` is the server at the far end. `net`,
+//! `http` and `http2` are what both ends stand on. Nothing here is shared with the proxy: a framing fault
 //! that meter and subject had in common would be invisible.
 
 #![forbid(unsafe_code)]
@@ -12,11 +12,13 @@ mod cli;
 mod error;
 mod histogram;
 mod http;
+mod http2;
 mod net;
 mod origin;
 mod pattern;
 mod plan;
 mod report;
+mod run;
 mod worker;
 
 use std::process::ExitCode;
@@ -26,7 +28,11 @@ use clap::Parser;
 fn main() -> ExitCode {
     let outcome = match cli::Cli::parse().command {
         cli::Command::Origin(args) => origin::server::run(&args).map(|()| true),
-        cli::Command::Run(args) => report::run(&args),
+        cli::Command::Run(args) => run::once(&args),
+        cli::Command::Search(args) => run::search(&args),
+        cli::Command::Ceiling(args) => run::ceiling(&args).map(|()| true),
+        cli::Command::Compare(args) => report::compare(&args),
+        cli::Command::Report(args) => report::again(&args).map(|()| true),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

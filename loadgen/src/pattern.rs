@@ -45,6 +45,18 @@ pub(crate) fn matches(mut offset: u64, mut bytes: &[u8]) -> bool {
     true
 }
 
+/// CRC-32C of the first `bytes` octets.
+pub(crate) fn crc32c(bytes: u64) -> u32 {
+    let (mut offset, mut crc) = (0, 0);
+    while offset < bytes {
+        let left = usize::try_from(bytes - offset).unwrap_or(usize::MAX);
+        let piece = slice(offset, left);
+        crc = crc32c::crc32c_append(crc, piece);
+        offset += piece.len() as u64;
+    }
+    crc
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +73,13 @@ mod tests {
         assert!(matches(65_500, &whole[65_500..131_100]));
         assert!(!matches(1, &whole));
         assert!(!matches(65_536, &whole[..1_000]));
+    }
+
+    #[test]
+    fn checksum_is_that_of_the_content() {
+        let whole: Vec<u8> = slice(0, PERIOD).repeat(3);
+        assert_eq!(crc32c(150_000), crc32c::crc32c(&whole[..150_000]));
+        assert_eq!(crc32c::crc32c(b"123456789"), 0xE306_9283);
     }
 
     #[test]

@@ -21,6 +21,11 @@ impl Latencies {
         Self(Histogram::new_with_bounds(1, LONGEST_NS, 3).expect("constant bounds"))
     }
 
+    /// Forgets all counts.
+    pub(crate) fn clear(&mut self) {
+        self.0.reset();
+    }
+
     /// Counts one duration.
     pub(crate) fn record(&mut self, duration: Duration) {
         self.record_many(duration, 1);
@@ -32,13 +37,18 @@ impl Latencies {
         self.0.saturating_record_n(ns.clamp(1, LONGEST_NS), count);
     }
 
+    /// The duration that this part of all does not exceed; zero if nothing was counted.
+    pub(crate) fn at_quantile(&self, quantile: f64) -> Duration {
+        Duration::from_nanos(self.0.value_at_quantile(quantile))
+    }
+
     /// The counts behind.
-    pub(super) fn inner(&self) -> &Histogram<u64> {
+    pub(crate) fn inner(&self) -> &Histogram<u64> {
         &self.0
     }
 
     /// Adds the counts of another.
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         // Both have the same bounds: nothing is out of range.
         let _ = self.0.add(&other.0);
     }

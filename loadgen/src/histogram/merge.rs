@@ -1,11 +1,11 @@
 //! From the histograms of all threads to the figures of a report.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::latency::Latencies;
 
 /// Percentiles of a set of durations, microseconds. All zero if nothing was counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) count: u64,
     pub(crate) min: f64,

@@ -2,4 +2,5 @@
 //! used, since a request and a response ask different questions of them.
 
 pub(crate) mod chunked;
+pub(crate) mod digest;
 pub(crate) mod framing;

@@ -5,7 +5,8 @@ use std::num::NonZeroU64;
 use crate::error::LoadError;
 
 /// A list of CPUs as in `--pin 1` or `--pin 0,2-3`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) struct CpuList(Vec<usize>);
 
 impl std::str::FromStr for CpuList {
@@ -31,6 +32,21 @@ impl std::str::FromStr for CpuList {
             }
         }
         Ok(Self(cpus))
+    }
+}
+
+impl TryFrom<String> for CpuList {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl std::fmt::Display for CpuList {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let numbers: Vec<String> = self.0.iter().map(usize::to_string).collect();
+        out.write_str(&numbers.join(","))
     }
 }
 

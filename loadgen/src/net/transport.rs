@@ -37,6 +37,11 @@ impl Transport {
         self.tls.is_some()
     }
 
+    /// The protocol agreed on by ALPN.
+    pub(crate) fn protocol(&self) -> Option<&[u8]> {
+        self.tls.as_ref().and_then(|tls| tls.alpn_protocol())
+    }
+
     /// Does what it can of the TLS handshake; `Ok(true)` once it is complete (or there is no TLS).
     pub(crate) fn handshake(&mut self) -> io::Result<bool> {
         let Some(tls) = self.tls.as_mut() else {

@@ -57,6 +57,8 @@ pub(crate) struct Behavior {
     pub(crate) interim: Option<u16>,
     /// One bit in the middle of the body is wrong.
     pub(crate) corrupt: bool,
+    /// `Content-Digest` tells the CRC-32C of the body as it should be.
+    pub(crate) digest: bool,
 }
 
 impl Behavior {
@@ -76,6 +78,7 @@ impl Behavior {
             trailers: Vec::new(),
             interim: None,
             corrupt: false,
+            digest: false,
         }
     }
 
@@ -136,6 +139,7 @@ impl Behavior {
             }
             "interim" => self.interim = Some(status(value, 100..=199)?),
             "corrupt" => self.corrupt = value == "1",
+            "digest" => self.digest = value == "1",
             "raw" => {
                 if let BodyKind::Echo { raw } = &mut self.body {
                     *raw = value == "1";

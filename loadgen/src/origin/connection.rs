@@ -11,8 +11,10 @@ use serde_json::json;
 
 use super::behavior::{Behavior, BodyKind, Cut};
 use super::counters::Counters;
+use super::http2::Session;
 use super::responses::{Asked, Content, Ending, ResponseStream};
 use crate::http::chunked::ChunkedDecoder;
+use crate::http::digest;
 use crate::http::framing::{FramingFields, Malformed};
 use crate::net::transport::Transport;
 
@@ -66,6 +68,8 @@ pub(super) struct Connection {
 #[derive(Debug)]
 enum Phase {
     Handshake,
+    /// All further phases are those of its streams.
+    Http2(Box<Session>),
     Head,
     Body(Request, BodyLeft),
     Delay(Request, Instant),
@@ -88,6 +92,33 @@ struct Request {
     behavior: Behavior,
     asked: Asked,
     echo: Option<Box<Echo>>,
+    received: Received,
+}
+
+/// Length and CRC-32C of a request's body so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Received {
+    pub(super) bytes: u64,
+    crc32c: u32,
+}
+
+impl Received {
+    pub(super) fn add(&mut self, data: &[u8]) {
+        self.bytes += data.len() as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, data);
+    }
+}
+
+/// Adds the fields that tell of checksums.
+pub(super) fn add_digests(behavior: &mut Behavior, content: &Content, received: Received) {
+    if behavior.digest {
+        let value = digest::to_field(content.crc32c());
+        behavior.headers.push(("Content-Digest".to_owned(), value));
+    }
+    if received.bytes > 0 {
+        let value = digest::received(received.bytes, received.crc32c);
+        behavior.headers.push((digest::RECEIVED.to_owned(), value));
+    }
 }
 
 /// What `/echo` will repeat.
@@ -125,9 +156,12 @@ impl Connection {
 
     /// Between two requests with nothing half done: may be closed without harm.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Head | Phase::Silent | Phase::Handshake)
-            && self.inbox.is_empty()
-            && self.outbox.is_empty()
+        let is_between = match &self.phase {
+            Phase::Head | Phase::Silent | Phase::Handshake => true,
+            Phase::Http2(session) => session.is_idle(),
+            _ => false,
+        };
+        is_between && self.inbox.is_empty() && self.outbox.is_empty()
     }
 
     /// The socket had an event: there may be something to read again.
@@ -159,6 +193,7 @@ impl Connection {
             }
             let step = match mem::replace(&mut self.phase, Phase::Head) {
                 Phase::Handshake => self.handshake(),
+                Phase::Http2(session) => self.streams(session, context),
                 Phase::Head => self.read_head(context),
                 Phase::Body(request, left) => self.read_body(request, left, context),
                 Phase::Delay(request, until) if context.now < until => {
@@ -227,9 +262,36 @@ impl Connection {
 
     fn handshake(&mut self) -> Step {
         match self.transport.handshake() {
+            Ok(true) if self.transport.protocol() == Some(b"h2") => {
+                Step::To(Phase::Http2(Box::new(Session::start(&mut self.outbox))))
+            }
             Ok(true) => Step::To(Phase::Head),
             Ok(false) => Step::Wait(Phase::Handshake, Next::Ready),
             Err(_) => Step::End(Next::Close),
+        }
+    }
+
+    /// One turn of HTTP/2: takes what was read, renders what can be sent, reads on.
+    fn streams(&mut self, mut session: Box<Session>, context: &mut Context<'_>) -> Step {
+        if session
+            .receive(&mut self.inbox, &mut self.outbox, context)
+            .is_err()
+        {
+            // The frame that says why is in the outbox; it is worth a try.
+            let _ = self.flush();
+            return Step::End(Next::Close);
+        }
+        session.produce(context, &mut self.outbox);
+        if !self.outbox.is_empty() {
+            return Step::To(Phase::Http2(session));
+        }
+        match self.fill(context.scratch) {
+            Ok(()) => Step::To(Phase::Http2(session)),
+            Err(Next::Ready) => {
+                let next = session.next_moment().map_or(Next::Ready, Next::At);
+                Step::Wait(Phase::Http2(session), next)
+            }
+            Err(next) => Step::End(next),
         }
     }
 
@@ -276,6 +338,7 @@ impl Connection {
                 behavior,
                 asked: head.asked,
                 echo,
+                received: Received::default(),
             },
             left,
         ))
@@ -288,6 +351,7 @@ impl Connection {
         context: &mut Context<'_>,
     ) -> Step {
         let mut keep = |bytes: &[u8]| {
+            request.received.add(bytes);
             if let Some(echo) = request.echo.as_mut() {
                 let room = ECHO_BYTES_MAX - echo.body.len();
                 echo.body
@@ -327,12 +391,6 @@ impl Connection {
         let mut behavior = request.behavior;
         let content = match behavior.body {
             BodyKind::Stall => return Step::To(Phase::Silent),
-            BodyKind::Small => Content::Fixed(b"Hello from the origin.\n"),
-            BodyKind::Pattern(length) => Content::Pattern(length),
-            BodyKind::Count => {
-                json_type(&mut behavior);
-                Content::Made(context.counters.json().into_bytes())
-            }
             BodyKind::Echo { raw } => {
                 let mut echo = request.echo.unwrap_or_default();
                 if raw {
@@ -343,7 +401,9 @@ impl Connection {
                     Content::Made(echo_json(&echo))
                 }
             }
+            _ => plain_content(&mut behavior, context.counters),
         };
+        add_digests(&mut behavior, &content, request.received);
         let mut stream = ResponseStream::start(
             &behavior,
             content,
@@ -392,6 +452,18 @@ impl Connection {
     }
 }
 
+/// The content of all that does not repeat the request.
+pub(super) fn plain_content(behavior: &mut Behavior, counters: &Counters) -> Content {
+    match behavior.body {
+        BodyKind::Pattern(length) => Content::Pattern(length),
+        BodyKind::Count => {
+            json_type(behavior);
+            Content::Made(counters.json().into_bytes())
+        }
+        _ => Content::Fixed(b"Hello from the origin.\n"),
+    }
+}
+
 /// A request head that was understood as far as HTTP goes.
 struct Head {
     bytes: usize,
@@ -433,7 +505,7 @@ fn parse_head(inbox: &[u8]) -> Result<Option<Head>, String> {
     }))
 }
 
-fn json_type(behavior: &mut Behavior) {
+pub(super) fn json_type(behavior: &mut Behavior) {
     behavior
         .content_type
         .get_or_insert_with(|| "application/json".to_owned());

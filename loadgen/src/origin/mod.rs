@@ -4,6 +4,7 @@
 pub(crate) mod behavior;
 mod connection;
 mod counters;
+mod http2;
 mod responses;
 pub(crate) mod server;
 mod tls;

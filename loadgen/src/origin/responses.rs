@@ -24,7 +24,17 @@ pub(super) enum Content {
 }
 
 impl Content {
-    fn length(&self) -> u64 {
+    /// CRC-32C of the whole.
+    pub(super) fn crc32c(&self) -> u32 {
+        match self {
+            Self::Pattern(length) => pattern::crc32c(*length),
+            Self::Fixed(bytes) => crc32c::crc32c(bytes),
+            Self::Made(bytes) => crc32c::crc32c(bytes),
+        }
+    }
+
+    /// Octets.
+    pub(super) fn length(&self) -> u64 {
         match self {
             Self::Pattern(length) => *length,
             Self::Fixed(bytes) => bytes.len() as u64,
@@ -33,7 +43,7 @@ impl Content {
     }
 
     /// Bytes from `offset` on, at most `limit`; empty only at the end.
-    fn at(&self, offset: u64, limit: usize) -> &[u8] {
+    pub(super) fn at(&self, offset: u64, limit: usize) -> &[u8] {
         let bytes: &[u8] = match self {
             Self::Pattern(length) => {
                 let left = usize::try_from(length.saturating_sub(offset)).unwrap_or(usize::MAX);

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::LoadError;
 
-/// Reads a PEM chain and key; offers `http/1.1` by ALPN.
+/// Reads a PEM chain and key; offers `h2` and `http/1.1` by ALPN.
 pub(super) fn server_config(
     certificate: &Path,
     key: &Path,
@@ -30,6 +30,6 @@ pub(super) fn server_config(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

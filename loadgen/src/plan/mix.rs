@@ -1,12 +1,19 @@
-//! Routes and the requests sent over them, rendered once: a request costs a worker no formatting
-//! and no allocation.
+//! Routes and the requests sent over them, rendered once: what is left to do for a request is to
+//! copy its pieces together.
 
 use std::net::SocketAddr;
 
 use rustls::pki_types::ServerName;
 
+use super::client::{Client, render};
+use super::random::Chooser;
 use super::url::{Scheme, Url};
 use crate::error::LoadError;
+use crate::http2::hpack;
+use crate::pattern;
+
+/// Bodies up to this long are sent with their head in one piece.
+const INLINE_BYTES_MAX: u64 = 16 * 1024;
 
 /// What a response must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,79 +23,133 @@ pub(crate) struct Expectation {
     pub(crate) body_bytes: Option<u64>,
     /// The body is the content of `pattern`.
     pub(crate) pattern: bool,
+    /// CRC-32C of the body.
+    pub(crate) crc32c: Option<u32>,
+    /// What the origin says that it received, if it says so.
+    pub(crate) sent: Sent,
     /// The request was HEAD: the response has no body whatever its fields say.
     pub(crate) head_only: bool,
+}
+
+/// Length and CRC-32C of a request's body.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) bytes: u64,
+    pub(crate) crc32c: u32,
+}
+
+/// What one request is made from, checked.
+#[derive(Debug, Clone)]
+pub(super) struct Template {
+    pub(super) url: Url,
+    pub(super) weight: f64,
+    pub(super) method: String,
+    pub(super) fields: Vec<(String, String)>,
+    pub(super) body_bytes: u64,
+    pub(super) expectation: Expectation,
 }
 
 /// One request, ready to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Exchange {
-    /// Head and body.
-    pub(crate) bytes: Vec<u8>,
+    /// Request line and fields, each with its line end; what the client adds follows.
+    head: Vec<u8>,
+    /// The proxy reads the head: its fields belong here too.
+    is_for_proxy: bool,
+    /// The body, if it is sent with the head.
+    inline: &'static [u8],
+    /// Octets of a body that is sent after the head.
+    pub(crate) streamed_bytes: u64,
     pub(crate) expectation: Expectation,
+    /// The same head as HTTP/2 compresses it.
+    pub(crate) block: Vec<u8>,
 }
 
-/// A way to reach an origin. A connection keeps its route for life.
+impl Exchange {
+    /// Writes the request as `client` sends it; `is_last` announces that none will follow.
+    pub(crate) fn write(&self, client: &Client, is_last: bool, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(&client.fields);
+        if self.is_for_proxy {
+            out.extend_from_slice(&client.proxy_fields);
+        }
+        if is_last {
+            out.extend_from_slice(b"Connection: close\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(self.inline);
+    }
+
+    /// Octets of the body.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        self.inline.len() as u64 + self.streamed_bytes
+    }
+}
+
+/// A way to reach an origin.
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
     /// Address to connect to: the proxy's, or the origin's.
     pub(crate) address: SocketAddr,
-    /// The CONNECT request, if a tunnel comes first.
+    /// The CONNECT request, without the empty line, if a tunnel comes first.
     pub(crate) tunnel: Option<Vec<u8>>,
     /// Name to verify, if TLS comes next.
     pub(crate) tls: Option<ServerName<'static>>,
-    /// What is sent over it, taken in turn.
+    /// What is sent over it.
     pub(crate) exchanges: Vec<Exchange>,
-    /// Authority the route is for, if it is for one only.
-    authority: Option<String>,
+    pub(crate) chooser: Chooser,
+    pub(crate) weight: f64,
 }
 
-/// What every request of the run has in common.
-#[derive(Debug)]
-pub(super) struct Template<'a> {
-    pub(super) method: &'a str,
-    pub(super) headers: &'a [String],
-    pub(super) body_bytes: usize,
+/// How requests reach their origins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    pub(super) proxy: Option<SocketAddr>,
     /// Plain http URLs go through a tunnel too.
     pub(super) always_tunnel: bool,
-    /// Each connection serves one request.
-    pub(super) new_connections: bool,
-    pub(super) expect_status: u16,
-    pub(super) expect_bytes: Option<u64>,
-    pub(super) check_bodies: bool,
 }
 
-/// Groups URLs into routes. `resolve` finds the address of a host and port.
+/// Groups requests into routes. `resolve` finds the address of a host and port.
 pub(super) fn routes(
-    urls: &[Url],
-    proxy: Option<SocketAddr>,
-    template: &Template<'_>,
+    templates: &[Template],
+    way: Way,
     mut resolve: impl FnMut(&Url) -> Result<SocketAddr, LoadError>,
 ) -> Result<Vec<Route>, LoadError> {
-    let mut routes: Vec<Route> = Vec::new();
-    for url in urls {
+    let mut routes: Vec<(Route, Vec<f64>)> = Vec::new();
+    let mut known = std::collections::HashMap::new();
+    for template in templates {
+        let url = &template.url;
         let tls = url.scheme == Scheme::Https;
-        let tunnel = proxy.is_some() && (tls || template.always_tunnel);
+        let tunnel = way.proxy.is_some() && (tls || way.always_tunnel);
         // Absolute-form requests for any origin share the connections to the proxy.
-        let shared = proxy.is_some() && !tunnel;
+        let shared = way.proxy.is_some() && !tunnel;
         let authority = (!shared).then(|| format!("{:?} {}", url.scheme, url.authority()));
-        let exchange = render(url, shared, template)?;
-        if let Some(route) = routes.iter_mut().find(|route| route.authority == authority) {
+        let exchange = exchange(template, shared);
+        let index = *known.entry(authority).or_insert(routes.len());
+        if let Some((route, weights)) = routes.get_mut(index) {
             route.exchanges.push(exchange);
+            weights.push(template.weight);
             continue;
         }
-        routes.push(Route {
-            address: match proxy {
+        let route = Route {
+            address: match way.proxy {
                 Some(address) => address,
                 None => resolve(url)?,
             },
             tunnel: tunnel.then(|| connect_request(&url.authority())),
             tls: if tls { Some(server_name(url)?) } else { None },
             exchanges: vec![exchange],
-            authority,
-        });
+            chooser: Chooser::new(&[]),
+            weight: 0.0,
+        };
+        routes.push((route, vec![template.weight]));
     }
-    Ok(routes)
+    let finish = |(mut route, weights): (Route, Vec<f64>)| {
+        route.chooser = Chooser::new(&weights);
+        route.weight = weights.iter().sum();
+        route
+    };
+    Ok(routes.into_iter().map(finish).collect())
 }
 
 fn server_name(url: &Url) -> Result<ServerName<'static>, LoadError> {
@@ -99,67 +160,48 @@ fn server_name(url: &Url) -> Result<ServerName<'static>, LoadError> {
 }
 
 fn connect_request(authority: &str) -> Vec<u8> {
-    format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n").into_bytes()
+    format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes()
 }
 
-fn render(url: &Url, absolute: bool, template: &Template<'_>) -> Result<Exchange, LoadError> {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if template.method.is_empty() || !template.method.bytes().all(is_token) {
-        return Err(LoadError::Usage(format!(
-            "--method {}: not a method",
-            template.method
-        )));
-    }
+fn exchange(template: &Template, absolute: bool) -> Exchange {
+    let (method, url) = (&template.method, &template.url);
     let host = url.host_field();
     let prefix = if absolute {
         format!("http://{host}")
     } else {
         String::new()
     };
-    let mut head = format!(
-        "{} {prefix}{} HTTP/1.1\r\nHost: {host}\r\n",
-        template.method, url.path
-    );
-    head.push_str("User-Agent: sallyport-load\r\nAccept: */*\r\n");
-    for header in template.headers {
-        let (name, value) = header
-            .split_once(':')
-            .filter(|(name, value)| {
-                !name.is_empty()
-                    && name.bytes().all(is_token)
-                    && !value.bytes().any(|byte| byte.is_ascii_control())
-            })
-            .ok_or_else(|| LoadError::Usage(format!("--header {header}: not of the form K: V")))?;
-        head.push_str(&format!("{name}: {}\r\n", value.trim()));
+    let line = format!("{method} {prefix}{} HTTP/1.1\r\nHost: {host}\r\n", url.path);
+    let mut head = line.into_bytes();
+    let length = ("Content-Length".to_owned(), template.body_bytes.to_string());
+    let length = (template.body_bytes > 0).then_some(length);
+    let fields: Vec<_> = template.fields.iter().cloned().chain(length).collect();
+    head.extend(render(&fields));
+    let is_inline = template.body_bytes <= INLINE_BYTES_MAX;
+    let inline_bytes = usize::try_from(template.body_bytes).unwrap_or(usize::MAX);
+    let mut block = Vec::new();
+    for (name, value) in [
+        (":method", method.as_str()),
+        (":scheme", "https"),
+        (":authority", &host),
+        (":path", &url.path),
+    ] {
+        hpack::encode_field(name, value, &mut block);
     }
-    if template.body_bytes > 0 {
-        head.push_str(&format!("Content-Length: {}\r\n", template.body_bytes));
+    for (name, value) in &fields {
+        hpack::encode_field(name, value, &mut block);
     }
-    if template.new_connections {
-        head.push_str("Connection: close\r\n");
-    }
-    head.push_str("\r\n");
-    let mut bytes = head.into_bytes();
-    bytes.extend((b'a'..=b'z').cycle().take(template.body_bytes));
-    Ok(Exchange {
-        bytes,
-        expectation: expectation(url, template),
-    })
-}
-
-fn expectation(url: &Url, template: &Template<'_>) -> Expectation {
-    let path = url.path.split('?').next().unwrap_or_default();
-    let pattern_bytes = path
-        .strip_prefix("/bytes/")
-        .and_then(|digits| digits.parse().ok());
-    let pattern = template.check_bodies && pattern_bytes.is_some() && template.expect_status == 200;
-    Expectation {
-        status: template.expect_status,
-        body_bytes: template
-            .expect_bytes
-            .or_else(|| pattern_bytes.filter(|_| pattern)),
-        pattern,
-        head_only: template.method == "HEAD",
+    Exchange {
+        head,
+        is_for_proxy: absolute,
+        inline: if is_inline {
+            pattern::slice(0, inline_bytes)
+        } else {
+            &[]
+        },
+        streamed_bytes: if is_inline { 0 } else { template.body_bytes },
+        expectation: template.expectation,
+        block,
     }
 }
 
@@ -167,72 +209,94 @@ fn expectation(url: &Url, template: &Template<'_>) -> Expectation {
 mod tests {
     use super::*;
 
-    const TEMPLATE: Template<'static> = Template {
-        method: "GET",
-        headers: &[],
-        body_bytes: 0,
-        always_tunnel: false,
-        new_connections: false,
-        expect_status: 200,
-        expect_bytes: None,
-        check_bodies: true,
+    const EXPECTATION: Expectation = Expectation {
+        status: 200,
+        body_bytes: None,
+        pattern: false,
+        crc32c: None,
+        sent: Sent {
+            bytes: 0,
+            crc32c: 0,
+        },
+        head_only: false,
     };
 
-    fn urls(texts: &[&str]) -> Vec<Url> {
-        texts.iter().map(|text| Url::parse(text).unwrap()).collect()
+    fn templates(texts: &[&str]) -> Vec<Template> {
+        let one = |text: &&str| Template {
+            url: Url::parse(text).unwrap(),
+            weight: 1.0,
+            method: "GET".to_owned(),
+            fields: Vec::new(),
+            body_bytes: 0,
+            expectation: EXPECTATION,
+        };
+        texts.iter().map(one).collect()
+    }
+
+    fn client() -> Client {
+        Client {
+            weight: 1.0,
+            fields: b"A: b\r\n".to_vec(),
+            proxy_fields: b"P: q\r\n".to_vec(),
+            block: Vec::new(),
+            sources: Vec::new(),
+            announced: None,
+            slow: None,
+        }
+    }
+
+    fn text(exchange: &Exchange, is_last: bool) -> String {
+        let mut out = Vec::new();
+        exchange.write(&client(), is_last, &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     fn address() -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], 3128))
     }
 
+    fn way(proxy: bool, always_tunnel: bool) -> Way {
+        Way {
+            proxy: proxy.then(address),
+            always_tunnel,
+        }
+    }
+
     #[test]
     fn absolute_form_shares_the_proxy() {
-        let urls = urls(&["http://a.test/bytes/5", "http://b.test:8080/"]);
-        let routes = routes(&urls, Some(address()), &TEMPLATE, |_| {
-            panic!("no resolving")
-        })
-        .unwrap();
+        let templates = templates(&["http://a.test/bytes/5", "http://b.test:8080/"]);
+        let routes = routes(&templates, way(true, false), |_| panic!("no resolving")).unwrap();
         assert_eq!(routes.len(), 1);
-        let text = String::from_utf8(routes[0].exchanges[1].bytes.clone()).unwrap();
-        assert!(
-            text.starts_with("GET http://b.test:8080/ HTTP/1.1\r\nHost: b.test:8080\r\n"),
-            "{text}"
+        assert_eq!(
+            text(&routes[0].exchanges[1], false),
+            "GET http://b.test:8080/ HTTP/1.1\r\nHost: b.test:8080\r\nA: b\r\nP: q\r\n\r\n"
         );
-        assert_eq!(routes[0].exchanges[0].expectation.body_bytes, Some(5));
-        assert!(!routes[0].exchanges[1].expectation.pattern);
     }
 
     #[test]
     fn tunnels_are_for_one_authority() {
-        let urls = urls(&["https://a.test/", "http://a.test/", "https://a.test/x"]);
-        let template = Template {
-            always_tunnel: true,
-            ..TEMPLATE
-        };
-        let routes = routes(&urls, Some(address()), &template, |_| {
-            panic!("no resolving")
-        })
-        .unwrap();
+        let templates = templates(&["https://a.test/", "http://a.test/", "https://a.test/x"]);
+        let routes = routes(&templates, way(true, true), |_| panic!("no resolving")).unwrap();
         assert_eq!(routes.len(), 2);
-        assert_eq!(routes[0].exchanges.len(), 2);
+        assert_eq!((routes[0].exchanges.len(), routes[0].weight), (2, 2.0));
         let tunnel = String::from_utf8(routes[0].tunnel.clone().unwrap()).unwrap();
         assert_eq!(
             tunnel,
-            "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n"
+            "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n"
         );
         assert!(routes[0].tls.is_some() && routes[1].tls.is_none());
-        assert!(
-            routes[0].exchanges[0]
-                .bytes
-                .starts_with(b"GET / HTTP/1.1\r\n")
+        assert_eq!(
+            text(&routes[0].exchanges[0], true),
+            "GET / HTTP/1.1\r\nHost: a.test\r\nA: b\r\nConnection: close\r\n\r\n"
         );
     }
 
     #[test]
     fn straight_to_the_origin() {
-        let urls = urls(&["http://a.test/"]);
-        let routes = routes(&urls, None, &TEMPLATE, |_| Ok(address())).unwrap();
+        let routes = routes(&templates(&["http://a.test/"]), way(false, false), |_| {
+            Ok(address())
+        });
+        let routes = routes.unwrap();
         assert_eq!(
             (routes[0].address, routes[0].tunnel.is_none()),
             (address(), true)
@@ -240,27 +304,17 @@ mod tests {
     }
 
     #[test]
-    fn headers_cannot_split_requests() {
-        let wrong = ["X: a\r\nY: b".to_owned()];
-        let template = Template {
-            headers: &wrong,
-            ..TEMPLATE
-        };
-        assert!(
-            routes(&urls(&["http://a/"]), Some(address()), &template, |_| Ok(
-                address()
-            ))
-            .is_err()
-        );
-        let template = Template {
-            method: "GET /",
-            ..TEMPLATE
-        };
-        assert!(
-            routes(&urls(&["http://a/"]), Some(address()), &template, |_| Ok(
-                address()
-            ))
-            .is_err()
-        );
+    fn long_bodies_are_not_kept() {
+        let mut templates = templates(&["http://a.test/"]);
+        templates[0].body_bytes = 5;
+        let short = exchange(&templates[0], false);
+        assert!(text(&short, false).ends_with(&format!(
+            "Content-Length: 5\r\nA: b\r\n\r\n{}",
+            String::from_utf8_lossy(pattern::slice(0, 5))
+        )));
+        templates[0].body_bytes = 1 << 30;
+        let long = exchange(&templates[0], false);
+        assert_eq!((long.streamed_bytes, long.body_bytes()), (1 << 30, 1 << 30));
+        assert!(text(&long, false).ends_with("\r\n\r\n"));
     }
 }

@@ -1,153 +1,175 @@
-//! The whole plan of `sallyport-load run`, checked.
+//! The whole plan, checked: what workers follow and never change.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use super::mix::{self, Route, Template};
+use super::arrival::ArrivalPlan;
+use super::check::{Checker, Life};
+use super::client::{Client, clients};
+use super::file::{Form, HttpVersion, PlanFile, Scenario, Think};
+use super::mix::{self, Route, Way};
+use super::problem::{Place, PlanErrors, Problem};
+use super::random::{Chooser, deal};
+use super::resolve::Overrides;
 use super::stop::Stop;
 use super::url::{Scheme, Url};
-use crate::cli::RunArgs;
 use crate::error::LoadError;
+use crate::net::affinity::CpuList;
 use crate::worker::tls;
-
-/// Length of the window when nothing else ends it.
-const DURATION_DEFAULT: Duration = Duration::from_secs(10);
 
 /// What workers follow.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Connection `i` of the run takes route `i` modulo their number; at least one.
+    pub(crate) name: Option<String>,
+    pub(crate) scenario: Scenario,
+    pub(crate) http: HttpVersion,
+    /// Requests at a time on one connection; 1 for HTTP/1.1.
+    pub(crate) streams: usize,
+    /// At least one.
     pub(crate) routes: Vec<Route>,
+    pub(crate) route_chooser: Chooser,
+    /// Route of each connection's first life.
+    pub(crate) first_routes: Vec<usize>,
+    pub(crate) clients: Vec<Client>,
+    /// Client of each connection.
+    pub(crate) client_deal: Vec<usize>,
     /// Set if a route needs it.
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) connections: usize,
     pub(crate) threads: usize,
-    /// Requests a second of an open loop; a closed loop without.
-    pub(crate) rate: Option<f64>,
-    pub(crate) new_connections: bool,
-    /// Local addresses, taken in turn; the system's choice if empty.
-    pub(crate) sources: Vec<IpAddr>,
+    pub(crate) pin: Option<CpuList>,
+    /// An open loop; a closed loop without.
+    pub(crate) arrivals: Option<ArrivalPlan>,
+    pub(crate) life: Life,
+    pub(crate) think: Option<(Duration, Think)>,
     pub(crate) stop: Stop,
+    pub(crate) seed: u64,
+    pub(crate) pids: Vec<i32>,
+    /// As given, for the report.
+    pub(crate) urls: Vec<String>,
+    pub(crate) proxy: Option<String>,
 }
 
 impl Plan {
-    /// Checks the command line, reads certificates, resolves names.
-    pub(crate) fn from_args(args: &RunArgs) -> Result<Self, LoadError> {
-        let urls = args
-            .url
-            .iter()
-            .map(|text| Url::parse(text))
-            .collect::<Result<Vec<_>, _>>()?;
-        let overrides = Overrides::parse(&args.resolve)?;
-        let proxy = match &args.proxy {
-            None => None,
-            Some(text) => Some(overrides.address(&proxy_url(text)?)?),
-        };
-        let template = Template {
-            method: &args.method,
-            headers: &args.header,
-            body_bytes: args.body_bytes as usize,
-            always_tunnel: args.connect,
-            new_connections: args.new_connections,
-            expect_status: args.expect_status,
-            expect_bytes: args.expect_bytes,
-            check_bodies: !args.no_body_check,
-        };
-        let routes = mix::routes(&urls, proxy, &template, |url| overrides.address(url))?;
-        let tls = match routes.iter().any(|route| route.tls.is_some()) {
-            true => Some(tls::client_config(args)?),
-            false => None,
-        };
-        let (connections, threads) = (args.connections as usize, usize::from(args.threads));
-        if connections < threads || connections < routes.len() {
-            return Err(LoadError::Usage(format!(
-                "--connections {connections}: fewer than threads ({threads}) or routes ({})",
-                routes.len()
-            )));
+    /// Checks what is written, reads certificates, resolves names.
+    pub(crate) fn new(file: &PlanFile, place: &Place) -> Result<Self, LoadError> {
+        let mut checker = Checker::new(file);
+        let (connections, threads, streams) = checker.counts();
+        let arrivals = checker.arrivals();
+        let stop = checker.stop(arrivals.as_ref());
+        let life = checker.life(streams);
+        let templates = checker.templates();
+        checker.combinations(&templates);
+        let mut problems = checker.problems;
+        let clients = clients(file, &mut problems);
+        let overrides = Overrides::parse(&file.resolve).unwrap_or_else(|message| {
+            problems.push(Problem::of("resolve", message));
+            Overrides::none()
+        });
+        let proxy = file
+            .proxy
+            .as_deref()
+            .map(|text| proxy_url(text, &mut problems));
+        let is_https = templates.iter().any(|t| t.url.scheme == Scheme::Https);
+        if is_https && file.tls.ca.is_none() && !file.tls.insecure {
+            let message = "https needs certificate authorities, or --insecure";
+            problems.push(Problem::of("tls.ca", message));
         }
-        if args.rate.is_some_and(|rate| !(rate > 0.0 && rate <= 1e8)) {
-            return Err(LoadError::Usage(
-                "--rate: not between 0 and 100 million".to_owned(),
-            ));
+        if file.form == Form::Connect && file.proxy.is_none() {
+            problems.push(Problem::of("form", "a tunnel needs a proxy"));
         }
-        let duration = args
-            .duration
-            .or_else(|| args.requests.is_none().then_some(DURATION_DEFAULT));
-        if duration == Some(Duration::ZERO) {
-            return Err(LoadError::Usage(
-                "--duration: nothing to measure".to_owned(),
-            ));
+        if !problems.is_empty() {
+            return Err(LoadError::Plan(PlanErrors::new(place, problems)));
         }
-        let stop = Stop {
-            warmup: args.warmup,
-            duration,
-            requests: args.requests,
-            timeout: args.timeout,
+        let way = Way {
+            proxy: proxy_address(proxy.flatten().as_ref(), &overrides)?,
+            always_tunnel: file.form == Form::Connect,
         };
+        let routes = mix::routes(&templates, way, |url| overrides.address(url))?;
+        let route_weights: Vec<f64> = routes.iter().map(|route| route.weight).collect();
+        let first_routes = deal(&route_weights, connections);
+        all_served(&first_routes, routes.len(), life, place)?;
+        let client_weights: Vec<f64> = clients.iter().map(|client| client.weight).collect();
         Ok(Self {
+            name: file.name.clone(),
+            scenario: file.scenario,
+            http: file.http,
+            streams,
+            route_chooser: Chooser::new(&route_weights),
+            first_routes,
+            client_deal: deal(&client_weights, connections),
+            clients,
+            tls: if is_https {
+                Some(tls::client_config(&file.tls, file.http)?)
+            } else {
+                None
+            },
             routes,
-            tls,
             connections,
             threads,
-            rate: args.rate,
-            new_connections: args.new_connections,
-            sources: args.source.clone(),
+            pin: file.pin.clone(),
+            arrivals,
+            life,
+            think: file.think_time.map(|period| (period.0, file.think)),
             stop,
+            seed: file.seed.unwrap_or(1),
+            pids: file.pids.clone(),
+            urls: file
+                .request
+                .iter()
+                .filter_map(|request| request.url.clone())
+                .collect(),
+            proxy: file.proxy.clone(),
         })
+    }
+
+    /// Whether connections are set up and nothing is sent over them.
+    pub(crate) fn is_setup_only(&self) -> bool {
+        matches!(self.scenario, Scenario::Handshakes | Scenario::Hold)
     }
 }
 
-fn proxy_url(text: &str) -> Result<Url, LoadError> {
-    let url = Url::parse(text)?;
-    if url.scheme == Scheme::Http {
-        Ok(url)
-    } else {
-        Err(LoadError::Url {
-            url: text.to_owned(),
-            reason: "only http proxies are spoken to",
-        })
-    }
+fn proxy_url(text: &str, problems: &mut Vec<Problem>) -> Option<Url> {
+    let message = match Url::parse(text) {
+        Ok(url) if url.scheme == Scheme::Http => return Some(url),
+        Ok(_) => "only http proxies are spoken to".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    problems.push(Problem::of("proxy", message));
+    None
 }
 
-/// `--resolve`: addresses that need no resolver.
-struct Overrides(Vec<(String, IpAddr)>);
+fn proxy_address(
+    proxy: Option<&Url>,
+    overrides: &Overrides,
+) -> Result<Option<SocketAddr>, LoadError> {
+    proxy.map(|url| overrides.address(url)).transpose()
+}
 
-impl Overrides {
-    fn parse(texts: &[String]) -> Result<Self, LoadError> {
-        let one = |text: &String| {
-            // The address may have colons of its own.
-            let mut parts = text.splitn(3, ':');
-            let (host, port, address) = (parts.next(), parts.next(), parts.next());
-            let address = address.map(|text| text.trim_matches(['[', ']']).parse());
-            match (host, port, address) {
-                (Some(host), Some(port), Some(Ok(address))) => {
-                    Ok((format!("{host}:{port}"), address))
-                }
-                _ => Err(LoadError::Usage(format!(
-                    "--resolve {text}: not HOST:PORT:ADDR"
-                ))),
-            }
-        };
-        texts.iter().map(one).collect::<Result<_, _>>().map(Self)
-    }
-
-    fn address(&self, url: &Url) -> Result<SocketAddr, LoadError> {
-        let authority = url.authority();
-        if let Some((_, address)) = self.0.iter().find(|(known, _)| *known == authority) {
-            return Ok(SocketAddr::new(*address, url.port));
+/// Connections that live for ever keep their route: each route needs one.
+fn all_served(
+    first_routes: &[usize],
+    routes_count: usize,
+    life: Life,
+    place: &Place,
+) -> Result<(), LoadError> {
+    let mut served = vec![false; routes_count];
+    for &route in first_routes {
+        if let Some(served) = served.get_mut(route) {
+            *served = true;
         }
-        let unresolved = |reason: String| LoadError::Resolve {
-            host: authority.clone(),
-            reason,
-        };
-        let mut addresses = authority
-            .to_socket_addrs()
-            .map_err(|error| unresolved(error.to_string()))?;
-        addresses
-            .next()
-            .ok_or_else(|| unresolved("no address".to_owned()))
     }
+    let without = served.iter().filter(|served| !**served).count();
+    if without == 0 || life.is_finite() {
+        return Ok(());
+    }
+    let message = format!(
+        "{without} of {routes_count} origins would get no connection: more connections, or \
+         keep_alive or new_connections, so that connections move on"
+    );
+    let problem = Problem::of("connections", message);
+    Err(LoadError::Plan(PlanErrors::new(place, vec![problem])))
 }

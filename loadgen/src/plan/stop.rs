@@ -17,7 +17,20 @@ pub(crate) struct Stop {
     pub(crate) timeout: Duration,
 }
 
+/// Shortest and longest interval of the report's course over time.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_secs(1);
+
 impl Stop {
+    /// Length of the intervals that the window is divided into: a hundred of them, if that makes
+    /// them neither short nor long.
+    pub(crate) fn interval(&self) -> Duration {
+        let hundredth = self
+            .duration
+            .map_or(INTERVAL_MAX, |duration| duration / 100);
+        hundredth.clamp(INTERVAL_MIN, INTERVAL_MAX)
+    }
+
     /// The window of a run that starts now, and thread `thread`'s share of the requests.
     pub(crate) fn window(&self, start: Instant, thread: usize, threads: usize) -> Window {
         let from = start + self.warmup;

@@ -2,22 +2,22 @@
 
 use std::fs;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The machine and the program.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Machine {
-    pub(super) cpu: String,
-    pub(super) cpus: usize,
-    pub(super) kernel: String,
-    pub(super) program_version: &'static str,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) cpu: String,
+    pub(crate) cpus: usize,
+    pub(crate) kernel: String,
+    pub(crate) program_version: String,
     /// When the run began, UTC.
-    pub(super) started_at: String,
+    pub(crate) started_at: String,
 }
 
 impl Machine {
     /// This machine, now.
-    pub(super) fn here() -> Self {
+    pub(crate) fn here() -> Self {
         let cpu_info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let field = |name: &str| {
             let line = cpu_info.lines().find(|line| line.starts_with(name))?;
@@ -32,7 +32,7 @@ impl Machine {
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
                 .map_or_else(|_| unknown(), |text| text.trim().to_owned()),
-            program_version: env!("CARGO_PKG_VERSION"),
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: jiff::Timestamp::now()
                 .strftime("%Y-%m-%dT%H:%M:%SZ")
                 .to_string(),

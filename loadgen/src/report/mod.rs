@@ -1,12 +1,25 @@
-//! From counts to words: runs a plan (`run`), reads what the measured process used (`process`),
-//! judges whether the meter was honest (`verdict`), describes the machine (`machine`), and prints
-//! (`text`, `json`).
+//! From counts to words: reads what the measured process used (`process`), judges whether the meter
+//! was honest (`verdict`), describes the machine (`machine`), makes the report (`build`, `json`) and
+//! renders it (`files`, `text`, `html`, `hgrm`, `hlog`). `compare` holds runs against runs.
 
+mod build;
+mod charts;
+mod compare;
+mod curve;
+mod files;
+mod hgrm;
+mod hlog;
+mod html;
 mod json;
-mod machine;
-mod process;
-mod run;
+pub(crate) mod machine;
+pub(crate) mod process;
+mod statistics;
+mod svg;
 mod text;
 mod verdict;
+pub(crate) mod words;
 
-pub(crate) use run::run;
+pub(crate) use build::{build, hold_against};
+pub(crate) use compare::compare;
+pub(crate) use files::{again, print, write};
+pub(crate) use json::Report;

@@ -14,7 +14,7 @@ use crate::error::LoadError;
 
 /// What a set of processes had used at one moment.
 #[derive(Debug, Clone)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     at: Instant,
     pids: Vec<i32>,
     cpu: Duration,
@@ -25,7 +25,7 @@ pub(super) struct Sample {
 
 impl Sample {
     /// Reads the processes and their descendants; fails if one of `roots` is not there.
-    pub(super) fn take(roots: &[i32]) -> Result<Self, LoadError> {
+    pub(crate) fn take(roots: &[i32]) -> Result<Self, LoadError> {
         let mut pids = roots.to_vec();
         let mut next = 0;
         while let Some(&pid) = pids.get(next) {
@@ -69,8 +69,13 @@ impl Sample {
         true
     }
 
-    /// What was used between two samples, over a window of `window` in which `requests` were done.
-    pub(super) fn until(&self, end: &Self, window: Duration, requests: u64) -> ProcessFigures {
+    /// Resident memory.
+    pub(crate) fn rss_bytes(&self) -> u64 {
+        self.rss_bytes
+    }
+
+    /// What was used between two samples, over a window of `window`.
+    pub(super) fn until(&self, end: &Self, window: Duration) -> ProcessFigures {
         let us = |duration: Duration| duration.as_secs_f64() * 1e6;
         // The samples lie a little beside the window: what counts is the rate.
         let elapsed = end
@@ -93,9 +98,11 @@ impl Sample {
             cpu_us,
             cpu_user_us: cpu_us * user_share,
             cpu_system_us: cpu_us * (1.0 - user_share),
-            cpu_us_per_request: (requests > 0).then(|| cpu_us / requests as f64),
+            cpu_us_per_request: None,
+            cpu_s_per_gib: None,
             cpu_ratio: cpu_us / us(window).max(1.0),
             rss_bytes: end.rss_bytes,
+            rss_bytes_max: end.rss_bytes.max(self.rss_bytes),
         }
     }
 }
@@ -173,7 +180,7 @@ mod tests {
             number = std::hint::black_box(number.wrapping_mul(3));
         }
         let after = Sample::take(&[me]).unwrap();
-        let figures = before.until(&after, after.at - before.at, 10);
+        let figures = before.until(&after, after.at - before.at);
         assert!(figures.cpu_us > 1_000.0, "{figures:?}");
         assert!(figures.rss_bytes > 100_000, "{figures:?}");
         assert!(Sample::take(&[i32::MAX]).is_err());

@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::json::{MeterFigures, ProcessFigures, Report};
+use super::json::{HoldFigures, MeterFigures, ProcessFigures, Report, SlowFigures};
+use super::words::{Size, Time};
 use crate::histogram::merge::Summary;
 
 /// Renders the whole report.
@@ -40,10 +41,16 @@ fn write_all(out: &mut String, report: &Report) -> fmt::Result {
         let example = report.error_examples.get(kind).map_or("", String::as_str);
         writeln!(out, "    {kind:<22} {count:>10}   {example}")?;
     }
+    if let Some(slow) = &report.slow_clients {
+        write_slow(out, slow)?;
+    }
+    if let Some(hold) = &report.hold {
+        write_hold(out, hold)?;
+    }
     if let Some(process) = &report.process {
         write_process(out, process)?;
     }
-    write_meter(out, report.mode, &report.meter)
+    write_meter(out, &report.mode, &report.meter)
 }
 
 fn write_head(out: &mut String, report: &Report) -> fmt::Result {
@@ -66,9 +73,17 @@ fn write_head(out: &mut String, report: &Report) -> fmt::Result {
     let rate = report
         .rate_intended
         .map_or(String::new(), |rate| format!(" at {rate} requests/s"));
+    let streams = match report.streams {
+        0 | 1 => String::new(),
+        streams => format!(" of {streams} streams"),
+    };
+    let scenario = match report.scenario.as_str() {
+        "" | "requests" => String::new(),
+        other => format!("{other}, "),
+    };
     writeln!(
         out,
-        "  {} loop{rate}, {} connections, {kind}, {} threads, {:.2} s after {:.2} s of warm-up",
+        "  {scenario}{} loop{rate}, {} connections{streams}, {kind}, {} threads, {:.2} s after {:.2} s of warm-up",
         report.mode, report.connections, report.threads, report.duration_s, report.warmup_s
     )
 }
@@ -86,6 +101,30 @@ fn write_latency(out: &mut String, name: &str, summary: &Summary) -> fmt::Result
     )
 }
 
+fn write_slow(out: &mut String, slow: &SlowFigures) -> fmt::Result {
+    writeln!(
+        out,
+        "  slow        {:>12} answered, {} errors",
+        slow.requests_total, slow.errors_total
+    )?;
+    for (kind, count) in &slow.errors {
+        writeln!(out, "    {kind:<22} {count:>10}")?;
+    }
+    Ok(())
+}
+
+fn write_hold(out: &mut String, hold: &HoldFigures) -> fmt::Result {
+    write!(
+        out,
+        "  held        {:>12} connections",
+        hold.connections_held
+    )?;
+    if let Some(each) = hold.rss_bytes_per_connection {
+        write!(out, ", {} resident for each", Size(each))?;
+    }
+    writeln!(out)
+}
+
 fn write_process(out: &mut String, process: &ProcessFigures) -> fmt::Result {
     let each = process
         .cpu_us_per_request
@@ -96,7 +135,14 @@ fn write_process(out: &mut String, process: &ProcessFigures) -> fmt::Result {
         process.cpu_ratio * 100.0,
         100.0 * process.cpu_user_us / process.cpu_us.max(1.0),
         process.rss_bytes as f64 / 1_048_576.0
-    )
+    )?;
+    match process
+        .cpu_s_per_gib
+        .filter(|_| process.cpu_us_per_request.is_none())
+    {
+        Some(seconds) => writeln!(out, "              {seconds:.3} s CPU a GiB"),
+        None => Ok(()),
+    }
 }
 
 fn write_meter(out: &mut String, mode: &str, meter: &MeterFigures) -> fmt::Result {
@@ -122,17 +168,4 @@ fn write_meter(out: &mut String, mode: &str, meter: &MeterFigures) -> fmt::Resul
         writeln!(out, "  VOID: {reason}")?;
     }
     Ok(())
-}
-
-/// Microseconds with a unit that suits their size.
-struct Time(f64);
-
-impl fmt::Display for Time {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            us if us < 1_000.0 => write!(out, "{us:.1} us"),
-            us if us < 1_000_000.0 => write!(out, "{:.2} ms", us / 1_000.0),
-            us => write!(out, "{:.2} s", us / 1_000_000.0),
-        }
-    }
 }

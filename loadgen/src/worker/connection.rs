@@ -4,24 +4,28 @@
 //! `event_loop` knows.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::{ClientConfig, ClientConnection};
+use rustls::ClientConnection;
 
 use super::dial::dial;
 use super::failure::Failure;
+use super::job::{Job, Pace, Shared, Traffic};
 use super::response::ResponseReader;
 use crate::http::framing::Malformed;
-use crate::net::poller::{Poller, Token};
+use crate::net::poller::Token;
 use crate::net::transport::Transport;
+use crate::pattern;
+use crate::plan::client::Client;
 use crate::plan::mix::{Exchange, Route};
 
 /// How far an exchange has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Closed,
+    /// Sending what comes before TLS, or waiting for the socket to be connected.
+    Preface,
     Tunnel,
     Handshake,
     /// Nothing under way; ready for the next exchange.
@@ -32,19 +36,17 @@ enum Stage {
 /// What came of `advance`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// The socket has to become ready first.
+    /// The socket has to become ready first, or the next allowance of a slow client due.
     Pending,
     /// The response is complete; it may still not be what was expected.
     Complete(Result<(), Failure>),
 }
 
-/// What connections of one thread share.
-#[derive(Debug)]
-pub(super) struct Shared<'a> {
-    pub(super) poller: &'a Poller,
-    pub(super) tls: Option<&'a Arc<ClientConfig>>,
-    /// Room to read into.
-    pub(super) scratch: &'a mut [u8],
+/// What a step led to.
+enum Step {
+    Wait,
+    Next,
+    Done(Result<(), Failure>),
 }
 
 /// One connection and the exchange on it.
@@ -53,10 +55,16 @@ pub(super) struct Connection {
     transport: Option<Transport>,
     slot: u32,
     generation: u32,
-    source: Option<IpAddr>,
+    /// Nothing is sent over it here once it stands.
+    setup_only: bool,
     stage: Stage,
-    /// How much of the current message was sent.
-    sent: usize,
+    job: Job,
+    /// What is to be sent: a head, or what comes before.
+    outbox: Vec<u8>,
+    /// How much of the outbox and of the body behind it was sent.
+    sent: u64,
+    /// Octets of the body that follow the outbox.
+    streamed_bytes: u64,
     /// The other end takes no more; it may still have answered.
     send_failed: bool,
     /// Read and not yet understood.
@@ -71,18 +79,23 @@ pub(super) struct Connection {
     opened: Instant,
     /// From opening to being ready for the first exchange, until taken.
     setup: Option<Duration>,
+    traffic: Traffic,
+    pace: Option<Pace>,
 }
 
 impl Connection {
     /// A connection that will be opened when first used.
-    pub(super) fn new(slot: u32, source: Option<IpAddr>, now: Instant) -> Self {
+    pub(super) fn new(slot: u32, now: Instant) -> Self {
         Self {
             transport: None,
             slot,
             generation: 0,
-            source,
+            setup_only: false,
             stage: Stage::Closed,
+            job: Job::default(),
+            outbox: Vec::new(),
             sent: 0,
+            streamed_bytes: 0,
             send_failed: false,
             inbox: Vec::new(),
             reader: ResponseReader::for_connect(),
@@ -91,6 +104,8 @@ impl Connection {
             served: 0,
             opened: now,
             setup: None,
+            traffic: Traffic::default(),
+            pace: None,
         }
     }
 
@@ -105,9 +120,32 @@ impl Connection {
         self.ended |= closed;
     }
 
+    /// One that is only set up: its exchange is complete when it stands.
+    pub(super) fn for_setup(slot: u32, now: Instant) -> Self {
+        Self {
+            setup_only: true,
+            ..Self::new(slot, now)
+        }
+    }
+
+    /// Its number, which is also that of its lane.
+    pub(super) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// Whether there is a socket.
+    pub(super) fn is_open(&self) -> bool {
+        self.transport.is_some()
+    }
+
     /// Whether an exchange is under way.
     pub(super) fn is_busy(&self) -> bool {
         !matches!(self.stage, Stage::Closed | Stage::Idle)
+    }
+
+    /// Open and ready for the next exchange.
+    pub(super) fn is_reusable(&self) -> bool {
+        self.stage == Stage::Idle && !self.ended
     }
 
     /// How long it took to set the connection up, once for each connection.
@@ -115,35 +153,49 @@ impl Connection {
         self.setup.take()
     }
 
-    /// Octets of the response's body so far.
-    pub(super) fn body_bytes(&self) -> u64 {
-        self.reader.body_bytes()
+    /// Body octets since it was last asked.
+    pub(super) fn take_traffic(&mut self) -> Traffic {
+        std::mem::take(&mut self.traffic)
+    }
+
+    /// When a slow client may go on, if that is what it waits for.
+    pub(super) fn next_tick(&self) -> Option<(Instant, u32)> {
+        let pace = self.pace.filter(|pace| pace.left == 0 && self.is_busy())?;
+        Some((pace.next, self.generation))
     }
 
     /// Starts an exchange; opens the connection first if there is none that can carry it.
     pub(super) fn begin(
         &mut self,
-        route: &Route,
-        exchange: &Exchange,
-        shared: &Shared<'_>,
+        job: Job,
+        shared: &mut Shared<'_>,
         now: Instant,
     ) -> Result<(), Failure> {
-        if self.stage == Stage::Idle && !self.ended {
-            self.start_exchange(exchange);
+        let Some((route, exchange, client)) = job.resolve(shared.plan) else {
+            return Err(Failure::EarlyClose);
+        };
+        self.job = job;
+        if self.is_reusable() {
+            self.outbox.clear();
+            self.start_exchange(exchange, client);
             return Ok(());
         }
         self.close();
-        self.open(route, shared.poller, now)
+        self.open(route, client, shared, now)
             .map_err(|error| match Failure::from_io(&error) {
                 Failure::ConnectRefused => Failure::ConnectRefused,
                 _ => Failure::ConnectFailed(error.to_string()),
             })?;
-        self.stage = Stage::Handshake;
-        if route.tunnel.is_some() {
+        if let Some(tunnel) = &route.tunnel {
+            self.outbox.extend_from_slice(tunnel);
+            self.outbox.extend_from_slice(&client.proxy_fields);
+            self.outbox.extend_from_slice(b"\r\n");
             self.stage = Stage::Tunnel;
             self.reader = ResponseReader::for_connect();
+        } else if route.tls.is_some() || self.setup_only {
+            self.stage = Stage::Preface;
         } else {
-            self.start_tls(route, shared, exchange)?;
+            self.start_exchange(exchange, client);
         }
         Ok(())
     }
@@ -151,31 +203,36 @@ impl Connection {
     /// Goes on with the exchange under way.
     pub(super) fn advance(
         &mut self,
-        route: &Route,
-        exchange: &Exchange,
         shared: &mut Shared<'_>,
+        now: Instant,
     ) -> Result<Progress, Failure> {
+        if let Some(pace) = self.pace.as_mut() {
+            pace.update(now);
+        }
         loop {
-            let progress = match self.stage {
-                Stage::Closed | Stage::Idle => return Ok(Progress::Pending),
+            let step = match self.stage {
+                Stage::Closed | Stage::Idle => Step::Wait,
+                Stage::Preface => self.preface(shared)?,
                 Stage::Tunnel => {
-                    let request = route.tunnel.as_deref().unwrap_or_default();
-                    if !self.transfer(request, shared.scratch)? {
-                        return Ok(Progress::Pending);
+                    if self.transfer(shared.scratch)? {
+                        self.open_tunnel(shared)?
+                    } else {
+                        Step::Wait
                     }
-                    self.open_tunnel(route, shared, exchange)?;
-                    continue;
                 }
-                Stage::Handshake => self.handshake(exchange)?,
+                Stage::Handshake => self.handshake(shared)?,
                 Stage::Exchange => {
-                    if !self.transfer(&exchange.bytes, shared.scratch)? {
-                        return Ok(Progress::Pending);
+                    if self.transfer(shared.scratch)? {
+                        Step::Done(self.finish_exchange())
+                    } else {
+                        Step::Wait
                     }
-                    return Ok(Progress::Complete(self.finish_exchange()));
                 }
             };
-            if !progress {
-                return Ok(Progress::Pending);
+            match step {
+                Step::Next => {}
+                Step::Wait => return Ok(Progress::Pending),
+                Step::Done(verdict) => return Ok(Progress::Complete(verdict)),
             }
         }
     }
@@ -189,9 +246,40 @@ impl Connection {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    fn open(&mut self, route: &Route, poller: &Poller, now: Instant) -> io::Result<()> {
-        let socket = dial(route.address, self.source)?;
-        poller.add_connection(
+    /// Whether this protocol was agreed on by ALPN.
+    pub(super) fn speaks(&self, protocol: &[u8]) -> bool {
+        let transport = self.transport.as_ref();
+        transport.is_some_and(|transport| transport.protocol() == Some(protocol))
+    }
+
+    /// Reads from a connection that stands, past all HTTP/1.1.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.standing()?.read(buffer)
+    }
+
+    /// Writes to a connection that stands, past all HTTP/1.1.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.standing()?.write(bytes)
+    }
+
+    fn standing(&mut self) -> io::Result<&mut Transport> {
+        self.transport
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn open(
+        &mut self,
+        route: &Route,
+        client: &Client,
+        shared: &mut Shared<'_>,
+        now: Instant,
+    ) -> io::Result<()> {
+        let source = client
+            .sources
+            .get(self.job.life % client.sources.len().max(1));
+        let socket = dial(route.address, source.copied(), client.slow.is_some())?;
+        shared.poller.add_connection(
             &socket,
             Token {
                 slot: self.slot,
@@ -201,75 +289,111 @@ impl Connection {
         self.transport = Some(Transport::plain(socket));
         self.opened = now;
         self.served = 0;
+        self.setup = None;
         self.ended = false;
+        self.pace = client.slow.map(|slow| Pace::new(slow, now));
+        self.outbox.clear();
+        if let Some(announced) = &client.announced {
+            announced.write(
+                route.address,
+                self.job.life,
+                shared.random,
+                &mut self.outbox,
+            );
+        }
         self.start_message();
         Ok(())
     }
 
     fn start_message(&mut self) {
         self.sent = 0;
+        self.streamed_bytes = 0;
         self.send_failed = false;
         // What comes next will raise an event of its own; to read before would be in vain.
         self.drained = true;
         self.inbox.clear();
     }
 
-    fn start_exchange(&mut self, exchange: &Exchange) {
+    /// Renders the request behind what is in the outbox already.
+    fn start_exchange(&mut self, exchange: &Exchange, client: &Client) {
         self.start_message();
+        exchange.write(client, self.job.is_last, &mut self.outbox);
+        self.streamed_bytes = exchange.streamed_bytes;
+        self.traffic.sent += exchange.body_bytes() - exchange.streamed_bytes;
         self.reader = ResponseReader::new(exchange.expectation);
         self.stage = Stage::Exchange;
     }
 
-    fn open_tunnel(
-        &mut self,
-        route: &Route,
-        shared: &Shared<'_>,
-        exchange: &Exchange,
-    ) -> Result<(), Failure> {
+    /// Sends what comes before TLS; without TLS, waits for the connection to stand.
+    fn preface(&mut self, shared: &Shared<'_>) -> Result<Step, Failure> {
+        if !self.send()? {
+            return Ok(Step::Wait);
+        }
+        self.is_connected()?
+            .map_or(Ok(Step::Wait), |()| self.start_tls(shared))
+    }
+
+    /// `None` while the socket is still connecting.
+    fn is_connected(&self) -> Result<Option<()>, Failure> {
+        let Some(transport) = self.transport.as_ref() else {
+            return Err(Failure::EarlyClose);
+        };
+        match transport.socket().take_error() {
+            Ok(None) => Ok(transport.socket().peer_addr().ok().map(|_| ())),
+            Ok(Some(error)) | Err(error) => Err(Failure::from_io(&error)),
+        }
+    }
+
+    fn open_tunnel(&mut self, shared: &Shared<'_>) -> Result<Step, Failure> {
         if !(200..300).contains(&self.reader.status()) {
             return Err(Failure::TunnelStatus(self.reader.status()));
         }
-        self.start_tls(route, shared, exchange)
+        self.start_tls(shared)
     }
 
     /// The byte pipe to the origin stands: TLS comes next, or the exchange.
-    fn start_tls(
-        &mut self,
-        route: &Route,
-        shared: &Shared<'_>,
-        exchange: &Exchange,
-    ) -> Result<(), Failure> {
+    fn start_tls(&mut self, shared: &Shared<'_>) -> Result<Step, Failure> {
+        let name = self
+            .job
+            .resolve(shared.plan)
+            .and_then(|(route, ..)| route.tls.as_ref());
         let (Some(name), Some(config), Some(transport)) =
-            (&route.tls, shared.tls, self.transport.as_mut())
+            (name, &shared.plan.tls, self.transport.as_mut())
         else {
-            // Only a tunnel is known to stand already; else the socket is still connecting.
-            self.setup = route.tunnel.is_some().then(|| self.opened.elapsed());
-            self.start_exchange(exchange);
-            return Ok(());
+            return self.ready(shared);
         };
         let session = ClientConnection::new(Arc::clone(config), name.clone())
             .map_err(|error| Failure::Tls(error.to_string()))?;
         transport.start_tls(session.into());
         self.stage = Stage::Handshake;
-        Ok(())
+        Ok(Step::Next)
     }
 
-    /// `Ok(false)` if it has to wait.
-    fn handshake(&mut self, exchange: &Exchange) -> Result<bool, Failure> {
+    fn handshake(&mut self, shared: &Shared<'_>) -> Result<Step, Failure> {
         let Some(transport) = self.transport.as_mut() else {
             return Err(Failure::EarlyClose);
         };
         match transport.handshake() {
-            Ok(true) => {
-                self.setup = Some(self.opened.elapsed());
-                self.start_exchange(exchange);
-                Ok(true)
-            }
-            Ok(false) => Ok(false),
-            // Nothing can be read before the connection stands.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Ok(true) => self.ready(shared),
+            Ok(false) => Ok(Step::Wait),
             Err(error) => Err(Failure::from_io(&error)),
         }
+    }
+
+    /// The connection is set up: the request follows, or nothing, if that was all.
+    fn ready(&mut self, shared: &Shared<'_>) -> Result<Step, Failure> {
+        self.setup = Some(self.opened.elapsed());
+        if self.setup_only {
+            self.stage = Stage::Idle;
+            self.drained = false;
+            return Ok(Step::Done(Ok(())));
+        }
+        let Some((_, exchange, client)) = self.job.resolve(shared.plan) else {
+            return Err(Failure::EarlyClose);
+        };
+        self.outbox.clear();
+        self.start_exchange(exchange, client);
+        Ok(Step::Next)
     }
 
     fn finish_exchange(&mut self) -> Result<(), Failure> {
@@ -282,11 +406,10 @@ impl Connection {
         self.reader.verdict()
     }
 
-    /// Sends what is left of `message`, reads what there is; `Ok(true)` once the response is
-    /// complete.
-    fn transfer(&mut self, message: &[u8], scratch: &mut [u8]) -> Result<bool, Failure> {
-        let was_unsent = self.sent < message.len();
-        let is_sent = self.send_failed || self.send(message)?;
+    /// Sends what is left, reads what there is; `Ok(true)` once the response is complete.
+    fn transfer(&mut self, scratch: &mut [u8]) -> Result<bool, Failure> {
+        let was_unsent = !self.is_sent();
+        let is_sent = self.send_failed || self.send()?;
         if !is_sent && self.sent == 0 {
             return Ok(false);
         }
@@ -303,26 +426,36 @@ impl Connection {
 
     /// A plain connection stands as soon as it takes bytes.
     fn note_connected(&mut self) {
-        if self.stage == Stage::Exchange && self.reader.status() == 0 {
+        let is_plain = self.transport.as_ref().is_some_and(|t| !t.is_tls());
+        if self.stage == Stage::Exchange && self.reader.status() == 0 && is_plain {
             self.setup = Some(self.opened.elapsed());
         }
     }
 
-    fn send(&mut self, message: &[u8]) -> Result<bool, Failure> {
-        let Some(transport) = self.transport.as_mut() else {
-            return Err(Failure::EarlyClose);
-        };
+    fn is_sent(&self) -> bool {
+        self.sent >= self.outbox.len() as u64 + self.streamed_bytes
+    }
+
+    fn send(&mut self) -> Result<bool, Failure> {
         let outcome = loop {
-            match message.get(self.sent..).filter(|rest| !rest.is_empty()) {
-                None => break transport.flush(),
-                Some(rest) => match transport.write(rest) {
-                    Ok(count) => self.sent += count,
-                    Err(error) => break Err(error),
-                },
+            if self.is_sent() {
+                break self.flush();
+            }
+            if self.pace.is_some_and(|pace| pace.left == 0) {
+                return Ok(false);
+            }
+            let Some(transport) = self.transport.as_mut() else {
+                return Err(Failure::EarlyClose);
+            };
+            let piece = unsent(&self.outbox, self.sent, self.streamed_bytes);
+            let allowed = self.pace.map_or(usize::MAX, |pace| pace.left);
+            match transport.write(piece.get(..allowed).unwrap_or(piece)) {
+                Ok(count) => self.note_sent(count),
+                Err(error) => break Err(error),
             }
         };
         match outcome {
-            Ok(()) => Ok(!transport.wants_flush()),
+            Ok(is_flushed) => Ok(is_flushed),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             // The other end may have answered before it stopped listening.
             Err(error) if is_end(&error) && (self.sent > 0 || self.served > 0) => {
@@ -334,12 +467,37 @@ impl Connection {
         }
     }
 
+    fn note_sent(&mut self, count: usize) {
+        let head_bytes = self.outbox.len() as u64;
+        let body_before = self.sent.saturating_sub(head_bytes);
+        self.sent += count as u64;
+        self.traffic.sent += self.sent.saturating_sub(head_bytes) - body_before;
+        if let Some(pace) = self.pace.as_mut() {
+            pace.left -= count.min(pace.left);
+        }
+    }
+
+    /// Sends what TLS still holds; `Ok(false)` if the socket took not all.
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
+        let transport = self.standing()?;
+        transport.flush()?;
+        Ok(!transport.wants_flush())
+    }
+
     fn receive(&mut self, scratch: &mut [u8]) -> Result<bool, Failure> {
         while !self.drained {
             let Some(transport) = self.transport.as_mut() else {
                 return Err(Failure::EarlyClose);
             };
-            let count = match transport.read(scratch) {
+            let room = match self.pace {
+                Some(pace) => scratch.get_mut(..pace.left).unwrap_or_default(),
+                None => &mut *scratch,
+            };
+            if room.is_empty() {
+                return Ok(false);
+            }
+            let room_bytes = room.len();
+            let count = match transport.read(room) {
                 Ok(0) if self.reader.ends_with_stream() => return Ok(true),
                 Ok(0) => return Err(self.cut_short(Failure::EarlyClose)),
                 Ok(count) => count,
@@ -352,9 +510,12 @@ impl Connection {
                 }
                 Err(error) => return Err(self.cut_short(Failure::from_io(&error))),
             };
+            if let Some(pace) = self.pace.as_mut() {
+                pace.left -= count.min(pace.left);
+            }
             // A short read has emptied the socket (epoll(7)), except of the end of the stream;
             // TLS has its own buffers.
-            self.drained = count < scratch.len() && !transport.is_tls() && !self.ended;
+            self.drained = count < room_bytes && !transport.is_tls() && !self.ended;
             if self.understand(scratch.get(..count).unwrap_or_default())? {
                 return Ok(true);
             }
@@ -364,6 +525,13 @@ impl Connection {
 
     /// Feeds the reader; keeps what it cannot use yet.
     fn understand(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
+        let before = self.reader.body_bytes();
+        let done = self.feed(bytes);
+        self.traffic.received += self.reader.body_bytes() - before;
+        done
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
         if self.inbox.is_empty() {
             let fed = self.reader.feed(bytes)?;
             let rest = bytes.get(fed.consumed..).unwrap_or_default();
@@ -391,6 +559,18 @@ impl Connection {
             Failure::StaleConnection
         } else {
             failure
+        }
+    }
+}
+
+/// What is to be sent next, of a message that consists of `outbox` and a body of the fixed content.
+fn unsent(outbox: &[u8], sent: u64, streamed_bytes: u64) -> &[u8] {
+    match usize::try_from(sent) {
+        Ok(sent) if sent < outbox.len() => outbox.get(sent..).unwrap_or_default(),
+        _ => {
+            let offset = sent - outbox.len() as u64;
+            let left = usize::try_from(streamed_bytes - offset).unwrap_or(usize::MAX);
+            pattern::slice(offset, left)
         }
     }
 }

@@ -1,38 +1,58 @@
 //! One thread's loop: starts what is due, waits for sockets, times and counts what is done.
 //!
-//! Closed loop: a connection asks again as soon as it was answered. Open loop: requests are due at
-//! moments that no answer changes; one that finds no free connection waits, and its latency counts
-//! from when it was due.
+//! A *lane* carries one request at a time; an HTTP/1.1 connection is one lane, an HTTP/2 connection
+//! as many as it may have streams. Closed loop: a lane asks again as soon as it was answered (and
+//! has thought about it). Open loop: requests are due at moments that no answer changes; one that
+//! finds no free lane waits, and its latency counts from when it was due. Slow clients are always a
+//! closed loop of their own.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Progress, Shared};
+use super::draw::Draw;
 use super::failure::Failure;
+use super::job::{Job, Shared};
+use super::link::{Link, Outcome};
+use super::pulse::{Channel, Pulse};
 use super::tally::{CostMark, Tally};
 use crate::net::poller::{Poller, Token};
 use crate::plan::arrival::Arrivals;
+use crate::plan::file::Scenario;
+use crate::plan::random::Random;
 use crate::plan::run::Plan;
 use crate::plan::stop::Window;
 
 /// How often deadlines are looked at, and so how exact `--timeout` is.
 const SCAN_INTERVAL: Duration = Duration::from_millis(20);
-/// How long a connection that could not be set up rests before the next try.
+/// How long a lane whose connection could not be set up rests before the next try.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
+/// Connections that are set up at a time where they are to be held.
+const OPENING_MAX: usize = 128;
 /// Octets read at a time.
 const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// One connection and its place in the schedule.
+/// What carries one request at a time.
 #[derive(Debug)]
-struct Slot {
-    connection: Connection,
-    route: usize,
-    exchange: usize,
+struct Lane {
+    job: Job,
+    is_busy: bool,
+    /// Belongs to a slow client.
+    is_slow: bool,
     /// When the exchange under way should have started.
     start: Instant,
     /// Since when it has nothing to do; it may not start before (a moment ahead is a rest).
     free_since: Instant,
+}
+
+/// What a timer wakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wake {
+    /// A lane has rested.
+    Lane(u32),
+    /// A slow client may go on.
+    Link(u32, u32),
 }
 
 /// One thread of the meter.
@@ -40,47 +60,78 @@ struct Slot {
 pub(crate) struct Worker<'a> {
     plan: &'a Plan,
     poller: Poller,
-    slots: Vec<Slot>,
-    /// Slots with nothing to do, the longest idle first.
+    links: Vec<Link>,
+    lanes: Vec<Lane>,
+    /// Lanes of a link.
+    lanes_each: usize,
+    /// Lanes with nothing to do, the longest idle first; never those of slow clients.
     idle: VecDeque<u32>,
-    /// Slots that rest after a failure to connect.
-    resting: Vec<u32>,
-    /// The next exchange of each route.
-    cursors: Vec<usize>,
+    /// Lanes of slow clients that are to start.
+    slow_idle: Vec<u32>,
+    timers: BinaryHeap<Reverse<(Instant, Wake)>>,
+    draw: Draw,
+    random: Random,
     arrivals: Option<Arrivals>,
     window: Window,
     scratch: Vec<u8>,
+    outcomes: Vec<Outcome>,
+    pulse: Pulse,
     tally: Tally,
     busy: usize,
 }
 
 impl<'a> Worker<'a> {
     /// Thread `thread` of the plan, with its share of the connections.
-    pub(crate) fn new(plan: &'a Plan, thread: usize, start: Instant) -> io::Result<Self> {
-        let mut slots = Vec::new();
+    pub(crate) fn new(
+        plan: &'a Plan,
+        thread: usize,
+        start: Instant,
+        channel: Channel,
+    ) -> io::Result<Self> {
+        let (mut links, mut lanes) = (Vec::new(), Vec::new());
         for index in (thread..plan.connections).step_by(plan.threads) {
-            let source = plan.sources.get(index % plan.sources.len().max(1)).copied();
-            let number = u32::try_from(slots.len()).unwrap_or(u32::MAX);
-            slots.push(Slot {
-                connection: Connection::new(number, source, start),
-                route: index % plan.routes.len(),
-                exchange: 0,
+            let number = u32::try_from(links.len()).unwrap_or(u32::MAX);
+            links.push(Link::new(plan, number, start));
+            let job = Job {
+                route: plan.first_routes.get(index).copied().unwrap_or(0),
+                client: plan.client_deal.get(index).copied().unwrap_or(0),
+                life: index,
+                ..Job::default()
+            };
+            let client = plan.clients.get(job.client);
+            let is_slow = client.is_some_and(|client| client.slow.is_some());
+            lanes.extend((0..plan.streams).map(|_| Lane {
+                job,
+                is_busy: false,
+                is_slow,
                 start,
                 free_since: start,
-            });
+            }));
         }
+        let random = |stream: usize| Random::new(plan.seed, (thread * 4 + stream) as u64);
+        let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let (slow, quick): (Vec<_>, Vec<_>) =
+            (0..lanes.len()).partition(|&index| lanes.get(index).is_some_and(|l| l.is_slow));
+        let window = plan.stop.window(start, thread, plan.threads);
         Ok(Self {
             plan,
             poller: Poller::new()?,
-            idle: (0..u32::try_from(slots.len()).unwrap_or(u32::MAX)).collect(),
-            resting: Vec::new(),
-            slots,
-            cursors: vec![thread; plan.routes.len()],
+            links,
+            lanes_each: plan.streams,
+            idle: quick.into_iter().map(number).collect(),
+            slow_idle: slow.into_iter().map(number).collect(),
+            timers: BinaryHeap::new(),
+            draw: Draw::new(plan, lanes.len() / plan.streams.max(1), thread, random(0)),
+            random: random(1),
+            lanes,
             arrivals: plan
-                .rate
-                .map(|rate| Arrivals::constant(start, rate, thread, plan.threads)),
-            window: plan.stop.window(start, thread, plan.threads),
+                .arrivals
+                .as_ref()
+                .map(|arrivals| Arrivals::new(arrivals, start, thread, plan.threads, random(2))),
+            pulse: Pulse::new(channel, thread, &window, plan.stop.interval()),
+            window,
             scratch: vec![0; SCRATCH_BYTES],
+            outcomes: Vec::new(),
             tally: Tally::new(),
             busy: 0,
         })
@@ -100,6 +151,8 @@ impl<'a> Worker<'a> {
                 self.tally.cost = mark.elapsed();
                 measured = true;
             }
+            self.pulse.at(now);
+            self.fire_timers(now);
             self.start_due(now);
             if now >= next_scan {
                 self.scan(now);
@@ -114,6 +167,8 @@ impl<'a> Worker<'a> {
             self.tally.cost = mark.elapsed();
         }
         self.count_unsent(Instant::now());
+        self.tally.held = self.links.iter().filter(|link| link.is_open()).count() as u64;
+        self.pulse.finish();
         Ok(self.tally)
     }
 
@@ -147,29 +202,68 @@ impl<'a> Worker<'a> {
             .arrivals
             .as_ref()
             .filter(|_| waits_for_time)
-            .map(Arrivals::next_due);
+            .and_then(Arrivals::next_due);
         let due = due.filter(|due| self.window.until.is_none_or(|until| *due < until));
-        let mut moment = next_scan;
-        for other in [due, self.window.until, Some(self.window.from)]
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        let mut moment = next_scan.min(self.pulse.ends());
+        for must in [due, timer].into_iter().flatten() {
+            moment = moment.min(must);
+        }
+        for other in [self.window.until, Some(self.window.from)]
             .into_iter()
             .flatten()
         {
-            // Moments that have passed are of no more concern, except a request that is due.
-            if other < moment && (Some(other) == due || other > Instant::now()) {
+            // Moments that have passed are of no more concern.
+            if other < moment && other > Instant::now() {
                 moment = other;
             }
         }
         moment
     }
 
-    /// Starts what is due and finds a free connection.
+    fn fire_timers(&mut self, now: Instant) {
+        while let Some(&Reverse((at, wake))) = self.timers.peek() {
+            if at > now {
+                return;
+            }
+            self.timers.pop();
+            match wake {
+                Wake::Lane(index) if self.lane_is_slow(index) => self.slow_idle.push(index),
+                Wake::Lane(index) => self.idle.push_back(index),
+                Wake::Link(slot, generation) => {
+                    let token = Token { slot, generation };
+                    let link = self.links.get(slot as usize);
+                    if link.is_some_and(|link| link.owns(token)) {
+                        self.proceed(slot);
+                    }
+                }
+            }
+        }
+    }
+
+    fn lane_is_slow(&self, index: u32) -> bool {
+        self.lanes
+            .get(index as usize)
+            .is_some_and(|lane| lane.is_slow)
+    }
+
+    /// Starts what is due and finds a free lane.
     fn start_due(&mut self, now: Instant) {
+        while let Some(lane) = self.slow_idle.pop() {
+            if !self.window.is_over(now) {
+                self.start(lane, now);
+                self.proceed(self.link_of(lane));
+            }
+        }
         while !self.idle.is_empty() {
+            let is_enough = self.window.is_over(now) || self.is_opening_enough();
             let start = match self.arrivals.as_mut() {
-                None if self.window.is_over(now) => return,
+                None if is_enough => return,
                 None => Instant::now(),
                 Some(arrivals) => {
-                    let due = arrivals.next_due();
+                    let Some(due) = arrivals.next_due() else {
+                        return;
+                    };
                     let beyond = self.window.until.is_some_and(|until| due >= until);
                     if due > Instant::now() || beyond || self.window.budget == Some(0) {
                         return;
@@ -178,172 +272,269 @@ impl<'a> Worker<'a> {
                     due
                 }
             };
-            let Some(slot) = self.idle.pop_front() else {
+            let Some(lane) = self.idle.pop_front() else {
                 return;
             };
-            self.start(slot, start);
-            self.proceed(slot);
+            self.start(lane, start);
+            self.proceed(self.link_of(lane));
         }
     }
 
-    /// Puts a request on a free slot.
+    /// A listener's backlog has an end: connections that are to be held are not opened all at once.
+    fn is_opening_enough(&self) -> bool {
+        self.plan.scenario == Scenario::Hold && self.busy >= OPENING_MAX
+    }
+
+    fn link_of(&self, lane: u32) -> u32 {
+        lane / u32::try_from(self.lanes_each).unwrap_or(1).max(1)
+    }
+
+    /// Puts a request on a free lane.
     fn start(&mut self, index: u32, start: Instant) {
-        let Some(slot) = self.slots.get_mut(index as usize) else {
+        let link_index = self.link_of(index);
+        let (Some(lane), Some(link)) = (
+            self.lanes.get_mut(index as usize),
+            self.links.get_mut(link_index as usize),
+        ) else {
             return;
         };
         let now = Instant::now();
-        self.window.spend(start);
-        if self.arrivals.is_some() && self.window.contains(start) {
-            let possible = start.max(slot.free_since);
-            self.tally
-                .schedule_lag
-                .record(now.saturating_duration_since(possible));
+        if !lane.is_slow {
+            self.window.spend(start);
+            if self.arrivals.is_some() && self.window.contains(start) {
+                let possible = start.max(lane.free_since);
+                let lag = now.saturating_duration_since(possible);
+                self.tally.schedule_lag.record(lag);
+            }
         }
-        let Some(route) = self.plan.routes.get(slot.route) else {
-            return;
-        };
-        if let Some(cursor) = self.cursors.get_mut(slot.route) {
-            slot.exchange = *cursor % route.exchanges.len();
-            *cursor += 1;
-        }
-        slot.start = start;
+        self.draw.next(
+            self.plan,
+            link_index as usize,
+            link.is_reusable(),
+            &mut lane.job,
+        );
+        lane.start = start;
+        lane.is_busy = true;
         self.busy += 1;
-        let Some(exchange) = route.exchanges.get(slot.exchange) else {
-            return;
-        };
-        let shared = Shared {
+        let mut shared = Shared {
+            plan: self.plan,
             poller: &self.poller,
-            tls: self.plan.tls.as_ref(),
             scratch: &mut self.scratch,
+            random: &mut self.random,
         };
-        if let Err(failure) = slot.connection.begin(route, exchange, &shared, now) {
+        if let Err(failure) = link.begin(index, lane.job, &mut shared, now) {
             self.fail(index, &failure);
         }
     }
 
     fn on_event(&mut self, token: Token, closed: bool) {
-        let Some(slot) = self.slots.get_mut(token.slot as usize) else {
+        let Some(link) = self.links.get_mut(token.slot as usize) else {
             return;
         };
-        if slot.connection.owns(token) {
-            slot.connection.on_event(closed);
+        if !link.owns(token) {
+            return;
+        }
+        link.on_event(closed);
+        if self.plan.scenario == Scenario::Hold && closed && !link.is_busy() {
+            link.close();
+            self.drop_held();
+        } else {
             self.proceed(token.slot);
         }
     }
 
-    /// Goes on with a slot's exchange; in a closed loop also with the next ones, until one waits.
+    /// The other end has closed a connection that was to be held.
+    fn drop_held(&mut self) {
+        let now = Instant::now();
+        if self.window.overlaps(now, now) {
+            self.tally.count_error(&Failure::Dropped);
+            self.pulse.at(now).errors += 1;
+        }
+    }
+
+    /// Goes on with a link's exchanges; in a closed loop also with the next ones, until all wait.
     fn proceed(&mut self, index: u32) {
         loop {
-            let Some(slot) = self.slots.get_mut(index as usize) else {
+            let Some(link) = self.links.get_mut(index as usize) else {
                 return;
             };
-            if !slot.connection.is_busy() {
+            if !link.is_busy() {
                 return;
             }
-            let Some(route) = self.plan.routes.get(slot.route) else {
-                return;
-            };
-            let Some(exchange) = route.exchanges.get(slot.exchange) else {
-                return;
-            };
             let mut shared = Shared {
+                plan: self.plan,
                 poller: &self.poller,
-                tls: self.plan.tls.as_ref(),
                 scratch: &mut self.scratch,
+                random: &mut self.random,
             };
-            match slot.connection.advance(route, exchange, &mut shared) {
-                Ok(Progress::Pending) => return,
-                Ok(Progress::Complete(verdict)) => self.complete(index, verdict),
-                Err(failure) => self.fail(index, &failure),
+            let mut outcomes = std::mem::take(&mut self.outcomes);
+            link.advance(&mut shared, Instant::now(), &mut outcomes);
+            if let Some((at, generation)) = link.next_tick() {
+                self.timers
+                    .push(Reverse((at, Wake::Link(index, generation))));
             }
-            let now = Instant::now();
-            let again = self.arrivals.is_none() && self.idle.back() == Some(&index);
-            if !again || self.window.is_over(now) {
+            let has_outcomes = !outcomes.is_empty();
+            self.count_traffic(index);
+            for outcome in outcomes.drain(..) {
+                self.settle(outcome);
+            }
+            self.outcomes = outcomes;
+            if !has_outcomes {
                 return;
             }
+        }
+    }
+
+    /// Octets count when they pass, whatever becomes of their request.
+    fn count_traffic(&mut self, index: u32) {
+        let Some(link) = self.links.get_mut(index as usize) else {
+            return;
+        };
+        let traffic = link.take_traffic();
+        if traffic.received + traffic.sent == 0 {
+            return;
+        }
+        let now = Instant::now();
+        if self.window.contains(now) {
+            self.tally.traffic.received += traffic.received;
+            self.tally.traffic.sent += traffic.sent;
+            self.pulse.at(now).body_bytes += traffic.received + traffic.sent;
+        }
+    }
+
+    /// An exchange is over: counts it and lets the lane go on.
+    fn settle(&mut self, outcome: Outcome) {
+        let index = outcome.lane;
+        match outcome.verdict {
+            Ok(verdict) => self.complete(index, verdict, outcome.setup),
+            Err(failure) => self.fail(index, &failure),
+        }
+        let now = Instant::now();
+        let again = self.arrivals.is_none() && self.idle.back() == Some(&index);
+        if again && !self.window.is_over(now) && !self.is_opening_enough() {
             self.idle.pop_back();
             self.start(index, now);
         }
     }
 
-    fn complete(&mut self, index: u32, verdict: Result<(), Failure>) {
-        let Some(slot) = self.slots.get_mut(index as usize) else {
+    /// The response is complete, though maybe not what was expected.
+    fn complete(&mut self, index: u32, verdict: Result<(), Failure>, setup: Option<Duration>) {
+        let link_index = self.link_of(index) as usize;
+        let Some(lane) = self.lanes.get_mut(index as usize) else {
             return;
         };
         let now = Instant::now();
+        let (start, is_slow, is_last) = (lane.start, lane.is_slow, lane.job.is_last);
+        lane.is_busy = false;
+        lane.free_since = now;
+        self.busy -= 1;
         match verdict {
-            Ok(()) => {
-                let body_bytes = slot.connection.body_bytes();
-                self.tally
-                    .count_success(&self.window, slot.start, now, body_bytes);
+            Ok(()) if is_slow => {
+                self.tally.slow.completed += u64::from(self.window.contains(now));
             }
-            Err(failure) => self
-                .tally
-                .count_failure(&self.window, slot.start, now, &failure),
+            Ok(()) => self.count_success(start, now),
+            Err(failure) => self.count_failure(is_slow, start, now, &failure),
         }
-        if let Some(setup) = slot.connection.take_setup()
-            && self.window.contains(now)
-        {
+        if let Some(setup) = setup.filter(|_| self.window.contains(now)) {
             self.tally.connections_opened += 1;
             self.tally.setup.record(setup);
         }
-        if self.plan.new_connections {
-            slot.connection.close();
+        match self.plan.scenario {
+            // Held to the end: the lane has done all it had to do.
+            Scenario::Hold => return,
+            Scenario::Handshakes => self.close_link(link_index),
+            Scenario::Requests | Scenario::Bulk if is_last => self.close_link(link_index),
+            Scenario::Requests | Scenario::Bulk => {}
         }
-        slot.free_since = now;
-        self.busy -= 1;
-        self.idle.push_back(index);
+        match self.draw.think(self.plan) {
+            Some(rest) => self.rest(index, now + rest),
+            None if is_slow => self.rest(index, now),
+            None => self.idle.push_back(index),
+        }
     }
 
+    fn close_link(&mut self, index: usize) {
+        if let Some(link) = self.links.get_mut(index) {
+            link.close();
+        }
+    }
+
+    fn rest(&mut self, index: u32, until: Instant) {
+        if let Some(lane) = self.lanes.get_mut(index as usize) {
+            lane.free_since = until;
+        }
+        self.timers.push(Reverse((until, Wake::Lane(index))));
+    }
+
+    /// There is no response. The link has ended what cannot go on.
     fn fail(&mut self, index: u32, failure: &Failure) {
-        let Some(slot) = self.slots.get_mut(index as usize) else {
+        let link_index = self.link_of(index) as usize;
+        let Some(lane) = self.lanes.get_mut(index as usize) else {
             return;
         };
         let now = Instant::now();
-        self.tally
-            .count_failure(&self.window, slot.start, now, failure);
-        slot.connection.close();
+        let (start, is_slow) = (lane.start, lane.is_slow);
+        lane.is_busy = false;
+        lane.free_since = now;
         self.busy -= 1;
+        if let Some(link) = self.links.get_mut(link_index) {
+            link.abandon(index);
+        }
+        self.count_failure(is_slow, start, now, failure);
         if failure.is_connecting() {
-            slot.free_since = now + RETRY_PAUSE;
-            self.resting.push(index);
+            self.rest(index, now + RETRY_PAUSE);
+        } else if is_slow {
+            self.rest(index, now);
         } else {
-            slot.free_since = now;
             self.idle.push_back(index);
         }
     }
 
-    /// Ends what takes too long, wakes what has rested.
+    fn count_success(&mut self, start: Instant, now: Instant) {
+        let interval = self.pulse.at(now);
+        if self.window.contains(start) {
+            interval
+                .latency
+                .record(now.saturating_duration_since(start));
+            self.tally.last_done = Some(now);
+        }
+        interval.completed += u64::from(self.window.contains(now));
+    }
+
+    /// An exchange that failed counts if any part of it lay in the window: of a subject that hangs,
+    /// all that was asked may have been asked during the warm-up.
+    fn count_failure(&mut self, is_slow: bool, start: Instant, now: Instant, failure: &Failure) {
+        if !self.window.overlaps(start, now) {
+            return;
+        }
+        if is_slow {
+            return self.tally.slow.count_error(failure);
+        }
+        self.tally.count_error(failure);
+        self.pulse.at(now).errors += 1;
+        self.tally.last_done = Some(now);
+    }
+
+    /// Ends what takes too long.
     fn scan(&mut self, now: Instant) {
-        for index in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+        for index in 0..u32::try_from(self.lanes.len()).unwrap_or(u32::MAX) {
             let timeout = self.window.timeout;
-            let Some(slot) = self.slots.get(index as usize) else {
+            let Some(lane) = self.lanes.get(index as usize) else {
                 break;
             };
-            // From the actual start: what a request waited for a connection is not its own time.
-            let started = slot.start.max(slot.free_since);
-            if slot.connection.is_busy() && now.saturating_duration_since(started) > timeout {
+            // From the actual start: what a request waited for a lane is not its own time.
+            let started = lane.start.max(lane.free_since);
+            if lane.is_busy && now.saturating_duration_since(started) > timeout {
                 self.fail(index, &Failure::Timeout);
             }
         }
-        let slots = &self.slots;
-        let rested = |index: &u32| {
-            slots
-                .get(*index as usize)
-                .is_none_or(|slot| slot.free_since <= now)
-        };
-        let idle = &mut self.idle;
-        self.resting.retain(|index| {
-            let rested = rested(index);
-            if rested {
-                idle.push_back(*index);
-            }
-            !rested
-        });
     }
 
     /// Nothing under way, nothing more to come; or waited long enough for it.
     fn is_finished(&self, now: Instant) -> bool {
+        if self.plan.scenario == Scenario::Hold {
+            return self.window.until.is_some_and(|until| now >= until);
+        }
         if !self.window.is_over(now) {
             return false;
         }
@@ -351,36 +542,42 @@ impl<'a> Worker<'a> {
             .window
             .until
             .is_some_and(|until| now >= until + self.window.timeout);
-        overdue || (self.busy == 0 && !self.has_backlog())
+        let is_cut = self.plan.scenario == Scenario::Bulk;
+        let quick_busy = self.lanes.iter().any(|lane| lane.is_busy && !lane.is_slow);
+        overdue || is_cut || (!quick_busy && !self.has_backlog())
     }
 
-    /// Whether requests of the window are due that no connection was free for.
+    /// Whether requests of the window are due that no lane was free for.
     fn has_backlog(&self) -> bool {
         let (Some(arrivals), Some(until)) = (&self.arrivals, self.window.until) else {
             return false;
         };
-        self.window.budget != Some(0) && arrivals.next_due() < until
+        self.window.budget != Some(0) && arrivals.next_due().is_some_and(|due| due < until)
     }
 
     /// Counts what was never sent, or never answered, when the run ended.
     fn count_unsent(&mut self, now: Instant) {
-        for index in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
-            if self
-                .slots
-                .get(index as usize)
-                .is_some_and(|slot| slot.connection.is_busy())
-            {
+        let scenario = self.plan.scenario;
+        let is_cut = scenario == Scenario::Bulk;
+        for index in 0..u32::try_from(self.lanes.len()).unwrap_or(u32::MAX) {
+            let lane = self.lanes.get(index as usize);
+            if lane.is_some_and(|lane| lane.is_busy && !lane.is_slow && !is_cut) {
                 self.fail(index, &Failure::Timeout);
             }
         }
-        while self.has_backlog() {
+        while self.has_backlog() && !is_cut && scenario != Scenario::Hold {
             let Some(arrivals) = self.arrivals.as_mut() else {
                 return;
             };
-            let due = arrivals.next_due();
+            let Some(due) = arrivals.next_due() else {
+                return;
+            };
             arrivals.take();
             if self.window.contains(due) {
-                self.tally.count_unsent(&self.window, due, now);
+                // Its latency is at least its age: leaving it out would flatter the percentiles.
+                let age = now.saturating_duration_since(due);
+                self.pulse.at(now).latency.record(age);
+                self.count_failure(false, due, now, &Failure::Unsent);
             }
         }
     }

@@ -31,6 +31,17 @@ pub(crate) enum Failure {
     BodyLength { expected: u64, actual: u64 },
     #[error("body differs from what the origin sends")]
     BodyMismatch,
+    #[error("body has CRC-32C {actual:08x}, not {expected:08x}")]
+    Checksum { expected: u32, actual: u32 },
+    #[error("the origin received {0}, which is not what was sent")]
+    Upload(String),
+    /// A connection that was only to be held was closed by the other end.
+    #[error("held connection was closed by the other end")]
+    Dropped,
+    #[error("http/2: {0}")]
+    Http2(String),
+    #[error("stream was reset, code {0}")]
+    StreamReset(u32),
     #[error("tls: {0}")]
     Tls(String),
     /// The run ended before a connection was free to send it.
@@ -53,6 +64,11 @@ impl Failure {
             Self::Malformed(_) => "malformed",
             Self::BodyLength { .. } => "body_length",
             Self::BodyMismatch => "body_mismatch",
+            Self::Checksum { .. } => "checksum",
+            Self::Upload(_) => "upload_mismatch",
+            Self::Dropped => "dropped",
+            Self::Http2(_) => "http2",
+            Self::StreamReset(_) => "stream_reset",
             Self::Tls(_) => "tls",
             Self::Unsent => "unsent",
         };

@@ -1,11 +1,19 @@
-//! One thread that sends and times: its event loop (`event_loop`), a connection's life
-//! (`connection`), how sockets are opened (`dial`), reading responses (`response`), TLS (`tls`),
-//! what can go wrong (`failure`), and what was counted (`tally`).
+//! One thread that sends and times: its event loop (`event_loop`), what comes next (`draw`), a
+//! connection's life (`link`, `connection`, `session`, `streams`, `job`), how sockets are opened
+//! (`dial`), reading and judging responses (`response`, `check`), TLS (`tls`), what can go wrong (`failure`), and what was counted
+//! (`pulse`, `tally`).
 
+mod check;
 mod connection;
 mod dial;
+mod draw;
 pub(crate) mod event_loop;
 pub(crate) mod failure;
+mod job;
+mod link;
+pub(crate) mod pulse;
 mod response;
+mod session;
+mod streams;
 pub(crate) mod tally;
 pub(crate) mod tls;

@@ -1,15 +1,15 @@
-//! Reads one response from bytes cut anywhere, and holds it against what was expected.
+//! Reads one HTTP/1.1 response from bytes cut anywhere; `check` holds it against what was expected.
 //!
 //! Own parsing on httparse, shared with nobody: see `main`. Keeps no bytes; what it does not
 //! consume the caller shows again with more behind it.
 
 use std::mem::MaybeUninit;
 
+use super::check::Check;
 use super::failure::Failure;
 use crate::http::chunked::ChunkedDecoder;
 use crate::http::framing::{FramingFields, Malformed};
-use crate::pattern;
-use crate::plan::mix::Expectation;
+use crate::plan::mix::{Expectation, Sent};
 
 /// Longest response head, octets.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -36,12 +36,8 @@ pub(super) struct Fed {
 #[derive(Debug)]
 pub(super) struct ResponseReader {
     state: State,
-    expectation: Expectation,
-    /// 0 until the head was read.
-    status: u16,
+    check: Check,
     persistent: bool,
-    body_bytes: u64,
-    mismatch: bool,
     /// The request was CONNECT.
     connect: bool,
 }
@@ -51,11 +47,8 @@ impl ResponseReader {
     pub(super) fn new(expectation: Expectation) -> Self {
         Self {
             state: State::Head,
-            expectation,
-            status: 0,
+            check: Check::new(expectation),
             persistent: false,
-            body_bytes: 0,
-            mismatch: false,
             connect: false,
         }
     }
@@ -66,6 +59,8 @@ impl ResponseReader {
             status: 200,
             body_bytes: None,
             pattern: false,
+            crc32c: None,
+            sent: Sent::default(),
             head_only: true,
         };
         Self {
@@ -74,8 +69,9 @@ impl ResponseReader {
         }
     }
 
+    /// 0 until the head was read.
     pub(super) fn status(&self) -> u16 {
-        self.status
+        self.check.status()
     }
 
     /// Whether another exchange may follow on the connection.
@@ -84,7 +80,12 @@ impl ResponseReader {
     }
 
     pub(super) fn body_bytes(&self) -> u64 {
-        self.body_bytes
+        self.check.body_bytes()
+    }
+
+    /// What is wrong with the complete response, if anything is.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        self.check.verdict()
     }
 
     /// Takes what it can of `input`.
@@ -102,7 +103,7 @@ impl ResponseReader {
                 bytes => consumed += bytes,
             }
         }
-        if self.connect && !(200..300).contains(&self.status) {
+        if self.connect && !(200..300).contains(&self.status()) {
             // A refusal may have a body; the connection is of no use, so nobody reads it.
             return Ok(Fed {
                 consumed: input.len(),
@@ -120,23 +121,6 @@ impl ResponseReader {
     /// The stream ended in order; `true` if that is how this response ends.
     pub(super) fn ends_with_stream(&self) -> bool {
         matches!(self.state, State::UntilClose)
-    }
-
-    /// What is wrong with the complete response, if anything is.
-    pub(super) fn verdict(&self) -> Result<(), Failure> {
-        if self.status != self.expectation.status {
-            return Err(Failure::BadStatus(self.status));
-        }
-        match self.expectation.body_bytes {
-            Some(expected) if expected != self.body_bytes && !self.expectation.head_only => {
-                Err(Failure::BodyLength {
-                    expected,
-                    actual: self.body_bytes,
-                })
-            }
-            _ if self.mismatch => Err(Failure::BodyMismatch),
-            _ => Ok(()),
-        }
     }
 
     /// Octets of the head, or 0 if it is not complete.
@@ -163,16 +147,19 @@ impl ResponseReader {
         if (100..200).contains(&status) && status != 101 {
             return Ok(bytes);
         }
-        self.status = status;
-        self.state = self.body_state(fields);
+        self.check.on_status(status);
+        for header in response.headers.iter() {
+            self.check.on_field(header.name.as_bytes(), header.value);
+        }
+        self.state = self.body_state(status, fields);
         self.persistent =
             fields.persistent(minor) && !matches!(self.state, State::UntilClose) && status != 101;
         Ok(bytes)
     }
 
     /// RFC 9112 section 6.3.
-    fn body_state(&self, fields: FramingFields) -> State {
-        if self.expectation.head_only || matches!(self.status, 101 | 204 | 304) {
+    fn body_state(&self, status: u16, fields: FramingFields) -> State {
+        if self.check.is_head_only() || matches!(status, 101 | 204 | 304) {
             State::Done
         } else if fields.chunked {
             State::Chunked(ChunkedDecoder::new())
@@ -186,21 +173,16 @@ impl ResponseReader {
     }
 
     fn read_body(&mut self, input: &[u8]) -> Result<usize, Malformed> {
-        let (mut offset, mut mismatch) = (self.body_bytes, self.mismatch);
-        let pattern = self.expectation.pattern && self.status == 200;
-        let mut check = |data: &[u8]| {
-            mismatch |= pattern && !pattern::matches(offset, data);
-            offset += data.len() as u64;
-        };
+        let check = &mut self.check;
         let consumed = match &mut self.state {
             State::Head | State::Done => 0,
             State::UntilClose => {
-                check(input);
+                check.on_body(input);
                 input.len()
             }
             State::Sized(left) => {
                 let taken = usize::try_from(*left).map_or(input.len(), |n| n.min(input.len()));
-                check(input.get(..taken).unwrap_or_default());
+                check.on_body(input.get(..taken).unwrap_or_default());
                 *left -= taken as u64;
                 if *left == 0 {
                     self.state = State::Done;
@@ -208,14 +190,13 @@ impl ResponseReader {
                 taken
             }
             State::Chunked(decoder) => {
-                let decoded = decoder.decode(input, &mut check)?;
+                let decoded = decoder.decode(input, |data| check.on_body(data))?;
                 if decoded.done {
                     self.state = State::Done;
                 }
                 decoded.consumed
             }
         };
-        (self.body_bytes, self.mismatch) = (offset, mismatch);
         Ok(consumed)
     }
 }
@@ -225,11 +206,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::pattern;
 
     const ANY: Expectation = Expectation {
         status: 200,
         body_bytes: None,
         pattern: false,
+        crc32c: None,
+        sent: Sent {
+            bytes: 5,
+            crc32c: 0xABCD,
+        },
         head_only: false,
     };
 
@@ -327,6 +314,30 @@ mod tests {
             ),
             Ok(())
         );
+    }
+
+    #[test]
+    fn checksums() {
+        let verdict = |expectation, fields: &str| {
+            let input = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 9\r\n\r\n123456789");
+            read(expectation, input.as_bytes()).unwrap().0.verdict()
+        };
+        // 0xE3069283, big-endian, in base64.
+        assert_eq!(
+            verdict(ANY, "Content-Digest: crc32c=:4waSgw==:\r\n"),
+            Ok(())
+        );
+        let wrong = verdict(ANY, "Content-Digest: sha-256=:aaaa:, crc32c=:4waSgA==:\r\n");
+        assert!(matches!(wrong, Err(Failure::Checksum { .. })), "{wrong:?}");
+        let planned = |crc32c| Expectation {
+            crc32c: Some(crc32c),
+            ..ANY
+        };
+        assert_eq!(verdict(planned(0xE306_9283), ""), Ok(()));
+        assert!(verdict(planned(1), "").is_err());
+        assert_eq!(verdict(ANY, "X-Received: 5 0000abcd\r\n"), Ok(()));
+        let lost = verdict(ANY, "X-Received: 4 0000abcd\r\n");
+        assert_eq!(lost, Err(Failure::Upload("4 0000abcd".to_owned())));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 
 use super::failure::Failure;
+use super::job::Traffic;
 use crate::histogram::latency::Latencies;
-use crate::plan::stop::Window;
 
 /// One kind of error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,21 +20,21 @@ pub(crate) struct ErrorCount {
 /// One thread's counts.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    /// From the intended (open loop) or actual (closed loop) start to the end of a good response.
-    pub(crate) latency: Latencies,
     /// From opening a connection to its being ready for the first request.
     pub(crate) setup: Latencies,
     /// How late requests left because of the meter: from when one was due and a connection free.
     pub(crate) schedule_lag: Latencies,
     /// How long events may have lain unread because the loop was busy with others.
     pub(crate) loop_busy: Latencies,
-    /// Good responses that were completed in the window.
-    pub(crate) completed: u64,
-    /// Octets of their bodies.
-    pub(crate) body_bytes: u64,
+    /// Body octets that came and went in the window.
+    pub(crate) traffic: Traffic,
     pub(crate) errors: BTreeMap<String, ErrorCount>,
     /// Connections opened in the window.
     pub(crate) connections_opened: u64,
+    /// What slow clients did; it is in no other figure.
+    pub(crate) slow: SlowTally,
+    /// Connections held open when the run ended.
+    pub(crate) held: u64,
     /// When the last of the window's requests was done.
     pub(crate) last_done: Option<Instant>,
     /// The meter's own cost over the window.
@@ -44,62 +44,44 @@ pub(crate) struct Tally {
 impl Tally {
     pub(super) fn new() -> Self {
         Self {
-            latency: Latencies::new(),
             setup: Latencies::new(),
             schedule_lag: Latencies::new(),
             loop_busy: Latencies::new(),
-            completed: 0,
-            body_bytes: 0,
+            traffic: Traffic::default(),
             errors: BTreeMap::new(),
             connections_opened: 0,
+            slow: SlowTally::default(),
+            held: 0,
             last_done: None,
             cost: ThreadCost::default(),
         }
     }
 
-    /// A good response.
-    pub(super) fn count_success(
-        &mut self,
-        window: &Window,
-        start: Instant,
-        now: Instant,
-        body_bytes: u64,
-    ) {
-        if window.contains(start) {
-            self.latency.record(now.saturating_duration_since(start));
-            self.last_done = Some(now);
-        }
-        if window.contains(now) {
-            self.completed += 1;
-            self.body_bytes += body_bytes;
-        }
+    /// An exchange that failed in the window.
+    pub(super) fn count_error(&mut self, failure: &Failure) {
+        count(&mut self.errors, failure);
     }
+}
 
-    /// An exchange that failed. It counts if any part of it lay in the window: of a subject that
-    /// hangs, all that was asked may have been asked during the warm-up.
-    pub(super) fn count_failure(
-        &mut self,
-        window: &Window,
-        start: Instant,
-        now: Instant,
-        failure: &Failure,
-    ) {
-        if window.overlaps(start, now) {
-            let entry = self.errors.entry(failure.kind()).or_default();
-            if entry.count == 0 {
-                entry.example = failure.to_string();
-            }
-            entry.count += 1;
-            self.last_done = Some(now);
-        }
-    }
+/// What slow clients did in the window.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SlowTally {
+    pub(crate) completed: u64,
+    pub(crate) errors: BTreeMap<String, ErrorCount>,
+}
 
-    /// Requests of an open loop that no connection was ever free for. Their latency is at least
-    /// their age: leaving them out would flatter the percentiles.
-    pub(super) fn count_unsent(&mut self, window: &Window, intended: Instant, now: Instant) {
-        self.latency.record(now.saturating_duration_since(intended));
-        self.count_failure(window, intended, now, &Failure::Unsent);
+impl SlowTally {
+    pub(super) fn count_error(&mut self, failure: &Failure) {
+        count(&mut self.errors, failure);
     }
+}
+
+fn count(errors: &mut BTreeMap<String, ErrorCount>, failure: &Failure) {
+    let entry = errors.entry(failure.kind()).or_default();
+    if entry.count == 0 {
+        entry.example = failure.to_string();
+    }
+    entry.count += 1;
 }
 
 /// What a thread used, or how long it was kept from running.

@@ -9,15 +9,18 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::cli::RunArgs;
 use crate::error::LoadError;
+use crate::plan::file::{HttpVersion, TlsFile};
 
 /// The configuration that all connections share.
-pub(crate) fn client_config(args: &RunArgs) -> Result<Arc<ClientConfig>, LoadError> {
+pub(crate) fn client_config(
+    file: &TlsFile,
+    http: HttpVersion,
+) -> Result<Arc<ClientConfig>, LoadError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
-    let mut config = if args.insecure {
+    let mut config = if file.insecure {
         let verifier = Arc::new(AnyCertificate(provider));
         builder
             .dangerous()
@@ -25,18 +28,21 @@ pub(crate) fn client_config(args: &RunArgs) -> Result<Arc<ClientConfig>, LoadErr
             .with_no_client_auth()
     } else {
         builder
-            .with_root_certificates(roots(args)?)
+            .with_root_certificates(roots(file)?)
             .with_no_client_auth()
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    if args.no_resumption {
+    config.alpn_protocols = vec![match http {
+        HttpVersion::One => b"http/1.1".to_vec(),
+        HttpVersion::Two => b"h2".to_vec(),
+    }];
+    if file.resumption == Some(false) {
         config.resumption = Resumption::disabled();
     }
     Ok(Arc::new(config))
 }
 
-fn roots(args: &RunArgs) -> Result<RootCertStore, LoadError> {
-    let Some(path) = &args.cacert else {
+fn roots(file: &TlsFile) -> Result<RootCertStore, LoadError> {
+    let Some(path) = &file.ca else {
         return Err(LoadError::Usage(
             "https needs --cacert PEM or --insecure".to_owned(),
         ));

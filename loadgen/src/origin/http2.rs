@@ -1,0 +1,585 @@
+//! The origin's side of HTTP/2 (RFC 9113) without I/O: frames in, frames out. Each stream does what
+//! its path and query ask, as on HTTP/1.1; where that would close the connection, the stream is
+//! reset.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::behavior::{Behavior, BodyKind, Cut};
+use super::connection::{Context, Received, add_digests, json_type, plain_content};
+use super::responses::Content;
+use crate::http2::frame::{
+    self, Frame, PAYLOAD_BYTES_MAX, PREFACE, Violation, WINDOW_DEFAULT, WINDOW_MAX, code, flag,
+    kind, setting,
+};
+use crate::http2::hpack::{self, Decoder};
+
+/// Streams at a time.
+const STREAMS_MAX: usize = 1_024;
+/// What each stream, and the connection, may receive before it is granted more, octets.
+const WINDOW: u32 = 4 << 20;
+/// Longest header block, octets.
+const BLOCK_BYTES_MAX: usize = 256 * 1024;
+/// No more is rendered while this much waits to be sent, octets.
+const OUTBOX_BYTES_MAX: usize = 128 * 1024;
+/// Most of a request body that `/echo` repeats.
+const ECHO_BYTES_MAX: usize = 1024 * 1024;
+
+/// One request and its response.
+#[derive(Debug)]
+struct Stream {
+    behavior: Behavior,
+    head_only: bool,
+    fields: Vec<(String, String)>,
+    received: Received,
+    echo: Vec<u8>,
+    unacknowledged: u32,
+    window: i64,
+    /// When the response may go on: after a delay, or the pace of its body.
+    not_before: Option<Instant>,
+    /// The request is complete.
+    is_asked: bool,
+    response: Option<Response>,
+}
+
+/// What is left of a response after its head.
+#[derive(Debug)]
+struct Response {
+    content: Content,
+    offset: u64,
+    end: u64,
+}
+
+/// A connection's HTTP/2 state.
+#[derive(Debug)]
+pub(super) struct Session {
+    has_preface: bool,
+    decoder: Decoder,
+    streams: BTreeMap<u32, Stream>,
+    /// Streams that may have something to send.
+    active: Vec<u32>,
+    last_id: u32,
+    window: i64,
+    peer_window: i64,
+    unacknowledged: u32,
+    open_block: Option<(u32, bool)>,
+    block: Vec<u8>,
+    date: String,
+    /// The head of the usual answer, and the length it is for.
+    usual_head: Option<(u64, Vec<u8>)>,
+}
+
+impl Session {
+    /// A new connection; what is sent first goes into `outbox`.
+    pub(super) fn start(outbox: &mut Vec<u8>) -> Self {
+        let settings = [
+            (
+                setting::MAX_CONCURRENT_STREAMS,
+                u32::try_from(STREAMS_MAX).unwrap_or(0),
+            ),
+            (setting::INITIAL_WINDOW_SIZE, WINDOW),
+        ];
+        frame::put_settings(&settings, outbox);
+        let more = WINDOW - u32::try_from(WINDOW_DEFAULT).unwrap_or(0);
+        frame::put_number(kind::WINDOW_UPDATE, 0, more, outbox);
+        Self {
+            has_preface: false,
+            decoder: Decoder::new(),
+            streams: BTreeMap::new(),
+            active: Vec::new(),
+            last_id: 0,
+            window: WINDOW_DEFAULT,
+            peer_window: WINDOW_DEFAULT,
+            unacknowledged: 0,
+            open_block: None,
+            block: Vec::new(),
+            date: String::new(),
+            usual_head: None,
+        }
+    }
+
+    /// No stream is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// When some response may go on.
+    pub(super) fn next_moment(&self) -> Option<Instant> {
+        self.streams
+            .values()
+            .filter_map(|stream| stream.not_before)
+            .min()
+    }
+
+    /// Takes complete frames; after an error the connection is of no use.
+    pub(super) fn receive(
+        &mut self,
+        inbox: &mut Vec<u8>,
+        outbox: &mut Vec<u8>,
+        context: &Context<'_>,
+    ) -> Result<(), Violation> {
+        if self.date != context.date {
+            context.date.clone_into(&mut self.date);
+            self.usual_head = None;
+        }
+        let mut taken = 0;
+        if !self.has_preface {
+            let seen = inbox
+                .get(..PREFACE.len().min(inbox.len()))
+                .unwrap_or_default();
+            if !PREFACE.starts_with(seen) {
+                return Err(Violation("no preface"));
+            }
+            if seen.len() < PREFACE.len() {
+                return Ok(());
+            }
+            self.has_preface = true;
+            taken = PREFACE.len();
+        }
+        let mut rest = inbox.get(taken..).unwrap_or_default();
+        let outcome = loop {
+            match Frame::take(rest) {
+                Ok(None) => break Ok(()),
+                Err(violation) => break Err(violation),
+                Ok(Some((frame, after))) => {
+                    rest = after;
+                    if let Err(violation) = self.on_frame(&frame, outbox, context) {
+                        break Err(violation);
+                    }
+                }
+            }
+        };
+        let left = rest.len();
+        inbox.drain(..inbox.len() - left);
+        if outcome.is_err() {
+            frame::put_goaway(self.last_id, code::PROTOCOL_ERROR, outbox);
+        }
+        outcome
+    }
+
+    fn on_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        outbox: &mut Vec<u8>,
+        context: &Context<'_>,
+    ) -> Result<(), Violation> {
+        if self.open_block.is_some() != (frame.kind == kind::CONTINUATION) {
+            return Err(Violation(
+                "header block interrupted, or continued without a start",
+            ));
+        }
+        match frame.kind {
+            kind::HEADERS => {
+                let is_trailer = self.streams.contains_key(&frame.stream);
+                if frame.stream.is_multiple_of(2) || (!is_trailer && frame.stream <= self.last_id) {
+                    return Err(Violation("stream opened out of order"));
+                }
+                self.last_id = self.last_id.max(frame.stream);
+                self.open_block = Some((frame.stream, frame.has(flag::END_STREAM)));
+                self.on_block(frame, frame.content()?, outbox, context)
+            }
+            kind::CONTINUATION => self.on_block(frame, frame.payload, outbox, context),
+            kind::DATA => self.on_data(frame, outbox, context),
+            kind::RST_STREAM => {
+                self.streams.remove(&frame.stream);
+                Ok(())
+            }
+            kind::SETTINGS if !frame.has(flag::ACK) => self.on_settings(frame, outbox),
+            kind::PING if frame.payload.len() == 8 && !frame.has(flag::ACK) => {
+                frame::put(kind::PING, flag::ACK, 0, frame.payload, outbox);
+                Ok(())
+            }
+            kind::WINDOW_UPDATE => self.on_window_update(frame),
+            kind::PUSH_PROMISE => Err(Violation("clients do not push")),
+            // Acknowledgements, GOAWAY (the client closes), PRIORITY, and what is not known.
+            kind::PRIORITY | kind::GOAWAY => Ok(()),
+            _ => Ok(()),
+        }
+    }
+
+    fn on_block(
+        &mut self,
+        frame: &Frame<'_>,
+        piece: &[u8],
+        outbox: &mut Vec<u8>,
+        context: &Context<'_>,
+    ) -> Result<(), Violation> {
+        let Some((id, is_end)) = self.open_block.filter(|(id, _)| *id == frame.stream) else {
+            return Err(Violation("header block continued on another stream"));
+        };
+        if self.block.len() + piece.len() > BLOCK_BYTES_MAX {
+            return Err(Violation("header block too long"));
+        }
+        self.block.extend_from_slice(piece);
+        if !frame.has(flag::END_HEADERS) {
+            return Ok(());
+        }
+        self.open_block = None;
+        let block = std::mem::take(&mut self.block);
+        let opened = if self.streams.contains_key(&id) {
+            self.decoder
+                .decode(&block, |_, _| {})
+                .map_err(Violation::from)
+        } else {
+            self.open(id, &block, outbox, context)
+        };
+        self.block = block;
+        self.block.clear();
+        opened?;
+        if is_end {
+            self.asked(id, outbox, context);
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        id: u32,
+        block: &[u8],
+        outbox: &mut Vec<u8>,
+        context: &Context<'_>,
+    ) -> Result<(), Violation> {
+        context.counters.count_request();
+        let (mut method, mut path) = (String::new(), String::new());
+        let mut fields = Vec::new();
+        let mut is_echo = false;
+        self.decoder.decode(block, |name, value| {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            match name {
+                b":method" => method = text(value),
+                b":path" => {
+                    path = text(value);
+                    is_echo = path.starts_with("/echo");
+                }
+                _ => {}
+            }
+            // Only an echo repeats them.
+            if is_echo || path.is_empty() {
+                fields.push((text(name), text(value)));
+            }
+        })?;
+        if self.streams.len() >= STREAMS_MAX {
+            frame::put_number(kind::RST_STREAM, id, code::INTERNAL_ERROR, outbox);
+            return Ok(());
+        }
+        let refused = |status: u16| Behavior {
+            status,
+            ..Behavior::of_body(BodyKind::Small)
+        };
+        let behavior = if method == "CONNECT" {
+            refused(405)
+        } else {
+            Behavior::from_target(&path).unwrap_or_else(|_| refused(400))
+        };
+        self.streams.insert(
+            id,
+            Stream {
+                behavior,
+                head_only: method == "HEAD",
+                fields,
+                received: Received::default(),
+                echo: Vec::new(),
+                unacknowledged: 0,
+                window: self.peer_window,
+                not_before: None,
+                is_asked: false,
+                response: None,
+            },
+        );
+        Ok(())
+    }
+
+    fn on_data(
+        &mut self,
+        frame: &Frame<'_>,
+        outbox: &mut Vec<u8>,
+        context: &Context<'_>,
+    ) -> Result<(), Violation> {
+        let data = frame.content()?;
+        if frame.stream == 0 || frame.stream > self.last_id {
+            return Err(Violation("data on a stream that was never opened"));
+        }
+        let bytes = u32::try_from(frame.payload.len()).unwrap_or(u32::MAX);
+        self.unacknowledged += bytes;
+        if self.unacknowledged >= WINDOW / 2 {
+            frame::put_number(kind::WINDOW_UPDATE, 0, self.unacknowledged, outbox);
+            self.unacknowledged = 0;
+        }
+        let Some(stream) = self.streams.get_mut(&frame.stream) else {
+            return Ok(());
+        };
+        stream.received.add(data);
+        if matches!(stream.behavior.body, BodyKind::Echo { .. }) {
+            let room = ECHO_BYTES_MAX.saturating_sub(stream.echo.len());
+            stream
+                .echo
+                .extend_from_slice(data.get(..room).unwrap_or(data));
+        }
+        stream.unacknowledged += bytes;
+        if frame.has(flag::END_STREAM) {
+            self.asked(frame.stream, outbox, context);
+        } else if stream.unacknowledged >= WINDOW / 2 {
+            let more = std::mem::take(&mut stream.unacknowledged);
+            frame::put_number(kind::WINDOW_UPDATE, frame.stream, more, outbox);
+        }
+        Ok(())
+    }
+
+    fn on_settings(&mut self, frame: &Frame<'_>, outbox: &mut Vec<u8>) -> Result<(), Violation> {
+        for (key, value) in frame.settings()? {
+            if key == setting::INITIAL_WINDOW_SIZE {
+                let window = i64::from(value);
+                if window > WINDOW_MAX {
+                    return Err(Violation("initial window too large"));
+                }
+                for stream in self.streams.values_mut() {
+                    stream.window += window - self.peer_window;
+                }
+                self.peer_window = window;
+            }
+        }
+        frame::put(kind::SETTINGS, flag::ACK, 0, &[], outbox);
+        Ok(())
+    }
+
+    fn on_window_update(&mut self, frame: &Frame<'_>) -> Result<(), Violation> {
+        let more = i64::from(frame.number()?) & WINDOW_MAX;
+        if more == 0 {
+            return Err(Violation("window update of nothing"));
+        }
+        if frame.stream == 0 {
+            self.window += more;
+            // Any of them may have waited for it.
+            self.active = self.streams.keys().copied().collect();
+        } else if let Some(stream) = self.streams.get_mut(&frame.stream) {
+            stream.window += more;
+            self.active.push(frame.stream);
+        }
+        Ok(())
+    }
+
+    /// The request is complete.
+    fn asked(&mut self, id: u32, outbox: &mut Vec<u8>, context: &Context<'_>) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        stream.is_asked = true;
+        if stream.behavior.delay.is_zero() {
+            self.respond(id, outbox, context);
+        } else {
+            stream.not_before = Some(context.now + stream.behavior.delay);
+        }
+    }
+
+    /// Renders the head of the response.
+    fn respond(&mut self, id: u32, outbox: &mut Vec<u8>, context: &Context<'_>) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let behavior = &mut stream.behavior;
+        let content = match behavior.body {
+            BodyKind::Stall => return,
+            BodyKind::Echo { raw: true } => Content::Made(std::mem::take(&mut stream.echo)),
+            BodyKind::Echo { raw: false } => {
+                json_type(behavior);
+                Content::Made(echo_json(&stream.fields, &stream.echo))
+            }
+            _ => plain_content(behavior, context.counters),
+        };
+        add_digests(behavior, &content, stream.received);
+        let is_cut = behavior
+            .cut
+            .is_some_and(|cut| matches!(cut, Cut::Before | Cut::Head));
+        if is_cut {
+            frame::put_number(kind::RST_STREAM, id, code::INTERNAL_ERROR, outbox);
+            self.streams.remove(&id);
+            return;
+        }
+        if let Some(status) = behavior.interim {
+            let mut block = Vec::new();
+            hpack::encode_field(":status", &status.to_string(), &mut block);
+            frame::put_headers(id, &block, false, outbox);
+        }
+        let length = content.length();
+        let end = match behavior.cut {
+            _ if stream.head_only || matches!(behavior.status, 204 | 304) => 0,
+            Some(Cut::Body) => length / 2,
+            _ => length,
+        };
+        let is_end = end == 0 && behavior.trailers.is_empty() && behavior.cut != Some(Cut::Body);
+        let is_usual = *behavior == Behavior::of_body(behavior.body);
+        let usual = self
+            .usual_head
+            .as_ref()
+            .filter(|(usual, _)| is_usual && *usual == length);
+        if let Some((_, block)) = usual {
+            frame::put_headers(id, block, is_end, outbox);
+        } else {
+            let block = head_block(behavior, length, &self.date);
+            frame::put_headers(id, &block, is_end, outbox);
+            if is_usual {
+                self.usual_head = Some((length, block));
+            }
+        }
+        if is_end {
+            self.streams.remove(&id);
+            return;
+        }
+        stream.response = Some(Response {
+            content,
+            offset: 0,
+            end,
+        });
+        self.active.push(id);
+    }
+
+    /// Renders what time and flow control allow.
+    pub(super) fn produce(&mut self, context: &Context<'_>, outbox: &mut Vec<u8>) {
+        self.wake(outbox, context);
+        let mut active = std::mem::take(&mut self.active);
+        while outbox.len() < OUTBOX_BYTES_MAX {
+            let Some(id) = active.pop() else { break };
+            if let Some(stream) = self.streams.get_mut(&id)
+                && stream.send(id, &mut self.window, context.now, outbox)
+            {
+                self.streams.remove(&id);
+            } else if outbox.len() >= OUTBOX_BYTES_MAX {
+                active.push(id);
+            }
+        }
+        self.active = active;
+    }
+
+    /// Streams whose moment has come.
+    fn wake(&mut self, outbox: &mut Vec<u8>, context: &Context<'_>) {
+        let is_due = |stream: &Stream| stream.not_before.is_some_and(|at| at <= context.now);
+        if !self.streams.values().any(is_due) {
+            return;
+        }
+        let due = self.streams.iter().filter(|(_, stream)| is_due(stream));
+        let due: Vec<u32> = due.map(|(id, _)| *id).collect();
+        for id in due {
+            let Some(stream) = self.streams.get_mut(&id) else {
+                continue;
+            };
+            stream.not_before = None;
+            if stream.response.is_some() {
+                self.active.push(id);
+            } else if stream.is_asked {
+                self.respond(id, outbox, context);
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// Renders body as far as it may; `true` once the stream is over.
+    fn send(
+        &mut self,
+        id: u32,
+        connection_window: &mut i64,
+        now: Instant,
+        outbox: &mut Vec<u8>,
+    ) -> bool {
+        if self.not_before.is_some() {
+            return false;
+        }
+        let Some(response) = self.response.as_mut() else {
+            return false;
+        };
+        while response.offset < response.end {
+            if outbox.len() >= OUTBOX_BYTES_MAX {
+                return false;
+            }
+            let allowed = usize::try_from(self.window.min(*connection_window)).unwrap_or(0);
+            let left = usize::try_from(response.end - response.offset).unwrap_or(usize::MAX);
+            let mut limit = left.min(allowed).min(PAYLOAD_BYTES_MAX);
+            if self.behavior.pace.is_some() {
+                limit = limit.min(self.behavior.piece_bytes);
+            }
+            let piece = response.content.at(response.offset, limit);
+            if piece.is_empty() {
+                return false;
+            }
+            let bytes = piece.len() as u64;
+            let is_end = response.offset + bytes == response.end
+                && self.behavior.trailers.is_empty()
+                && self.behavior.cut != Some(Cut::Body);
+            let flags = if is_end { flag::END_STREAM } else { 0 };
+            frame::put(kind::DATA, flags, id, piece, outbox);
+            let wrong = response.content.length() / 2;
+            if self.behavior.corrupt && (response.offset..response.offset + bytes).contains(&wrong)
+            {
+                let from_end = response.offset + bytes - wrong;
+                let place = outbox.len() - usize::try_from(from_end).unwrap_or(0);
+                if let Some(byte) = outbox.get_mut(place) {
+                    *byte ^= 1;
+                }
+            }
+            response.offset += bytes;
+            let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+            self.window -= bytes;
+            *connection_window -= bytes;
+            if let Some(pace) = self.behavior.pace.filter(|_| !is_end) {
+                self.not_before = Some(now + pace);
+                return false;
+            }
+        }
+        self.finish(id, outbox);
+        true
+    }
+
+    /// What follows the body, if it does not end the stream itself.
+    fn finish(&self, id: u32, outbox: &mut Vec<u8>) {
+        if self.behavior.cut == Some(Cut::Body) {
+            frame::put_number(kind::RST_STREAM, id, code::INTERNAL_ERROR, outbox);
+        } else if !self.behavior.trailers.is_empty() {
+            let mut block = Vec::new();
+            for (name, value) in &self.behavior.trailers {
+                hpack::encode_field(name, value, &mut block);
+            }
+            frame::put_headers(id, &block, true, outbox);
+        }
+    }
+}
+
+fn head_block(behavior: &Behavior, length: u64, date: &str) -> Vec<u8> {
+    let mut block = Vec::with_capacity(128);
+    let mut add = |name: &str, value: &str| hpack::encode_field(name, value, &mut block);
+    add(":status", &behavior.status.to_string());
+    add("date", date);
+    add(
+        "content-type",
+        behavior.content_type.as_deref().unwrap_or("text/plain"),
+    );
+    // RFC 9110 section 8.6: a 204 has no Content-Length.
+    if behavior.status != 204 {
+        add("content-length", &length.to_string());
+    }
+    for (name, value) in &behavior.headers {
+        add(name, value);
+    }
+    block
+}
+
+fn echo_json(fields: &[(String, String)], body: &[u8]) -> Vec<u8> {
+    let pseudo = |wanted: &str| {
+        let found = fields.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.clone())
+    };
+    let ordinary = fields.iter().filter(|(name, _)| !name.starts_with(':'));
+    let value = json!({
+        "method": pseudo(":method"),
+        "target": pseudo(":path"),
+        "authority": pseudo(":authority"),
+        "version": "HTTP/2",
+        "headers": ordinary.map(|(name, value)| json!([name, value])).collect::<Vec<_>>(),
+        "body": String::from_utf8_lossy(body),
+        "body_bytes": body.len(),
+    });
+    let mut text = value.to_string().into_bytes();
+    text.push(b'\n');
+    text
+}

@@ -1,0 +1,79 @@
+//! Figures in the units and digits that suit their size.
+
+use std::fmt;
+
+/// Microseconds as time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Time(pub(crate) f64);
+
+impl fmt::Display for Time {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            us if us < 1_000.0 => write!(out, "{us:.1} us"),
+            us if us < 1_000_000.0 => write!(out, "{:.2} ms", us / 1_000.0),
+            us => write!(out, "{:.2} s", us / 1_000_000.0),
+        }
+    }
+}
+
+/// Octets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size(pub(crate) f64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(f64, &str); 3] = [
+            (1_073_741_824.0, "GiB"),
+            (1_048_576.0, "MiB"),
+            (1_024.0, "KiB"),
+        ];
+        let fitting = UNITS.iter().find(|(size, _)| self.0.abs() >= *size);
+        match fitting {
+            Some((size, unit)) => write!(out, "{:.2} {unit}", self.0 / size),
+            None => write!(out, "{:.0} B", self.0),
+        }
+    }
+}
+
+/// A number with its thousands apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grouped(pub(crate) f64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.abs() < 100.0 && self.0.fract() != 0.0 {
+            return write!(out, "{:.2}", self.0);
+        }
+        let digits = format!("{:.0}", self.0);
+        let (sign, digits) = match digits.strip_prefix('-') {
+            Some(rest) => ("-", rest),
+            None => ("", digits.as_str()),
+        };
+        out.write_str(sign)?;
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index) % 3 == 0 {
+                // A narrow space that no line breaks at.
+                out.write_str("\u{202f}")?;
+            }
+            write!(out, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_suit_the_size() {
+        assert_eq!(Time(12.34).to_string(), "12.3 us");
+        assert_eq!(Time(12_345.0).to_string(), "12.35 ms");
+        assert_eq!(Time(2.5e6).to_string(), "2.50 s");
+        assert_eq!(Size(500.0).to_string(), "500 B");
+        assert_eq!(Size(1_536.0).to_string(), "1.50 KiB");
+        assert_eq!(Grouped(1_234_567.0).to_string(), "1\u{202f}234\u{202f}567");
+        assert_eq!(Grouped(12.345).to_string(), "12.35");
+        assert_eq!(Grouped(999.0).to_string(), "999");
+    }
+}

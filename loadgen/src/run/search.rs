@@ -1,0 +1,300 @@
+//! `sallyport-load search`: the highest rate at which a percentile of latency stays under a target.
+//!
+//! First the rate is doubled (or halved) until a pass and a failure enclose the answer, then the
+//! bracket is bisected on a logarithmic scale. Each rate is decided by the majority of several runs,
+//! since one stall of the machine must not decide. A run in which the meter fell behind decides
+//! nothing and is repeated; where that happens again and again, the meter is the limit, and the
+//! result says so.
+
+use serde::Serialize;
+
+use super::measure::{Audience, measure};
+use crate::cli::SearchArgs;
+use crate::error::LoadError;
+use crate::plan::file::PlanFile;
+use crate::plan::overlay;
+use crate::plan::period::Period;
+use crate::plan::problem::Place;
+use crate::plan::run::Plan;
+use crate::report::words::{Grouped, Time};
+use crate::report::{self, Report};
+
+/// Below this the search gives up, requests a second.
+const RATE_MIN: f64 = 1.0;
+/// Part of the intended rate that must have been answered.
+const ANSWERED_MIN: f64 = 0.98;
+/// Window of each run, and connections, unless the plan says otherwise.
+const STEP_SECONDS: u64 = 5;
+const CONNECTIONS: u32 = 64;
+
+/// What one run says about its rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Mark {
+    Pass,
+    Fail,
+    Void,
+}
+
+/// One run.
+#[derive(Debug, Clone, Serialize)]
+struct Trial {
+    rate: f64,
+    mark: Mark,
+    percentile_us: f64,
+    requests_per_second: f64,
+    errors_total: u64,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Found {
+    schema_version: u32,
+    percentile: f64,
+    below_us: f64,
+    /// Highest rate that passed; none if none did.
+    rate: Option<f64>,
+    /// Lowest rate that failed; none if the search ended at its upper bound.
+    rate_failed: Option<f64>,
+    /// `subject`, `meter` or `bounds`: what kept it from going higher.
+    limited_by: &'static str,
+    trials: Vec<Trial>,
+}
+
+/// Searches and prints; `Ok(false)` if no rate passed.
+pub(crate) fn search(args: &SearchArgs) -> Result<bool, LoadError> {
+    let (mut file, place) = overlay::plan_file(&args.plan)?;
+    file.duration = file
+        .duration
+        .or(Some(Period(std::time::Duration::from_secs(STEP_SECONDS))));
+    file.connections = file.connections.or(Some(CONNECTIONS));
+    let wrong = |message: &str| Err(LoadError::Usage(message.to_owned()));
+    if !(args.from >= RATE_MIN && args.from <= args.to && args.to.is_finite()) {
+        return wrong("--from and --to: rates from 1 on, in this order");
+    }
+    if !(args.precision > 0.0 && args.precision < 1.0) {
+        return wrong("--precision: a share, such as 0.05");
+    }
+    if !(args.percentile > 0.0 && args.percentile <= 100.0) {
+        return wrong("--percentile: from 0 to 100");
+    }
+    let mut trials = Vec::new();
+    let outcome = bracket_and_bisect(args.from, args.to, args.precision, |rate| {
+        decide(args.repeats, || {
+            let trial = run_trial(args, &mut file, &place, rate)?;
+            eprintln!("{}", describe(&trial, args.percentile));
+            let mark = trial.mark;
+            trials.push(trial);
+            Ok(mark)
+        })
+    })?;
+    let found = Found {
+        schema_version: 1,
+        percentile: args.percentile,
+        below_us: args.below.as_secs_f64() * 1e6,
+        rate: outcome.passed,
+        rate_failed: outcome.failed.map(|(rate, _)| rate),
+        limited_by: match outcome.failed {
+            Some((_, Mark::Void)) => "meter",
+            Some(_) => "subject",
+            None => "bounds",
+        },
+        trials,
+    };
+    report::print(&render(args, &found)?)?;
+    Ok(found.rate.is_some())
+}
+
+fn render(args: &SearchArgs, found: &Found) -> Result<String, LoadError> {
+    if args.json {
+        let json = serde_json::to_string_pretty(found);
+        return json
+            .map(|text| text + "\n")
+            .map_err(|error| LoadError::io("report")(error.into()));
+    }
+    let target = format!("p{} below {}", found.percentile, Time(found.below_us));
+    let limit = match (found.limited_by, found.rate_failed) {
+        ("meter", Some(rate)) => format!(
+            "; at {}/s the meter fell behind: the subject may do more",
+            Grouped(rate)
+        ),
+        (_, Some(rate)) => format!("; {}/s fails", Grouped(rate)),
+        (_, None) => "; --to ended the search".to_owned(),
+    };
+    Ok(match found.rate {
+        Some(rate) => format!("{target}: {} requests/s{limit}\n", Grouped(rate)),
+        None => format!("{target}: no rate passes{limit}\n"),
+    })
+}
+
+fn describe(trial: &Trial, percentile: f64) -> String {
+    let mark = match trial.mark {
+        Mark::Pass => "pass",
+        Mark::Fail => "FAIL",
+        Mark::Void => "void",
+    };
+    format!(
+        "  {:>12}/s   {mark}   p{percentile} {}   {} answered/s   {} errors",
+        Grouped(trial.rate.round()).to_string(),
+        Time(trial.percentile_us),
+        Grouped(trial.requests_per_second.round()),
+        trial.errors_total
+    )
+}
+
+fn run_trial(
+    args: &SearchArgs,
+    file: &mut PlanFile,
+    place: &Place,
+    rate: f64,
+) -> Result<Trial, LoadError> {
+    file.arrivals.rate = Some(rate);
+    file.arrivals.steps.clear();
+    file.arrivals.recorded = None;
+    let plan = Plan::new(file, place)?;
+    let outcome = measure(&plan, Audience::Nobody)?;
+    let percentile_us = outcome
+        .latency
+        .at_quantile(args.percentile / 100.0)
+        .as_secs_f64()
+        * 1e6;
+    let report = report::build(&plan, outcome);
+    Ok(Trial {
+        rate,
+        mark: judge(args, rate, percentile_us, &report),
+        percentile_us,
+        requests_per_second: report.requests_per_second,
+        errors_total: report.errors_total,
+    })
+}
+
+fn judge(args: &SearchArgs, rate: f64, percentile_us: f64, report: &Report) -> Mark {
+    // Short windows hold few requests: one more or less is no failure.
+    let answered = report.requests_per_second + 2.0 / report.duration_s.max(0.001);
+    let requests = (report.requests_total + report.errors_total).max(1) as f64;
+    let is_good = percentile_us <= args.below.as_secs_f64() * 1e6
+        && report.errors_total as f64 / requests <= args.errors
+        && answered >= rate * ANSWERED_MIN;
+    match (is_good, report.meter.void) {
+        (true, false) => Mark::Pass,
+        (false, false) => Mark::Fail,
+        (_, true) => Mark::Void,
+    }
+}
+
+/// The majority of up to `repeats` runs. Void ones are repeated as often once more.
+fn decide(
+    repeats: u32,
+    mut run: impl FnMut() -> Result<Mark, LoadError>,
+) -> Result<Mark, LoadError> {
+    let majority = repeats / 2 + 1;
+    let (mut passed, mut failed, mut void) = (0, 0, 0);
+    loop {
+        match run()? {
+            Mark::Pass => passed += 1,
+            Mark::Fail => failed += 1,
+            Mark::Void => void += 1,
+        }
+        if passed >= majority {
+            return Ok(Mark::Pass);
+        }
+        if failed >= majority {
+            return Ok(Mark::Fail);
+        }
+        if void > repeats {
+            return Ok(Mark::Void);
+        }
+    }
+}
+
+/// The two ends of what was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Bracket {
+    passed: Option<f64>,
+    failed: Option<(f64, Mark)>,
+}
+
+fn bracket_and_bisect(
+    from: f64,
+    to: f64,
+    precision: f64,
+    mut decide: impl FnMut(f64) -> Result<Mark, LoadError>,
+) -> Result<Bracket, LoadError> {
+    let mut bracket = Bracket {
+        passed: None,
+        failed: None,
+    };
+    let mut rate = from;
+    loop {
+        match decide(rate)? {
+            Mark::Pass => bracket.passed = Some(rate),
+            mark => bracket.failed = Some((rate, mark)),
+        }
+        rate = match (bracket.passed, bracket.failed) {
+            (Some(passed), None) if passed >= to => return Ok(bracket),
+            (Some(passed), None) => (passed * 2.0).min(to),
+            (None, Some((failed, _))) if failed <= RATE_MIN => return Ok(bracket),
+            (None, Some((failed, _))) => (failed / 2.0).max(RATE_MIN),
+            (Some(passed), Some((failed, _))) if failed / passed <= 1.0 + precision => {
+                return Ok(bracket);
+            }
+            (Some(passed), Some((failed, _))) => (passed * failed).sqrt(),
+            (None, None) => return Ok(bracket),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(limit: f64, from: f64, to: f64) -> (Bracket, usize) {
+        let mut trials = 0;
+        let bracket = bracket_and_bisect(from, to, 0.05, |rate| {
+            trials += 1;
+            Ok(if rate <= limit {
+                Mark::Pass
+            } else {
+                Mark::Fail
+            })
+        });
+        (bracket.unwrap(), trials)
+    }
+
+    #[test]
+    fn the_limit_is_found_from_either_side() {
+        for from in [10.0, 5_000.0, 80_000.0] {
+            let (bracket, trials) = found(12_345.0, from, 1e6);
+            let (passed, failed) = (bracket.passed.unwrap(), bracket.failed.unwrap().0);
+            assert!(passed <= 12_345.0 && failed > 12_345.0, "{bracket:?}");
+            assert!(failed / passed <= 1.05, "{bracket:?}");
+            assert!(trials < 20, "{trials}");
+        }
+    }
+
+    #[test]
+    fn bounds_end_the_search() {
+        let (bracket, _) = found(1e9, 100.0, 1_000.0);
+        assert_eq!((bracket.passed, bracket.failed), (Some(1_000.0), None));
+        let (bracket, _) = found(0.5, 100.0, 1_000.0);
+        assert_eq!(bracket.passed, None);
+    }
+
+    #[test]
+    fn one_odd_run_decides_nothing() {
+        let play = |marks: &[Mark]| {
+            let mut marks = marks.iter().copied();
+            decide(3, || Ok(marks.next().unwrap())).unwrap()
+        };
+        assert_eq!(play(&[Mark::Fail, Mark::Pass, Mark::Pass]), Mark::Pass);
+        assert_eq!(
+            play(&[Mark::Void, Mark::Pass, Mark::Void, Mark::Pass]),
+            Mark::Pass
+        );
+        assert_eq!(
+            play(&[Mark::Pass, Mark::Fail, Mark::Void, Mark::Fail]),
+            Mark::Fail
+        );
+        assert_eq!(play(&[Mark::Void; 4]), Mark::Void);
+    }
+}

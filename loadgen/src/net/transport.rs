@@ -91,13 +91,15 @@ impl Transport {
         let Some(tls) = self.tls.as_mut() else {
             return self.socket.write(bytes);
         };
+        // What the session still holds goes first: only a full socket is worth waiting for, since
+        // only that raises an event again.
+        flush_records(tls, &mut self.socket)?;
+        if tls.wants_write() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let written = tls.writer().write(bytes)?;
         flush_records(tls, &mut self.socket)?;
-        if written == 0 && !bytes.is_empty() {
-            Err(io::ErrorKind::WouldBlock.into())
-        } else {
-            Ok(written)
-        }
+        Ok(written)
     }
 
     /// Whether encrypted bytes are still waiting for room in the socket.

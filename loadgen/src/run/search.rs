@@ -21,8 +21,6 @@ use crate::report::{self, Report};
 
 /// Below this the search gives up, requests a second.
 const RATE_MIN: f64 = 1.0;
-/// Part of the intended rate that must have been answered.
-const ANSWERED_MIN: f64 = 0.98;
 /// Window of each run, and connections, unless the plan says otherwise.
 const STEP_SECONDS: u64 = 5;
 const CONNECTIONS: u32 = 64;
@@ -161,20 +159,19 @@ fn run_trial(
     let report = report::build(&plan, outcome);
     Ok(Trial {
         rate,
-        mark: judge(args, rate, percentile_us, &report),
+        mark: judge(args, percentile_us, &report),
         percentile_us,
         requests_per_second: report.requests_per_second,
         errors_total: report.errors_total,
     })
 }
 
-fn judge(args: &SearchArgs, rate: f64, percentile_us: f64, report: &Report) -> Mark {
-    // Short windows hold few requests: one more or less is no failure.
-    let answered = report.requests_per_second + 2.0 / report.duration_s.max(0.001);
+/// Requests that were never sent are errors, and their age is in the percentile: there is no other
+/// way to fall short of the rate.
+fn judge(args: &SearchArgs, percentile_us: f64, report: &Report) -> Mark {
     let requests = (report.requests_total + report.errors_total).max(1) as f64;
     let is_good = percentile_us <= args.below.as_secs_f64() * 1e6
-        && report.errors_total as f64 / requests <= args.errors
-        && answered >= rate * ANSWERED_MIN;
+        && report.errors_total as f64 / requests <= args.errors;
     match (is_good, report.meter.void) {
         (true, false) => Mark::Pass,
         (false, false) => Mark::Fail,

@@ -24,7 +24,8 @@ impl Draw {
         Self {
             random,
             turns: vec![thread; plan.routes.len()],
-            route_turn: thread,
+            // The first routes were dealt in turn already.
+            route_turn: plan.connections + thread,
             served: vec![None; links],
         }
     }

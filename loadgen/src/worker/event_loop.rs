@@ -26,8 +26,6 @@ use crate::plan::stop::Window;
 
 /// How often deadlines are looked at, and so how exact `--timeout` is.
 const SCAN_INTERVAL: Duration = Duration::from_millis(20);
-/// How long a lane whose connection could not be set up rests before the next try.
-const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// Connections that are set up at a time where they are to be held.
 const OPENING_MAX: usize = 128;
 /// Octets read at a time.
@@ -35,20 +33,20 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 
 /// What carries one request at a time.
 #[derive(Debug)]
-struct Lane {
-    job: Job,
-    is_busy: bool,
+pub(super) struct Lane {
+    pub(super) job: Job,
+    pub(super) is_busy: bool,
     /// Belongs to a slow client.
-    is_slow: bool,
+    pub(super) is_slow: bool,
     /// When the exchange under way should have started.
-    start: Instant,
+    pub(super) start: Instant,
     /// Since when it has nothing to do; it may not start before (a moment ahead is a rest).
-    free_since: Instant,
+    pub(super) free_since: Instant,
 }
 
 /// What a timer wakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Wake {
+pub(super) enum Wake {
     /// A lane has rested.
     Lane(u32),
     /// A slow client may go on.
@@ -58,26 +56,26 @@ enum Wake {
 /// One thread of the meter.
 #[derive(Debug)]
 pub(crate) struct Worker<'a> {
-    plan: &'a Plan,
-    poller: Poller,
-    links: Vec<Link>,
-    lanes: Vec<Lane>,
+    pub(super) plan: &'a Plan,
+    pub(super) poller: Poller,
+    pub(super) links: Vec<Link>,
+    pub(super) lanes: Vec<Lane>,
     /// Lanes of a link.
-    lanes_each: usize,
+    pub(super) lanes_each: usize,
     /// Lanes with nothing to do, the longest idle first; never those of slow clients.
-    idle: VecDeque<u32>,
+    pub(super) idle: VecDeque<u32>,
     /// Lanes of slow clients that are to start.
-    slow_idle: Vec<u32>,
-    timers: BinaryHeap<Reverse<(Instant, Wake)>>,
-    draw: Draw,
-    random: Random,
-    arrivals: Option<Arrivals>,
-    window: Window,
-    scratch: Vec<u8>,
-    outcomes: Vec<Outcome>,
-    pulse: Pulse,
-    tally: Tally,
-    busy: usize,
+    pub(super) slow_idle: Vec<u32>,
+    pub(super) timers: BinaryHeap<Reverse<(Instant, Wake)>>,
+    pub(super) draw: Draw,
+    pub(super) random: Random,
+    pub(super) arrivals: Option<Arrivals>,
+    pub(super) window: Window,
+    pub(super) scratch: Vec<u8>,
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) pulse: Pulse,
+    pub(super) tally: Tally,
+    pub(super) busy: usize,
 }
 
 impl<'a> Worker<'a> {
@@ -281,16 +279,16 @@ impl<'a> Worker<'a> {
     }
 
     /// A listener's backlog has an end: connections that are to be held are not opened all at once.
-    fn is_opening_enough(&self) -> bool {
+    pub(super) fn is_opening_enough(&self) -> bool {
         self.plan.scenario == Scenario::Hold && self.busy >= OPENING_MAX
     }
 
-    fn link_of(&self, lane: u32) -> u32 {
+    pub(super) fn link_of(&self, lane: u32) -> u32 {
         lane / u32::try_from(self.lanes_each).unwrap_or(1).max(1)
     }
 
     /// Puts a request on a free lane.
-    fn start(&mut self, index: u32, start: Instant) {
+    pub(super) fn start(&mut self, index: u32, start: Instant) {
         let link_index = self.link_of(index);
         let (Some(lane), Some(link)) = (
             self.lanes.get_mut(index as usize),
@@ -383,136 +381,6 @@ impl<'a> Worker<'a> {
                 return;
             }
         }
-    }
-
-    /// Octets count when they pass, whatever becomes of their request.
-    fn count_traffic(&mut self, index: u32) {
-        let Some(link) = self.links.get_mut(index as usize) else {
-            return;
-        };
-        let traffic = link.take_traffic();
-        if traffic.received + traffic.sent == 0 {
-            return;
-        }
-        let now = Instant::now();
-        if self.window.contains(now) {
-            self.tally.traffic.received += traffic.received;
-            self.tally.traffic.sent += traffic.sent;
-            self.pulse.at(now).body_bytes += traffic.received + traffic.sent;
-        }
-    }
-
-    /// An exchange is over: counts it and lets the lane go on.
-    fn settle(&mut self, outcome: Outcome) {
-        let index = outcome.lane;
-        match outcome.verdict {
-            Ok(verdict) => self.complete(index, verdict, outcome.setup),
-            Err(failure) => self.fail(index, &failure),
-        }
-        let now = Instant::now();
-        let again = self.arrivals.is_none() && self.idle.back() == Some(&index);
-        if again && !self.window.is_over(now) && !self.is_opening_enough() {
-            self.idle.pop_back();
-            self.start(index, now);
-        }
-    }
-
-    /// The response is complete, though maybe not what was expected.
-    fn complete(&mut self, index: u32, verdict: Result<(), Failure>, setup: Option<Duration>) {
-        let link_index = self.link_of(index) as usize;
-        let Some(lane) = self.lanes.get_mut(index as usize) else {
-            return;
-        };
-        let now = Instant::now();
-        let (start, is_slow, is_last) = (lane.start, lane.is_slow, lane.job.is_last);
-        lane.is_busy = false;
-        lane.free_since = now;
-        self.busy -= 1;
-        match verdict {
-            Ok(()) if is_slow => {
-                self.tally.slow.completed += u64::from(self.window.contains(now));
-            }
-            Ok(()) => self.count_success(start, now),
-            Err(failure) => self.count_failure(is_slow, start, now, &failure),
-        }
-        if let Some(setup) = setup.filter(|_| self.window.contains(now)) {
-            self.tally.connections_opened += 1;
-            self.tally.setup.record(setup);
-        }
-        match self.plan.scenario {
-            // Held to the end: the lane has done all it had to do.
-            Scenario::Hold => return,
-            Scenario::Handshakes => self.close_link(link_index),
-            Scenario::Requests | Scenario::Bulk if is_last => self.close_link(link_index),
-            Scenario::Requests | Scenario::Bulk => {}
-        }
-        match self.draw.think(self.plan) {
-            Some(rest) => self.rest(index, now + rest),
-            None if is_slow => self.rest(index, now),
-            None => self.idle.push_back(index),
-        }
-    }
-
-    fn close_link(&mut self, index: usize) {
-        if let Some(link) = self.links.get_mut(index) {
-            link.close();
-        }
-    }
-
-    fn rest(&mut self, index: u32, until: Instant) {
-        if let Some(lane) = self.lanes.get_mut(index as usize) {
-            lane.free_since = until;
-        }
-        self.timers.push(Reverse((until, Wake::Lane(index))));
-    }
-
-    /// There is no response. The link has ended what cannot go on.
-    fn fail(&mut self, index: u32, failure: &Failure) {
-        let link_index = self.link_of(index) as usize;
-        let Some(lane) = self.lanes.get_mut(index as usize) else {
-            return;
-        };
-        let now = Instant::now();
-        let (start, is_slow) = (lane.start, lane.is_slow);
-        lane.is_busy = false;
-        lane.free_since = now;
-        self.busy -= 1;
-        if let Some(link) = self.links.get_mut(link_index) {
-            link.abandon(index);
-        }
-        self.count_failure(is_slow, start, now, failure);
-        if failure.is_connecting() {
-            self.rest(index, now + RETRY_PAUSE);
-        } else if is_slow {
-            self.rest(index, now);
-        } else {
-            self.idle.push_back(index);
-        }
-    }
-
-    fn count_success(&mut self, start: Instant, now: Instant) {
-        let interval = self.pulse.at(now);
-        if self.window.contains(start) {
-            interval
-                .latency
-                .record(now.saturating_duration_since(start));
-            self.tally.last_done = Some(now);
-        }
-        interval.completed += u64::from(self.window.contains(now));
-    }
-
-    /// An exchange that failed counts if any part of it lay in the window: of a subject that hangs,
-    /// all that was asked may have been asked during the warm-up.
-    fn count_failure(&mut self, is_slow: bool, start: Instant, now: Instant, failure: &Failure) {
-        if !self.window.overlaps(start, now) {
-            return;
-        }
-        if is_slow {
-            return self.tally.slow.count_error(failure);
-        }
-        self.tally.count_error(failure);
-        self.pulse.at(now).errors += 1;
-        self.tally.last_done = Some(now);
     }
 
     /// Ends what takes too long.

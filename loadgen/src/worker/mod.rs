@@ -1,5 +1,6 @@
-//! One thread that sends and times: its event loop (`event_loop`), what comes next (`draw`), a
-//! connection's life (`link`, `connection`, `session`, `streams`, `job`), how sockets are opened
+//! One thread that sends and times: its event loop (`event_loop`, `settle`), what comes next (`draw`), a
+//! connection's life (`link`, `connection`, `transfer`,
+//! `session`, `streams`, `job`), how sockets are opened
 //! (`dial`), reading and judging responses (`response`, `check`), TLS (`tls`), what can go wrong (`failure`), and what was counted
 //! (`pulse`, `tally`).
 
@@ -14,6 +15,8 @@ mod link;
 pub(crate) mod pulse;
 mod response;
 mod session;
+mod settle;
 mod streams;
 pub(crate) mod tally;
 pub(crate) mod tls;
+mod transfer;

@@ -7,6 +7,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -122,6 +124,78 @@ pub(crate) fn number(report: &Value, path: &str) -> f64 {
     value
         .as_f64()
         .unwrap_or_else(|| panic!("{path} in {report}"))
+}
+
+/// A server that answers every request with an empty 200 and keeps the heads it was sent.
+pub(crate) struct Recorder {
+    pub(crate) address: SocketAddr,
+    heads: Arc<Mutex<Vec<Vec<u8>>>>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Recorder {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let recorder = Self {
+            address: listener.local_addr().expect("an address"),
+            heads: Arc::default(),
+            connections: Arc::default(),
+        };
+        let (heads, connections) = (
+            Arc::clone(&recorder.heads),
+            Arc::clone(&recorder.connections),
+        );
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let heads = Arc::clone(&heads);
+                thread::spawn(move || record(stream, &heads));
+            }
+        });
+        recorder
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn heads(&self) -> Vec<Vec<u8>> {
+        self.heads.lock().expect("no panic").clone()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+fn record(mut stream: TcpStream, heads: &Mutex<Vec<Vec<u8>>>) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while stream.read(&mut byte).unwrap_or(0) == 1 {
+        head.push(byte[0]);
+        // The PROXY protocol's signature has an empty line of its own.
+        if head.len() > 16 && head.ends_with(b"\r\n\r\n") {
+            heads
+                .lock()
+                .expect("no panic")
+                .push(std::mem::take(&mut head));
+            if stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+/// A plan in a file that lives as long as the folder.
+pub(crate) fn plan(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("plan.toml");
+    std::fs::write(&path, text).expect("written");
+    let path = path.to_str().expect("a path").to_owned();
+    (folder, path)
 }
 
 /// A server that gives every connection the same bytes, whatever it is sent, and closes.

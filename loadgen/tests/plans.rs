@@ -406,7 +406,7 @@ fn secure_counts(origin: &Origin, certificate: &Certificate) -> (f64, f64) {
         .args([
             "-sS",
             "--cacert",
-            certificate.certificate.to_str().unwrap(),
+            certificate.certificate.to_str().expect("a path"),
             &url,
         ])
         .output()

@@ -9,8 +9,8 @@ use super::json::{IntervalFigures, Report};
 use super::svg::{Axis, Canvas, Tick, band, line, px, x_axis, y_axis};
 use super::words::{Grouped, Time};
 
-/// Most columns of a chart over time: what a screen can tell apart.
-const COLUMNS_MAX: usize = 120;
+/// Least width of a column of a chart over time, pixels: what a screen can tell apart.
+const COLUMN_PX_MIN: f64 = 7.0;
 
 /// One column of the charts over time: one interval, or several put together.
 #[derive(Debug)]
@@ -82,11 +82,11 @@ fn percentile_chart(canvas: &Canvas, histogram: &Histogram<u64>, points: &[(f64,
         @for inverse in marks {
             @let us = histogram.value_at_quantile(1.0 - 1.0 / inverse) as f64 / 1_000.0;
             circle class="mark" cx=(px(x.at(inverse))) cy=(px(y.at(us))) r="3.5" {
-                title { (Time(us)) " or less for " (100.0 - 100.0 / inverse) " %" }
+                title { (Time(us).pretty()) " or less for " (100.0 - 100.0 / inverse) " %" }
             }
             @if canvas.width > 500.0 {
                 text class="value" text-anchor="middle" x=(px(x.at(inverse))) y=(px(y.at(us) - 10.0)) {
-                    (Time(us))
+                    (Time(us).pretty())
                 }
             }
         }
@@ -96,11 +96,10 @@ fn percentile_chart(canvas: &Canvas, histogram: &Histogram<u64>, points: &[(f64,
 
 /// Latency over time: bands between percentiles, and the slowest of each interval.
 pub(super) fn latency_over_time(report: &Report) -> Markup {
-    let columns = columns(report);
-    if columns.iter().all(|column| column.percentiles.is_none()) {
+    if report.latency_us.count == 0 {
         return nothing();
     }
-    both(|canvas| latency_chart(canvas, &columns))
+    both(|canvas| latency_chart(canvas, &columns(report, canvas)))
 }
 
 fn latency_chart(canvas: &Canvas, columns: &[Column]) -> Markup {
@@ -138,11 +137,10 @@ fn latency_chart(canvas: &Canvas, columns: &[Column]) -> Markup {
 
 /// Requests a second over time; errors as bars from below.
 pub(super) fn rate_over_time(report: &Report) -> Markup {
-    let columns = columns(report);
-    if columns.is_empty() {
+    if report.intervals.is_empty() {
         return nothing();
     }
-    both(|canvas| rate_chart(canvas, report, &columns))
+    both(|canvas| rate_chart(canvas, report, &columns(report, canvas)))
 }
 
 fn rate_chart(canvas: &Canvas, report: &Report, columns: &[Column]) -> Markup {
@@ -206,8 +204,8 @@ fn hover(canvas: &Canvas, x: &Axis, column: &Column) -> Markup {
                 (format!("{:.1} s: ", column.start_s))
                 (Grouped((column.requests as f64 / column.length_s).round())) "/s"
                 @if let Some([p50, _, p99, p99_9, max]) = column.percentiles {
-                    ", p50 " (Time(p50)) ", p99 " (Time(p99)) ", p99.9 " (Time(p99_9))
-                    ", max " (Time(max))
+                    ", p50 " (Time(p50).pretty()) ", p99 " (Time(p99).pretty()) ", p99.9 " (Time(p99_9).pretty())
+                    ", max " (Time(max).pretty())
                 }
                 @if column.errors > 0 { ", " (column.errors) " errors" }
             }
@@ -238,11 +236,11 @@ fn time_axis(canvas: &Canvas, columns: &[Column]) -> Axis {
 
 fn time_ticks(axis: &Axis) -> Vec<Tick> {
     let label = |us: f64| match us {
-        us if us < 1_000.0 => format!("{us} us"),
+        us if us < 1_000.0 => format!("{us} \u{b5}s"),
         us if us < 1e6 => format!("{} ms", us / 1e3),
         us => format!("{} s", us / 1e6),
     };
-    axis.ticks(9)
+    axis.ticks(12)
         .into_iter()
         .map(|us| (us, label(us)))
         .collect()
@@ -258,8 +256,15 @@ fn second_ticks(axis: &Axis, canvas: &Canvas) -> Vec<Tick> {
 }
 
 /// The intervals, so many put together that the columns can be told apart.
-fn columns(report: &Report) -> Vec<Column> {
-    let each = report.intervals.len().div_ceil(COLUMNS_MAX).max(1);
+fn columns(report: &Report, canvas: &Canvas) -> Vec<Column> {
+    let width = canvas.plot_right() - canvas.left;
+    let wanted = report.intervals.len() as f64 * COLUMN_PX_MIN / width;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small whole number"
+    )]
+    let each = wanted.ceil().max(1.0) as usize;
     let column = |(index, group): (usize, &[IntervalFigures])| {
         let start_s = (index * each) as f64 * report.interval_s;
         // The last interval may be cut short by the end of the window.

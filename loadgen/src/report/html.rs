@@ -101,7 +101,7 @@ fn tile(name: &str, value: &str, unit: &str) -> Markup {
 fn tiles(report: &Report) -> Markup {
     let latency = &report.latency_us;
     let time = |us: f64| {
-        let text = Time(us).to_string();
+        let text = Time(us).pretty();
         let (value, unit) = text.split_once(' ').unwrap_or((&text, ""));
         (value.to_owned(), unit.to_owned())
     };
@@ -126,12 +126,12 @@ fn tiles(report: &Report) -> Markup {
                 }
             }
             @if let Some(us) = process.and_then(|process| process.cpu_us_per_request) {
-                (tile("CPU of the subject", &format!("{us:.1}"), "us/request"))
+                (tile("Subject's CPU", &format!("{us:.1}"), "\u{b5}s/request"))
             }
             @if let Some(process) = process {
                 @let text = Size(process.rss_bytes_max as f64).to_string();
                 @let (value, unit) = text.split_once(' ').unwrap_or((&text, ""));
-                (tile("Memory of the subject", value, unit))
+                (tile("Subject's memory", value, unit))
             }
             @if report.body_bytes_per_second > 1_048_576.0 {
                 @let text = Size(report.body_bytes_per_second).to_string();
@@ -193,8 +193,8 @@ fn latency_table(report: &Report) -> Markup {
                 tr { th { "count" } td class="n" { (Grouped(latency.count as f64)) }
                     @if setup.count > 0 { td class="n" { (Grouped(setup.count as f64)) } } }
                 @for (name, us, setup_us) in rows {
-                    tr { th { (name) } td class="n" { (Time(us)) }
-                        @if setup.count > 0 { td class="n" { (Time(setup_us)) } } }
+                    tr { th { (name) } td class="n" { (Time(us).pretty()) }
+                        @if setup.count > 0 { td class="n" { (Time(setup_us).pretty()) } } }
                 }
             }
         }
@@ -269,7 +269,7 @@ fn machine_table(report: &Report) -> Markup {
                 (row("meter", &format!("{} threads, busy {:.0} %", report.threads, meter.busy_ratio_max * 100.0)))
                 @if report.mode == "open" {
                     (row("schedule lag", &format!("p99.9 {}, max {}",
-                        Time(meter.schedule_lag_us_p99_9), Time(meter.schedule_lag_us_max))))
+                        Time(meter.schedule_lag_us_p99_9).pretty(), Time(meter.schedule_lag_us_max).pretty())))
                 }
                 @if let Some(process) = &report.process {
                     (row("subject's CPU", &format!("{:.0} % of a core, {:.0} % of it user",

@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use super::words::Time;
 use crate::histogram::merge::Summary;
 use crate::worker::tally::ThreadCost;
 
@@ -83,11 +84,15 @@ fn judge_open_loop(evidence: &Evidence, verdict: &mut Verdict) {
     ] {
         if lag > LAG_US_TOLERATED && lag > latency * LAG_PART_MAX {
             verdict.void_reasons.push(format!(
-                "{what}: {lag:.0} us at p99.9, where the latency is {latency:.0} us"
+                "{what}: {} at p99.9, where the latency is {}",
+                Time(lag),
+                Time(latency)
             ));
         } else if lag > latency * LAG_PART_MAX {
             verdict.warnings.push(format!(
-                "{what}: up to {lag:.0} us of the latency at p99.9 ({latency:.0} us) is the meter's"
+                "{what}: up to {} of the latency at p99.9 ({}) is the meter's",
+                Time(lag),
+                Time(latency)
             ));
         }
     }

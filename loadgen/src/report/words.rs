@@ -16,6 +16,13 @@ impl fmt::Display for Time {
     }
 }
 
+impl Time {
+    /// With the letter that pages and people use for millionths.
+    pub(super) fn pretty(self) -> String {
+        self.to_string().replace(" us", " \u{b5}s")
+    }
+}
+
 /// Octets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size(pub(crate) f64);

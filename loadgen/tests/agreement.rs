@@ -34,7 +34,9 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
 
 /// The number that stands between two texts.
 fn between(text: &str, before: &str, after: &str) -> f64 {
-    let found = text.split_once(before).and_then(|(_, rest)| rest.split_once(after));
+    let found = text
+        .split_once(before)
+        .and_then(|(_, rest)| rest.split_once(after));
     let number = found.and_then(|(number, _)| number.trim().parse().ok());
     number.unwrap_or_else(|| panic!("{before}: {text}"))
 }
@@ -72,9 +74,22 @@ fn wrk_counts_the_same() {
 fn h2load_counts_the_same() {
     let certificate = Certificate::make();
     let origin = certificate.origin();
-    let url = format!("https://localhost:{}/bytes/1000?delay=20", origin.address.port());
+    let url = format!(
+        "https://localhost:{}/bytes/1000?delay=20",
+        origin.address.port()
+    );
     assert_agree(|| {
-        let args = ["--http", "2", "--streams", "8", "--insecure", "-c", "2", "-d", "1s"];
+        let args = [
+            "--http",
+            "2",
+            "--streams",
+            "8",
+            "--insecure",
+            "-c",
+            "2",
+            "-d",
+            "1s",
+        ];
         let report = run(&[&args[..], &["--url", &url]].concat());
         assert_eq!(number(&report, "errors_total"), 0.0, "{report}");
         let text = output("h2load", &["-t1", "-c2", "-m8", "-D1", &url])?;

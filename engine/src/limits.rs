@@ -87,6 +87,8 @@ pub const KEEP_ALIVE_TIMEOUT_DEFAULT: Duration = MINUTE;
 pub const CONNECT_ATTEMPT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// Time for a connection over all addresses of a name.
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Time for a TLS handshake, with a client or with an origin.
+pub const TLS_HANDSHAKE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// Time from the end of the request to the end of the response head.
 pub const RESPONSE_TIMEOUT_DEFAULT: Duration = MINUTE;
 /// Time without a byte of a body, either way.
@@ -138,6 +140,33 @@ pub const BUFFER_BYTES_DEFAULT: usize = 64 * MIB;
 pub const BUFFER_BYTES_MIN: usize = 4 * MIB;
 /// Largest value of `limits.buffer_bytes`.
 pub const BUFFER_BYTES_MAX: usize = 16 * 1024 * MIB;
+
+// ---- TLS ----
+
+/// Most `[[tls.scope]]` entries; they are looked at one after the other.
+pub const TLS_SCOPES_MAX: usize = 256;
+/// Most entries of each list of a scope.
+pub const TLS_SCOPE_ENTRIES_MAX: usize = 4_096;
+/// Most files of `tls.upstream.roots` and of `tls.upstream.crls`.
+pub const TLS_FILES_MAX: usize = 256;
+/// Minted certificates that a shard keeps: 2 KiB each as a rule, at worst 10 KiB, so 40 MiB a shard.
+pub const CERTIFICATE_CACHE_ENTRIES_DEFAULT: usize = 4_096;
+/// Largest value of `tls.certificate_cache_entries`.
+pub const CERTIFICATE_CACHE_ENTRIES_MAX: usize = 1_000_000;
+/// Origins whose verified certificate a shard remembers: 1 KiB each as a rule.
+pub const ORIGIN_MEMORY_ENTRIES: usize = 4_096;
+/// How long it does: so long a new client does not wait for a handshake with the origin.
+pub const ORIGIN_MEMORY_LIFE: Duration = Duration::from_secs(600);
+/// Sessions that a shard can resume with origins, for each way of connecting; 6 KiB each at worst.
+pub const UPSTREAM_SESSIONS: usize = 1_024;
+/// Hosts of which a shard remembers that they ask clients for certificates.
+pub const FALLBACK_ENTRIES: usize = 1_024;
+/// How long it does, and leaves their tunnels alone.
+pub const FALLBACK_LIFE: Duration = HOUR;
+/// Hosts of which a shard counts how often clients refused our certificate.
+pub const REFUSAL_ENTRIES: usize = 1_024;
+/// How long a key encrypts session tickets; it decrypts them for as long again.
+pub const TICKET_KEY_LIFE: Duration = Duration::from_secs(6 * 3600);
 
 // ---- pool and dialing ----
 

@@ -5,17 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustls::pki_types::UnixTime;
 use thiserror::Error;
 
 use crate::bundle_store::{self, BundleStoreError, Fingerprint};
 use crate::config::{Config, ConfigErrors, Overrides};
 use crate::shard::Generation;
+use crate::tls::material::{Material, MaterialError};
 
 /// Why new configuration or rules are not used.
 #[derive(Debug, Error)]
 pub(crate) enum ReloadError {
     #[error("{0}")]
     Config(ConfigErrors),
+    #[error("{}, {error}", file.display())]
+    Material { file: PathBuf, error: MaterialError },
     #[error(transparent)]
     Bundle(#[from] BundleStoreError),
 }
@@ -27,6 +31,8 @@ pub(crate) struct Source {
     overrides: Overrides,
     /// The bundle file that was read last, whether it could be used or not.
     seen: Option<Fingerprint>,
+    /// What was read of the files of TLS, and for which configuration.
+    material: Option<(Arc<Config>, Arc<Material>)>,
 }
 
 impl Source {
@@ -35,6 +41,7 @@ impl Source {
             file,
             overrides,
             seen: None,
+            material: None,
         }
     }
 
@@ -56,12 +63,40 @@ impl Source {
         let bundle = bundle_store::load(&config.ruleset)?;
         let load_ms = started.elapsed().as_secs_f64() * 1e3;
         tracing::info!(bundle = bundle.id(), load_ms, "bundle loaded and validated");
+        let material = self.material(&config)?;
         Ok(Generation {
+            material,
             config,
             bundle,
             listeners,
             own_addresses: own_addresses(),
         })
+    }
+
+    /// Reads the files of TLS that `config` names, once for each time that it was read.
+    fn material(&mut self, config: &Arc<Config>) -> Result<Arc<Material>, ReloadError> {
+        let before = self.material.as_ref();
+        if let Some((of, material)) = before
+            && Arc::ptr_eq(of, config)
+        {
+            return Ok(Arc::clone(material));
+        }
+        let before = before.map(|(_, material)| &**material);
+        let material = Material::load(config, before, UnixTime::now());
+        let material = material.map_err(|error| ReloadError::Material {
+            file: self.file.clone(),
+            error,
+        })?;
+        let material = Arc::new(material);
+        self.material = Some((Arc::clone(config), Arc::clone(&material)));
+        Ok(material)
+    }
+
+    /// New keys for minting and for session tickets, if old ones have served their time.
+    pub(crate) fn renew_keys(&mut self) -> Option<Arc<Material>> {
+        let (_, material) = self.material.as_mut()?;
+        *material = Arc::new(material.renewed(UnixTime::now())?);
+        Some(Arc::clone(material))
     }
 
     /// Whether the bundle file is another one than was read last. A file that is gone is not: the

@@ -198,6 +198,11 @@ fn control(
                     let config = Arc::clone(&current.config);
                     adopt(source, config, &mut current, shards);
                 }
+                if let Some(material) = source.renew_keys() {
+                    tracing::info!("keys for minting and session tickets renewed");
+                    current.material = material;
+                    shards.tell(|| Message::Adopt(Box::new(current.clone())));
+                }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
@@ -273,7 +278,11 @@ fn bind_all(config: &Config) -> Result<Bound, RunError> {
         let (address, sockets) = bind::bind(listener.address, config.shards)?;
         addresses.push(address);
         for (shard, socket) in per_shard.iter_mut().zip(sockets) {
-            shard.push(BoundListener { address, socket });
+            shard.push(BoundListener {
+                address,
+                configured: listener.address,
+                socket,
+            });
         }
     }
     Ok((addresses.into(), per_shard))

@@ -12,6 +12,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use super::checked_tls::{
+    FileKey, Identity, ListenerTls, Tls, TlsMode, TlsScope, TlsUpstream, TlsVersion, TunnelEnds,
+};
+
 /// A whole configuration, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -55,7 +59,7 @@ pub struct Config {
 }
 
 /// One `[[listener]]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// Where it listens. Port 0 takes a free one, for tests and trials.
     pub address: SocketAddr,
@@ -64,10 +68,23 @@ pub struct Listener {
 }
 
 /// `listener.protocol`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenerProtocol {
-    /// Plain HTTP/1.1 to an explicit proxy: absolute-form and CONNECT.
+    /// HTTP/1.1 to an explicit proxy: absolute-form and CONNECT.
     Http,
+    /// The same inside TLS.
+    Https(ListenerTls),
+}
+
+impl ListenerProtocol {
+    /// What is needed for TLS, if it is spoken.
+    #[must_use]
+    pub const fn tls(&self) -> Option<&ListenerTls> {
+        match self {
+            Self::Http => None,
+            Self::Https(tls) => Some(tls),
+        }
+    }
 }
 
 /// `[dns]`.
@@ -130,20 +147,6 @@ impl Ports {
     }
 }
 
-/// `[tls]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tls {
-    /// What is done with TLS inside a tunnel.
-    pub mode: TlsMode,
-}
-
-/// `tls.mode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsMode {
-    /// The ClientHello is read, the bytes flow untouched.
-    Passthrough,
-}
-
 /// `[tunnel]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tunnel {
@@ -190,6 +193,8 @@ pub struct Timeouts {
     pub connect_attempt: Duration,
     /// The connection over all addresses; not below `connect_attempt`.
     pub connect: Duration,
+    /// A TLS handshake, with a client or with an origin.
+    pub tls_handshake: Duration,
     /// From the end of the request to the end of the response head.
     pub response: Duration,
     /// A body without a byte, either way.

@@ -357,6 +357,11 @@ impl<'a> Section<'a> {
             .is_some_and(|value| value.get_ref().as_str() == Some(word))
     }
 
+    /// The line of a value of this table, from 1; 0 for what is not there.
+    pub(super) fn line(&self, span: Option<&Span>) -> usize {
+        span.map_or(0, |span| Place::new(self.report.text, span).line)
+    }
+
     /// Reports a fault of a value that is right on its own.
     pub(super) fn wrong(&self, name: &str, span: Option<Span>, wrong: &Wrong) {
         self.report.wrong(&self.key(name), span, wrong);

@@ -11,6 +11,7 @@ use super::checked::{AccessSink, Config, FileSink, Fronting, HostPort, Ports};
 use super::keys::KEYS;
 use super::raw::{Report, Section};
 use super::{ConfigErrors, Overrides, Surroundings};
+use crate::tls::UpstreamVerify;
 
 const DOCUMENTATION: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -23,9 +24,13 @@ ruleset = "rules.spb"
 shards = 3
 [[listener]]
 address = "127.0.0.1:3128"
-protocol = "http"
+protocol = "https"
+certificate = "proxy.pem"
+key = "proxy.key"
+client_ca = "clients.pem"
 [[listener]]
 address = "[::1]:0"
+protocol = "http"
 [dns]
 servers = ["127.0.0.1:5353", "2001:db8::53"]
 attempts = 3
@@ -47,7 +52,30 @@ allow = ["127.0.0.0/8", "::1"]
 deny = ["10.0.0.0/8"]
 ports = "any"
 [tls]
+mode = "intercept"
+ca = "ca.pem"
+ca_key = "/keys/ca.key"
+version_min = "1.3"
+certificate_cache_entries = 7
+client_certificate_fallback = false
+[[tls.scope]]
+domains = ["Bank.Test.", "*.bücher.example"]
+destinations = ["192.0.2.0/24"]
+ports = [443, 8443]
+clients = ["10.0.0.0/8"]
 mode = "passthrough"
+upstream_verify = "deny"
+client_certificate = "us.pem"
+client_key = "us.key"
+[[tls.scope]]
+mode = "intercept"
+[tls.upstream]
+built_in_roots = false
+system_roots = true
+roots = ["extra.pem"]
+crls = ["revoked.crl"]
+version_min = "1.3"
+verify = "alert"
 [tunnel]
 unknown_protocol = "allow"
 fronting = "alert"
@@ -59,6 +87,7 @@ head = "1s"
 keep_alive = "2s"
 connect_attempt = "3s"
 connect = "4s"
+tls_handshake = "8s"
 response = "5s"
 body_idle = "6s"
 linger = "7s"
@@ -151,6 +180,18 @@ fn every_key_is_read() {
     assert_eq!(config.guard.allow.len(), 2);
     assert_eq!(config.guard.ports, Ports::Any);
     assert_eq!(config.tunnel.fronting, Fronting::Alert);
+    let scope = &config.tls.scopes[0];
+    assert_eq!(scope.domains, ["bank.test", "*.xn--bcher-kva.example"]);
+    assert_eq!(scope.ports, [443, 8443]);
+    let (ca, extra) = (config.tls.ca.unwrap(), &config.tls.upstream.roots[0]);
+    assert_eq!(ca.path, PathBuf::from("/etc/sallyport/ca.pem"));
+    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 54));
+    assert_eq!(config.tls.scopes[1].upstream_verify, UpstreamVerify::Alert);
+    let tls = config.listeners[0].protocol.tls().unwrap();
+    assert_eq!(
+        tls.identity.key.path,
+        PathBuf::from("/etc/sallyport/proxy.key")
+    );
     assert_eq!(
         config.tunnel.lifetime_max,
         Some(Duration::from_secs(86_400))
@@ -393,9 +434,9 @@ const WRONG: &[(&str, usize, &str, &str)] = &[
     ),
     (
         "[[listener]]\nprotocol = 'https'",
-        2,
-        "listener.protocol",
-        "does not serve",
+        1,
+        "listener.certificate",
+        "the certificate of an https listener",
     ),
     (
         "[[listener]]\nprotocol = 'gopher'",
@@ -484,11 +525,36 @@ const WRONG: &[(&str, usize, &str, &str)] = &[
         "guard.ports",
         "a port from 1 to 65535",
     ),
+    ("[tls]\nmode = 'off'", 2, "tls.mode", r#""intercept""#),
     (
-        "[tls]\nmode = 'intercept'",
+        "[tls]\nversion_min = '1.1'",
         2,
-        "tls.mode",
-        "cannot intercept yet",
+        "tls.version_min",
+        r#""1.2" or "1.3""#,
+    ),
+    (
+        "[[tls.scope]]\nports = [443]",
+        1,
+        "tls.scope.mode",
+        "found nothing",
+    ),
+    (
+        "[[tls.scope]]\nmode = 'passthrough'\ndomains = ['*.*.test']",
+        3,
+        "tls.scope.domains",
+        "a domain such as",
+    ),
+    (
+        "[tls.upstream]\nbuilt_in_roots = false",
+        2,
+        "tls.upstream.built_in_roots",
+        "no origin is believed",
+    ),
+    (
+        "[[listener]]\ncertificate = 'c'",
+        1,
+        "listener.certificate",
+        "speaks no TLS",
     ),
     (
         "[tunnel]\nfronting = 'permit'",

@@ -71,6 +71,7 @@ pub(crate) async fn start(
 ) -> Result<Session, h2::Error> {
     let scheme = match transport {
         Transport::Plain(_) | Transport::Stream(_) => Scheme::Http,
+        Transport::Tls(_) => Scheme::Https,
     };
     let guard = FrameGuard::new(ReceivingSide::Client, settings.flood);
     let link = Link::new(Vec::new(), guard);

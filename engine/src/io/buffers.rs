@@ -5,8 +5,9 @@ use std::io;
 
 use super::transport::Transport;
 
-/// Capacity of a rented buffer in bytes: a request head and a small body fit.
-pub(crate) const BUFFER_BYTES: usize = 16 * 1024;
+/// Capacity of a rented buffer in bytes: a request head and a small body fit, and so does the largest
+/// TLS record of a sender that does not pad.
+pub(crate) const BUFFER_BYTES: usize = 17 * 1024;
 /// Capacity of the buffers that a bulk transfer moves up to.
 pub(crate) const BULK_BUFFER_BYTES: usize = 128 * 1024;
 

@@ -19,6 +19,7 @@ use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::TcpStream;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::deadline::{Deadline, Wheel, shut_down};
 
@@ -71,6 +72,27 @@ impl Socket {
     /// Bytes sent so far.
     pub(crate) fn bytes_out(&self) -> u64 {
         self.bytes_out.get()
+    }
+
+    /// Receives what waits already behind the content of `data`, into its free room.
+    pub(crate) fn receive_now(&self, data: &mut Vec<u8>) -> io::Result<usize> {
+        let filled = data.len();
+        data.resize(data.capacity(), 0);
+        let received = recv(
+            self.descriptor,
+            data.get_mut(filled..).unwrap_or_default(),
+            MsgFlags::MSG_DONTWAIT,
+        );
+        let bytes = received.as_ref().copied().unwrap_or_default();
+        data.truncate(filled + bytes);
+        self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+        Ok(received?)
+    }
+
+    /// Sends `data` if the kernel takes it at once; what it does not take is lost.
+    pub(crate) fn send_now(&self, data: &[u8]) {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let _ = send(self.descriptor, data, flags);
     }
 
     /// Waits until a read would not block. May be dropped: nothing is consumed.

@@ -11,12 +11,15 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::socket::Socket;
 use crate::http2::{HeadFault, StreamTransport};
+use crate::tls::stream::TlsStream;
 
 /// One connection, owned by one task; reading and writing may go on side by side.
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// Bytes as the kernel gives them.
     Plain(Socket),
+    /// TLS over another connection.
+    Tls(Box<TlsStream>),
     /// One exchange of an HTTP/2 connection, in the form of HTTP/1.1.
     Stream(Box<StreamTransport>),
 }
@@ -26,6 +29,7 @@ impl Transport {
     fn deadline(&self) -> &Deadline {
         match self {
             Self::Plain(socket) => socket.deadline(),
+            Self::Tls(stream) => stream.carrier().deadline(),
             Self::Stream(stream) => stream.deadline(),
         }
     }
@@ -34,7 +38,7 @@ impl Transport {
     /// is read from them or written to them; may be dropped.
     pub(crate) async fn gone(&self) {
         match self {
-            Self::Plain(_) => std::future::pending().await,
+            Self::Plain(_) | Self::Tls(_) => std::future::pending().await,
             Self::Stream(stream) => stream.gone().await,
         }
     }
@@ -47,7 +51,7 @@ impl Transport {
     /// Why the request in a stream cannot be served although it was decoded.
     pub(crate) fn fault(&self) -> Option<HeadFault> {
         match self {
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Tls(_) => None,
             Self::Stream(stream) => stream.fault(),
         }
     }
@@ -55,7 +59,7 @@ impl Transport {
     /// Whether the origin said that it has not processed the request that was sent here.
     pub(crate) fn is_refused(&self) -> bool {
         match self {
-            Self::Plain(_) => false,
+            Self::Plain(_) | Self::Tls(_) => false,
             Self::Stream(stream) => stream.is_refused(),
         }
     }
@@ -64,6 +68,7 @@ impl Transport {
     pub(crate) fn is_readable_now(&self) -> bool {
         match self {
             Self::Plain(socket) => socket.is_readable_now(),
+            Self::Tls(stream) => stream.is_readable_now(),
             // Made for one request, which was not sent yet.
             Self::Stream(_) => false,
         }
@@ -89,18 +94,28 @@ impl Transport {
         self.deadline().expired()
     }
 
-    /// Bytes received so far.
+    /// What TLS negotiated, if this is a TLS connection.
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
+        match self {
+            Self::Plain(_) | Self::Stream(_) => None,
+            Self::Tls(stream) => Some(stream),
+        }
+    }
+
+    /// Bytes of content received so far.
     pub(crate) fn bytes_in(&self) -> u64 {
         match self {
             Self::Plain(socket) => socket.bytes_in(),
+            Self::Tls(stream) => stream.bytes_in(),
             Self::Stream(stream) => stream.bytes_in(),
         }
     }
 
-    /// Bytes sent so far.
+    /// Bytes of content sent so far.
     pub(crate) fn bytes_out(&self) -> u64 {
         match self {
             Self::Plain(socket) => socket.bytes_out(),
+            Self::Tls(stream) => stream.bytes_out(),
             Self::Stream(stream) => stream.bytes_out(),
         }
     }
@@ -109,6 +124,7 @@ impl Transport {
     pub(crate) async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Plain(socket) => socket.readable().await,
+            Self::Tls(stream) => stream.readable().await,
             Self::Stream(stream) => stream.readable().await,
         }
     }
@@ -122,6 +138,7 @@ impl Transport {
     ) -> (io::Result<usize>, Vec<u8>) {
         match self {
             Self::Plain(socket) => socket.read_after(data, filled).await,
+            Self::Tls(stream) => stream.read_after(data, filled).await,
             Self::Stream(stream) => stream.read_after(data, filled).await,
         }
     }
@@ -130,6 +147,7 @@ impl Transport {
     pub(crate) async fn write_from(&self, data: Vec<u8>, from: usize) -> (io::Result<()>, Vec<u8>) {
         match self {
             Self::Plain(socket) => socket.write_from(data, from).await,
+            Self::Tls(stream) => stream.write_from(data, from).await,
             Self::Stream(stream) => stream.write_from(data, from).await,
         }
     }
@@ -146,6 +164,7 @@ impl Transport {
     pub(crate) async fn finish(&self) {
         match self {
             Self::Plain(socket) => socket.shut_down(Shutdown::Write),
+            Self::Tls(stream) => stream.finish().await,
             Self::Stream(stream) => stream.finish(),
         }
     }
@@ -154,6 +173,7 @@ impl Transport {
     pub(crate) fn cut(&self) {
         match self {
             Self::Plain(socket) => socket.shut_down(Shutdown::Both),
+            Self::Tls(stream) => stream.cut(),
             Self::Stream(stream) => stream.cut(),
         }
     }

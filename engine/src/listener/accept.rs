@@ -13,21 +13,32 @@ use crate::io::deadline::shut_down;
 use crate::io::join::catch_panic;
 use crate::io::socket::Socket;
 use crate::io::transport::Transport;
+use crate::listener::tls::ListenerTls;
 use crate::shard::Shard;
-use crate::shard::connections::Limited;
+use crate::shard::connections::{Limited, Registered};
 use crate::transaction::{self, Client, ListenerName};
 
 /// A socket that listens already.
 #[derive(Debug)]
 pub(crate) struct BoundListener {
     pub(crate) address: SocketAddr,
+    /// The address as the configuration has it, which may leave the port open.
+    pub(crate) configured: SocketAddr,
     pub(crate) socket: StdListener,
 }
 
 /// The accept loops of one shard.
 #[derive(Debug)]
 pub(crate) struct Listeners {
-    listeners: Vec<(RawFd, StdListener, ListenerName)>,
+    listeners: Vec<(RawFd, StdListener, Rc<Entrance>)>,
+}
+
+/// What the connections of one listener have in common.
+#[derive(Debug)]
+struct Entrance {
+    name: ListenerName,
+    /// How it speaks TLS, if it does.
+    tls: Option<ListenerTls>,
 }
 
 /// Pause after the kernel could not give a connection, so that the loop does not spin.
@@ -38,23 +49,31 @@ impl Listeners {
     /// accept leaks what it accepted.
     pub(crate) fn start(shard: &Rc<Shard>, bound: Vec<BoundListener>) -> io::Result<Self> {
         let mut listeners = Vec::new();
-        for BoundListener { address, socket } in bound {
-            let name: ListenerName = address.to_string().into();
+        for BoundListener {
+            address,
+            configured,
+            socket,
+        } in bound
+        {
+            let entrance = Rc::new(Entrance {
+                name: address.to_string().into(),
+                tls: ListenerTls::of(shard, configured),
+            });
             let rest = socket.try_clone()?;
             let listener = TcpListener::from_std(socket)?;
-            listeners.push((listener.as_raw_fd(), rest, Rc::clone(&name)));
+            listeners.push((listener.as_raw_fd(), rest, Rc::clone(&entrance)));
             let shard = Rc::clone(shard);
-            monoio::spawn(async move { accept_loop(shard, listener, name).await });
+            monoio::spawn(async move { accept_loop(shard, listener, entrance).await });
         }
         Ok(Self { listeners })
     }
 
     /// Stops listening, after serving what the kernel had already accepted for us.
     pub(crate) fn stop(&self, shard: &Rc<Shard>) {
-        for (descriptor, rest, name) in &self.listeners {
+        for (descriptor, rest, entrance) in &self.listeners {
             while let Ok((stream, peer)) = rest.accept() {
                 match TcpStream::from_std(stream) {
-                    Ok(stream) => admit(shard, stream, peer, name),
+                    Ok(stream) => admit(shard, stream, peer, entrance),
                     Err(error) => tracing::warn!(%error, "an accepted connection was lost"),
                 }
             }
@@ -63,11 +82,11 @@ impl Listeners {
     }
 }
 
-async fn accept_loop(shard: Rc<Shard>, listener: TcpListener, name: ListenerName) {
+async fn accept_loop(shard: Rc<Shard>, listener: TcpListener, entrance: Rc<Entrance>) {
     let spare = RefCell::new(SpareDescriptor::new());
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => admit(&shard, stream, peer, &name),
+            Ok((stream, peer)) => admit(&shard, stream, peer, &entrance),
             Err(_) if shard.is_draining() => return,
             Err(error) => {
                 refuse_for_want_of_descriptors(&listener, &spare, &error);
@@ -77,7 +96,7 @@ async fn accept_loop(shard: Rc<Shard>, listener: TcpListener, name: ListenerName
     }
 }
 
-fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, listener: &ListenerName) {
+fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<Entrance>) {
     // Small exchanges must not wait for each other's acknowledgments; failure costs only speed.
     let _ = stream.set_nodelay(true);
     let registered = {
@@ -89,16 +108,10 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, listener: &List
     let socket = Socket::new(stream, &shard.wheel);
     match registered {
         Ok(registered) => {
-            let client = Client::new(
-                shard,
-                Rc::new(Transport::Plain(socket)),
-                registered,
-                peer,
-                Rc::clone(listener),
-            );
-            let shard = Rc::clone(shard);
+            let (shard, entrance) = (Rc::clone(shard), Rc::clone(entrance));
             monoio::spawn(async move {
-                if let Err(panic) = catch_panic(transaction::serve(client)).await {
+                let served = serve(&shard, socket, registered, peer, &entrance);
+                if let Err(panic) = catch_panic(served).await {
                     let message = panic
                         .downcast_ref::<String>()
                         .map(String::as_str)
@@ -107,10 +120,36 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, listener: &List
                 }
             });
         }
+        // Nothing can be said in the clear where TLS is spoken.
+        Err(_) if entrance.tls.is_some() => {}
         Err(limited) => {
             monoio::spawn(async move { refuse(socket, limited).await });
         }
     }
+}
+
+async fn serve(
+    shard: &Rc<Shard>,
+    socket: Socket,
+    registered: Registered,
+    peer: SocketAddr,
+    entrance: &Entrance,
+) {
+    let (mut transport, mut principal) = (Rc::new(Transport::Plain(socket)), None);
+    if let Some(tls) = &entrance.tls {
+        // Boxed: it is gone before the connection's long life begins.
+        match Box::pin(tls.secure(shard, Rc::clone(&transport))).await {
+            Ok(secured) => (transport, principal) = (secured.transport, secured.principal),
+            Err(error) => {
+                tracing::debug!(%peer, listener = &*entrance.name, %error, "no TLS with a client");
+                drop(registered);
+                return;
+            }
+        }
+    }
+    let name = Rc::clone(&entrance.name);
+    let client = Client::new(shard, transport, registered, peer, name, principal);
+    transaction::serve(client).await;
 }
 
 /// Tells a client that it cannot be served now.

@@ -59,7 +59,13 @@ pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiv
 
 fn adopt(shard: &Shard, generation: Generation) {
     let before = shard.snapshot();
-    let snapshot = Snapshot::new(generation);
+    let snapshot = match Snapshot::new(generation, Some(&before), &shard.tls) {
+        Ok(snapshot) => snapshot,
+        Err(error) => {
+            tracing::error!(%error, "the new configuration cannot be used: the old one stays");
+            return;
+        }
+    };
     let config = &snapshot.config;
     if config.dns != before.config.dns || config.hosts != before.config.hosts {
         match super::start::resolver(config) {

@@ -24,6 +24,7 @@ use crate::config::checked::Config;
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::shard::connections::Connections;
+use crate::tls::memory::TlsMemory;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolver::Resolver;
 
@@ -35,6 +36,7 @@ pub(crate) struct Shard {
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) pool: RefCell<Pool>,
     pub(crate) connections: Rc<Connections>,
+    pub(crate) tls: TlsMemory,
     pub(crate) log: RefCell<ShardLog>,
     resolver: RefCell<Rc<Resolver>>,
     snapshot: RefCell<Rc<Snapshot>>,

@@ -1,14 +1,20 @@
 //! The configuration and rules that a transaction begins with, and keeps to its end.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use sallyport_ruleset::Bundle;
 use sallyport_wire::http1::{ChunkLimits, HeadLimits, HeaderEdits};
+use thiserror::Error;
 
 use crate::config::checked::{self, Config};
 use crate::destination::DestinationGuard;
 use crate::enforcement::Rules;
+use crate::tls::MintError;
+use crate::tls::material::Material;
+use crate::tls::memory::TlsMemory;
+use crate::tls::parameters::Parameters;
 use crate::upstream::dial::DialLimits;
 
 /// One generation of configuration and rules, in the forms that the data path uses.
@@ -22,6 +28,7 @@ pub(crate) struct Snapshot {
     pub(crate) dial_limits: DialLimits,
     pub(crate) request_edits: HeaderEdits,
     pub(crate) response_edits: HeaderEdits,
+    pub(crate) tls: Rc<Parameters>,
 }
 
 /// What a snapshot is made of, as it comes from the control thread.
@@ -33,17 +40,28 @@ pub(crate) struct Generation {
     pub(crate) listeners: Arc<[SocketAddr]>,
     /// Addresses of this machine.
     pub(crate) own_addresses: Arc<[IpAddr]>,
+    /// What the files say that the configuration names for TLS.
+    pub(crate) material: Arc<Material>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(generation: Generation) -> Self {
+    /// Takes `generation` for a shard. What the shard has learned about TLS stays in `memory` as far
+    /// as the material is that of `before`.
+    pub(crate) fn new(
+        generation: Generation,
+        before: Option<&Self>,
+        memory: &TlsMemory,
+    ) -> Result<Self, TlsFault> {
+        let tls = parameters(&generation, before, memory)?;
         let Generation {
             config,
             bundle,
             listeners,
             own_addresses,
+            material: _,
         } = generation;
-        Self {
+        Ok(Self {
+            tls,
             rules: Rules::new(bundle),
             guard: DestinationGuard::new(
                 config.guard.allow.clone(),
@@ -68,8 +86,36 @@ impl Snapshot {
             request_edits: edits(&config.headers.request),
             response_edits: edits(&config.headers.response),
             config,
-        }
+        })
     }
+}
+
+/// Why a generation cannot be used by a shard.
+#[derive(Debug, Error)]
+pub(crate) enum TlsFault {
+    #[error("TLS: {0}")]
+    Parameters(#[from] rustls::Error),
+    #[error("TLS: {0}")]
+    Minting(#[from] MintError),
+}
+
+/// How TLS is spoken under `generation`: as before if nothing has changed, so that sessions and
+/// connections stay in use.
+fn parameters(
+    generation: &Generation,
+    before: Option<&Snapshot>,
+    memory: &TlsMemory,
+) -> Result<Rc<Parameters>, TlsFault> {
+    let (config, material) = (&generation.config, &generation.material);
+    if let Some(before) = before
+        && Arc::ptr_eq(&before.tls.material, material)
+    {
+        return Ok(Rc::clone(&before.tls));
+    }
+    let old = before.map(|before| &*before.tls.material);
+    memory.adopt(old, material, config.tls.certificate_cache_entries)?;
+    let parameters = Parameters::new(config, Arc::clone(material), || memory.next_id())?;
+    Ok(Rc::new(parameters))
 }
 
 fn edits(edits: &checked::HeaderEdits) -> HeaderEdits {

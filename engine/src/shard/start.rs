@@ -20,6 +20,7 @@ use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::listener::accept::{BoundListener, Listeners};
 use crate::shard::connections::Connections;
+use crate::tls::memory::TlsMemory;
 use crate::upstream::pool::{Pool, PoolLimits};
 use crate::upstream::resolver::Resolver;
 
@@ -96,6 +97,8 @@ fn io_uring_runtime() -> io::Result<RuntimeBuilder<IoUringDriver>> {
 
 async fn serve(plan: ShardPlan) -> io::Result<()> {
     let config = std::sync::Arc::clone(&plan.generation.config);
+    let tls = TlsMemory::new();
+    let snapshot = Snapshot::new(plan.generation, None, &tls).map_err(io::Error::other)?;
     let shard = Rc::new(Shard {
         index: plan.index,
         wheel: Wheel::new(Instant::now()),
@@ -104,7 +107,8 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         connections: Rc::new(Connections::default()),
         log: RefCell::new(plan.log),
         resolver: RefCell::new(resolver(&config)?),
-        snapshot: RefCell::new(Rc::new(Snapshot::new(plan.generation))),
+        snapshot: RefCell::new(Rc::new(snapshot)),
+        tls,
         workspaces: RefCell::default(),
         draining: Cell::new(false),
         next_id: Cell::new(first_id()?),

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -105,6 +105,21 @@ pub fn read_revocation_lists(
         "certificate revocation list",
         CertificateRevocationListDer::from,
     )
+}
+
+/// Reads a private key in PEM: PKCS#8, PKCS#1 or SEC1.
+///
+/// # Errors
+/// If the file cannot be read, if others may read it, or if it has no such key.
+pub fn read_private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
+    let bytes = read(path)?;
+    if holds_key(&bytes) {
+        refuse_exposed(path)?;
+    }
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| FileError::Content {
+        path: path.to_owned(),
+        reason: format!("there is no private key: {error}"),
+    })
 }
 
 fn objects<T: PemObject>(

@@ -1,7 +1,8 @@
 //! TLS: the certificate authority and what it mints, and what is believed of origins.
 //!
 //! The rooms of certificates are pure but for `files`: bytes and time come in. They are listed in
-//! the order in which one leads to the next.
+//! the order in which one leads to the next. `records`, `stream` and the rooms after them are what
+//! connections use: rustls driven over this shard's ring.
 
 mod authority;
 mod certificate_cache;
@@ -17,11 +18,20 @@ mod path_rules;
 mod trust;
 mod verify;
 
+pub(crate) mod material;
+pub(crate) mod memory;
+pub(crate) mod parameters;
+mod records;
+pub(crate) mod stream;
+mod tickets;
+
 pub use authority::{Authority, AuthorityError};
 pub use certificate_cache::CertificateCache;
 pub(crate) use distinguished_name::rfc_4514;
 pub use fault::{CertificateFault, OriginFault};
-pub use files::{FileError, read_authority, read_certificates, read_revocation_lists};
+pub use files::{
+    FileError, read_authority, read_certificates, read_private_key, read_revocation_lists,
+};
 pub use mint::{LeafSubject, MintError, Minted, Minter, MintingKeys};
 pub use name::CertificateName;
 pub use origin_certificate::OriginCertificate;

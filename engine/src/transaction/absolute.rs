@@ -1,5 +1,5 @@
-//! Requests to be forwarded: absolute-form on the connection itself, origin-form inside a plain
-//! tunnel. From the request target to a [`Destination`].
+//! Requests to be forwarded: absolute-form on the connection itself, origin-form inside a tunnel that
+//! is plain or intercepted. From the request target to a [`Destination`].
 
 use sallyport_ruleset::normalize::normalize_uri;
 use sallyport_ruleset::{Protocol, ProtocolSet};
@@ -156,10 +156,11 @@ fn locate_inside<'a>(
         }
         RequestTarget::Authority(_) => return Err(bad_target(TargetError::Form)),
     };
-    let protocol = if is_websocket(request) {
-        Protocol::Ws
-    } else {
-        Protocol::Http
+    let protocol = match (is_websocket(request), scope.tls.is_some()) {
+        (true, true) => Protocol::Wss,
+        (true, false) => Protocol::Ws,
+        (false, true) => Protocol::Https,
+        (false, false) => Protocol::Http,
     };
     let host = NormalHost::new(&authority, texts.domain)?;
     let same_port = authority.port.is_none_or(|port| port == scope.port);

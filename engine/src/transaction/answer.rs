@@ -13,7 +13,7 @@ use super::body::{BodyRelay, RelayError};
 use super::destination::Destination;
 use super::record::Draft;
 use super::reply::Refusal;
-use super::request::{Request, response_headers};
+use super::request::{AnsweredBy, Request, response_headers};
 use crate::enforcement::{self, Released};
 use crate::io::buffers::ReadBuffer;
 use crate::io::transport::Transport;
@@ -201,7 +201,12 @@ impl Answer<'_> {
             draft.content_type.extend_from_slice(content_type.of(bytes));
         }
         let (headers, answered) = (request.headers(), response_headers(head, bytes));
-        let facts = request.post_response_facts(self.destination, &headers, draft, head, &answered);
+        let certificate = draft.certificate.clone();
+        let from = AnsweredBy {
+            address: draft.dst_ip,
+            certificate: certificate.as_deref(),
+        };
+        let facts = request.post_response_facts(self.destination, &headers, from, head, &answered);
         let rules = &request.snapshot.rules;
         let released = enforcement::post_response(rules, &facts, &mut draft.trail);
         request.write_alerts(draft, Some(self.destination));

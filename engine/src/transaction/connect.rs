@@ -5,23 +5,36 @@ use sallyport_wire::http1::{Authority, RequestTarget, connect_host_matches};
 
 use super::absolute::{Scratch, bad_target};
 use super::destination::{Destination, NormalHost};
-use super::exchange::{ResponseWork, connect};
+use super::exchange::{ResponseWork, connect_plain};
 use super::record::Draft;
 use super::reply::{Refusal, went_through};
 use super::request::Request;
 use super::session::{After, conclude};
 use super::{admit, resolve, tunnel};
+use crate::config::checked::TunnelEnds;
 use crate::enforcement::{Dialable, Early, Guarded};
 use crate::shard::connections::TunnelSlot;
+use crate::tls::memory::OriginKey;
+use crate::tls::parameters::Handling;
 use crate::upstream::pool::UpstreamConnection;
 
 /// A tunnel whose CONNECT was not refused.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) guarded: Guarded,
-    /// The connection, if the rules could say yes without seeing what the tunnel holds.
-    pub(super) dialed: Option<(Dialable, UpstreamConnection)>,
+    /// Where to, if the rules could say yes without seeing what the tunnel holds.
+    pub(super) early: Option<EarlyPermit>,
     pub(super) slot: TunnelSlot,
+    /// What is done with TLS.
+    pub(super) handling: Handling,
+}
+
+/// Addresses that packets may leave for, whatever the tunnel holds.
+#[derive(Debug)]
+pub(super) struct EarlyPermit {
+    pub(super) dialable: Dialable,
+    /// The connection; none where it is likely that none is needed.
+    pub(super) upstream: Option<UpstreamConnection>,
 }
 
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
@@ -120,16 +133,50 @@ async fn open(
     if early.is_err() {
         request.write_alerts(draft, Some(destination));
     }
-    let dialed = match early? {
+    let handling = handling(request, destination, &guarded);
+    let early = match early? {
         Early::Open => None,
         Early::Allowed(dialable) => {
-            let upstream = connect(request, &dialable, draft).await?;
-            Some((dialable, upstream))
+            let upstream = match is_known(request, destination, &handling) {
+                true => None,
+                false => Some(connect_plain(request, &dialable, draft).await?),
+            };
+            Some(EarlyPermit { dialable, upstream })
         }
     };
     Ok(Opened {
         guarded,
-        dialed,
+        early,
         slot,
+        handling,
     })
+}
+
+/// What is done with TLS in this tunnel, should it hold any.
+fn handling(request: &Request<'_>, destination: &Destination<'_>, guarded: &Guarded) -> Handling {
+    if request.shard.tls.has_fallen_back(destination.host.as_str()) {
+        return Handling::Passthrough;
+    }
+    let ends = TunnelEnds {
+        domain: destination.host.domain(),
+        destination: guarded.first(),
+        port: destination.port,
+        client: request.client.address.ip(),
+    };
+    let snapshot = request.snapshot;
+    snapshot.tls.handling(&snapshot.config, &ends)
+}
+
+/// Whether the origin is one whose certificate is remembered: then the first request inside takes a
+/// connection from the pool, or makes one when it is there.
+fn is_known(request: &Request<'_>, destination: &Destination<'_>, handling: &Handling) -> bool {
+    let Handling::Intercept(parameters) = handling else {
+        return false;
+    };
+    let key = OriginKey {
+        host: destination.host.as_str(),
+        port: destination.port,
+        parameters: parameters.id,
+    };
+    request.shard.tls.origin(key).is_some()
 }

@@ -13,6 +13,7 @@ use super::answer::{Answer, Conversation, Failure};
 use super::body::{BodyRelay, RelayError, StopFlag};
 use super::destination::Destination;
 use super::forwarded;
+use super::intercept::secure;
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
@@ -22,8 +23,10 @@ use crate::io::buffers::ReadBuffer;
 use crate::io::join::join;
 use crate::io::socket::Socket;
 use crate::io::transport::Transport;
+use crate::tls::stream::TlsStream;
 use crate::upstream::dial::dial;
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
+use crate::upstream::tls::Origin;
 
 /// Storage that an exchange works in.
 #[derive(Debug)]
@@ -68,7 +71,7 @@ pub(super) async fn exchange(
             Ok(exchanged) => return Ok(exchanged),
         }
     }
-    let mut upstream = connect(request, dialable, draft).await?;
+    let mut upstream = connect(request, destination, dialable, draft).await?;
     if destination.prior_knowledge {
         upstream = multiplex(request, destination, upstream).await?;
     }
@@ -85,11 +88,10 @@ fn check_out(
     destination: &Destination<'_>,
     dialable: &Dialable,
 ) -> Option<UpstreamConnection> {
-    let host = destination.host.as_str();
     let mut pool = request.shard.pool.borrow_mut();
     for address in dialable.addresses() {
         let address = SocketAddr::new(*address, dialable.port());
-        let key = PoolKey { host, address };
+        let key = pool_key(request.origin(), destination, address);
         if destination.prior_knowledge {
             match pool.open_stream(key, request.shard, may_switch(request)) {
                 Some(stream) => return Some(stream),
@@ -107,8 +109,39 @@ fn check_out(
     None
 }
 
-/// A new connection to one of the addresses.
-pub(super) async fn connect(
+/// What a connection to `address` is kept under.
+pub(super) fn pool_key<'a>(
+    origin: Option<&'a Origin<'a>>,
+    destination: &Destination<'a>,
+    address: SocketAddr,
+) -> PoolKey<'a> {
+    PoolKey {
+        host: origin.map_or(destination.host.as_str(), |origin| origin.host),
+        address,
+        tls: origin.map(|origin| origin.parameters.id),
+    }
+}
+
+/// A new connection to one of the addresses, over which TLS is spoken if the request came in TLS.
+async fn connect(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    dialable: &Dialable,
+    draft: &mut Draft,
+) -> Result<UpstreamConnection, Refusal> {
+    let Some(tls) = request.tls else {
+        return connect_plain(request, dialable, draft).await;
+    };
+    if let Some(refusal) = tls.failure.take() {
+        return Err(refusal);
+    }
+    let upstream = connect_plain(request, dialable, draft).await?;
+    // Boxed: a handshake's future is large, and most requests need none.
+    Box::pin(secure(request, destination, &tls.origin, upstream, draft)).await
+}
+
+/// A new connection to one of the addresses, as the kernel gives it.
+pub(super) async fn connect_plain(
     request: &Request<'_>,
     dialable: &Dialable,
     draft: &mut Draft,
@@ -125,6 +158,7 @@ pub(super) async fn connect(
         transport: Transport::Plain(socket),
         address,
         reused: false,
+        certificate: None,
     })
 }
 
@@ -134,10 +168,7 @@ async fn multiplex(
     destination: &Destination<'_>,
     upstream: UpstreamConnection,
 ) -> Result<UpstreamConnection, Refusal> {
-    let key = PoolKey {
-        host: destination.host.as_str(),
-        address: upstream.address,
-    };
+    let key = pool_key(request.origin(), destination, upstream.address);
     begin_session(request, key, upstream.transport).await?;
     let shard = request.shard;
     let stream = shard
@@ -171,6 +202,14 @@ pub(super) async fn begin_session(
     Ok(())
 }
 
+fn closed_early(upstream: &UpstreamConnection) -> &'static str {
+    let tls = upstream.transport.tls();
+    match tls.is_some_and(TlsStream::was_asked) {
+        true => "the origin, which had asked for a client certificate, closed the connection",
+        false => "the origin closed the connection without a response",
+    }
+}
+
 /// Whether a request may be sent again that a pooled connection has not answered, or that the origin
 /// has declined to process (RFC 9110 section 9.2.2, RFC 9113 section 8.7).
 fn is_repeatable(request: &Request<'_>, upstream: &UpstreamConnection) -> bool {
@@ -193,6 +232,7 @@ async fn attempt(
     );
     draft.dst_ip = Some(upstream.address.ip());
     draft.upstream_reused = Some(upstream.reused);
+    draft.certificate.clone_from(&upstream.certificate);
     let mut input = ReadBuffer::default();
     let client = &request.client.transport;
     let conversation = converse(
@@ -217,9 +257,7 @@ async fn attempt(
     }
     let ended = match ended {
         Err(Failure::Stale) if !is_repeatable(request, &upstream) => {
-            return Err(
-                Refusal::terminated("the origin closed the connection without a response").into(),
-            );
+            return Err(Refusal::terminated(closed_early(&upstream)).into());
         }
         ended => ended?,
     };
@@ -234,10 +272,7 @@ async fn attempt(
             upstream_keep_alive,
         } => {
             if upstream_keep_alive && input.is_empty() && !upstream.transport.is_stream() {
-                let key = PoolKey {
-                    host: destination.host.as_str(),
-                    address: upstream.address,
-                };
+                let key = pool_key(request.origin(), destination, upstream.address);
                 let upstream = UpstreamConnection {
                     reused: true,
                     ..upstream

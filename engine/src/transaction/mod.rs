@@ -8,6 +8,7 @@ mod connect;
 mod destination;
 mod exchange;
 mod forwarded;
+mod intercept;
 mod record;
 mod reply;
 mod request;

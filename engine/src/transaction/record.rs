@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex};
@@ -11,6 +12,7 @@ use super::destination::Destination;
 use super::request::Request;
 use crate::access_log::{Event, Record, TlsHandling, TransactionId};
 use crate::enforcement::Trail;
+use crate::tls::OriginCertificate;
 
 /// Results that have no other home until the record is written.
 #[derive(Debug, Default)]
@@ -25,22 +27,44 @@ pub(crate) struct Draft {
     pub(crate) detail: Option<Cow<'static, str>>,
     pub(crate) dst_ip: Option<IpAddr>,
     pub(crate) content_type: Vec<u8>,
-    pub(crate) tls: Option<Box<TlsNotes>>,
+    pub(crate) tls: Option<Rc<TlsNotes>>,
+    /// The certificate of the origin that answered.
+    pub(crate) certificate: Option<Rc<OriginCertificate>>,
     pub(crate) bytes_up: u64,
     pub(crate) bytes_down: u64,
     pub(crate) upstream_reused: Option<bool>,
     pub(crate) t_dns: Option<Duration>,
     pub(crate) t_connect: Option<Duration>,
+    pub(crate) t_tls_client: Option<Duration>,
+    pub(crate) t_tls_origin: Option<Duration>,
     pub(crate) t_first_byte: Option<Duration>,
 }
 
-/// What a ClientHello said.
-#[derive(Debug, Default)]
+/// What a ClientHello said, and what was done with it.
+#[derive(Debug, Clone)]
 pub(crate) struct TlsNotes {
+    pub(crate) handling: TlsHandling,
     pub(crate) sni: Option<Vec<u8>>,
     pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) ja4: String,
+    /// The newest version that was offered; the one that was agreed on where TLS ends here.
     pub(crate) version: Option<&'static str>,
+    /// The cipher suite that was agreed on, where TLS ends here.
+    pub(crate) cipher: Option<&'static str>,
+}
+
+impl TlsNotes {
+    /// Nothing was said.
+    pub(crate) fn empty(handling: TlsHandling) -> Self {
+        Self {
+            handling,
+            sni: None,
+            alpn: None,
+            ja4: String::new(),
+            version: None,
+            cipher: None,
+        }
+    }
 }
 
 impl Draft {
@@ -90,7 +114,7 @@ impl Draft {
         &self,
         request: &Request<'_>,
         destination: &Destination<'_>,
-        detail: &'static str,
+        detail: &str,
     ) {
         let record = Record {
             event: Event::Alert,
@@ -179,8 +203,10 @@ impl Draft {
             sni: tls.and_then(|tls| tls.sni.as_deref()),
             alpn: tls.and_then(|tls| tls.alpn.as_deref()),
             ja4: tls.map(|tls| tls.ja4.as_bytes()),
-            tls_mode: Some(tls.map_or(TlsHandling::None, |_| TlsHandling::Passthrough)),
+            tls_mode: Some(tls.map_or(TlsHandling::None, |tls| tls.handling)),
             tls_version: tls.and_then(|tls| tls.version),
+            tls_cipher: tls.and_then(|tls| tls.cipher),
+            principal: client.principal.as_deref().map(str::as_bytes),
             uri: destination
                 .map(|destination| self.logged_uri(request, destination))
                 .filter(|uri| !uri.is_empty()),
@@ -195,6 +221,8 @@ impl Draft {
             upstream_reused: self.upstream_reused,
             t_dns: self.t_dns.map(micros),
             t_connect: self.t_connect.map(micros),
+            t_tls_client: self.t_tls_client.map(micros),
+            t_tls_origin: self.t_tls_origin.map(micros),
             t_first_byte: self.t_first_byte.map(micros),
             t_rules: Some(micros(self.trail.elapsed)),
             ..Record::default()

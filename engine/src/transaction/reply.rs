@@ -12,6 +12,7 @@ use crate::destination::Prohibited;
 use crate::enforcement::Denied;
 use crate::shard::connections::Limited;
 use crate::upstream::dial::DialError;
+use crate::upstream::tls::OriginTlsError;
 use sallyport_dns::DnsError;
 use sallyport_ruleset::Phase;
 
@@ -107,6 +108,19 @@ impl From<DialError> for Refusal {
             DialError::TimedOut(_) => (504, "connection_timeout"),
             DialError::Exhausted(_) => (503, "proxy_internal_error"),
             DialError::Failed { .. } => (502, "connection_terminated"),
+        };
+        Self::new(status, token, error.to_string())
+    }
+}
+
+impl From<OriginTlsError> for Refusal {
+    fn from(error: OriginTlsError) -> Self {
+        let (status, token) = match &error {
+            OriginTlsError::Certificate(_) => (502, "tls_certificate_error"),
+            OriginTlsError::Alert(_) => (502, "tls_alert_received"),
+            OriginTlsError::Protocol(_) => (502, "tls_protocol_error"),
+            OriginTlsError::Closed => (502, "connection_terminated"),
+            OriginTlsError::TimedOut => (504, "connection_timeout"),
         };
         Self::new(status, token, error.to_string())
     }

@@ -1,5 +1,6 @@
 //! A request whose head has been read, and the facts that rules see of it.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -7,9 +8,12 @@ use sallyport_ruleset::{Fact, Facts, HeaderFields};
 use sallyport_wire::http1::{BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead};
 
 use super::destination::Destination;
+use super::intercept::InnerTls;
 use super::record::Draft;
 use super::session::ClientContext;
 use crate::shard::{Shard, Snapshot};
+use crate::tls::OriginCertificate;
+use crate::upstream::tls::Origin;
 
 /// One request; everything in it stays as it is until the transaction ends.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +27,15 @@ pub(crate) struct Request<'a> {
     pub(crate) started: Instant,
     /// Seconds since 1970, for the rules.
     pub(crate) unix_time: i64,
+    /// The TLS that the request came in, if its tunnel is intercepted.
+    pub(crate) tls: Option<&'a InnerTls<'a>>,
+}
+
+/// Who has sent a response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnsweredBy<'a> {
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) certificate: Option<&'a OriginCertificate>,
 }
 
 /// The header fields of a head as rules see them.
@@ -51,6 +64,11 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Where the tunnel that the request came in leads to, if its TLS ends here.
+    pub(crate) fn origin(&self) -> Option<&'a Origin<'a>> {
+        self.tls.map(|tls| &tls.origin)
+    }
+
     /// Whether a body follows the head.
     pub(crate) fn has_body(&self) -> bool {
         !matches!(
@@ -69,7 +87,7 @@ impl<'a> Request<'a> {
             source_vpc: Fact::Absent,
             source_account: Fact::Absent,
             source_labels: Fact::Absent,
-            principal: Fact::Absent,
+            principal: client.principal.as_deref().map(str::as_bytes).into(),
             time: Fact::Known(self.unix_time),
             protocol: Fact::Known(destination.protocol),
             destination_domain: destination.host.domain().into(),
@@ -88,11 +106,14 @@ impl<'a> Request<'a> {
         'a: 'h,
     {
         let first = |id| self.head.first(id).map(|value| value.of(self.bytes)).into();
+        let notes = self.tls.map(|tls| &*tls.notes);
         Facts {
-            tls_sni: Fact::Absent,
-            tls_alpn: Fact::Absent,
-            tls_version: Fact::Absent,
-            ja4: Fact::Absent,
+            tls_sni: notes.and_then(|notes| notes.sni.as_deref()).into(),
+            tls_alpn: self.tls.map(|tls| tls.alpn).into(),
+            tls_version: notes
+                .and_then(|notes| notes.version.map(str::as_bytes))
+                .into(),
+            ja4: notes.map(|notes| notes.ja4.as_bytes()).into(),
             uri: Fact::Known(destination.uri),
             method: Fact::Known(self.head.method.of(self.bytes)),
             user_agent: first(HeaderName::UserAgent),
@@ -109,7 +130,7 @@ impl<'a> Request<'a> {
         &self,
         destination: &Destination<'h>,
         headers: &'h Headers<'h>,
-        draft: &Draft,
+        from: AnsweredBy<'h>,
         response: &'h ResponseHead,
         response_headers: &'h Headers<'h>,
     ) -> Facts<'h>
@@ -118,15 +139,21 @@ impl<'a> Request<'a> {
     {
         let content_type = response.first(HeaderName::ContentType);
         Facts {
-            destination_ip: draft.dst_ip.into(),
+            destination_ip: from.address.into(),
             status_code: Fact::Known(response.status),
             response_content_length: response.content_length.into(),
             response_content_type: content_type
                 .map(|value| value.of(response_headers.bytes))
                 .into(),
             response_headers: Fact::Known(response_headers),
-            tls_issuer: Fact::Absent,
-            tls_sha256: Fact::Absent,
+            tls_issuer: from
+                .certificate
+                .map(|certificate| certificate.issuer().as_bytes())
+                .into(),
+            tls_sha256: from
+                .certificate
+                .map(|certificate| certificate.sha256_hex().as_bytes())
+                .into(),
             ..self.pre_request_facts(destination, headers)
         }
     }

@@ -33,6 +33,8 @@ pub(crate) struct ClientContext {
     pub(crate) listener: ListenerName,
     // Dropped before the socket whose descriptor it refers to.
     pub(crate) registered: Rc<Registered>,
+    /// Whom it has proved to be.
+    pub(crate) principal: Option<Rc<str>>,
     pub(crate) transport: Rc<Transport>,
 }
 
@@ -51,6 +53,7 @@ impl Client {
         registered: Registered,
         address: SocketAddr,
         listener: ListenerName,
+        principal: Option<Rc<str>>,
     ) -> Self {
         let id = shard.connection_id();
         let context = ClientContext {
@@ -58,6 +61,7 @@ impl Client {
             address,
             listener,
             registered: Rc::new(registered),
+            principal,
             transport,
         };
         Self {
@@ -87,12 +91,25 @@ pub(crate) async fn serve(mut client: Client) {
         input,
     } = &mut client;
     let after = requests(shard, context, input, None).await;
+    end(shard, context, input, after).await;
+}
+
+/// Ends a connection, or TLS inside it, in order.
+pub(super) async fn end(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    after: After,
+) {
     if matches!(after, After::Linger) {
-        linger(shard, context, input).await;
+        linger(shard, client, input).await;
+    } else if client.transport.tls().is_some() {
+        client.transport.arm(shard.config().timeouts.linger);
+        client.transport.finish().await;
     }
 }
 
-/// Serves the requests of a connection, or of a plain tunnel on it (`scope`).
+/// Serves the requests of a connection, or of a tunnel on it (`scope`).
 pub(super) async fn requests(
     shard: &Rc<Shard>,
     client: &ClientContext,
@@ -151,6 +168,7 @@ pub(super) async fn streams(
             address: client.address,
             listener: Rc::clone(&client.listener),
             registered: Rc::clone(&client.registered),
+            principal: client.principal.clone(),
             transport: Rc::new(Transport::Stream(Box::new(stream))),
         };
         Box::pin(async move {
@@ -219,7 +237,9 @@ async fn transaction(
         bytes,
         started,
         unix_time: unix_seconds(),
+        tls: scope.and_then(|scope| scope.tls),
     };
+    draft.tls = request.tls.map(|tls| Rc::clone(&tls.notes));
     match read {
         Err(NoHead::Gone) => After::Close,
         Err(NoHead::Refused(refusal)) => {
@@ -276,7 +296,11 @@ pub(super) async fn conclude(
     let after = match outcome {
         Ok(Exchanged::Complete { keep_alive: true }) => After::Next,
         Ok(Exchanged::Complete { keep_alive: false }) => After::Linger,
-        Ok(Exchanged::Broken) => After::Close,
+        Ok(Exchanged::Broken) => {
+            // Without a word: what the client has is not all there is.
+            request.client.transport.cut();
+            After::Close
+        }
         Ok(Exchanged::Switched(upstream)) => {
             Box::pin(upgrade::tunnel(request, *upstream, draft, work)).await;
             After::Close

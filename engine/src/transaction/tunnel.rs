@@ -1,5 +1,6 @@
 //! Inside a CONNECT tunnel: look at the first bytes, decide, then let them flow.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use sallyport_ruleset::normalize::normalize_domain;
@@ -8,21 +9,24 @@ use sallyport_wire::http1::{Authority, Scheme, Version};
 use sallyport_wire::sniff::Sniff;
 use sallyport_wire::tls::{AlertDescription, ClientHello, HelloParse, fatal_alert};
 
-use super::connect::Opened;
+use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
-use super::exchange::{ResponseWork, begin_session, connect};
+use super::exchange::{ResponseWork, begin_session, connect_plain, pool_key};
+use super::intercept::{InnerTls, Intercepted};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
 use super::session::{After, requests, streams};
 use super::upgrade::send_on;
+use crate::access_log::TlsHandling;
 use crate::config::checked::{Fronting, Tunnel, UnknownProtocol};
 use crate::enforcement::{Guarded, Permitted};
 use crate::http2::TargetForm;
 use crate::io::copy::{TunnelEnd, TunnelLife, tunnel as copy};
-use crate::upstream::pool::{PoolKey, UpstreamConnection};
+use crate::tls::parameters::Handling;
+use crate::upstream::pool::UpstreamConnection;
 
-/// What requests inside a plain tunnel are held to.
+/// What requests inside a tunnel are held to.
 #[derive(Debug)]
 pub(super) struct InnerScope<'a> {
     pub(super) authority: &'a Authority<'a>,
@@ -32,6 +36,8 @@ pub(super) struct InnerScope<'a> {
     pub(super) fronting: Fronting,
     /// HTTP/2 without TLS, on both legs.
     pub(super) prior_knowledge: bool,
+    /// The TLS that they come in, if they do.
+    pub(super) tls: Option<&'a InnerTls<'a>>,
 }
 
 /// Serves a tunnel whose CONNECT was answered with 200.
@@ -54,7 +60,20 @@ pub(super) async fn serve(
         Content::Http(version) => {
             return inner_requests(request, authority, destination, opened, work, version).await;
         }
-        Content::Tls(hello) => pass_tls(request, destination, opened, *hello, draft, work).await,
+        Content::Tls(hello) => match &opened.handling {
+            Handling::Passthrough => {
+                pass_tls(request, destination, opened, *hello, draft, work).await
+            }
+            Handling::Intercept(_) => {
+                let tunnel = Intercepted {
+                    request,
+                    authority,
+                    destination,
+                    opened,
+                };
+                Box::pin(tunnel.serve(hello, draft, work)).await
+            }
+        },
         Content::Other => pass_other(request, destination, opened, draft, work).await,
     };
     let Err((refusal, alert)) = outcome else {
@@ -123,7 +142,7 @@ async fn peek(request: &Request<'_>, work: &mut ResponseWork<'_>) -> Result<Cont
     }
 }
 
-type Ended = Result<(), (Refusal, Option<AlertDescription>)>;
+pub(super) type Ended = Result<(), (Refusal, Option<AlertDescription>)>;
 
 /// TLS in passthrough: decided by what the ClientHello shows, then untouched.
 async fn pass_tls(
@@ -149,12 +168,7 @@ async fn pass_tls(
         ja4: Fact::Known(ja4.as_str().as_bytes()),
         ..without_http(request.pre_dns_facts(destination))
     };
-    draft.tls = Some(Box::new(TlsNotes {
-        sni: hello.server_name().map(|sni| sni.as_bytes().to_vec()),
-        alpn: alpn.first().map(|first| first.to_vec()),
-        ja4: ja4.as_str().to_owned(),
-        version,
-    }));
+    draft.tls = Some(Rc::new(notes(&hello, TlsHandling::Passthrough)));
     let denied = Some(AlertDescription::AccessDenied);
     check_sni(request, destination, &hello, draft).map_err(|refusal| (refusal, denied))?;
     let (upstream, permitted) = settle(request, destination, opened, &facts, draft)
@@ -201,7 +215,7 @@ async fn pass_other(
     Ok(())
 }
 
-fn without_http(facts: Facts<'_>) -> Facts<'_> {
+pub(super) fn without_http(facts: Facts<'_>) -> Facts<'_> {
     Facts {
         uri: Fact::Absent,
         method: Fact::Absent,
@@ -223,7 +237,11 @@ async fn settle(
     draft: &mut Draft,
 ) -> Result<(UpstreamConnection, Permitted), Refusal> {
     let rules = &request.snapshot.rules;
-    if let Some((dialable, upstream)) = opened.dialed {
+    if let Some(EarlyPermit { dialable, upstream }) = opened.early {
+        let upstream = match upstream {
+            Some(upstream) => upstream,
+            None => connect_plain(request, &dialable, draft).await?,
+        };
         let connected = upstream.address.ip();
         let permitted = dialable.pre_request(connected, rules, facts, &mut draft.trail);
         request.write_alerts(draft, Some(destination));
@@ -232,12 +250,12 @@ async fn settle(
     let permitted = opened.guarded.pre_request(rules, facts, &mut draft.trail);
     request.write_alerts(draft, Some(destination));
     let (dialable, permitted) = permitted?;
-    let upstream = connect(request, &dialable, draft).await?;
+    let upstream = connect_plain(request, &dialable, draft).await?;
     Ok((upstream, permitted))
 }
 
 /// The server name must be the host of the CONNECT.
-fn check_sni(
+pub(super) fn check_sni(
     request: &Request<'_>,
     destination: &Destination<'_>,
     hello: &ClientHello,
@@ -305,16 +323,14 @@ async fn inner_requests(
 ) -> After {
     let Opened {
         guarded,
-        dialed,
+        early,
         slot: _slot,
+        handling: _,
     } = opened;
     let prior_knowledge = version == Version::Http2;
-    if let Some((_, upstream)) = dialed {
+    if let Some(upstream) = early.and_then(|early| early.upstream) {
         // The first inner request finds it in the pool.
-        let key = PoolKey {
-            host: destination.host.as_str(),
-            address: upstream.address,
-        };
+        let key = pool_key(None, destination, upstream.address);
         if prior_knowledge {
             // What fails now fails again when a request wants it, and is told then.
             let _ = begin_session(request, key, upstream.transport).await;
@@ -330,6 +346,7 @@ async fn inner_requests(
         guarded: &guarded,
         fronting: request.snapshot.config.tunnel.fronting,
         prior_knowledge,
+        tls: None,
     };
     let (shard, client) = (request.shard, request.client);
     if prior_knowledge {
@@ -338,6 +355,18 @@ async fn inner_requests(
         return After::Close;
     }
     requests(shard, client, work.input, Some(&scope)).await
+}
+
+/// What there is to log about a ClientHello.
+pub(super) fn notes(hello: &ClientHello, handling: TlsHandling) -> TlsNotes {
+    TlsNotes {
+        handling,
+        sni: hello.server_name().map(|sni| sni.as_bytes().to_vec()),
+        alpn: hello.alpn().next().map(<[u8]>::to_vec),
+        ja4: hello.ja4().as_str().to_owned(),
+        version: version_name(hello.highest_version()),
+        cipher: None,
+    }
 }
 
 /// The newest version that a client offers, as in `request:TlsVersion`.

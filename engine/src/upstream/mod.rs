@@ -4,3 +4,4 @@ pub(crate) mod addresses;
 pub(crate) mod dial;
 pub(crate) mod pool;
 pub(crate) mod resolver;
+pub(crate) mod tls;

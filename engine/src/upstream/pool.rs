@@ -3,6 +3,7 @@
 
 use std::hash::{BuildHasher, Hash};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
@@ -10,6 +11,7 @@ use hashbrown::HashTable;
 use crate::http2::session::Session;
 use crate::io::transport::Transport;
 use crate::shard::Shard;
+use crate::tls::OriginCertificate;
 
 /// What makes two upstream connections interchangeable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +19,8 @@ pub(crate) struct PoolKey<'a> {
     /// Host in normal form: two names on one address are kept apart.
     pub(crate) host: &'a str,
     pub(crate) address: SocketAddr,
+    /// The parameters of TLS (`OriginParameters::id`), if it is spoken.
+    pub(crate) tls: Option<u64>,
 }
 
 /// How many idle connections are kept, and for how long.
@@ -34,6 +38,8 @@ pub(crate) struct UpstreamConnection {
     pub(crate) address: SocketAddr,
     /// Whether an exchange has been completed on it before.
     pub(crate) reused: bool,
+    /// The certificate of the origin, if TLS is spoken.
+    pub(crate) certificate: Option<Rc<OriginCertificate>>,
 }
 
 /// The idle connections of one shard.
@@ -49,6 +55,7 @@ pub(crate) struct Pool {
 struct Destination {
     host: Box<str>,
     address: SocketAddr,
+    tls: Option<u64>,
     idle: Vec<Idle>,
     sessions: Vec<Session>,
 }
@@ -64,6 +71,7 @@ impl Destination {
         PoolKey {
             host: &self.host,
             address: self.address,
+            tls: self.tls,
         }
     }
 }
@@ -135,6 +143,7 @@ impl Pool {
             transport: Transport::Stream(Box::new(stream)),
             address: key.address,
             reused: true,
+            certificate: None,
         })
     }
 
@@ -155,6 +164,7 @@ impl Pool {
             .or_insert_with(|| Destination {
                 host: key.host.into(),
                 address: key.address,
+                tls: key.tls,
                 idle: Vec::new(),
                 sessions: Vec::new(),
             })
@@ -198,12 +208,14 @@ mod tests {
         let a = PoolKey {
             host: "a.test",
             address,
+            tls: None,
         };
         let b = PoolKey {
             host: "b.test",
-            address,
+            ..a
         };
         assert_ne!(a, b);
+        assert_ne!(a, PoolKey { tls: Some(1), ..a });
         let mut seen = HashMap::with_hasher(hasher);
         seen.insert(a, 1);
         assert!(!seen.contains_key(&b));

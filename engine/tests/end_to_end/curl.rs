@@ -23,29 +23,29 @@ when."request:DestinationDomain" = { DomainMatch = "denied.test" }
 );
 
 /// curl with a proxy; configuration files and the environment of the machine are left out.
-struct Curl {
+pub(crate) struct Curl {
     program: PathBuf,
     proxy: String,
 }
 
 /// What `--write-out` says, and the body.
-struct Outcome {
-    exit: Option<i32>,
-    code: u64,
-    connect_code: u64,
-    connections: u64,
-    body: Vec<u8>,
+pub(crate) struct Outcome {
+    pub(crate) exit: Option<i32>,
+    pub(crate) code: u64,
+    pub(crate) connect_code: u64,
+    pub(crate) connections: u64,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Curl {
-    fn through(proxy: &Proxy) -> Option<Self> {
+    pub(crate) fn through(proxy: &Proxy) -> Option<Self> {
         Some(Self {
             program: system("curl")?,
             proxy: proxy.url(),
         })
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(&self.program);
         command
             .env_clear()

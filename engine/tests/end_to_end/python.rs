@@ -11,7 +11,7 @@ use crate::common::proxy::Setup;
 use crate::common::{Certificate, Origin, Proxy, Rules};
 
 /// Runs a script of the `data` folder; what it prints is JSON.
-fn run(python: &Path, script: &str, arguments: &[&str]) -> Value {
+pub(crate) fn run(python: &Path, script: &str, arguments: &[&str]) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/end_to_end/data")
         .join(script);

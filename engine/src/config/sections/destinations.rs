@@ -23,7 +23,7 @@ pub(in crate::config) fn guard(section: Section<'_>) -> Guard {
     guard
 }
 
-fn networks(section: &Section<'_>, name: &'static str) -> Vec<IpNet> {
+pub(super) fn networks(section: &Section<'_>, name: &'static str) -> Vec<IpNet> {
     let networks = section.list(name, 0..=GUARD_ENTRIES_MAX, "networks", |value| {
         values::network(values::text(value, "a network")?)
     });
@@ -48,7 +48,7 @@ fn ports(section: &Section<'_>) -> Ports {
     Ports::Only(ports)
 }
 
-fn port(value: &DeValue<'_>) -> Result<u16, Wrong> {
+pub(super) fn port(value: &DeValue<'_>) -> Result<u16, Wrong> {
     let expected = "a port from 1 to 65535";
     let port = u16::try_from(values::integer(value, expected)?).unwrap_or(0);
     if port == 0 {

@@ -1,23 +1,29 @@
 //! `[[listener]]`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use toml::de::DeValue;
 
 use crate::config::checked::{Listener, ListenerProtocol};
-use crate::config::raw::{Placed, Section};
+use crate::config::load::Surroundings;
+use crate::config::raw::{Placed, Section, Span};
+use crate::config::sections::listener_tls;
 use crate::config::values::{self, Wrong};
 use crate::limits::LISTENERS_MAX;
 
 /// Where clients connect if the file does not say.
-const ADDRESS_DEFAULT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 3128);
+const HTTP_ADDRESS_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3128);
+/// The same where they speak TLS.
+const HTTPS_ADDRESS_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
 
 /// All listeners; the default one if there is none.
-pub(in crate::config) fn listeners(root: &Section<'_>) -> Vec<Listener> {
+pub(in crate::config) fn listeners(
+    root: &Section<'_>,
+    surroundings: &Surroundings<'_>,
+) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for (index, (section, span)) in root.sections("listener").into_iter().enumerate() {
-        let (listener, address) = listener(&section);
+        let (listener, address) = listener(&section, &span, surroundings);
         // Port 0 is a new one each time.
         let repeated = listener.address.port() != 0
             && listeners
@@ -36,21 +42,28 @@ pub(in crate::config) fn listeners(root: &Section<'_>) -> Vec<Listener> {
         section.finish();
     }
     if listeners.is_empty() {
-        listeners.push(listener(&root.absent("listener")).0);
+        listeners.push(listener(&root.absent("listener"), &(0..0), surroundings).0);
     }
     listeners
 }
 
-fn listener(section: &Section<'_>) -> (Listener, Placed<SocketAddr>) {
+fn listener(
+    section: &Section<'_>,
+    span: &Span,
+    surroundings: &Surroundings<'_>,
+) -> (Listener, Placed<SocketAddr>) {
     let address = section.read("address", |value| {
         values::socket_address(values::text(value, "an address and a port")?)
     });
+    let protocol = protocol(section, span, surroundings);
+    let default = match protocol {
+        ListenerProtocol::Http => HTTP_ADDRESS_DEFAULT,
+        ListenerProtocol::Https(_) => HTTPS_ADDRESS_DEFAULT,
+    };
     let address = address.unwrap_or(Placed {
-        value: ADDRESS_DEFAULT,
+        value: default,
         span: None,
     });
-    let protocol = section.read("protocol", protocol);
-    let protocol = protocol.map_or(ListenerProtocol::Http, |placed| placed.value);
     (
         Listener {
             address: address.value,
@@ -60,13 +73,50 @@ fn listener(section: &Section<'_>) -> (Listener, Placed<SocketAddr>) {
     )
 }
 
-fn protocol(value: &DeValue<'_>) -> Result<ListenerProtocol, Wrong> {
+fn protocol(
+    section: &Section<'_>,
+    span: &Span,
+    surroundings: &Surroundings<'_>,
+) -> ListenerProtocol {
+    let word = section.read("protocol", protocol_word);
+    let tls = listener_tls(section, surroundings);
+    let speaks_tls = word.is_some_and(|word| word.value == Word::Https);
+    match tls {
+        Some(tls) if speaks_tls => return ListenerProtocol::Https(tls),
+        None if speaks_tls && !section.is_present("certificate") => {
+            let found = "nothing".to_owned();
+            let expected = "the certificate of an https listener".to_owned();
+            let wrong = Wrong { found, expected };
+            section.wrong("certificate", Some(span.clone()), &wrong);
+        }
+        _ => {}
+    }
+    if !speaks_tls {
+        for name in ["certificate", "key", "client_ca"] {
+            if section.is_present(name) {
+                let found = "a listener that speaks no TLS".to_owned();
+                let expected = "protocol = \"https\"".to_owned();
+                section.wrong(name, Some(span.clone()), &Wrong { found, expected });
+            }
+        }
+    }
+    ListenerProtocol::Http
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Http,
+    Https,
+}
+
+fn protocol_word(value: &DeValue<'_>) -> Result<Word, Wrong> {
     match value.as_str() {
-        Some("http") => Ok(ListenerProtocol::Http),
-        Some("https" | "transparent") => Err(Wrong::value(
+        Some("http") => Ok(Word::Http),
+        Some("https") => Ok(Word::Https),
+        Some("transparent") => Err(Wrong::value(
             value,
-            r#""http": this version does not serve the other protocols yet"#,
+            r#""http" or "https": this version does not serve the other protocols yet"#,
         )),
-        _ => Err(Wrong::value(value, r#""http""#)),
+        _ => Err(Wrong::value(value, r#""http" or "https""#)),
     }
 }

@@ -7,10 +7,12 @@ mod listeners;
 mod log;
 mod names;
 mod serving;
+mod tls;
 
 pub(super) use destinations::{guard, hosts};
 pub(super) use headers::{headers, responses};
 pub(super) use listeners::listeners;
 pub(super) use log::log;
 pub(super) use names::dns;
-pub(super) use serving::{connect, drain, http2, limits, pool, timeouts, tls, tunnel};
+pub(super) use serving::{connect, drain, http2, limits, pool, timeouts, tunnel};
+pub(super) use tls::{listener_tls, tls};

@@ -1,38 +1,16 @@
-//! How requests are served: `[tls]`, `[tunnel]`, `[timeouts]`, `[limits]`, `[pool]`, `[http2]`,
+//! How requests are served: `[tunnel]`, `[timeouts]`, `[limits]`, `[pool]`, `[http2]`,
 //! `[connect]`, `[drain]`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use toml::de::DeValue;
-
 use crate::config::checked::{
-    Connect, Drain, Fronting, Http2, Limits, Pool, Timeouts, Tls, TlsMode, Tunnel, UnknownProtocol,
+    Connect, Drain, Fronting, Http2, Limits, Pool, Timeouts, Tunnel, UnknownProtocol,
 };
 use crate::config::raw::{Placed, Section};
 use crate::config::values::{Wrong, show_duration, show_size};
 use crate::limits as bounds;
 use crate::limits::{DURATION_MAX, DURATION_MIN};
-
-/// What is done with TLS.
-pub(in crate::config) fn tls(section: Section<'_>) -> Tls {
-    let mode = section.read("mode", tls_mode);
-    section.finish();
-    Tls {
-        mode: mode.map_or(TlsMode::Passthrough, |placed| placed.value),
-    }
-}
-
-fn tls_mode(value: &DeValue<'_>) -> Result<TlsMode, Wrong> {
-    match value.as_str() {
-        Some("passthrough") => Ok(TlsMode::Passthrough),
-        Some("intercept") => Err(Wrong::value(
-            value,
-            r#""passthrough": this version cannot intercept yet"#,
-        )),
-        _ => Err(Wrong::value(value, r#""passthrough""#)),
-    }
-}
 
 /// CONNECT tunnels.
 pub(in crate::config) fn tunnel(section: Section<'_>) -> Tunnel {
@@ -100,6 +78,11 @@ pub(in crate::config) fn timeouts(section: Section<'_>) -> Timeouts {
         keep_alive: time(&section, "keep_alive", bounds::KEEP_ALIVE_TIMEOUT_DEFAULT),
         connect_attempt: connect_attempt.value,
         connect,
+        tls_handshake: time(
+            &section,
+            "tls_handshake",
+            bounds::TLS_HANDSHAKE_TIMEOUT_DEFAULT,
+        ),
         response: time(&section, "response", bounds::RESPONSE_TIMEOUT_DEFAULT),
         body_idle: time(&section, "body_idle", bounds::BODY_IDLE_TIMEOUT_DEFAULT),
         linger: time(&section, "linger", bounds::LINGER_TIMEOUT_DEFAULT),

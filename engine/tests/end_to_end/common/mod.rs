@@ -9,11 +9,13 @@ pub(crate) mod certificates;
 pub(crate) mod connection;
 pub(crate) mod message;
 pub(crate) mod origin;
+pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod programs;
 pub(crate) mod proxy;
 pub(crate) mod response;
 pub(crate) mod rules;
+pub(crate) mod tls_bridge;
 pub(crate) mod wait;
 
 pub(crate) use certificates::Certificate;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::certificates::Certificate;
 use super::connection::Connection;
 use super::message::{header_values, parse_chunked, parse_head};
+use super::pki::Identity;
 use super::process::Process;
 use super::programs::sallyport_load;
 use super::wait::wait_for;
@@ -31,6 +32,12 @@ impl Origin {
 
     pub(crate) fn start_tls(certificate: &Certificate) -> Self {
         let paths = [&certificate.certificate, &certificate.key].map(|path| path.to_str().unwrap());
+        Self::start_with("127.0.0.1:0", &["--tls", paths[0], paths[1]])
+    }
+
+    /// The same with a certificate of an authority.
+    pub(crate) fn certified(identity: &Identity) -> Self {
+        let paths = [&identity.certificate, &identity.key].map(|path| path.to_str().unwrap());
         Self::start_with("127.0.0.1:0", &["--tls", paths[0], paths[1]])
     }
 

@@ -22,6 +22,7 @@ pub(crate) struct Setup {
     pub(crate) folder: TempDir,
     keys: BTreeMap<String, String>,
     listener: String,
+    more: String,
 }
 
 impl Setup {
@@ -31,6 +32,7 @@ impl Setup {
             folder: tempfile::tempdir().unwrap(),
             keys: BTreeMap::new(),
             listener: "127.0.0.1:0".to_owned(),
+            more: String::new(),
         };
         setup
             .key("ruleset", "\"rules.spb\"")
@@ -49,6 +51,12 @@ impl Setup {
     /// Sets or replaces a key.
     pub(crate) fn key(mut self, key: &str, value: &str) -> Self {
         self.keys.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds tables behind everything else.
+    pub(crate) fn append(mut self, text: &str) -> Self {
+        self.more.push_str(text);
         self
     }
 
@@ -73,6 +81,7 @@ impl Setup {
             writeln!(text, "{key} = {value}").unwrap();
         }
         writeln!(text, "[[listener]]\naddress = \"{}\"", self.listener).unwrap();
+        text.push_str(&self.more);
         let path = self.path("sallyport.toml");
         std::fs::write(&path, text).unwrap();
         path

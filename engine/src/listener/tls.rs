@@ -1,0 +1,66 @@
+//! TLS between a client and the proxy itself, on an `https` listener.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustls::server::{ServerConfig, UnbufferedServerConnection};
+
+use crate::io::transport::Transport;
+use crate::shard::Shard;
+use crate::tls::OriginCertificate;
+use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
+
+/// How one listener speaks TLS.
+#[derive(Debug, Clone)]
+pub(super) struct ListenerTls {
+    /// What identifies the listener in the configuration.
+    configured: SocketAddr,
+    /// What it began with, should a reload not speak of it any more.
+    first: Arc<ServerConfig>,
+}
+
+/// A client behind TLS, and who it proved to be.
+#[derive(Debug)]
+pub(super) struct SecuredClient {
+    pub(super) transport: Rc<Transport>,
+    pub(super) principal: Option<Rc<str>>,
+}
+
+impl ListenerTls {
+    /// `None` for a listener that does not speak TLS.
+    pub(super) fn of(shard: &Shard, configured: SocketAddr) -> Option<Self> {
+        let snapshot = shard.snapshot();
+        let first = Arc::clone(snapshot.tls.listener(configured)?);
+        Some(Self { configured, first })
+    }
+
+    /// The handshake with a client.
+    pub(super) async fn secure(
+        &self,
+        shard: &Shard,
+        carrier: Rc<Transport>,
+    ) -> Result<SecuredClient, HandshakeError> {
+        let snapshot = shard.snapshot();
+        let config = snapshot.tls.listener(self.configured);
+        let config = Arc::clone(config.unwrap_or(&self.first));
+        let connection = UnbufferedServerConnection::new(config)?;
+        carrier.arm(snapshot.config.timeouts.tls_handshake);
+        // A client that only connects holds nothing.
+        carrier.readable().await?;
+        let stream = TlsStream::server(Rc::clone(&carrier), &shard.buffers, connection, Vec::new());
+        let shaken = stream.handshake(LastFlight::WithData).await;
+        carrier.disarm();
+        shaken?;
+        let principal = stream.with_common(|common| {
+            let leaf = common.peer_certificates()?.first()?;
+            let certificate = OriginCertificate::read(leaf);
+            let name = certificate.common_name().map(Rc::from);
+            name.or_else(|| Some(certificate.names().first()?.to_string().into()))
+        });
+        Ok(SecuredClient {
+            transport: Rc::new(Transport::Tls(Box::new(stream))),
+            principal,
+        })
+    }
+}

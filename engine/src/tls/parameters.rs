@@ -1,0 +1,238 @@
+//! How this shard speaks TLS: one set of parameters for what it intercepts, one for each `https`
+//! listener, one for the origins of each scope. Made once for each generation of the configuration.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{NoServerSessionStorage, ServerConfig};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion, version};
+
+use super::material::{ListenerMaterial, Material};
+use super::origin_verifier::{OriginVerifier, UpstreamVerify};
+use crate::config::checked::{Config, TlsMode, TlsVersion, TunnelEnds};
+use crate::limits::UPSTREAM_SESSIONS;
+
+/// Protocols inside TLS, in order of preference (RFC 7301).
+const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// Ciphers and key exchanges: a hybrid with ML-KEM first, then what everyone has.
+pub(crate) fn provider() -> CryptoProvider {
+    CryptoProvider {
+        kx_groups: vec![
+            aws_lc_rs::kx_group::X25519MLKEM768,
+            aws_lc_rs::kx_group::X25519,
+            aws_lc_rs::kx_group::SECP256R1,
+            aws_lc_rs::kx_group::SECP384R1,
+        ],
+        ..aws_lc_rs::default_provider()
+    }
+}
+
+/// All parameters of a shard.
+#[derive(Debug)]
+pub(crate) struct Parameters {
+    pub(crate) material: Arc<Material>,
+    /// Towards clients whose tunnels are intercepted; what is minted is put in for each of them.
+    intercepted: Option<ServerConfig>,
+    /// Towards the clients of `https` listeners, by the address that the configuration gives them.
+    listeners: Vec<(SocketAddr, Arc<ServerConfig>)>,
+    /// Towards origins, by scope.
+    scopes: Vec<Arc<OriginParameters>>,
+    /// Towards origins of tunnels that no scope speaks of.
+    unscoped: Arc<OriginParameters>,
+}
+
+/// How the origins of one scope are spoken to.
+#[derive(Debug)]
+pub(crate) struct OriginParameters {
+    /// Unlike that of any other parameters of this process: connections made with different ones
+    /// are not interchangeable.
+    pub(crate) id: u64,
+    pub(crate) verify: UpstreamVerify,
+    /// Whether there is a certificate to show to origins that ask.
+    pub(crate) has_certificate: bool,
+    pub(crate) config: Arc<ClientConfig>,
+}
+
+/// What is done with a tunnel.
+#[derive(Debug, Clone)]
+pub(crate) enum Handling {
+    Passthrough,
+    Intercept(Arc<OriginParameters>),
+}
+
+impl Parameters {
+    /// Parameters for one shard. `next_id` gives numbers that were never given before.
+    pub(crate) fn new(
+        config: &Config,
+        material: Arc<Material>,
+        mut next_id: impl FnMut() -> u64,
+    ) -> Result<Self, rustls::Error> {
+        // One for each shard: its reference count is nobody else's business.
+        let provider = Arc::new(provider());
+        let origin = |verify, identity: Option<&Arc<CertifiedKey>>, id| {
+            let has_certificate = identity.is_some();
+            let config = client_config(config, &provider, &material, verify, identity)?;
+            Ok::<_, rustls::Error>(Arc::new(OriginParameters {
+                id,
+                verify,
+                has_certificate,
+                config: Arc::new(config),
+            }))
+        };
+        let mut scopes = Vec::new();
+        for (scope, identity) in config.tls.scopes.iter().zip(&material.client_identities) {
+            scopes.push(origin(scope.upstream_verify, identity.as_ref(), next_id())?);
+        }
+        let unscoped = origin(config.tls.upstream.verify, None, next_id())?;
+        let mut listeners = Vec::new();
+        for (listener, tls) in config.listeners.iter().zip(&material.listeners) {
+            if let Some(tls) = tls {
+                let tls = listener_config(config, &provider, &material, tls)?;
+                listeners.push((listener.address, tls));
+            }
+        }
+        let intercepted = match &material.minting {
+            None => None,
+            Some(_) => Some(server_config(config, &provider, &material)?),
+        };
+        Ok(Self {
+            intercepted,
+            listeners,
+            scopes,
+            unscoped,
+            material,
+        })
+    }
+
+    /// What the configuration says about a tunnel: the first scope that matches, else the default.
+    pub(crate) fn handling(&self, config: &Config, tunnel: &TunnelEnds<'_>) -> Handling {
+        let scopes = config.tls.scopes.iter().zip(&self.scopes);
+        let mut matching = scopes.filter(|(scope, _)| scope.matches(tunnel));
+        let (mode, origin) = match matching.next() {
+            Some((scope, origin)) => (scope.mode, origin),
+            None => (config.tls.mode, &self.unscoped),
+        };
+        match mode {
+            TlsMode::Passthrough => Handling::Passthrough,
+            TlsMode::Intercept => Handling::Intercept(Arc::clone(origin)),
+        }
+    }
+
+    /// Towards one client, with what was minted for it.
+    pub(crate) fn intercepted(&self, certified: Arc<CertifiedKey>) -> Option<Arc<ServerConfig>> {
+        let mut config = self.intercepted.clone()?;
+        config.cert_resolver = Arc::new(SingleCertAndKey::from(certified));
+        Some(Arc::new(config))
+    }
+
+    /// Towards the clients of the listener that is configured at `address`, if it speaks TLS.
+    pub(crate) fn listener(&self, address: SocketAddr) -> Option<&Arc<ServerConfig>> {
+        let mut listeners = self.listeners.iter();
+        listeners
+            .find(|(configured, _)| *configured == address)
+            .map(|(_, config)| config)
+    }
+}
+
+fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    static FROM_12: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
+    static FROM_13: [&SupportedProtocolVersion; 1] = [&version::TLS13];
+    match oldest {
+        TlsVersion::V12 => &FROM_12,
+        TlsVersion::V13 => &FROM_13,
+    }
+}
+
+fn server_config(
+    config: &Config,
+    provider: &Arc<CryptoProvider>,
+    material: &Material,
+) -> Result<ServerConfig, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(versions(config.tls.version_min))?;
+    let mut server = builder
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
+    server.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+    // Tickets hold all state: no session is stored here.
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    server.ticketer = Arc::clone(&material.tickets) as _;
+    Ok(server)
+}
+
+fn listener_config(
+    config: &Config,
+    provider: &Arc<CryptoProvider>,
+    material: &Material,
+    listener: &ListenerMaterial,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let mut server = server_config(config, provider, material)?;
+    if let Some(verifier) = &listener.client_verifier {
+        let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
+            .with_protocol_versions(versions(config.tls.version_min))?;
+        server = builder
+            .with_client_cert_verifier(Arc::clone(verifier))
+            .with_cert_resolver(Arc::clone(&server.cert_resolver));
+        server.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+        // A client is asked each time: its certificate may have been withdrawn since.
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
+    }
+    server.cert_resolver = Arc::new(SingleCertAndKey::from(Arc::clone(&listener.identity)));
+    Ok(Arc::new(server))
+}
+
+fn client_config(
+    config: &Config,
+    provider: &Arc<CryptoProvider>,
+    material: &Material,
+    verify: UpstreamVerify,
+    identity: Option<&Arc<CertifiedKey>>,
+) -> Result<ClientConfig, rustls::Error> {
+    let verifier = OriginVerifier::new(Arc::clone(&material.trust), verify);
+    let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(versions(config.tls.upstream.version_min))?;
+    let mut client = builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_client_cert_resolver(Arc::new(ClientIdentity {
+            identity: identity.cloned(),
+        }));
+    client.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+    // An origin that chooses a protocol that was not offered, or none, is spoken HTTP/1.1 to.
+    client.resumption = Resumption::in_memory_sessions(UPSTREAM_SESSIONS);
+    Ok(client)
+}
+
+thread_local! {
+    /// Whether an origin has asked who we are since this was last looked at.
+    static ASKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the handshake step that was just made was asked for a certificate.
+pub(crate) fn take_asked() -> bool {
+    ASKED.replace(false)
+}
+
+/// Shows a certificate to those who ask, and remembers that they did.
+#[derive(Debug)]
+struct ClientIdentity {
+    identity: Option<Arc<CertifiedKey>>,
+}
+
+impl ResolvesClientCert for ClientIdentity {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        ASKED.set(true);
+        self.identity.clone()
+    }
+
+    fn has_certs(&self) -> bool {
+        // Also without one: else nobody would tell us that somebody asked.
+        true
+    }
+}

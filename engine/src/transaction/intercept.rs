@@ -1,0 +1,414 @@
+//! A tunnel whose TLS ends here and starts again towards the origin: whom to ask, what to show the
+//! client, and then a session like any other inside.
+//!
+//! The origin is asked first, if the rules let packets leave for it before a request is seen and its
+//! certificate is not remembered. Whatever is wrong with it, the client is answered inside TLS.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::pki_types::ServerName;
+use rustls::server::{ServerConfig, UnbufferedServerConnection};
+use rustls::{AlertDescription as Alert, CipherSuite, CommonState, ProtocolVersion};
+use sallyport_ruleset::normalize::normalize_domain;
+use sallyport_ruleset::{Fact, Facts};
+use sallyport_wire::http1::Authority;
+use sallyport_wire::tls::{AlertDescription, ClientHello};
+
+use super::connect::{EarlyPermit, Opened};
+use super::destination::{Destination, NormalHost};
+use super::exchange::{ResponseWork, connect_plain, pool_key};
+use super::record::{Draft, TlsNotes};
+use super::reply::Refusal;
+use super::request::Request;
+use super::session::{ClientContext, end, requests};
+use super::tunnel::{Ended, InnerScope, check_sni, notes};
+use crate::access_log::TlsHandling;
+use crate::enforcement::{Early, Trail};
+use crate::io::buffers::ReadBuffer;
+use crate::io::transport::Transport;
+use crate::tls::memory::KnownOrigin;
+use crate::tls::parameters::Handling;
+use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
+use crate::tls::{CertificateName, LeafSubject};
+use crate::upstream::pool::UpstreamConnection;
+use crate::upstream::tls::{self, Origin, Secured};
+
+/// The TLS around the requests of an intercepted tunnel.
+#[derive(Debug)]
+pub(crate) struct InnerTls<'a> {
+    /// For the log.
+    pub(crate) notes: Rc<TlsNotes>,
+    /// What the client offered.
+    pub(crate) alpn: &'a [&'a [u8]],
+    /// Where the requests go.
+    pub(crate) origin: Origin<'a>,
+    /// Why the origin could not be asked when the tunnel began: the answer to the first request.
+    pub(crate) failure: RefCell<Option<Refusal>>,
+}
+
+/// A tunnel that is to be intercepted.
+#[derive(Debug)]
+pub(super) struct Intercepted<'t, 'a> {
+    pub(super) request: &'t Request<'a>,
+    pub(super) authority: &'t Authority<'a>,
+    pub(super) destination: &'t Destination<'a>,
+    pub(super) opened: Opened,
+}
+
+impl Intercepted<'_, '_> {
+    /// Serves the tunnel to its end.
+    pub(super) async fn serve(
+        mut self,
+        hello: Box<ClientHello>,
+        draft: &mut Draft,
+        work: &mut ResponseWork<'_>,
+    ) -> Ended {
+        draft.tls = Some(Rc::new(notes(&hello, TlsHandling::Intercept)));
+        let denied = Some(AlertDescription::AccessDenied);
+        check_sni(self.request, self.destination, &hello, draft)
+            .map_err(|refusal| (refusal, denied))?;
+        let protocols: Vec<Box<[u8]>> = hello.alpn().map(Into::into).collect();
+        let alpn: Vec<&[u8]> = protocols.iter().map(|protocol| &**protocol).collect();
+        let mut scratch = String::new();
+        let host = self.host(&hello, &mut scratch);
+        drop(hello);
+        let origin = self.origin(host)?;
+        let permit = self.permit(&alpn, draft);
+        let mut failure = None;
+        let mut known = self.request.shard.tls.origin(origin.key());
+        if known.is_none()
+            && let Some(permit) = permit
+        {
+            // Boxed: it is gone before the tunnel's long life begins.
+            match Box::pin(self.ask(&origin, permit, draft)).await {
+                Ok(found) => known = found,
+                Err(refusal) => failure = Some(refusal),
+            }
+        }
+        let config = self.server_config(&host, known.as_ref())?;
+        let stream = Box::pin(self.shake_hands(config, host.as_str(), draft, work)).await?;
+        let tls = InnerTls {
+            notes: self.agreed(&stream, draft),
+            alpn: &alpn,
+            origin,
+            failure: RefCell::new(failure),
+        };
+        self.requests(stream, &tls).await;
+        Ok(())
+    }
+
+    /// The host that the client means: what it says in TLS, else what it said in the CONNECT.
+    fn host<'h>(&self, hello: &ClientHello, scratch: &'h mut String) -> NormalHost<'h>
+    where
+        Self: 'h,
+    {
+        let Some(sni) = hello.server_name() else {
+            let own = match self.destination.host {
+                NormalHost::Domain(text) | NormalHost::Address(_, text) => text,
+            };
+            scratch.push_str(own);
+            return match self.destination.host {
+                NormalHost::Domain(_) => NormalHost::Domain(scratch),
+                NormalHost::Address(address, _) => NormalHost::Address(address, scratch),
+            };
+        };
+        let mut other = String::new();
+        let normal = normalize_domain(sni, &mut other).unwrap_or(sni);
+        scratch.push_str(normal);
+        NormalHost::Domain(scratch)
+    }
+
+    fn origin<'h>(
+        &self,
+        host: NormalHost<'h>,
+    ) -> Result<Origin<'h>, (Refusal, Option<AlertDescription>)> {
+        let name = match host {
+            NormalHost::Address(address, _) => Some(ServerName::from(address)),
+            NormalHost::Domain(domain) => ServerName::try_from(domain.to_owned()).ok(),
+        };
+        let (Some(name), Handling::Intercept(parameters)) = (name, &self.opened.handling) else {
+            let refusal = Refusal::malformed(400, "no certificate can have this server name");
+            return Err((refusal, Some(AlertDescription::UnrecognizedName)));
+        };
+        Ok(Origin {
+            host: host.as_str(),
+            port: self.destination.port,
+            name,
+            parameters: Arc::clone(parameters),
+        })
+    }
+
+    /// Whether packets may leave before a request is seen, now that the ClientHello is. A no is said
+    /// to each request, which is judged on its own.
+    fn permit(&mut self, alpn: &[&[u8]], draft: &Draft) -> Option<EarlyPermit> {
+        if let Some(permit) = self.opened.early.take() {
+            return Some(permit);
+        }
+        let notes = draft.tls.as_deref();
+        let facts = Facts {
+            protocol: Fact::Unknown,
+            tls_sni: notes.and_then(|notes| notes.sni.as_deref()).into(),
+            tls_alpn: Fact::Known(alpn),
+            tls_version: notes
+                .and_then(|notes| notes.version.map(str::as_bytes))
+                .into(),
+            ja4: notes.map(|notes| notes.ja4.as_bytes()).into(),
+            ..self.request.pre_dns_facts(self.destination)
+        };
+        let rules = &self.request.snapshot.rules;
+        let guarded = &self.opened.guarded;
+        match guarded.early(rules, &facts, &mut Trail::default()) {
+            Ok(Early::Allowed(dialable)) => Some(EarlyPermit {
+                dialable,
+                upstream: None,
+            }),
+            Ok(Early::Open) | Err(_) => None,
+        }
+    }
+
+    /// Connects to the origin and looks at its certificate; the connection waits for the first
+    /// request in the pool.
+    async fn ask(
+        &self,
+        origin: &Origin<'_>,
+        permit: EarlyPermit,
+        draft: &mut Draft,
+    ) -> Result<Option<KnownOrigin>, Refusal> {
+        let request = self.request;
+        let upstream = match permit.upstream {
+            Some(upstream) => upstream,
+            None => connect_plain(request, &permit.dialable, draft).await?,
+        };
+        let upstream = secure(request, self.destination, origin, upstream, draft).await?;
+        let key = pool_key(Some(origin), self.destination, upstream.address);
+        let mut pool = request.shard.pool.borrow_mut();
+        pool.check_in(key, upstream, Instant::now());
+        Ok(request.shard.tls.origin(origin.key()))
+    }
+
+    /// What to show the client: a certificate for the host that it means, which takes over the names
+    /// of the origin's if that one was believed.
+    fn server_config(
+        &self,
+        host: &NormalHost<'_>,
+        known: Option<&KnownOrigin>,
+    ) -> Result<Arc<ServerConfig>, (Refusal, Option<AlertDescription>)> {
+        let fault = |detail: String| {
+            let refusal = Refusal::new(500, "proxy_internal_error", detail);
+            (refusal, Some(AlertDescription::InternalError))
+        };
+        let asked = match host {
+            NormalHost::Domain(domain) => CertificateName::dns(domain),
+            NormalHost::Address(address, _) => Some(CertificateName::Address(*address)),
+        };
+        let asked = asked.ok_or_else(|| fault("no certificate can have this name".to_owned()))?;
+        let subject = LeafSubject {
+            asked: &asked,
+            origin: known.and_then(KnownOrigin::believed),
+        };
+        let minted = self.request.shard.tls.certificate(subject);
+        let minted = minted.ok_or_else(|| fault("there is no authority (tls.ca)".to_owned()))?;
+        let minted = minted.map_err(|error| fault(format!("cannot mint: {error}")))?;
+        self.request
+            .snapshot
+            .tls
+            .intercepted(minted)
+            .ok_or_else(|| fault("there is no authority (tls.ca)".to_owned()))
+    }
+
+    /// The handshake with the client, whose ClientHello lies in `work.input`.
+    async fn shake_hands(
+        &self,
+        config: Arc<ServerConfig>,
+        host: &str,
+        draft: &mut Draft,
+        work: &mut ResponseWork<'_>,
+    ) -> Result<TlsStream, (Refusal, Option<AlertDescription>)> {
+        let Request {
+            shard,
+            client,
+            snapshot,
+            ..
+        } = *self.request;
+        let connection = UnbufferedServerConnection::new(config).map_err(|error| {
+            let refusal = Refusal::new(500, "proxy_internal_error", error.to_string());
+            (refusal, Some(AlertDescription::InternalError))
+        })?;
+        let received = work.input.unread().to_vec();
+        work.input.consume(usize::MAX);
+        work.input.release(&shard.buffers);
+        let carrier = Rc::clone(&client.transport);
+        let stream = TlsStream::server(carrier, &shard.buffers, connection, received);
+        let started = Instant::now();
+        client.transport.arm(snapshot.config.timeouts.tls_handshake);
+        let shaken = stream.handshake(LastFlight::WithData).await;
+        client.transport.disarm();
+        draft.t_tls_client = Some(started.elapsed());
+        match shaken {
+            Ok(()) => Ok(stream),
+            Err(error) => Err((self.client_failed(&error, host), None)),
+        }
+    }
+
+    fn client_failed(&self, error: &HandshakeError, host: &str) -> Refusal {
+        if self.request.client.transport.expired() {
+            let slow = "the client took too long for the TLS handshake";
+            return Refusal::new(408, "connection_read_timeout", slow);
+        }
+        if let Some(alert) = error.alert().filter(|alert| is_refusal(*alert)) {
+            let count = self.request.shard.tls.count_refusal(host);
+            tracing::info!(host, ?alert, count, "a client refused our certificate");
+            let detail = format!("the client refused our certificate: {alert:?}");
+            return Refusal::new(400, "tls_alert_received", detail);
+        }
+        let (token, detail) = match error {
+            HandshakeError::Connection(_) => (
+                "connection_terminated",
+                "the client closed the connection within the TLS handshake".to_owned(),
+            ),
+            HandshakeError::Tls(error) => (
+                "tls_protocol_error",
+                format!("the TLS handshake with the client failed: {error}"),
+            ),
+        };
+        Refusal::new(400, token, detail)
+    }
+
+    /// The notes with what was agreed on, for the log of the tunnel and of the requests inside.
+    fn agreed(&self, stream: &TlsStream, draft: &mut Draft) -> Rc<TlsNotes> {
+        let before = draft.tls.take().map(Rc::unwrap_or_clone);
+        let notes = stream.with_common(|common| TlsNotes {
+            version: version_name(common),
+            cipher: cipher_name(common),
+            ..before.unwrap_or_else(|| TlsNotes::empty(TlsHandling::Intercept))
+        });
+        let notes = Rc::new(notes);
+        draft.tls = Some(Rc::clone(&notes));
+        notes
+    }
+
+    /// A session like any other, inside.
+    async fn requests(&self, stream: TlsStream, tls: &InnerTls<'_>) {
+        let Request {
+            shard,
+            client,
+            snapshot,
+            ..
+        } = *self.request;
+        let inner = ClientContext {
+            id: client.id,
+            address: client.address,
+            listener: Rc::clone(&client.listener),
+            registered: Rc::clone(&client.registered),
+            principal: client.principal.clone(),
+            transport: Rc::new(Transport::Tls(Box::new(stream))),
+        };
+        let scope = InnerScope {
+            authority: self.authority,
+            host: self.destination.host,
+            port: self.destination.port,
+            guarded: &self.opened.guarded,
+            fronting: snapshot.config.tunnel.fronting,
+            prior_knowledge: false,
+            tls: Some(tls),
+        };
+        let mut input = ReadBuffer::default();
+        let after = requests(shard, &inner, &mut input, Some(&scope)).await;
+        end(shard, &inner, &mut input, after).await;
+    }
+}
+
+/// Speaks TLS to the origin on a connection that was dialed for this request or tunnel.
+pub(super) async fn secure(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    origin: &Origin<'_>,
+    upstream: UpstreamConnection,
+    draft: &mut Draft,
+) -> Result<UpstreamConnection, Refusal> {
+    let snapshot = request.snapshot;
+    let started = Instant::now();
+    let address = upstream.address;
+    let secured = tls::secure(
+        request.shard,
+        &snapshot.tls.material.trust,
+        origin,
+        upstream.transport,
+        snapshot.config.timeouts.tls_handshake,
+    )
+    .await;
+    draft.t_tls_origin = Some(started.elapsed());
+    let was_asked = match &secured {
+        Ok(secured) => secured.was_asked,
+        Err(failure) => failure.was_asked,
+    };
+    if was_asked && !origin.parameters.has_certificate {
+        fall_back(request, destination, draft);
+    }
+    let Secured {
+        transport,
+        certificate,
+        fault,
+        ..
+    } = secured.map_err(|failure| failure.error)?;
+    if let Some(fault) = fault {
+        let detail = format!("the origin's certificate is let pass: {fault}");
+        draft.write_notice(request, destination, &detail);
+    }
+    Ok(UpstreamConnection {
+        transport,
+        address,
+        reused: false,
+        certificate: Some(certificate),
+    })
+}
+
+/// Leaves tunnels to a host alone from the next one on, because it wants to know who the client is,
+/// which only the client can prove.
+fn fall_back(request: &Request<'_>, destination: &Destination<'_>, draft: &Draft) {
+    const LEFT_ALONE: &str = "the origin asks for a client certificate: the next tunnels to it are \
+                              passed through for an hour (tls.client_certificate_fallback)";
+    const STAYS: &str = "the origin asks for a client certificate and there is none \
+                         (tls.scope.client_certificate)";
+    let falls_back = request.snapshot.config.tls.client_certificate_fallback;
+    if falls_back {
+        request.shard.tls.fall_back(destination.host.as_str());
+    }
+    let detail = if falls_back { LEFT_ALONE } else { STAYS };
+    draft.write_notice(request, destination, detail);
+}
+
+/// Alerts by which a client says that it does not believe our certificate (RFC 8446 section 6.2).
+fn is_refusal(alert: Alert) -> bool {
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+    )
+}
+
+fn version_name(common: &CommonState) -> Option<&'static str> {
+    match common.protocol_version()? {
+        ProtocolVersion::TLSv1_2 => Some("TLSv1.2"),
+        ProtocolVersion::TLSv1_3 => Some("TLSv1.3"),
+        _ => None,
+    }
+}
+
+/// The name in the registry of IANA.
+fn cipher_name(common: &CommonState) -> Option<&'static str> {
+    let suite = common.negotiated_cipher_suite()?.suite();
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => Some("TLS_AES_128_GCM_SHA256"),
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => Some("TLS_AES_256_GCM_SHA384"),
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => Some("TLS_CHACHA20_POLY1305_SHA256"),
+        suite => suite.as_str(),
+    }
+}

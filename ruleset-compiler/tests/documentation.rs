@@ -12,6 +12,7 @@ use sallyport_rules::operator::OPERATORS;
 use sallyport_rules::pipeline::{self, Options};
 use sallyport_rules::source::{DiskFiles, MemoryFiles};
 use sallyport_ruleset::{Field, Protocol};
+use serde_json::Value;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -27,10 +28,12 @@ fn guide() -> String {
 const DEFAULTS: &str =
     "[defaults]\npre_dns = \"deny\"\npre_request = \"allow\"\npost_response = \"allow\"\n";
 
-/// A whole ruleset around an example, by the word after `toml` on its fence: nothing for a
-/// ruleset, `group` for a group file, a phase for conditions.
+/// A whole ruleset around an example, by the word after `toml` or `json` on its fence: nothing for
+/// a ruleset, `group` for a group file, a phase for conditions.
 fn wrapped(kind: &str, text: &str) -> (String, MemoryFiles) {
-    let files = MemoryFiles::default().with("lists/saas.txt", "example.com\n");
+    let files = MemoryFiles::default()
+        .with("lists/saas.txt", "example.com\n")
+        .with("platform.toml", "name = \"platform\"\n");
     match kind {
         "" => (text.to_owned(), files),
         "group" => {
@@ -51,11 +54,14 @@ fn wrapped(kind: &str, text: &str) -> (String, MemoryFiles) {
 fn every_example_of_the_guide_compiles() {
     let guide = guide();
     let mut examples_count = 0;
-    let mut rest = guide.as_str();
-    while let Some((_, after)) = rest.split_once("\n```toml") {
-        let (kind, after) = after.split_once('\n').unwrap();
-        let (text, after) = after.split_once("\n```").unwrap();
-        let (ruleset, files) = wrapped(kind.trim(), text);
+    let mut fences = guide.split("\n```").skip(1);
+    while let (Some(block), Some(_)) = (fences.next(), fences.next()) {
+        let (fence, text) = block.split_once('\n').unwrap();
+        let (form, kind) = fence.split_once(' ').unwrap_or((fence, ""));
+        if !["toml", "json"].contains(&form) || kind == "line" {
+            continue;
+        }
+        let (ruleset, files) = wrapped(kind, text);
         let options = Options {
             deny_warnings: true,
             ..Options::default()
@@ -65,19 +71,50 @@ fn every_example_of_the_guide_compiles() {
         let said = checked.diagnostics.render(&checked.sources, Colors::NONE);
         assert!(compiled.emitted.is_some(), "{text}\n\n{said}");
         examples_count += 1;
-        rest = after;
     }
-    assert!(examples_count > 10, "only {examples_count} examples found");
+    assert!(examples_count > 18, "only {examples_count} examples found");
+}
+
+/// The documented line of `--format json` has the members of a real one, and says the same.
+#[test]
+fn the_json_line_of_the_guide_is_one() {
+    let guide = guide();
+    let line = guide.split("\n```json line\n").nth(1).unwrap();
+    let documented: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    let text = "[[pre_dns]]\nname = \"r\"\naction = \"deny\"\n\n\n\
+                when.\"request:DestinationDomain\" = { StringEqual = \"example.com\" }\n";
+    let files = MemoryFiles::default()
+        .with(
+            "r.toml",
+            format!("{DEFAULTS}[[group]]\npriority = 1\nfile = \"groups/platform.toml\"\n"),
+        )
+        .with(
+            "groups/platform.toml",
+            format!("name = \"g\" {text}").replacen(" [[", "\n[[", 1),
+        );
+    let checked = pipeline::check(&files, "r.toml", &Options::default()).unwrap();
+    let found = checked.diagnostics.json_lines(&checked.sources);
+    let mut found: Value = serde_json::from_str(&found).unwrap();
+    let expected = found["expected"].as_str().unwrap();
+    assert!(
+        expected.starts_with("one of `StringEquals`, `StringNotEquals`, "),
+        "{expected}"
+    );
+    found["expected"] = documented["expected"].clone();
+    found["line"] = documented["line"].clone();
+    found["end"]["line"] = documented["end"]["line"].clone();
+    assert_eq!(found, documented);
 }
 
 #[test]
 fn every_key_operator_and_protocol_is_described() {
     let guide = guide();
     let keys = Field::words().map(|(word, _)| word);
-    let headers = ["request:Http:Header/NAME", "response:Http:Header/NAME"];
+    let headers = Field::NAMED.map(|beginning| format!("{beginning}NAME"));
     let operators = OPERATORS.iter().map(|operator| operator.name);
     let protocols = Protocol::ALL.into_iter().map(Protocol::name);
-    for word in keys.chain(headers).chain(operators).chain(protocols) {
+    let words = keys.chain(operators).chain(protocols).map(str::to_owned);
+    for word in words.chain(headers) {
         assert!(
             guide.contains(&format!("`{word}`")),
             "docs/rules.md does not describe `{word}`"

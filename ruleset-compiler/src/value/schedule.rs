@@ -209,6 +209,42 @@ mod tests {
         );
     }
 
+    /// Local time goes from 01:59:59 to 03:00:00 at 01:00 UTC in March, and from 02:59:59 back to
+    /// 02:00:00 at 01:00 UTC in October.
+    #[test]
+    fn hours_that_are_skipped_or_come_twice() {
+        let early = "Sun 02:00-03:00 Europe/Zurich";
+        assert!(!at(early, "2026-03-29T00:59:59Z"), "01:59:59");
+        assert!(
+            !at(early, "2026-03-29T01:00:00Z"),
+            "03:00:00: the hour is skipped"
+        );
+        assert!(at(early, "2026-10-25T00:00:00Z"), "02:00:00, summer time");
+        assert!(
+            at(early, "2026-10-25T01:59:59Z"),
+            "02:59:59 the second time"
+        );
+        assert!(!at(early, "2026-10-25T02:00:00Z"), "03:00:00");
+        let night = "Sat 22:00-06:00 Europe/Zurich";
+        assert!(
+            at(night, "2026-03-29T03:59:59Z"),
+            "05:59:59, seven hours after it began"
+        );
+        assert!(!at(night, "2026-03-29T04:00:00Z"));
+        assert!(
+            at(night, "2026-10-25T04:59:59Z"),
+            "05:59:59, nine hours after it began"
+        );
+        assert!(!at(night, "2026-10-25T05:00:00Z"));
+        let south = "Sun 02:30-03:30 Australia/Lord_Howe";
+        assert!(
+            at(south, "2026-04-04T15:30:00Z"),
+            "half an hour of summer time"
+        );
+        let half = "09:00-17:00 Asia/Kathmandu";
+        assert!(at(half, "2026-01-05T03:15:00Z") && !at(half, "2026-01-05T03:14:59Z"));
+    }
+
     #[test]
     fn forms() {
         assert_eq!(parse("00:00-24:00").unwrap().days, Weekdays::ALL);

@@ -337,3 +337,105 @@ fn the_demo_meets_every_phase_and_action() {
         }
     }
 }
+
+#[test]
+fn problems_as_json_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("r.toml");
+    std::fs::write(
+        &path,
+        "[defaults]\npre_dns = \"deny\"\npre_reqest = \"allow\"\n",
+    )
+    .unwrap();
+    let output = rules(folder.path(), &["check", "r.toml", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    let found: Vec<Value> = said
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let codes: Vec<&str> = found
+        .iter()
+        .map(|line| line["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(codes, ["missing-default", "missing-default", "unknown-key"]);
+    let last = found.last().unwrap();
+    assert_eq!(
+        (&last["file"], &last["line"], &last["column"]),
+        (&"r.toml".into(), &3.into(), &1.into())
+    );
+    assert_eq!(last["help"], "did you mean `pre_request`?");
+
+    let output = rules(folder.path(), &["check", "gone.toml", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&line["file"], &line["code"]),
+        (&"gone.toml".into(), &"unreadable-file".into())
+    );
+
+    let output = rules(&examples(), &["check", "ruleset.toml", "--format", "json"]);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (Some(0), String::new())
+    );
+}
+
+#[test]
+fn a_configuration_of_the_aws_preview_from_text_to_decision() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, value: Value| {
+        std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+    };
+    write(
+        "estate.json",
+        serde_json::json!({
+            "ProxyConfigurationName": "estate",
+            "DefaultRulePhaseActions": { "PRE_DNS": "DENY", "PRE_REQ": "ALLOW", "POST_RES": "ALLOW" },
+            "RuleGroupNames": ["platform"],
+        }),
+    );
+    write(
+        "platform.json",
+        serde_json::json!({
+            "ProxyRuleGroupName": "platform",
+            "Rules": { "PreDNS": [{
+                "ProxyRuleName": "allow-example",
+                "Action": "ALLOW",
+                "Conditions": [{
+                    "ConditionOperator": "StringEquals",
+                    "ConditionKey": "request:DestinationDomain",
+                    "ConditionValues": [".example.com"],
+                }],
+            }] },
+        }),
+    );
+    let compile = ["compile", "estate.json", "-q", "-o", "rules.spb"];
+    let refused = rules(folder.path(), &compile);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("--aws-suffix-equals"));
+    let arguments = [&compile[..], &["--aws-suffix-equals"]].concat();
+    let output = rules(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let bundle = folder.path().join("rules.spb");
+    for (url, expected) in [
+        ("http://www.example.com/", "allow"),
+        ("http://example.com/", "deny"),
+    ] {
+        let explained = explained(&bundle, &["--url", url]);
+        assert_eq!(explained["decision"], expected, "{explained:#}");
+    }
+}
+
+#[test]
+fn schemas_are_printed() {
+    for (arguments, title) in [
+        (&["schema"][..], "Sallyport ruleset"),
+        (&["schema", "group"], "Sallyport rule group"),
+    ] {
+        let output = rules(Path::new("."), arguments);
+        let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(schema["title"], title);
+    }
+}

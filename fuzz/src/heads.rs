@@ -230,5 +230,7 @@ fn version_text(version: Version) -> &'static [u8] {
     match version {
         Version::Http10 => b"HTTP/1.0",
         Version::Http11 => b"HTTP/1.1",
+        // No parser yields it: a head with it matches nothing.
+        Version::Http2 => b"",
     }
 }

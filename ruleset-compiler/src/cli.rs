@@ -62,6 +62,8 @@ enum Command {
     Explain(Box<ExplainArgs>),
     /// Run the unit tests of a policy
     Test(tools::test::Args),
+    /// Say what is different between two rulesets, and which requests they decide differently
+    Diff(tools::diff::Args),
     /// Decide logged requests again, and say which would be decided differently
     Replay(tools::replay::Args),
     /// Say how often each rule decided or alerted, and which never did
@@ -280,6 +282,7 @@ impl Command {
             Self::Schema { of } => tools::schema::run(of, terminal),
             Self::Explain(args) => tools::explain::run(&args, terminal),
             Self::Test(args) => tools::test::run(&args, terminal),
+            Self::Diff(args) => tools::diff::run(&args, terminal),
             Self::Replay(args) => tools::replay::run(&args, terminal),
             Self::Stats(args) => tools::stats::run(&args, terminal),
             Self::Keygen(args) => tools::sign::keygen(&args, terminal),

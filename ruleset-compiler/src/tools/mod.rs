@@ -1,6 +1,7 @@
 //! The commands of the binary, one room each.
 
 pub mod compile;
+pub mod diff;
 pub mod explain;
 pub mod import;
 pub mod inspect;

@@ -3,13 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
 use sallyport_ruleset::{Bundle, Phase, RuleIndex, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::Spanned;
 
-use crate::cli::{CliError, Status, Terminal};
+use crate::cli::{CliError, Format, Status, Terminal};
 use crate::diagnostic::printable;
 use crate::tools::explain::{self, Answer, Explained};
 use crate::tools::request::Request;
@@ -26,15 +25,6 @@ pub struct Args {
     /// For people, or for programs
     #[arg(long, default_value = "text")]
     pub format: Format,
-}
-
-/// How results are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 /// A file of cases.

@@ -1,0 +1,15 @@
+//! `diff`: what is different between two rulesets, as text and in what they decide. `textual.rs`
+//! compares the rules, `regions.rs` what they mean: which requests two rules decide differently is
+//! a question about the tests of each field (`fields`), put together by `search.rs`, and each
+//! answer is tried on both rulesets before it is believed (`witness.rs`).
+
+mod command;
+mod fields;
+mod literals;
+mod regions;
+mod search;
+mod side;
+mod textual;
+mod witness;
+
+pub use command::{Args, Compared, compare_rulesets, run};

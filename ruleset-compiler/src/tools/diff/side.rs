@@ -1,0 +1,101 @@
+//! One of the two rulesets that are compared: from rule text or from a bundle, with both
+//! evaluators.
+
+use std::path::{Path, PathBuf};
+
+use sallyport_ruleset::bundle::write;
+use sallyport_ruleset::reference::Reference;
+use sallyport_ruleset::{
+    BuildRecord, Bundle, Facts, Outcome, Phase, RuleIndex, Ruleset, Verdict, evaluate,
+};
+
+use crate::cli::{CliError, Terminal};
+use crate::pipeline::{self, Options};
+use crate::source::{BundleFileError, DiskFiles, load_bundle};
+
+/// A ruleset and the bundle that it becomes.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) path: PathBuf,
+    pub(super) bundle: Bundle,
+    pub(super) ruleset: Ruleset,
+}
+
+/// What a side says about facts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) verdict: Verdict,
+    pub(super) alerts: Vec<RuleIndex>,
+}
+
+impl Side {
+    /// Reads a bundle, or compiles rule text; problems of rule text are said as `check` says them.
+    /// `None`: there were some.
+    pub(super) fn load(path: &Path, terminal: &mut Terminal<'_>) -> Result<Option<Self>, CliError> {
+        let is_text = path
+            .extension()
+            .is_some_and(|extension| extension == "toml" || extension == "json");
+        let bundle = if is_text {
+            let (files, name) = DiskFiles::beside(path).map_err(CliError::Usage)?;
+            let options = Options {
+                group_rules_max: usize::MAX,
+                ..Options::default()
+            };
+            let compiled = pipeline::compile(&files, &name, &options)?;
+            let checked = &compiled.checked;
+            let Some(emitted) = compiled.emitted else {
+                let said = checked
+                    .diagnostics
+                    .render(&checked.sources, terminal.colors);
+                terminal.err.write_all(said.as_bytes())?;
+                return Ok(None);
+            };
+            Bundle::load(emitted.bytes).map_err(|error| BundleFileError::Bad {
+                path: path.to_owned(),
+                error,
+            })?
+        } else {
+            load_bundle(path)?
+        };
+        let ruleset = bundle.ruleset().map_err(|error| BundleFileError::Bad {
+            path: path.to_owned(),
+            error,
+        })?;
+        Ok(Some(Self {
+            path: path.to_owned(),
+            bundle,
+            ruleset,
+        }))
+    }
+
+    /// A ruleset in memory.
+    pub(super) fn of(ruleset: &Ruleset) -> Result<Self, String> {
+        let bytes = write(ruleset, &BuildRecord::default()).map_err(|error| error.to_string())?;
+        let bundle = Bundle::load(bytes).map_err(|error| error.to_string())?;
+        Ok(Self {
+            path: PathBuf::new(),
+            ruleset: bundle.ruleset().map_err(|error| error.to_string())?,
+            bundle,
+        })
+    }
+
+    /// What both evaluators say; `None` when they do not agree, or say nothing.
+    pub(super) fn ask(
+        &self,
+        reference: &Reference<'_>,
+        phase: Phase,
+        facts: &Facts<'_>,
+    ) -> Option<Said> {
+        let mut scratch = self.bundle.scratch();
+        let outcome = evaluate(&self.bundle, phase, facts, &mut scratch);
+        let expected = reference.evaluate(phase, facts);
+        let agree = outcome == expected.outcome && scratch.alerts() == expected.alerts;
+        match outcome {
+            Outcome::Decided(verdict) if agree => Some(Said {
+                verdict,
+                alerts: expected.alerts,
+            }),
+            _ => None,
+        }
+    }
+}

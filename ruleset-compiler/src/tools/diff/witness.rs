@@ -1,0 +1,196 @@
+//! A request that shows a difference: a value for each field that either ruleset looks at in the
+//! phase. What no rule looks at is absent.
+
+use sallyport_ruleset::{Fact, Facts, Field, HeaderFields, ProtocolSet};
+use serde_json::{Value, json};
+
+use super::fields::FieldValue;
+
+/// Values by field.
+#[derive(Clone, Debug)]
+pub(super) struct Witness {
+    pub(super) values: Vec<(Field, FieldValue)>,
+}
+
+type HeaderLines = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// What is borrowed by facts.
+#[derive(Default)]
+struct Held {
+    labels: HeaderLines,
+    request_headers: HeaderLines,
+    response_headers: HeaderLines,
+}
+
+impl Witness {
+    /// Lends the facts, all known or absent.
+    pub(super) fn with<T>(&self, take: impl FnOnce(&Facts<'_>) -> T) -> T {
+        let mut held = Held::default();
+        for (field, value) in &self.values {
+            let FieldValue::Texts(texts) = value else {
+                continue;
+            };
+            let (lines, name) = match field {
+                Field::SourceLabel(name) => (&mut held.labels, name),
+                Field::RequestHeader(name) => (&mut held.request_headers, name),
+                Field::ResponseHeader(name) => (&mut held.response_headers, name),
+                _ => continue,
+            };
+            lines.extend(
+                texts
+                    .iter()
+                    .map(|text| (name.as_bytes().to_vec(), text.clone())),
+            );
+        }
+        let alpn: Vec<&[u8]> = match self.of(&Field::TlsAlpn) {
+            Some(FieldValue::Texts(texts)) => texts.iter().map(Vec::as_slice).collect(),
+            _ => Vec::new(),
+        };
+        // A dot at the end of a claimed name is dropped before it is compared.
+        let mut sni = self.text(&Field::TlsSni).map(<[u8]>::to_vec);
+        if let Some(sni) = &mut sni
+            && sni.ends_with(b".")
+        {
+            sni.push(b'.');
+        }
+        take(&self.facts(&held, &alpn, sni.as_deref()))
+    }
+
+    fn facts<'f>(
+        &'f self,
+        held: &'f Held,
+        alpn: &'f [&'f [u8]],
+        sni: Option<&'f [u8]>,
+    ) -> Facts<'f> {
+        let text = |field| Fact::from(self.text(field));
+        let short = |field| {
+            Fact::from(
+                self.number(field)
+                    .and_then(|number| u16::try_from(number).ok()),
+            )
+        };
+        let domain = self.text(&Field::DestinationDomain);
+        let headers = |lines: &'f HeaderLines| Fact::Known(lines as &dyn HeaderFields);
+        Facts {
+            source_ip: self.address(&Field::SourceIp),
+            source_port: short(&Field::SourcePort),
+            source_vpce: text(&Field::SourceVpce),
+            source_vpc: text(&Field::SourceVpc),
+            source_account: text(&Field::SourceAccount),
+            source_labels: headers(&held.labels),
+            principal: text(&Field::Principal),
+            time: match self.of(&Field::Time) {
+                Some(FieldValue::Time(time)) => Fact::Known(*time),
+                _ => Fact::Absent,
+            },
+            protocol: Fact::Known(match self.of(&Field::Protocol) {
+                Some(FieldValue::Protocols(set)) => *set,
+                _ => ProtocolSet::EMPTY,
+            }),
+            destination_domain: domain.and_then(|domain| str::from_utf8(domain).ok()).into(),
+            destination_port: short(&Field::DestinationPort),
+            destination_ip: self.address(&Field::DestinationIp),
+            tls_sni: sni.into(),
+            tls_alpn: Fact::Known(alpn),
+            tls_version: text(&Field::TlsVersion),
+            ja4: text(&Field::Ja4),
+            uri: text(&Field::HttpUri),
+            method: text(&Field::HttpMethod),
+            user_agent: text(&Field::HttpUserAgent),
+            content_type: text(&Field::HttpContentType),
+            host: text(&Field::HttpHost),
+            content_length: self.number(&Field::HttpContentLength).into(),
+            request_headers: headers(&held.request_headers),
+            status_code: short(&Field::ResponseStatusCode),
+            response_content_length: self.number(&Field::ResponseContentLength).into(),
+            response_content_type: text(&Field::ResponseContentType),
+            response_headers: headers(&held.response_headers),
+            tls_issuer: text(&Field::ResponseTlsIssuer),
+            tls_sha256: text(&Field::ResponseTlsSha256),
+        }
+    }
+
+    fn of(&self, wanted: &Field) -> Option<&FieldValue> {
+        let found = self.values.iter().find(|(field, _)| field == wanted);
+        found.map(|(_, value)| value)
+    }
+
+    fn text(&self, field: &Field) -> Option<&[u8]> {
+        match self.of(field) {
+            Some(FieldValue::Texts(texts)) => texts.first().map(Vec::as_slice),
+            _ => None,
+        }
+    }
+
+    fn number(&self, field: &Field) -> Option<u64> {
+        match self.of(field) {
+            Some(FieldValue::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn address(&self, field: &Field) -> Fact<std::net::IpAddr> {
+        match self.of(field) {
+            Some(FieldValue::Ip(address)) => Fact::Known(*address),
+            _ => Fact::Absent,
+        }
+    }
+
+    /// A line for each field that is there, and one for those that are not.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut absent = Vec::new();
+        for (field, value) in &self.values {
+            match shown(value).as_slice() {
+                [] => absent.push(field.to_string()),
+                values => lines.push(format!("{field} = {}", values.join(", "))),
+            }
+        }
+        lines.sort();
+        if !absent.is_empty() {
+            absent.sort();
+            lines.push(format!("absent: {}", absent.join(", ")));
+        }
+        lines
+    }
+
+    /// An object: for each field a list of values, empty when it is absent.
+    pub(super) fn as_value(&self) -> Value {
+        let members = self.values.iter().map(|(field, value)| {
+            let values: Vec<Value> = match value {
+                FieldValue::Number(number) => vec![json!(number)],
+                value => plain(value).into_iter().map(Value::from).collect(),
+            };
+            (field.to_string(), Value::from(values))
+        });
+        Value::Object(members.collect())
+    }
+}
+
+/// As text; times as people write them.
+fn plain(value: &FieldValue) -> Vec<String> {
+    match value {
+        FieldValue::Absent => Vec::new(),
+        FieldValue::Number(number) => vec![number.to_string()],
+        FieldValue::Time(time) => vec![
+            jiff::Timestamp::from_second(*time)
+                .map_or_else(|_| time.to_string(), |time| time.to_string()),
+        ],
+        FieldValue::Ip(address) => vec![address.to_string()],
+        FieldValue::Texts(texts) => texts
+            .iter()
+            .map(|text| String::from_utf8_lossy(text).into_owned())
+            .collect(),
+        FieldValue::Protocols(set) => set.iter().map(|word| word.name().to_owned()).collect(),
+    }
+}
+
+fn shown(value: &FieldValue) -> Vec<String> {
+    match value {
+        FieldValue::Texts(texts) => texts
+            .iter()
+            .map(|text| format!("\"{}\"", text.escape_ascii()))
+            .collect(),
+        value => plain(value),
+    }
+}

@@ -1,0 +1,153 @@
+//! `diff` against the reference evaluator, over random pairs of rulesets and random facts: where it
+//! says that two rulesets decide alike, no facts may show otherwise. That a difference is one is
+//! checked within, by both evaluators, before it is shown.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use sallyport_rules::tools::diff::{Compared, compare_rulesets};
+use sallyport_ruleset::generate::{self, Entropy};
+use sallyport_ruleset::reference::{Reference, ReferenceOutcome};
+use sallyport_ruleset::{Outcome, Phase, Rule, Ruleset};
+
+fn entropy(bytes: usize) -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), bytes)
+}
+
+/// A ruleset like another one, with a few edits.
+fn edited(ruleset: &Ruleset, edits: &[u8]) -> Ruleset {
+    let mut ruleset = ruleset.clone();
+    let mut entropy = Entropy::new(edits);
+    for _ in 0..=entropy.below(3) {
+        let group = entropy.below(ruleset.groups.len());
+        let phase = Phase::ALL[entropy.below(3)];
+        let donor = generate::ruleset(&mut entropy.clone());
+        let spare: Vec<Rule> = donor.rules(phase).map(|(_, rule)| rule.clone()).collect();
+        let Some(group) = ruleset.groups.get_mut(group) else {
+            continue;
+        };
+        let rules = group.rules_mut(phase);
+        let at = entropy.below(rules.len() + 1);
+        match entropy.below(5) {
+            0 if at < rules.len() => drop(rules.remove(at)),
+            1 if at + 1 < rules.len() => rules.swap(at, at + 1),
+            2 if at < rules.len() => drop(rules[at].conditions.pop()),
+            3 if at < rules.len() => {
+                if let Some(other) = spare.first() {
+                    rules[at].conditions.clone_from(&other.conditions);
+                }
+            }
+            _ => {
+                if let Some(mut rule) = spare.last().cloned() {
+                    rule.name = format!("added-{at}");
+                    rules.insert(at, rule);
+                }
+            }
+        }
+    }
+    ruleset
+}
+
+fn alert_names(ruleset: &Ruleset, phase: Phase, outcome: &ReferenceOutcome) -> Vec<String> {
+    let rules: Vec<_> = ruleset.rules(phase).collect();
+    let mut names: Vec<String> = outcome
+        .alerts
+        .iter()
+        .map(|index| {
+            let (group, rule) = rules[index.0 as usize];
+            format!("{}/{}", group.name, rule.name)
+        })
+        .collect();
+    if matches!(outcome.outcome, Outcome::Decided(verdict) if verdict.default_alert) {
+        names.push("default".to_owned());
+    }
+    names
+}
+
+fn check(old: &Ruleset, new: &Ruleset, requests: &[u8]) -> Compared {
+    let compared = compare_rulesets(old, new).unwrap();
+    for undecided in &compared.undecided {
+        assert!(!undecided.contains("does not show it"), "{undecided}");
+    }
+    let references = [Reference::new(old).unwrap(), Reference::new(new).unwrap()];
+    let mut entropy = Entropy::new(requests);
+    for _ in 0..12 {
+        let facts = generate::facts(&mut entropy);
+        for phase in Phase::ALL {
+            let said =
+                [0, 1].map(|side| facts.with(0, |facts| references[side].evaluate(phase, facts)));
+            let actions = said.each_ref().map(|one| match one.outcome {
+                Outcome::Decided(verdict) => verdict.action,
+                Outcome::Undetermined => panic!("all is known"),
+            });
+            let is_open = compared
+                .undecided
+                .iter()
+                .any(|what| what.starts_with(phase.name()));
+            if actions[0] != actions[1] && !is_open {
+                assert!(
+                    compared.decisions[phase.index()] > 0,
+                    "{phase}: a difference was missed"
+                );
+            }
+            let alerts = [
+                alert_names(old, phase, &said[0]),
+                alert_names(new, phase, &said[1]),
+            ];
+            let mut sorted = alerts.clone();
+            sorted.iter_mut().for_each(|names| names.sort());
+            if sorted[0] != sorted[1] && !is_open {
+                assert!(
+                    compared.alerts[phase.index()] > 0,
+                    "{phase}: alerts {alerts:?}"
+                );
+            }
+        }
+    }
+    compared
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn no_difference_is_missed(rules in entropy(500), edits in entropy(400), requests in entropy(1500)) {
+        let old = generate::ruleset(&mut Entropy::new(&rules));
+        let new = edited(&old, &edits);
+        check(&old, &new, &requests);
+    }
+
+    #[test]
+    fn unrelated_rulesets(old in entropy(250), new in entropy(250), requests in entropy(1500)) {
+        let [old, new] = [old, new].map(|bytes| generate::ruleset(&mut Entropy::new(&bytes)));
+        check(&old, &new, &requests);
+    }
+
+    #[test]
+    fn a_ruleset_is_equal_to_itself(rules in entropy(500)) {
+        let ruleset = generate::ruleset(&mut Entropy::new(&rules));
+        let compared = compare_rulesets(&ruleset, &ruleset).unwrap();
+        prop_assert_eq!(compared.decisions, [0; 3]);
+        prop_assert_eq!(compared.alerts, [0; 3]);
+        prop_assert!(compared.undecided.is_empty(), "{:?}", compared.undecided);
+    }
+}
+
+/// The tests above prove nothing when all is undecided, or nothing differs.
+#[test]
+fn most_pairs_are_decided_and_many_differ() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut decided, mut different) = (0, 0);
+    for _ in 0..60 {
+        let bytes = entropy(900).new_tree(&mut runner).unwrap().current();
+        let (rules, edits) = bytes.split_at(500);
+        let old = generate::ruleset(&mut Entropy::new(rules));
+        let compared = compare_rulesets(&old, &edited(&old, edits)).unwrap();
+        decided += usize::from(compared.undecided.is_empty());
+        different += usize::from(compared.decisions != [0; 3]);
+    }
+    assert!(
+        decided >= 55 && different >= 15,
+        "{decided} decided, {different} different"
+    );
+}

@@ -443,3 +443,36 @@ fn rules_that_are_never_hit_are_found() {
     );
     assert_eq!(ends(folder, &["stats", "rules.spb"]).0, Some(2));
 }
+
+/// The cases that the guide shows pass with the example rules.
+#[test]
+fn the_cases_of_the_guide_pass() {
+    let guide = std::fs::read_to_string(root().join("docs/ruleset-tools.md")).unwrap();
+    let (_, after) = guide.split_once("```toml cases\n").unwrap();
+    let (cases, _) = after.split_once("```").unwrap();
+    let folder = compiled("ruleset.toml");
+    write(folder.path(), "cases.toml", cases);
+    let said = succeeds(folder.path(), &["test", "rules.spb", "cases.toml"]);
+    assert!(said.ends_with("3 passed, 0 failed\n"), "{said}");
+}
+
+/// Every command and option is described.
+#[test]
+fn the_guide_describes_the_tools() {
+    let guide = std::fs::read_to_string(root().join("docs/ruleset-tools.md")).unwrap();
+    for command in [
+        "explain", "test", "diff", "replay", "stats", "inspect", "sign", "verify", "keygen",
+    ] {
+        assert!(
+            guide.contains(&format!("sallyport-rules {command} "))
+                || guide.contains(&format!("`{command} ")),
+            "{command}"
+        );
+        let help = succeeds(Path::new("."), &[command, "--help"]);
+        let options = help.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
+        for option in options.filter(|word| word.starts_with("--") && word.len() > 2) {
+            let known = ["--help", "--version"].contains(&option) || command == "explain";
+            assert!(known || guide.contains(option), "{command} {option}");
+        }
+    }
+}

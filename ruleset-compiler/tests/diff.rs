@@ -2,6 +2,7 @@
 //! with small edits take seconds.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test that cannot run the binary has failed"
 )]
 

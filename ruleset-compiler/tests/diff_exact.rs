@@ -1,7 +1,12 @@
 //! `diff` against the reference evaluator, over random pairs of rulesets and random facts: where it
 //! says that two rulesets decide alike, no facts may show otherwise. That a difference is one is
 //! checked within, by both evaluators, before it is shown.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use proptest::prelude::*;
 use sallyport_rules::tools::diff::{Compared, compare_rulesets};

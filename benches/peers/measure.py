@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+from scenarios import MEMORY
 from world import Failed
 
 
@@ -11,8 +12,8 @@ def measure(world, subject, scenario):
     """One run of one subject; the meter's whole report."""
     args = world.args
     command = [world.binary("sallyport-load"), "run", "--json", "--pin", args.load_core,
-               "--duration", f"{args.duration}s", "--warmup", f"{args.warmup}s",
-               *scenario.load, *subject.route(scenario), *subject.pid_arguments()]
+               "--plan", world.plan(scenario, subject), "--duration", f"{max(args.duration, scenario.duration)}s",
+               "--warmup", f"{args.warmup}s", *subject.route(scenario), *subject.pid_arguments()]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     # 3: the run is void, which the report says.
     if done.returncode not in (0, 3):
@@ -26,7 +27,9 @@ def measure_all(world, subjects, scenarios):
     for scenario in scenarios:
         able = [subject for subject in subjects if scenario.kind in subject.kinds]
         reports = results[scenario.name] = {subject.name: [] for subject in able}
-        for number in range(world.args.rounds + 1):
+        # Memory is no matter of the moment: one round after the first, in which the memory grows.
+        rounds = 1 if scenario.figure is MEMORY else world.args.rounds
+        for number in range(rounds + 1):
             for subject in able:
                 report = measure(world, subject, scenario)
                 show(scenario, subject, number, report)
@@ -35,9 +38,18 @@ def measure_all(world, subjects, scenarios):
     return results
 
 
+def figure_of(scenario, report):
+    """What the scenario is judged by, or None if nothing was measured."""
+    value = report
+    for key in scenario.figure.path:
+        value = value[key] if value is not None else None
+    return None if value is None else value * scenario.figure.scale
+
+
 def show(scenario, subject, number, report):
     kind = "warm-up" if number == 0 else f"round {number}"
-    cpu = (report["process"] or {}).get("cpu_us_per_request") or float("nan")
-    print(f"{scenario.name:16} {kind:8} {subject.name:20} {cpu:8.2f} us CPU "
+    value = figure_of(scenario, report)
+    shown = "" if value is None else f"{value:.{scenario.figure.digits}f} {scenario.figure.title}"
+    print(f"{scenario.name:16} {kind:8} {subject.name:20} {shown:28} "
           f"{report['requests_per_second']:9.0f} /s  {report['errors_total']} errors "
           f"{report['errors'] or ''}", file=sys.stderr, flush=True)

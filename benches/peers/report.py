@@ -8,6 +8,7 @@ import re
 import statistics
 import sys
 
+from measure import figure_of
 from scenarios import SCENARIOS
 from subjects import FLOORS, SUBJECTS
 from world import run_text
@@ -33,41 +34,49 @@ def spread(values, digits):
     return f"{statistics.median(values):.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
+def median(values):
+    return f"{statistics.median(values):.0f}" if values else "–"
+
+
 def ratio(own, base):
     """Ratio of medians, with the range of the ratios within each round."""
-    if not own or not base:
+    if not own or not base or 0 in base:
         return "–"
     pairs = [a / b for a, b in zip(own, base)]
     return f"{statistics.median(own) / statistics.median(base):.2f} ({min(pairs):.2f}–{max(pairs):.2f})"
 
 
-def cpu_per_request(by_subject):
-    return {name: pick(reports, "process", "cpu_us_per_request") for name, reports in by_subject.items()}
+def figures(scenario, by_subject):
+    """What the scenario is judged by, of each subject and round."""
+    values = {name: [figure_of(scenario, report) for report in reports] for name, reports in by_subject.items()}
+    return {name: [value for value in rounds if value is not None] for name, rounds in values.items()}
 
 
-def floor_of(cpu):
-    """The cheaper of the null relays."""
-    floors = [name for name in FLOORS if cpu.get(name)]
-    return min(floors, key=lambda name: statistics.median(cpu[name])) if floors else None
+def floor_of(values):
+    """The cheapest of the null relays."""
+    floors = [name for name in FLOORS if values.get(name)]
+    return min(floors, key=lambda name: statistics.median(values[name])) if floors else None
 
 
-def table(scenario, by_subject):
-    cpu = cpu_per_request(by_subject)
-    floor = floor_of(cpu)
-    lines = [f"### {scenario}: {SCENARIOS[scenario].title}", "",
-             "| | CPU µs per request | × sallyport | × floor | requests/s | RSS MiB | p50 µs "
-             "| errors | meter busy |", "|---|---|---|---|---|---|---|---|---|"]
+def table(name, by_subject):
+    scenario = SCENARIOS[name]
+    values = figures(scenario, by_subject)
+    floor = floor_of(values)
+    lines = [f"### {name}: {scenario.title}", "",
+             f"| | {scenario.figure.title} | × sallyport | × floor | requests/s | RSS MiB | p50 µs | p99.9 µs "
+             "| errors | meter busy |", "|---|---|---|---|---|---|---|---|---|---|"]
     for name, reports in by_subject.items():
         rss = [value / 2**20 for value in pick(reports, "process", "rss_bytes")]
         busy = [value * 100 for value in pick(reports, "meter", "busy_ratio_max")]
         cells = [
             f"**{name}**" if name == floor else name,
-            spread(cpu[name], 2),
-            ratio(cpu[name], cpu.get("sallyport")),
-            ratio(cpu[name], cpu.get(floor)),
+            spread(values[name], scenario.figure.digits),
+            ratio(values[name], values.get("sallyport")),
+            ratio(values[name], values.get(floor)),
             spread(pick(reports, "requests_per_second"), 0),
             f"{statistics.median(rss):.1f}" if rss else "–",
-            f"{statistics.median(pick(reports, 'latency_us', 'p50')):.0f}",
+            median(pick(reports, "latency_us", "p50")),
+            median(pick(reports, "latency_us", "p99_9")),
             str(sum(pick(reports, "errors_total"))),
             f"{statistics.median(busy):.0f} %" + (" VOID" if any(pick(reports, "meter", "void")) else ""),
         ]

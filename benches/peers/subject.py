@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from scenarios import ABSOLUTE, HOST, INTERCEPT, TUNNEL
+from scenarios import ABSOLUTE, HOST, INTERCEPT_HOSTS, TUNNEL
 from world import free_port, wait_for_port
 
 
@@ -70,11 +70,14 @@ class Subject:
 
     def route(self, scenario):
         """Arguments that lead the load through it."""
-        port = self.intercept_port if scenario.kind == INTERCEPT else self.port
-        return ["--proxy", f"http://127.0.0.1:{port}", *self.url(scenario, HOST)]
+        port = self.intercept_port if scenario.is_intercepted else self.port
+        host = "{host}" if scenario.kind == INTERCEPT_HOSTS else HOST
+        trusted = self.world.authority if scenario.is_intercepted else self.world.origin_authority
+        return ["--proxy", f"http://127.0.0.1:{port}", *self.url(scenario, host, trusted)]
 
-    def url(self, scenario, host, port=None):
-        """Arguments that name the origin of a scenario."""
+    def url(self, scenario, host, trusted, port=None):
+        """Arguments that name the origin of a scenario and the authority that must have signed."""
         if scenario.kind == ABSOLUTE:
             return ["--url", f"http://{host}:{port or self.world.origin_port}{scenario.path}"]
-        return ["--url", f"https://{host}:{port or self.world.tls_origin_port}{scenario.path}", "--insecure"]
+        return ["--url", f"https://{host}:{port or self.world.tls_origin_port}{scenario.path}",
+                "--cacert", trusted.certificate]

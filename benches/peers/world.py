@@ -1,18 +1,29 @@
 """What every subject needs: a folder, ports, the origins and the lists that all are given."""
 
+import collections
+import itertools
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
 import time
+import typing
 
-from scenarios import HOST
+from scenarios import DOMAIN, FRESH_HOSTS_COUNT, FRESH_HOSTS_PER_RUN, HOST, INTERCEPT_HOSTS
 
 DOMAINS_COUNT = 1000
 
 
 class Failed(Exception):
     """Ends the script with a message."""
+
+
+class Signed(typing.NamedTuple):
+    """A certificate and its key, both PEM files."""
+
+    certificate: pathlib.Path
+    key: pathlib.Path
 
 
 class World:
@@ -24,7 +35,11 @@ class World:
         self.origin_port = 0
         self.tls_origin_port = 0
         self.domains = [f"host-{index}.allowed.test" for index in range(DOMAINS_COUNT - 1)] + [HOST]
+        self.fresh_hosts = collections.defaultdict(lambda: iter(range(FRESH_HOSTS_COUNT)))
         self.origins = []
+        # That of the origins; and that of the interceptors, so that a handshake shows who answered.
+        self.origin_authority = self.new_authority("origin-authority")
+        self.authority = self.new_authority("bench-authority")
 
     def file(self, name, text):
         path = self.folder / name
@@ -41,27 +56,24 @@ class World:
     def origin_certificate(self):
         return self.folder / "origin.pem"
 
-    @property
-    def authority(self):
-        """Certificate and key of the authority that signed the origin's and that interceptors sign with."""
-        certificate, key = self.folder / "authority.pem", self.folder / "authority.key"
-        if not certificate.exists():
-            run_text(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                      "-days", "30", "-subj", "/CN=bench authority", "-keyout", key, "-out", certificate,
-                      "-addext", "keyUsage=critical,keyCertSign,cRLSign"])
-            key.chmod(0o600)
-        return certificate, key
+    def new_authority(self, name):
+        files = Signed(self.folder / f"{name}.pem", self.folder / f"{name}.key")
+        run_text(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                  "-days", "30", "-subj", f"/CN={name}", "-keyout", files.key, "-out", files.certificate,
+                  "-addext", "keyUsage=critical,keyCertSign,cRLSign"])
+        files.key.chmod(0o600)
+        return files
 
     def start_origins(self):
         """One that speaks HTTP and one that speaks HTTPS."""
-        key = self.folder / "origin.key"
-        authority, authority_key = self.authority
+        key = self.origin_certificate.with_suffix(".key")
         run_text(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                  "-CA", authority, "-CAkey", authority_key, "-days", "2", "-subj", f"/CN={HOST}",
-                  "-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"subjectAltName=DNS:{HOST}",
+                  "-CA", self.origin_authority.certificate, "-CAkey", self.origin_authority.key, "-days", "2", "-subj", f"/CN={HOST}",
+                  "-addext", "basicConstraints=critical,CA:FALSE",
+                  "-addext", f"subjectAltName=DNS:{HOST},DNS:*.{DOMAIN},IP:127.0.0.1",
                   "-keyout", key, "-out", self.origin_certificate])
         with self.origin_certificate.open("a") as chain:
-            chain.write(authority.read_text())
+            chain.write(self.origin_authority.certificate.read_text())
         self.origin_port = self.start_origin([])
         self.tls_origin_port = self.start_origin(["--tls", self.origin_certificate, key])
 
@@ -81,11 +93,29 @@ class World:
             process.terminate()
             process.wait()
 
+    def plan(self, scenario, subject):
+        """The plan of a scenario; with names that this subject has not seen, where it wants them."""
+        if scenario.kind != INTERCEPT_HOSTS:
+            return scenario.plan
+        numbers = list(itertools.islice(self.fresh_hosts[subject.name], FRESH_HOSTS_PER_RUN))
+        if len(numbers) < FRESH_HOSTS_PER_RUN:
+            raise Failed("too many rounds: no fresh names are left")
+        names = ", ".join(f'"{fresh_host(number)}"' for number in numbers)
+        return self.file("plan.toml", f"{scenario.plan.read_text()}\n[hosts]\nnames = [{names}]\n")
+
+    def hosts(self):
+        """Every name that resolves, all of them to loopback."""
+        return [HOST, *map(fresh_host, range(FRESH_HOSTS_COUNT))]
+
     def with_hosts(self, command):
         """The command where `/etc/hosts` knows the origin, for programs that ask the system alone."""
         hosts = self.file("hosts", f"127.0.0.1 localhost {HOST}\n")
         own = [] if os.geteuid() == 0 else ["--map-root-user"]
         return ["unshare", *own, "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts, *command]
+
+
+def fresh_host(number):
+    return f"h{number}.{DOMAIN}"
 
 
 def free_port():
@@ -98,7 +128,7 @@ def wait_for_port(port, process, log):
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise Failed(f"ended at once:\n{log.read_text()[-2000:]}")
+            raise Failed(f"ended at once ({process.returncode}):\n{log.read_text()[-2000:]}")
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return

@@ -16,4 +16,4 @@ class Direct(Subject):
         pass
 
     def route(self, scenario):
-        return self.url(scenario, "127.0.0.1")
+        return self.url(scenario, "127.0.0.1", self.world.origin_authority)

@@ -2,7 +2,7 @@
 
 import sys
 
-from scenarios import ABSOLUTE, INTERCEPT, TUNNEL
+from scenarios import ABSOLUTE, INTERCEPT, INTERCEPT_H2, TUNNEL
 from subject import Subject
 from world import free_port, run_text
 
@@ -29,7 +29,7 @@ addons = [Allowed()]
 
 class Mitmproxy(Subject):
     name = "mitmproxy"
-    kinds = (ABSOLUTE, TUNNEL, INTERCEPT)
+    kinds = (ABSOLUTE, TUNNEL, INTERCEPT, INTERCEPT_H2)
     intercepting = None
     packages = {"python3": "python3-venv"}
 
@@ -48,7 +48,7 @@ class Mitmproxy(Subject):
         """One process that passes tunnels through and one that intercepts them."""
         self.process = self.spawn(self.run(self.port, ["--ignore-hosts", ".*"]), self.port)
         self.intercept_port = free_port()
-        options = ["--set", f"ssl_verify_upstream_trusted_ca={self.world.authority[0]}"]
+        options = ["--set", f"ssl_verify_upstream_trusted_ca={self.world.origin_authority.certificate}"]
         self.intercepting = self.spawn(self.run(self.intercept_port, options), self.intercept_port)
 
     def processes(self):
@@ -56,6 +56,8 @@ class Mitmproxy(Subject):
 
     def run(self, port, options):
         domains = self.world.file("mitmproxy-domains.txt", "\n".join(self.world.domains) + "\n")
+        authority = self.world.authority
+        self.world.file("mitmproxy/mitmproxy-ca.pem", authority.key.read_text() + authority.certificate.read_text())
         addon = self.world.file("allowed.py", ADDON.format(domains=domains))
         return self.world.with_hosts([
             self.program(), "--mode", f"regular@127.0.0.1:{port}", "--scripts", addon,

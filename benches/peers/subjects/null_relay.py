@@ -31,7 +31,7 @@ class NullRelay(Subject):
     def route(self, scenario):
         if scenario.kind == ABSOLUTE:
             return super().route(scenario)
-        return self.url(scenario, "127.0.0.1", self.tls_port)
+        return self.url(scenario, "127.0.0.1", self.world.origin_authority, self.tls_port)
 
 
 class NullRelayUring(NullRelay):
@@ -64,4 +64,4 @@ class NullRelayTls(Subject):
                 certificate.with_suffix(".key"), "--origin-name", HOST, "--pin", self.world.args.proxy_core]
 
     def route(self, scenario):
-        return self.url(scenario, "127.0.0.1", self.port)
+        return self.url(scenario, "127.0.0.1", self.world.origin_authority, self.port)

@@ -1,13 +1,13 @@
 """Ourselves: one shard, 1 000 rules, access log on."""
 
-from scenarios import ABSOLUTE, HOST, INTERCEPT, TUNNEL
+from scenarios import ABSOLUTE, DOMAIN, HOST, INTERCEPT, INTERCEPT_H2, INTERCEPT_HOSTS, TUNNEL
 from subject import Subject
 from world import free_port, run_text
 
 
 class Sallyport(Subject):
     name = "sallyport"
-    kinds = (ABSOLUTE, TUNNEL, INTERCEPT)
+    kinds = (ABSOLUTE, TUNNEL, INTERCEPT, INTERCEPT_H2, INTERCEPT_HOSTS)
     intercepting = None
 
     def is_available(self):
@@ -19,30 +19,30 @@ class Sallyport(Subject):
     def start(self):
         """One process that passes tunnels through and one that intercepts them."""
         bundle = self.bundle()
-        self.process = self.spawn(self.run(self.port, bundle), self.port)
+        self.process = self.spawn(self.run(self.port, bundle, [HOST]), self.port)
         self.intercept_port = free_port()
         certificate, key = self.world.authority
-        self.intercepting = self.spawn(self.run(self.intercept_port, bundle, f'''
+        self.intercepting = self.spawn(self.run(self.intercept_port, bundle, self.world.hosts(), f'''
 [tls]
 mode = "intercept"
 ca = "{certificate}"
 ca_key = "{key}"
 [tls.upstream]
-roots = ["{certificate}"]
+roots = ["{self.world.origin_authority.certificate}"]
 '''), self.intercept_port)
 
     def processes(self):
         return [process for process in (self.process, self.intercepting) if process]
 
-    def run(self, port, bundle, more=""):
+    def run(self, port, bundle, hosts, more=""):
+        addresses = "".join(f'"{host}" = ["127.0.0.1"]\n' for host in hosts)
         config = self.world.file(f"sallyport-{port}.toml", f'''ruleset = "{bundle}"
 shards = 1
 [[listener]]
 address = "127.0.0.1:{port}"
 protocol = "http"
 [hosts]
-"{HOST}" = ["127.0.0.1"]
-[guard]
+{addresses}[guard]
 allow = ["127.0.0.0/8"]
 ports = "any"
 [log]
@@ -59,9 +59,11 @@ access = "{self.world.folder}/sallyport-access-{port}.jsonl"
         return bundle
 
     def group(self):
-        """1 000 rules: 800 on domains, 100 on requests, 100 on responses; the last domain is ours."""
+        """1 000 rules: 800 on domains, 100 on requests, 100 on responses; the last domains are ours."""
         rules = ['name = "bench"']
-        for index, domain in enumerate(self.world.domains[-800:]):
+        rules.append(f'[[pre_dns]]\nname = "fresh"\naction = "allow"\n'
+                     f'when."request:DestinationDomain" = {{ StringLike = ["h*.{DOMAIN}"] }}')
+        for index, domain in enumerate(self.world.domains[-799:]):
             rules.append(f'[[pre_dns]]\nname = "domain-{index}"\naction = "allow"\n'
                          f'when."request:DestinationDomain" = {{ StringEquals = ["{domain}"] }}')
         for index in range(100):

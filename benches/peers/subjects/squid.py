@@ -1,13 +1,13 @@
 """Squid: one process, no cache, the domains as a `dstdomain` list, access log on."""
 
-from scenarios import ABSOLUTE, HOST, INTERCEPT, TUNNEL
+from scenarios import ABSOLUTE, DOMAIN, INTERCEPT, INTERCEPT_HOSTS, TUNNEL
 from subject import Subject
 from world import free_port, run_text
 
 
 class Squid(Subject):
     name = "squid"
-    kinds = (ABSOLUTE, TUNNEL, INTERCEPT)
+    kinds = (ABSOLUTE, TUNNEL, INTERCEPT, INTERCEPT_HOSTS)
     packages = {"squid": "squid-openssl"}
     certificate_helper = "/usr/lib/squid/security_file_certgen"
 
@@ -16,8 +16,8 @@ class Squid(Subject):
 
     def command(self):
         folder = self.world.folder
-        domains = self.world.file("domains.txt", "\n".join(self.world.domains) + "\n")
-        hosts = self.world.file("squid-hosts", f"127.0.0.1 {HOST}\n")
+        domains = self.world.file("domains.txt", "\n".join([*self.world.domains[:-1], f".{DOMAIN}"]) + "\n")
+        hosts = self.world.file("squid-hosts", "".join(f"127.0.0.1 {host}\n" for host in self.world.hosts()))
         config = self.world.file("squid.conf", f"""
 http_port 127.0.0.1:{self.port}
 {self.bump()}
@@ -52,5 +52,5 @@ shutdown_lifetime 0 seconds
     generate-host-certificates=on dynamic_cert_mem_cache_size=4MB
 sslcrtd_program {self.certificate_helper} -s {store} -M 4MB
 sslcrtd_children 2 startup=1 idle=1
-tls_outgoing_options cafile={certificate}
+tls_outgoing_options cafile={self.world.origin_authority.certificate}
 ssl_bump bump all"""

@@ -1,6 +1,10 @@
 //! The same text gives the same bytes: in other processes, in another folder, and whatever was
 //! compiled before. What the text says about order that does not matter is not in what decides.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::path::Path;
 use std::process::Command;

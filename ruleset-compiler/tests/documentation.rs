@@ -135,8 +135,9 @@ fn every_key_operator_and_protocol_is_described() {
 
 #[test]
 fn the_examples_compile_without_a_warning() {
-    for name in ["ruleset.toml", "demo.toml"] {
-        let files = DiskFiles::new(root().join("examples"));
+    for name in ["ruleset.toml", "demo.toml", "aws-preview/estate.json"] {
+        let (folder, name) = name.rsplit_once('/').unwrap_or((".", name));
+        let files = DiskFiles::new(root().join("examples").join(folder));
         let options = Options {
             deny_warnings: true,
             ..Options::default()

@@ -36,7 +36,6 @@ pub(super) fn of_phase(phase: Phase) -> Value {
             .then(|| (pattern, of_field(&field)))
     });
     json!({
-        "description": "All conditions must hold.",
         "type": "object",
         "properties": words,
         "patternProperties": named.collect::<Map<String, Value>>(),
@@ -165,6 +164,11 @@ fn one_or_more(value: &Value) -> Value {
 /// The name of the definition of a phase's rules.
 pub(super) fn rule_name(phase: Phase) -> String {
     format!("{}_rule", crate::ir::phase_key(phase))
+}
+
+/// The name of the definition of a phase's conditions.
+pub(super) fn conditions_name(phase: Phase) -> String {
+    format!("{}_conditions", crate::ir::phase_key(phase))
 }
 
 /// The phases, each with its key in TOML.

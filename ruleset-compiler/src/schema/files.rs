@@ -3,7 +3,7 @@
 use sallyport_ruleset::Phase;
 use serde_json::{Map, Value, json};
 
-use super::conditions::{definitions, of_phase, phases, rule_name};
+use super::conditions::{conditions_name, definitions, of_phase, phases, rule_name};
 use crate::limits::{DESCRIPTION_BYTES_MAX, NAME_BYTES_MAX};
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -120,6 +120,7 @@ fn all_definitions() -> Map<String, Value> {
     );
     for (phase, _) in phases() {
         all.insert(rule_name(phase), rule(phase));
+        all.insert(conditions_name(phase), of_phase(phase));
     }
     all
 }
@@ -143,7 +144,16 @@ fn rule(phase: Phase) -> Value {
                 "description": "deny ends the request, allow ends the phase, alert logs and goes on.",
                 "$ref": "#/$defs/action",
             },
-            "when": of_phase(phase),
+            "when": {
+                "description": "All conditions must hold. An array of tables may ask one thing of a key several times.",
+                "anyOf": [
+                    { "$ref": format!("#/$defs/{}", conditions_name(phase)) },
+                    {
+                        "type": "array",
+                        "items": { "$ref": format!("#/$defs/{}", conditions_name(phase)) },
+                    },
+                ],
+            },
         },
     })
 }

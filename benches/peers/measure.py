@@ -8,12 +8,12 @@ from scenarios import MEMORY
 from world import Failed
 
 
-def measure(world, subject, scenario):
-    """One run of one subject; the meter's whole report."""
+def measure(world, subject, scenario, *more):
+    """One run of one subject, with more arguments for the meter; its whole report."""
     args = world.args
     command = [world.binary("sallyport-load"), "run", "--json", "--pin", args.load_core,
                "--plan", world.plan(scenario, subject), "--duration", f"{max(args.duration, scenario.duration)}s",
-               "--warmup", f"{args.warmup}s", *subject.route(scenario), *subject.pid_arguments()]
+               "--warmup", f"{args.warmup}s", *subject.route(scenario), *subject.pid_arguments(), *more]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     # 3: the run is void, which the report says.
     if done.returncode not in (0, 3):

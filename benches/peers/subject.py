@@ -42,13 +42,16 @@ class Subject:
     def spawn(self, command, port):
         """Starts a command pinned to the proxy's CPU and waits for its port."""
         log = self.world.folder / f"{self.name}-{port}.log"
-        core = self.world.args.proxy_core
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [str(part) for part in command], stdout=out, stderr=out, stdin=subprocess.DEVNULL,
-                cwd=self.world.folder, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+                cwd=self.world.folder, preexec_fn=lambda: os.sched_setaffinity(0, self.cores()))
         wait_for_port(port, process, log)
         return process
+
+    def cores(self):
+        """The CPUs it may use."""
+        return {self.world.args.proxy_core}
 
     def processes(self):
         """All that are running, those that stay idle in a scenario among them."""

@@ -9,6 +9,7 @@ class Sallyport(Subject):
     name = "sallyport"
     kinds = (ABSOLUTE, TUNNEL, INTERCEPT, INTERCEPT_H2, INTERCEPT_HOSTS)
     intercepting = None
+    shards = 1
 
     def is_available(self):
         return bool(self.world.binary("sallyport") and self.world.binary("sallyport-rules"))
@@ -19,25 +20,25 @@ class Sallyport(Subject):
     def start(self):
         """One process that passes tunnels through and one that intercepts them."""
         bundle = self.bundle()
-        self.process = self.spawn(self.run(self.port, bundle, [HOST]), self.port)
+        self.process = self.spawn(self.run(self.port, bundle), self.port)
         self.intercept_port = free_port()
         certificate, key = self.world.authority
-        self.intercepting = self.spawn(self.run(self.intercept_port, bundle, self.world.hosts(), f'''
+        self.intercepting = self.spawn(self.run(self.intercept_port, bundle, f'''
 [tls]
 mode = "intercept"
 ca = "{certificate}"
 ca_key = "{key}"
 [tls.upstream]
 roots = ["{self.world.origin_authority.certificate}"]
-'''), self.intercept_port)
+''', self.world.hosts()), self.intercept_port)
 
     def processes(self):
         return [process for process in (self.process, self.intercepting) if process]
 
-    def run(self, port, bundle, hosts, more=""):
+    def run(self, port, bundle, more="", hosts=(HOST,)):
         addresses = "".join(f'"{host}" = ["127.0.0.1"]\n' for host in hosts)
         config = self.world.file(f"sallyport-{port}.toml", f'''ruleset = "{bundle}"
-shards = 1
+shards = {self.shards}
 [[listener]]
 address = "127.0.0.1:{port}"
 protocol = "http"

@@ -1,16 +1,15 @@
-//! Heads of HTTP/2 as the text of HTTP/1.1 ones, and back (RFC 9113 section 8.3).
+//! Heads of HTTP/2 as the text of HTTP/1.1 ones (RFC 9113 section 8.3); `messages` is the way back.
 //!
 //! A request that came in a stream becomes the text that an HTTP/1.1 client would have sent, and is
 //! then parsed, judged, logged and encoded as that: there is one code for every check. What the
 //! `h2` crate has refused before (RFC 9113 section 8.2: upper-case names, fields of one connection,
 //! misplaced pseudo-header fields, a body of another length than declared) does not get here.
-//! Called by `incoming` and `outgoing`; does no I/O.
+//! Called by `incoming` and `stream`; does no I/O.
 
-use bytes::Bytes;
 use h2::ext::Protocol;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::{Authority, PathAndQuery};
-use http::{Method, Request, Response, StatusCode, Uri, request, response};
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode, request, response};
 use sallyport_wire::http1::Scheme;
 use thiserror::Error;
 
@@ -192,7 +191,8 @@ fn write_target(
     Ok(())
 }
 
-fn uri_scheme(scheme: Scheme) -> http::uri::Scheme {
+/// The same as the codec has it; WebSockets are HTTP there.
+pub(super) fn uri_scheme(scheme: Scheme) -> http::uri::Scheme {
     match scheme {
         Scheme::Https | Scheme::Wss => http::uri::Scheme::HTTPS,
         _ => http::uri::Scheme::HTTP,
@@ -310,208 +310,171 @@ fn write_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A head that this proxy has written: start line and fields, trusted to be well-formed.
-struct Lines<'a> {
-    start: [&'a [u8]; 3],
-    fields: Vec<(&'a [u8], &'a [u8])>,
-}
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use sallyport_wire::http1::{HeadLimits, MethodKind, Parse, RequestHead, ResponseHead};
 
-impl<'a> Lines<'a> {
-    fn of(head: &'a [u8]) -> Option<Self> {
-        let mut lines = head
-            .split(|byte| *byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-            .take_while(|line| !line.is_empty());
-        let mut words = lines.next()?.splitn(3, |byte| *byte == b' ');
-        let start = [words.next()?, words.next()?, words.next()?];
-        let fields = lines.map(|line| {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            let (name, value) = line.split_at_checked(colon)?;
-            Some((name, value.get(1..)?.trim_ascii()))
-        });
-        Some(Self {
-            start,
-            fields: fields.collect::<Option<_>>()?,
-        })
+    use super::*;
+    use crate::http2::messages::{request_message, response_message};
+
+    const HTTPS: TargetForm = TargetForm::Origin(Scheme::Https);
+
+    fn request(uri: &str, method: &str, fields: &[(&str, &str)]) -> request::Parts {
+        let mut builder = Request::builder().method(method).uri(uri);
+        for (name, value) in fields {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(()).unwrap().into_parts().0
     }
 
-    fn value(&self, name: &str) -> Option<&'a [u8]> {
-        let mut fields = self.fields.iter();
-        fields
-            .find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| *value)
+    fn text(parts: &request::Parts, ends: bool, form: TargetForm) -> String {
+        let (text, _) = request_text(parts, ends, form).unwrap();
+        String::from_utf8(text.bytes).unwrap()
     }
 
-    fn is_chunked(&self) -> bool {
-        self.value("transfer-encoding").is_some()
+    #[test]
+    fn a_request_becomes_the_text_that_an_http1_client_would_send() {
+        let fields = [("cookie", "a=1"), ("x", "1"), ("cookie", "b=2"), ("x", "2")];
+        let parts = request("https://a.test/p?q", "GET", &fields);
+        assert_eq!(
+            text(&parts, true, HTTPS),
+            "GET /p?q HTTP/1.1\r\nHost: a.test\r\nx: 1\r\nx: 2\r\ncookie: a=1; b=2\r\n\r\n"
+        );
+        let parts = request("http://a.test:81/p", "POST", &[]);
+        assert_eq!(
+            text(&parts, false, TargetForm::Absolute),
+            "POST http://a.test:81/p HTTP/1.1\r\nHost: a.test:81\r\n\
+             Transfer-Encoding: chunked\r\n\r\n"
+        );
     }
 
-    fn length(&self) -> Option<u64> {
-        std::str::from_utf8(self.value("content-length")?)
-            .ok()?
-            .parse()
-            .ok()
+    #[test]
+    fn what_the_codec_takes_and_we_do_not() {
+        let check = |uri: &str, fields: &[(&str, &str)], form| {
+            request_text(&request(uri, "GET", fields), true, form).map(|_| ())
+        };
+        assert_eq!(
+            check("https://a.test/", &[("host", "A.TEST")], HTTPS),
+            Ok(())
+        );
+        assert_eq!(check("/", &[("host", "a.test")], HTTPS), Ok(()));
+        for (uri, fields, fault) in [
+            (
+                "https://a.test/",
+                &[("host", "b.test")][..],
+                HeadFault::HostDiffers,
+            ),
+            (
+                "/",
+                &[("host", "a"), ("host", "a")][..],
+                HeadFault::HostDiffers,
+            ),
+            ("/", &[][..], HeadFault::AuthorityMissing),
+            ("http://a.test/", &[][..], HeadFault::Scheme),
+            ("https://u@a.test/", &[][..], HeadFault::UserInformation),
+        ] {
+            assert_eq!(check(uri, fields, HTTPS), Err(fault), "{uri}");
+        }
+        let mut parts = request("https://a.test/", "GET", &[]);
+        let padded = HeaderValue::from_bytes(b" a").unwrap();
+        parts.headers.insert("x", padded);
+        assert!(matches!(
+            request_text(&parts, true, HTTPS),
+            Err(HeadFault::Whitespace)
+        ));
     }
 
-    /// The fields that are not about one connection (RFC 9113 section 8.2.2).
-    fn headers(&self, drop: &[&str]) -> Result<HeaderMap, HeadFault> {
-        let mut headers = HeaderMap::with_capacity(self.fields.len());
-        for (name, value) in &self.fields {
-            let is = |other: &&str| name.eq_ignore_ascii_case(other.as_bytes());
-            if CONNECTION_FIELDS.iter().any(is) || drop.iter().any(is) {
-                continue;
+    /// What becomes text is read by the one parser, and what that lets be sent becomes the same again.
+    #[test]
+    fn there_and_back() {
+        for (method, fields, ends, coding) in [
+            ("GET", &[("accept", "*/*")][..], true, Coding::Nothing),
+            ("HEAD", &[][..], true, Coding::Nothing),
+            ("PUT", &[("content-length", "5")][..], false, Coding::Length),
+            ("POST", &[("te", "trailers")][..], false, Coding::Chunked),
+            (
+                "POST",
+                &[("content-length", "5"), ("trailer", "x")][..],
+                false,
+                Coding::Chunked,
+            ),
+        ] {
+            let parts = request("https://a.test/p", method, fields);
+            let (text, _) = request_text(&parts, ends, HTTPS).unwrap();
+            assert_eq!(text.coding, coding, "{method}");
+            let mut head = RequestHead::new();
+            let parsed = head.parse(&text.bytes, &HeadLimits::default()).unwrap();
+            assert!(matches!(parsed, Parse::Complete { .. }));
+            let (message, _) = request_message(&text.bytes, Scheme::Https).unwrap();
+            assert_eq!(message.coding, coding, "{method}");
+            assert_eq!(message.head.uri(), "https://a.test/p");
+            assert_eq!(message.head.method().as_str(), method);
+            assert!(!message.head.headers().contains_key("transfer-encoding"));
+        }
+    }
+
+    #[test]
+    fn responses_there_and_back() {
+        let respond = |status: u16, fields: &[(&str, &str)], ends, asked: &Asked| {
+            let mut builder = Response::builder().status(status);
+            for (name, value) in fields {
+                builder = builder.header(*name, *value);
             }
-            let name = HeaderName::from_bytes(name).map_err(|_| HeadFault::NotCarried)?;
-            let value = HeaderValue::from_bytes(value).map_err(|_| HeadFault::NotCarried)?;
-            headers.append(name, value);
+            let parts = builder.body(()).unwrap().into_parts().0;
+            let text = response_text(&parts, ends, asked).unwrap();
+            let method = match asked {
+                Asked::Head => MethodKind::Head,
+                _ => MethodKind::Get,
+            };
+            let mut head = ResponseHead::new();
+            head.parse(&text.bytes, &HeadLimits::default(), method)
+                .unwrap();
+            let message = response_message(&text.bytes, asked).unwrap();
+            (
+                head.status,
+                text.coding,
+                message.coding,
+                message.head.status().as_u16(),
+            )
+        };
+        let length = [("content-length", "5")];
+        for (status, fields, ends, asked, coding) in [
+            (200, &length[..], false, Asked::Plain, Coding::Length),
+            (200, &[][..], false, Asked::Plain, Coding::Chunked),
+            (200, &[][..], true, Asked::Plain, Coding::Nothing),
+            (200, &length[..], true, Asked::Head, Coding::Nothing),
+            (204, &[][..], true, Asked::Plain, Coding::Nothing),
+            (304, &length[..], true, Asked::Plain, Coding::Nothing),
+            (103, &[][..], false, Asked::Plain, Coding::Nothing),
+        ] {
+            let found = respond(status, fields, ends, &asked);
+            assert_eq!(
+                found,
+                (status, coding, coding, status),
+                "{status} {asked:?}"
+            );
         }
-        Ok(headers)
+        let key = websocket::new_key();
+        let found = respond(200, &[], false, &Asked::WebSocket { key });
+        assert_eq!(found, (101, Coding::Raw, Coding::Raw, 200));
     }
-}
 
-const CONNECTION_FIELDS: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
-
-/// A head to be sent in a stream, and how the text behind it is framed.
-#[derive(Debug)]
-pub(super) struct Message<T> {
-    pub(super) head: T,
-    pub(super) coding: Coding,
-    /// Bytes behind the head, for `Coding::Length`.
-    pub(super) length: u64,
-}
-
-/// The request that a head of ours says.
-pub(super) fn request_message(
-    head: &[u8],
-    scheme: Scheme,
-) -> Result<(Message<Request<()>>, Asked), HeadFault> {
-    let lines = Lines::of(head).ok_or(HeadFault::NotCarried)?;
-    let [method, path, _] = lines.start;
-    let method = Method::from_bytes(method).map_err(|_| HeadFault::NotCarried)?;
-    let key = lines.value("sec-websocket-key");
-    let upgrade = lines.value("upgrade");
-    let asked = match (upgrade, key) {
-        (Some(upgrade), Some(key)) if upgrade.eq_ignore_ascii_case(b"websocket") => {
-            Asked::WebSocket { key: key.to_vec() }
-        }
-        _ if method == Method::HEAD => Asked::Head,
-        _ => Asked::Plain,
-    };
-    let is_websocket = matches!(asked, Asked::WebSocket { .. });
-    let drop: &[&str] = match is_websocket {
-        true => &["host", "sec-websocket-key"],
-        false => &["host"],
-    };
-    let host = lines.value("host").ok_or(HeadFault::NotCarried)?;
-    let mut request = Request::new(());
-    *request.uri_mut() = uri(scheme, host, path)?;
-    *request.headers_mut() = lines.headers(drop)?;
-    *request.method_mut() = method;
-    if is_websocket {
-        *request.method_mut() = Method::CONNECT;
-        request.extensions_mut().insert(Protocol::from("websocket"));
+    #[test]
+    fn an_answer_to_another_key_is_no_websocket() {
+        let asked = Asked::WebSocket {
+            key: websocket::new_key(),
+        };
+        let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                     Connection: upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+        let fault = response_message(head, &asked).unwrap_err();
+        assert_eq!(fault, HeadFault::WebSocketAccept);
     }
-    let (coding, length) = match (&asked, lines.length()) {
-        (Asked::WebSocket { .. }, _) => (Coding::Raw, 0),
-        (_, Some(0)) => (Coding::Nothing, 0),
-        (_, Some(length)) => (Coding::Length, length),
-        (_, None) if lines.is_chunked() => (Coding::Chunked, 0),
-        (_, None) => (Coding::Nothing, 0),
-    };
-    let head = request;
-    Ok((
-        Message {
-            head,
-            coding,
-            length,
-        },
-        asked,
-    ))
-}
 
-fn uri(scheme: Scheme, authority: &[u8], path: &[u8]) -> Result<Uri, HeadFault> {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(uri_scheme(scheme));
-    parts.authority = Some(Authority::try_from(authority).map_err(|_| HeadFault::NotCarried)?);
-    let path = match path.iter().any(|byte| is_escaped(*byte)) {
-        false => PathAndQuery::try_from(path),
-        true => PathAndQuery::from_maybe_shared(Bytes::from(escape(path))),
-    };
-    parts.path_and_query = Some(path.map_err(|_| HeadFault::NotCarried)?);
-    Uri::from_parts(parts).map_err(|_| HeadFault::NotCarried)
-}
-
-/// Bytes that HTTP/1.1 origins are sent as they came and that the codec's URI type does not hold.
-fn is_escaped(byte: u8) -> bool {
-    matches!(byte, b'<' | b'>' | b'`' | b'#')
-}
-
-fn escape(path: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(path.len() + 16);
-    for byte in path {
-        match is_escaped(*byte) {
-            true => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
-            false => out.push(*byte),
-        }
+    #[test]
+    fn bytes_that_the_codec_does_not_hold_are_escaped() {
+        let head = b"GET /a<b>`c HTTP/1.1\r\nHost: a.test\r\n\r\n";
+        let (message, _) = request_message(head, Scheme::Https).unwrap();
+        assert_eq!(message.head.uri().path(), "/a%3Cb%3E%60c");
     }
-    out
-}
-
-/// The response that a head of ours says, in answer to `asked`.
-pub(super) fn response_message(
-    head: &[u8],
-    asked: &Asked,
-) -> Result<Message<Response<()>>, HeadFault> {
-    let lines = Lines::of(head).ok_or(HeadFault::NotCarried)?;
-    let [_, status, _] = lines.start;
-    let status = StatusCode::from_bytes(status).map_err(|_| HeadFault::NotCarried)?;
-    let switches = status == StatusCode::SWITCHING_PROTOCOLS;
-    let drop: &[&str] = match asked {
-        Asked::WebSocket { key } if switches => {
-            if lines.value("sec-websocket-accept") != Some(&websocket::accept(key)) {
-                return Err(HeadFault::WebSocketAccept);
-            }
-            &["sec-websocket-accept"]
-        }
-        _ if switches => return Err(HeadFault::NotCarried),
-        _ => &[],
-    };
-    let mut response = Response::new(());
-    *response.headers_mut() = lines.headers(drop)?;
-    *response.status_mut() = match switches {
-        true => StatusCode::OK,
-        false => status,
-    };
-    let is_bodiless = *asked == Asked::Head
-        || status.is_informational()
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let (coding, length) = match (asked, lines.length()) {
-        _ if switches => (Coding::Raw, 0),
-        (Asked::Tunnel, _) if status.is_success() => (Coding::Raw, 0),
-        _ if is_bodiless => (Coding::Nothing, 0),
-        (_, Some(0)) => (Coding::Nothing, 0),
-        (_, Some(length)) => (Coding::Length, length),
-        (_, None) if lines.is_chunked() => (Coding::Chunked, 0),
-        (_, None) => (Coding::Nothing, 0),
-    };
-    let head = response;
-    Ok(Message {
-        head,
-        coding,
-        length,
-    })
-}
-
-/// Trailer lines as fields.
-pub(super) fn trailer_message(lines: &[u8]) -> Result<HeaderMap, HeadFault> {
-    let mut text = b"- - -\r\n".to_vec();
-    text.extend_from_slice(lines);
-    Lines::of(&text).ok_or(HeadFault::NotCarried)?.headers(&[])
 }

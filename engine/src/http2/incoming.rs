@@ -197,7 +197,13 @@ impl Incoming {
             && (error.reason() == Some(Reason::REFUSED_STREAM) || went_away)
             && matches!(self.source, Source::Answer(..));
         self.source = Source::Ended;
-        io_error(error)
+        match error.is_reset() && !self.refused {
+            true if error.is_remote() => {
+                io::Error::new(io::ErrorKind::ConnectionAborted, error.to_string())
+            }
+            true => io::Error::new(io::ErrorKind::InvalidData, "a malformed response"),
+            false => io_error(error),
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 mod heads;
 mod incoming;
 mod link;
+mod messages;
 mod outgoing;
 pub(crate) mod server;
 pub(crate) mod session;

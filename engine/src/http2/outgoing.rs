@@ -13,8 +13,9 @@ use h2::{Reason, SendStream};
 use http::HeaderMap;
 use sallyport_wire::http1::{BodyEvent, BodyFraming, BodyReader, ChunkLimits, Scheme};
 
-use super::heads::{Asked, Coding, Message, request_message, response_message, trailer_message};
+use super::heads::{Asked, Coding};
 use super::incoming::{Incoming, io_error};
+use super::messages::{Message, request_message, response_message, trailer_message};
 
 /// The sending half of an exchange.
 pub(super) struct Outgoing {

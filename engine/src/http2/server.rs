@@ -118,25 +118,26 @@ impl<'s, F: FnMut(StreamTransport) -> Served<'s>> Streams<'_, 's, F> {
         self.end_early();
         self.accept(context);
         while let Poll::Ready(Some(())) = self.serving.poll_next_unpin(context) {}
-        let is_quiet = self.serving.is_empty();
-        self.connection.registered.watch_drain(context.waker());
-        let idle = is_quiet.then_some(self.settings.keep_alive);
-        self.link.set_idle(self.connection.transport, idle);
-        if is_quiet && self.draining {
-            // The last stream has just ended: nothing is left to wait for.
-            self.end_early();
-            self.accept(context);
-        }
-        match (is_quiet, &self.codec) {
+        let (transport, registered) = (self.connection.transport, self.connection.registered);
+        registered.watch_drain(context.waker());
+        let idle = self.is_quiet().then_some(self.settings.keep_alive);
+        self.link.set_idle(transport, idle);
+        match (self.serving.is_empty(), &self.codec) {
             (true, None) => Poll::Ready(()),
             _ => Poll::Pending,
         }
     }
 
+    /// Whether no stream is open and nothing of one is still to be sent.
+    fn is_quiet(&self) -> bool {
+        let has_streams = self.codec.as_ref().is_some_and(Connection::has_streams);
+        self.serving.is_empty() && !has_streams
+    }
+
     /// Begins the end of a connection whose client asks too much, that was quiet for too long, or
     /// whose shard drains.
     fn end_early(&mut self) {
-        let is_quiet = self.serving.is_empty();
+        let is_quiet = self.is_quiet();
         let Some(codec) = &mut self.codec else { return };
         if let Some(fault) = self.link.fault() {
             let client = self.connection.registered.client();

@@ -20,6 +20,7 @@ use super::settings::Settings;
 use super::stream::StreamTransport;
 use crate::io::join::{catch_panic, join};
 use crate::io::transport::Transport;
+use crate::limits::HTTP2_SETTINGS_TIMEOUT;
 use crate::shard::Shard;
 
 /// A handle to an HTTP/2 connection of the pool.
@@ -161,10 +162,10 @@ impl Session {
         self.send.is_extended_connect_protocol_enabled()
     }
 
-    /// Waits until the origin has sent its settings, or until `timeout` is over.
-    pub(crate) async fn settled(&self, timeout: Duration) {
+    /// Waits until the origin has sent its settings, which usually come with its first bytes.
+    pub(crate) async fn settled(&self) {
         // Waiting changes nothing, so it may be dropped.
-        let _ = monoio::time::timeout(timeout, self.link.begun()).await;
+        let _ = monoio::time::timeout(HTTP2_SETTINGS_TIMEOUT, self.link.begun()).await;
     }
 }
 

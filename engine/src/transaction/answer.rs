@@ -1,6 +1,7 @@
 //! The response of one request: interim responses, PostRESPONSE, and then the response itself.
 
 use std::cell::Cell;
+use std::io;
 use std::time::Instant;
 
 use sallyport_wire::http1::{
@@ -111,6 +112,13 @@ impl Answer<'_> {
                 Ok(0) | Err(_) if self.upstream.expired() => {
                     let slow = "the origin did not answer in time";
                     return Err(Refusal::new(504, "http_response_timeout", slow).into());
+                }
+                // What an HTTP/2 origin said of this stream, and not of its connection.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(Refusal::protocol(error.to_string()).into());
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
+                    return Err(Refusal::terminated("the origin reset the stream").into());
                 }
                 Ok(0) | Err(_) if input.is_empty() => return Err(Failure::Stale),
                 Ok(0) | Err(_) => {

@@ -19,6 +19,7 @@ use super::reply::Refusal;
 use super::request::Request;
 use crate::enforcement::{Dialable, Permitted};
 use crate::http2;
+use crate::http2::session::Session;
 use crate::io::buffers::ReadBuffer;
 use crate::io::join::join;
 use crate::io::socket::Socket;
@@ -169,37 +170,30 @@ async fn multiplex(
     upstream: UpstreamConnection,
 ) -> Result<UpstreamConnection, Refusal> {
     let key = pool_key(request.origin(), destination, upstream.address);
-    begin_session(request, key, upstream.transport).await?;
     let shard = request.shard;
-    let stream = shard
-        .pool
-        .borrow_mut()
-        .open_stream(key, shard, may_switch(request));
+    let session = begin_session(request, upstream.transport).await?;
+    let fits = !may_switch(request) || session.takes_websockets();
+    let stream = session.open(shard).filter(|_| fits);
+    shard.pool.borrow_mut().add_session(key, session);
     let refused = || Refusal::protocol("the origin takes no such request over HTTP/2");
-    let stream = stream.ok_or_else(refused)?;
     Ok(UpstreamConnection {
-        reused: upstream.reused,
-        ..stream
+        transport: Transport::Stream(Box::new(stream.ok_or_else(refused)?)),
+        ..upstream
     })
 }
 
-/// Begins HTTP/2 on a connection, and puts it where the requests to `key` find it.
+/// Begins HTTP/2 on a connection.
 pub(super) async fn begin_session(
     request: &Request<'_>,
-    key: PoolKey<'_>,
     transport: Transport,
-) -> Result<(), Refusal> {
+) -> Result<Session, Refusal> {
     let shard = request.shard;
     let settings = http2::Settings::of(&request.snapshot.config);
     let session = http2::session::start(shard, transport, &settings).await;
     let session = session.map_err(|error| Refusal::protocol(error.to_string()))?;
-    if may_switch(request) {
-        session
-            .settled(request.snapshot.config.timeouts.connect)
-            .await;
-    }
-    shard.pool.borrow_mut().add_session(key, session);
-    Ok(())
+    // Until then nobody knows how many streams the origin takes, and whether WebSockets.
+    session.settled().await;
+    Ok(session)
 }
 
 fn closed_early(upstream: &UpstreamConnection) -> &'static str {

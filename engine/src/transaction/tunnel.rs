@@ -333,7 +333,9 @@ async fn inner_requests(
         let key = pool_key(None, destination, upstream.address);
         if prior_knowledge {
             // What fails now fails again when a request wants it, and is told then.
-            let _ = begin_session(request, key, upstream.transport).await;
+            if let Ok(session) = begin_session(request, upstream.transport).await {
+                request.shard.pool.borrow_mut().add_session(key, session);
+            }
         } else {
             let mut pool = request.shard.pool.borrow_mut();
             pool.check_in(key, upstream, Instant::now());

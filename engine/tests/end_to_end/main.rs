@@ -22,6 +22,7 @@ mod fronting;
 mod guard;
 mod hostile_requests;
 mod hostile_responses;
+mod http2;
 mod intercepted_clients;
 mod intercepted_origins;
 mod interception;

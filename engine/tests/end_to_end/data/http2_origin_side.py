@@ -1,0 +1,402 @@
+"""Origins that speak HTTP/2 wrongly, or rightly and oddly, behind the proxy (RFC 9113).
+
+usage: http2_origin_side.py PROXY HOST     prints {case: null or what went wrong} as JSON
+
+Each case is an origin of its own on a port of its own, and a well-behaved client of it.
+"""
+
+import concurrent.futures
+import json
+import socket
+import struct
+import sys
+import threading
+
+from http2_frames import *  # pylint: disable=wildcard-import,unused-wildcard-import
+
+PROXY, HOST = sys.argv[1:3]
+CASES = {}
+OK = b"\x88"
+
+
+class Server:
+    """Accepts connections and plays `play(peer, number of the connection)` on each."""
+
+    def __init__(self, play):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.play, self.errors = play, []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        for number in range(100):
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.one, args=(connection, number), daemon=True).start()
+
+    def one(self, connection, number):
+        peer = Peer(connection)
+        try:
+            assert peer.take(len(PREFACE)) == PREFACE, "no preface"
+            self.play(peer, number)
+        except Closed:
+            pass
+        except Exception as error:  # pylint: disable=broad-except
+            self.errors.append(f"origin: {type(error).__name__}: {error}")
+
+
+def client(port):
+    peer = Peer(tunnel(PROXY, f"{HOST}:{port}"))
+    peer.send(PREFACE, settings())
+    peer.wait(lambda kind, *_: kind == SETTINGS)
+    peer.send(frame(SETTINGS, ACK, 0))
+    return peer
+
+
+def ask(peer, port, stream=1, method="GET", flags=END_STREAM | END_HEADERS, last=()):
+    fields = [(":method", method), (":scheme", "http"), (":path", "/"), (":authority", f"{HOST}:{port}")]
+    peer.send(frame(HEADERS, flags, stream, block(fields + list(last))))
+
+
+def answer(peer, stream=1):
+    """Status, content and whether the stream ended in order."""
+    status, content, fields, trailers = None, b"", {}, None
+    while True:
+        kind, flags, _, payload = peer.wait(lambda kind, _f, other, _p: kind == GOAWAY or other == stream)
+        if kind == GOAWAY:
+            continue
+        if kind == RST_STREAM:
+            return {"status": status, "content": content, "reset": struct.unpack(">I", payload)[0], "fields": fields}
+        if kind == HEADERS and payload.get(":status", "").startswith("1"):
+            fields.setdefault("interim", []).append(payload[":status"])
+        elif kind == HEADERS and status is None:
+            status = payload[":status"]
+            fields.update(payload)
+        elif kind == HEADERS:
+            trailers = payload
+        elif kind == DATA:
+            content += payload
+            if payload:
+                window = struct.pack(">I", len(payload))
+                peer.send(frame(WINDOW_UPDATE, 0, 0, window), frame(WINDOW_UPDATE, 0, stream, window))
+        if flags & END_STREAM:
+            return {"status": status, "content": content, "fields": fields, "trailers": trailers}
+
+
+def begin(peer):
+    peer.send(settings())
+    peer.wait(lambda kind, flags, *_: kind == SETTINGS and not flags & ACK)
+    peer.send(frame(SETTINGS, ACK, 0))
+
+
+def case(check):
+    """`check(result)` on what the client got from the origin that the function plays."""
+
+    def register(play):
+        def run():
+            server = Server(play)
+            peer = client(server.port)
+            ask(peer, server.port)
+            result = answer(peer)
+            check(result)
+            assert not server.errors, server.errors
+
+        CASES[play.__name__] = run
+        return play
+
+    return register
+
+
+def request(peer):
+    return peer.wait(lambda kind, *_: kind == HEADERS)[2]
+
+
+def status(*wanted):
+    def check(result):
+        assert result["status"] in wanted and "reset" not in result, result
+
+    return check
+
+
+def cut(result):
+    """Either an error of the proxy's own, or a response whose end is missing."""
+    assert result["status"] == "502" or "reset" in result, result
+
+
+# ---- what origins may do ----
+
+
+@case(status("200"))
+def plain(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(HEADERS, END_HEADERS, stream, OK), frame(DATA, END_STREAM, stream, b"hello"))
+
+
+def has_trailers(result):
+    assert result["content"] == b"hello" and result["trailers"] == {"x-check": "sum"}, result
+
+
+@case(has_trailers)
+def trailers(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(HEADERS, END_HEADERS, stream, OK), frame(DATA, 0, stream, b"hello"))
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, block([("x-check", "sum")])))
+
+
+def has_interim(result):
+    assert result["status"] == "200" and result["fields"]["interim"] == ["103", "103"], result
+
+
+@case(has_interim)
+def interim_responses(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    for _ in range(2):
+        peer.send(frame(HEADERS, END_HEADERS, stream, block([(":status", "103"), ("link", "</a>")])))
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+
+
+@case(status("204"))
+def no_content(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, block([(":status", "204")])))
+
+
+@case(status("200"))
+def refused_once_is_sent_again(peer, number):
+    begin(peer)
+    stream = request(peer)
+    if number == 0:
+        peer.send(frame(GOAWAY, 0, 0, struct.pack(">II", 0, NO_ERROR)))
+        peer.send(frame(RST_STREAM, 0, stream, struct.pack(">I", REFUSED_STREAM)))
+        peer.wait(lambda *_: False)
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+
+
+@case(status("200"))
+def goaway_before_the_stream_is_sent_again(peer, number):
+    begin(peer)
+    stream = request(peer)
+    if number == 0:
+        peer.send(frame(GOAWAY, 0, 0, struct.pack(">II", 0, NO_ERROR)))
+        peer.wait(lambda *_: False)
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+
+
+@case(status("200"))
+def goaway_behind_the_stream_lets_it_finish(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(GOAWAY, 0, 0, struct.pack(">II", stream, NO_ERROR)))
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+
+
+@case(status("200"))
+def response_before_the_request_ended_and_no_error(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+    peer.send(frame(RST_STREAM, 0, stream, struct.pack(">I", NO_ERROR)))
+
+
+@case(status("200"))
+def pings_and_unknown_frames(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(0xEE, 0xFF, 0, b"x"), frame(PING, 0, 0, b"12345678"))
+    peer.wait(lambda kind, flags, *_: kind == PING and flags & ACK)
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+
+
+@case(status("200"))
+def small_frames_and_padding(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    head = block([("x-long", "y" * 300)])
+    peer.send(frame(HEADERS, 0, stream, OK + head[:10]), frame(CONTINUATION, END_HEADERS, stream, head[10:]))
+    for _ in range(20):
+        peer.send(frame(DATA, PADDED, stream, b"\x04xy" + b"\0" * 4))
+    peer.send(frame(DATA, END_STREAM, stream))
+
+
+def has_no_path(result):
+    """The codec drops it, where RFC 9113 section 8.3 calls the response malformed."""
+    assert result["status"] == "200" and ":path" not in result["fields"], result
+
+
+@case(has_no_path)
+def request_field(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK + block([(":path", "/")])))
+
+
+# ---- what origins may not do ----
+
+
+@case(cut)
+def reset_before_a_response(peer, _number):
+    begin(peer)
+    peer.send(frame(RST_STREAM, 0, request(peer), struct.pack(">I", INTERNAL_ERROR)))
+
+
+@case(cut)
+def reset_within_the_content(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(HEADERS, END_HEADERS, stream, OK), frame(DATA, 0, stream, b"half"))
+    peer.send(frame(RST_STREAM, 0, stream, struct.pack(">I", INTERNAL_ERROR)))
+
+
+@case(cut)
+def closed_within_the_content(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(HEADERS, END_HEADERS, stream, OK), frame(DATA, 0, stream, b"half"))
+    peer.close()
+
+
+def faulty(name, sent, before=True):
+    """What follows instead of a response."""
+
+    def play(peer, _number):
+        if before:
+            begin(peer)
+        stream = request(peer)
+        peer.send(sent(stream) if callable(sent) else sent)
+        peer.wait(lambda *_: False)
+
+    play.__name__ = name
+    case(cut)(play)
+
+
+def head(*fields, flags=END_STREAM | END_HEADERS):
+    return lambda stream: frame(HEADERS, flags, stream, block(fields))
+
+
+faulty("no_settings_first", frame(PING, 0, 0, b"12345678"), before=False)
+faulty("http1_answer", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", before=False)
+faulty("without_status", head(("x", "y")))
+faulty("two_statuses", head((":status", "200"), (":status", "200")))
+faulty("status_of_two_digits", head((":status", "20")))
+faulty("status_behind_a_field", head(("x", "y"), (":status", "200")))
+faulty("upper_case_name", head((":status", "200"), ("X-Y", "z")))
+faulty("connection_field", head((":status", "200"), ("connection", "close")))
+faulty("transfer_encoding", head((":status", "200"), ("transfer-encoding", "chunked")))
+faulty("line_end_in_a_value", head((":status", "200"), ("x", "a\r\nset-cookie: b")))
+faulty("space_around_a_value", head((":status", "200"), ("x", " a ")))
+faulty("two_lengths", head((":status", "200"), ("content-length", "1"), ("content-length", "2"), flags=END_HEADERS))
+faulty("length_missing", lambda stream: head((":status", "200"), ("content-length", "9"))(stream))
+faulty("switching_protocols", head((":status", "101")))
+faulty("interim_that_ends", head((":status", "103")))
+faulty(
+    "more_content_than_declared",
+    lambda stream: head((":status", "200"), ("content-length", "2"), flags=END_HEADERS)(stream)
+    + frame(DATA, END_STREAM, stream, b"three"),
+)
+faulty(
+    "less_content_than_declared",
+    lambda stream: head((":status", "200"), ("content-length", "9"), flags=END_HEADERS)(stream)
+    + frame(DATA, END_STREAM, stream, b"three"),
+)
+faulty("data_before_the_head", lambda stream: frame(DATA, END_STREAM, stream, b"x"))
+faulty("data_on_stream_0", frame(DATA, 0, 0, b"x"))
+faulty("push_promise", lambda stream: frame(PUSH_PROMISE, END_HEADERS, stream, struct.pack(">I", 2) + block([(":method", "GET")])))
+faulty("bad_block", lambda stream: frame(HEADERS, END_STREAM | END_HEADERS, stream, b"\xff\xff\xff"))
+faulty("frame_too_large", lambda stream: frame(HEADERS, END_HEADERS, stream, OK) + frame(DATA, 0, stream, b"x" * 16385))
+faulty("settings_of_a_wrong_size", frame(SETTINGS, 0, 0, b"123"))
+faulty("window_overflow", frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff") * 2)
+faulty("head_too_large", lambda stream: b"".join(
+    [frame(HEADERS, END_STREAM, stream, OK)] + [frame(CONTINUATION, 0, stream, block([("x", "y" * 8000)])) for _ in range(20)]
+))
+faulty("more_than_the_window", lambda stream: frame(HEADERS, END_HEADERS, stream, OK) + frame(DATA, 0, stream, b"x" * 16384) * 2000)
+faulty("ping_flood", frame(PING, 0, 0, b"12345678") * 20000)
+
+
+def concurrent_limit():
+    """No more streams than the origin allows: the others go over further connections."""
+    gate, most, open_streams = threading.Lock(), [0], {}
+
+    def play(peer, number):
+        peer.send(settings((MAX_CONCURRENT_STREAMS, 3)))
+        peer.wait(lambda kind, flags, *_: kind == SETTINGS and not flags & ACK)
+        peer.send(frame(SETTINGS, ACK, 0))
+        while True:
+            stream = request(peer)
+            with gate:
+                open_streams.setdefault(number, []).append(stream)
+                most[0] = max(most[0], len(open_streams[number]))
+            threading.Timer(0.1, finish, (peer, number, stream)).start()
+
+    def finish(peer, number, stream):
+        with gate:
+            open_streams[number].remove(stream)
+            peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+
+    server = Server(play)
+    peer = client(server.port)
+    ask(peer, server.port, 1)
+    assert answer(peer, 1)["status"] == "200"
+    for stream in range(3, 43, 2):
+        ask(peer, server.port, stream)
+    ended = set()
+    while len(ended) < 20:
+        found = peer.wait(lambda kind, *_: kind in (HEADERS, RST_STREAM))
+        assert found[0] == HEADERS and found[3][":status"] == "200", found
+        ended.add(found[2])
+    assert most[0] <= 3, most
+    assert len(open_streams) > 1, "one connection only"
+
+
+def canceled():
+    """A client that resets its stream cancels the one at the origin."""
+    asked, seen = threading.Event(), threading.Event()
+
+    def play(peer, _number):
+        begin(peer)
+        stream = request(peer)
+        asked.set()
+        peer.wait(lambda kind, _f, other, _p: kind == RST_STREAM and other == stream)
+        seen.set()
+
+    server = Server(play)
+    peer = client(server.port)
+    ask(peer, server.port)
+    assert asked.wait(5)
+    peer.send(frame(RST_STREAM, 0, 1, struct.pack(">I", CANCEL)))
+    assert seen.wait(5), "the origin was not told"
+
+
+def streamed():
+    """Each piece of a response arrives before the next is sent."""
+    turn = threading.Semaphore(1)
+
+    def play(peer, _number):
+        begin(peer)
+        stream = request(peer)
+        peer.send(frame(HEADERS, END_HEADERS, stream, OK))
+        for _ in range(5):
+            assert turn.acquire(timeout=5), "delayed"
+            peer.send(frame(DATA, 0, stream, b"data: x\n\n"))
+        peer.send(frame(DATA, END_STREAM, stream))
+
+    server = Server(play)
+    peer = client(server.port)
+    ask(peer, server.port)
+    for _ in range(4):
+        peer.wait(lambda kind, *_: kind == DATA)
+        turn.release()
+    assert not server.errors, server.errors
+
+
+for function in (concurrent_limit, canceled, streamed):
+    CASES[function.__name__] = function
+
+with concurrent.futures.ThreadPoolExecutor(12) as workers:
+    runs = {name: workers.submit(outcome, run) for name, run in CASES.items()}
+    print(json.dumps({name: run.result() for name, run in runs.items()}, indent=1))

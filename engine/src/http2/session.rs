@@ -22,6 +22,7 @@ use crate::io::join::{catch_panic, join};
 use crate::io::transport::Transport;
 use crate::limits::HTTP2_SETTINGS_TIMEOUT;
 use crate::shard::Shard;
+use crate::tls::OriginCertificate;
 
 /// A handle to an HTTP/2 connection of the pool.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct Session {
     send: SendRequest<Bytes>,
     /// Of all requests on it.
     scheme: Scheme,
+    certificate: Option<Rc<OriginCertificate>>,
     link: Rc<Link>,
     state: Rc<SessionState>,
     streams_max: usize,
@@ -68,6 +70,7 @@ impl Drop for Lease {
 pub(crate) async fn start(
     shard: &Rc<Shard>,
     transport: Transport,
+    certificate: Option<Rc<OriginCertificate>>,
     settings: &Settings,
 ) -> Result<Session, h2::Error> {
     let scheme = match transport {
@@ -100,6 +103,7 @@ pub(crate) async fn start(
     Ok(Session {
         send,
         scheme,
+        certificate,
         link,
         state,
         streams_max: settings.upstream_streams,
@@ -141,6 +145,11 @@ impl Session {
             lease,
             &shard.wheel,
         ))
+    }
+
+    /// The certificate of the origin, if TLS is spoken.
+    pub(crate) fn certificate(&self) -> Option<&Rc<OriginCertificate>> {
+        self.certificate.as_ref()
     }
 
     /// Whether no stream can be opened any more.

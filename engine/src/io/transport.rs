@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::deadline::Deadline;
 use super::socket::Socket;
 use crate::http2::{HeadFault, StreamTransport};
+use crate::tls::parameters::ALPN_HTTP2;
 use crate::tls::stream::TlsStream;
 
 /// One connection, owned by one task; reading and writing may go on side by side.
@@ -41,6 +42,12 @@ impl Transport {
             Self::Plain(_) | Self::Tls(_) => std::future::pending().await,
             Self::Stream(stream) => stream.gone().await,
         }
+    }
+
+    /// Whether both sides have agreed on HTTP/2 in their TLS handshake.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        self.tls()
+            .is_some_and(|tls| tls.with_common(|common| common.alpn_protocol() == Some(ALPN_HTTP2)))
     }
 
     /// Whether this is a stream of an HTTP/2 connection.

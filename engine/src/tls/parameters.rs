@@ -17,6 +17,8 @@ use crate::config::checked::{Config, TlsMode, TlsVersion, TunnelEnds};
 use crate::limits::UPSTREAM_SESSIONS;
 
 /// Protocols inside TLS, in order of preference (RFC 7301).
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
+/// See [`ALPN_HTTP2`].
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// Ciphers and key exchanges: a hybrid with ML-KEM first, then what everyone has.
@@ -56,6 +58,8 @@ pub(crate) struct OriginParameters {
     /// Whether there is a certificate to show to origins that ask.
     pub(crate) has_certificate: bool,
     pub(crate) config: Arc<ClientConfig>,
+    /// The same for what HTTP/2 does not carry to every origin: WebSockets.
+    pub(crate) http1: Arc<ClientConfig>,
 }
 
 /// What is done with a tunnel.
@@ -77,11 +81,14 @@ impl Parameters {
         let origin = |verify, identity: Option<&Arc<CertifiedKey>>, id| {
             let has_certificate = identity.is_some();
             let config = client_config(config, &provider, &material, verify, identity)?;
+            let mut http1 = config.clone();
+            http1.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
             Ok::<_, rustls::Error>(Arc::new(OriginParameters {
                 id,
                 verify,
                 has_certificate,
                 config: Arc::new(config),
+                http1: Arc::new(http1),
             }))
         };
         let mut scopes = Vec::new();
@@ -158,7 +165,7 @@ fn server_config(
     let mut server = builder
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
-    server.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+    server.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
     // Tickets hold all state: no session is stored here.
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.ticketer = Arc::clone(&material.tickets) as _;
@@ -178,7 +185,7 @@ fn listener_config(
         server = builder
             .with_client_cert_verifier(Arc::clone(verifier))
             .with_cert_resolver(Arc::clone(&server.cert_resolver));
-        server.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+        server.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
         // A client is asked each time: its certificate may have been withdrawn since.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
@@ -203,7 +210,7 @@ fn client_config(
         .with_client_cert_resolver(Arc::new(ClientIdentity {
             identity: identity.cloned(),
         }));
-    client.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+    client.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
     // An origin that chooses a protocol that was not offered, or none, is spoken HTTP/1.1 to.
     client.resumption = Resumption::in_memory_sessions(UPSTREAM_SESSIONS);
     Ok(client)

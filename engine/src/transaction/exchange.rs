@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Instant;
 
 use sallyport_wire::http1::{BodyReader, RequestForward, ResponseHead, encode_request};
@@ -24,10 +25,11 @@ use crate::io::buffers::ReadBuffer;
 use crate::io::join::join;
 use crate::io::socket::Socket;
 use crate::io::transport::Transport;
+use crate::tls::OriginCertificate;
 use crate::tls::stream::TlsStream;
 use crate::upstream::dial::dial;
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
-use crate::upstream::tls::Origin;
+use crate::upstream::tls::{Origin, Versions};
 
 /// Storage that an exchange works in.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ pub(super) async fn exchange(
         }
     }
     let mut upstream = connect(request, destination, dialable, draft).await?;
-    if destination.prior_knowledge {
+    if destination.prior_knowledge || upstream.transport.speaks_http2() {
         upstream = multiplex(request, destination, upstream).await?;
     }
     match attempt(request, destination, upstream, permitted, draft, work).await {
@@ -93,11 +95,14 @@ fn check_out(
     for address in dialable.addresses() {
         let address = SocketAddr::new(*address, dialable.port());
         let key = pool_key(request.origin(), destination, address);
-        if destination.prior_knowledge {
-            match pool.open_stream(key, request.shard, may_switch(request)) {
-                Some(stream) => return Some(stream),
-                None => continue,
+        if destination.prior_knowledge || key.tls.is_some() {
+            let stream = pool.open_stream(key, request.shard, may_switch(request));
+            if stream.is_some() {
+                return stream;
             }
+        }
+        if destination.prior_knowledge {
+            continue;
         }
         while let Some(upstream) = pool.check_out(key) {
             // What is readable before a request was sent is an end, or a response that answers
@@ -138,7 +143,20 @@ async fn connect(
     }
     let upstream = connect_plain(request, dialable, draft).await?;
     // Boxed: a handshake's future is large, and most requests need none.
-    Box::pin(secure(request, destination, &tls.origin, upstream, draft)).await
+    let versions = match may_switch(request) {
+        true => Versions::Http1,
+        false => Versions::Any,
+    };
+    let origin = &tls.origin;
+    Box::pin(secure(
+        request,
+        destination,
+        origin,
+        upstream,
+        versions,
+        draft,
+    ))
+    .await
 }
 
 /// A new connection to one of the addresses, as the kernel gives it.
@@ -171,7 +189,7 @@ async fn multiplex(
 ) -> Result<UpstreamConnection, Refusal> {
     let key = pool_key(request.origin(), destination, upstream.address);
     let shard = request.shard;
-    let session = begin_session(request, upstream.transport).await?;
+    let session = begin_session(request, upstream.transport, upstream.certificate.clone()).await?;
     let fits = !may_switch(request) || session.takes_websockets();
     let stream = session.open(shard).filter(|_| fits);
     shard.pool.borrow_mut().add_session(key, session);
@@ -186,10 +204,11 @@ async fn multiplex(
 pub(super) async fn begin_session(
     request: &Request<'_>,
     transport: Transport,
+    certificate: Option<Rc<OriginCertificate>>,
 ) -> Result<Session, Refusal> {
     let shard = request.shard;
     let settings = http2::Settings::of(&request.snapshot.config);
-    let session = http2::session::start(shard, transport, &settings).await;
+    let session = http2::session::start(shard, transport, certificate, &settings).await;
     let session = session.map_err(|error| Refusal::protocol(error.to_string()))?;
     // Until then nobody knows how many streams the origin takes, and whether WebSockets.
     session.settled().await;

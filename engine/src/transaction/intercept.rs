@@ -19,7 +19,7 @@ use sallyport_wire::tls::{AlertDescription, ClientHello};
 
 use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
-use super::exchange::{ResponseWork, connect_plain, pool_key};
+use super::exchange::{ResponseWork, begin_session, connect_plain, pool_key};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
@@ -34,7 +34,7 @@ use crate::tls::parameters::Handling;
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 use crate::tls::{CertificateName, LeafSubject};
 use crate::upstream::pool::UpstreamConnection;
-use crate::upstream::tls::{self, Origin, Secured};
+use crate::upstream::tls::{self, Origin, Secured, Versions};
 
 /// The TLS around the requests of an intercepted tunnel.
 #[derive(Debug)]
@@ -182,10 +182,18 @@ impl Intercepted<'_, '_> {
             Some(upstream) => upstream,
             None => connect_plain(request, &permit.dialable, draft).await?,
         };
-        let upstream = secure(request, self.destination, origin, upstream, draft).await?;
-        let key = pool_key(Some(origin), self.destination, upstream.address);
-        let mut pool = request.shard.pool.borrow_mut();
-        pool.check_in(key, upstream, Instant::now());
+        let destination = self.destination;
+        let secured = secure(request, destination, origin, upstream, Versions::Any, draft);
+        let upstream = secured.await?;
+        let key = pool_key(Some(origin), destination, upstream.address);
+        let pool = &request.shard.pool;
+        if upstream.transport.speaks_http2() {
+            let certificate = upstream.certificate;
+            let session = begin_session(request, upstream.transport, certificate).await?;
+            pool.borrow_mut().add_session(key, session);
+        } else {
+            pool.borrow_mut().check_in(key, upstream, Instant::now());
+        }
         Ok(request.shard.tls.origin(origin.key()))
     }
 
@@ -327,6 +335,7 @@ pub(super) async fn secure(
     destination: &Destination<'_>,
     origin: &Origin<'_>,
     upstream: UpstreamConnection,
+    versions: Versions,
     draft: &mut Draft,
 ) -> Result<UpstreamConnection, Refusal> {
     let snapshot = request.snapshot;
@@ -337,6 +346,7 @@ pub(super) async fn secure(
         &snapshot.tls.material.trust,
         origin,
         upstream.transport,
+        versions,
         snapshot.config.timeouts.tls_handshake,
     )
     .await;

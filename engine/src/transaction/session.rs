@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sallyport_wire::http1::{HeadError, Parse, RequestHead, Version};
+use sallyport_wire::http1::{HeadError, Parse, RequestHead, Scheme, Version};
 
 use super::absolute;
 use super::connect;
@@ -116,6 +116,15 @@ pub(super) async fn requests(
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
 ) -> After {
+    if client.transport.speaks_http2() {
+        let form = match scope {
+            Some(_) => TargetForm::Origin(Scheme::Https),
+            None => TargetForm::Absolute,
+        };
+        // Boxed: it holds the futures of all streams, which most connections never have.
+        Box::pin(streams(shard, client, input, scope, form)).await;
+        return After::Close;
+    }
     loop {
         if input.is_empty() {
             input.release(&shard.buffers);

@@ -333,7 +333,7 @@ async fn inner_requests(
         let key = pool_key(None, destination, upstream.address);
         if prior_knowledge {
             // What fails now fails again when a request wants it, and is told then.
-            if let Ok(session) = begin_session(request, upstream.transport).await {
+            if let Ok(session) = begin_session(request, upstream.transport, None).await {
                 request.shard.pool.borrow_mut().add_session(key, session);
             }
         } else {

@@ -138,12 +138,13 @@ impl Pool {
             .find_mut(hash, |entry| entry.key() == key)?;
         let fits = |session: &&Session| !for_websocket || session.takes_websockets();
         let mut sessions = destination.sessions.iter().filter(fits);
-        let stream = sessions.find_map(|session| session.open(shard))?;
-        Some(UpstreamConnection {
-            transport: Transport::Stream(Box::new(stream)),
-            address: key.address,
-            reused: true,
-            certificate: None,
+        sessions.find_map(|session| {
+            Some(UpstreamConnection {
+                transport: Transport::Stream(Box::new(session.open(shard)?)),
+                address: key.address,
+                reused: true,
+                certificate: session.certificate().cloned(),
+            })
         })
     }
 

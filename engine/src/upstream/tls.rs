@@ -39,6 +39,15 @@ impl Origin<'_> {
     }
 }
 
+/// Which versions of HTTP an origin is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Versions {
+    /// HTTP/2 and HTTP/1.1, as it likes.
+    Any,
+    /// HTTP/1.1, which every origin switches from to WebSockets.
+    Http1,
+}
+
 /// A connection that is up.
 #[derive(Debug)]
 pub(crate) struct Secured {
@@ -79,13 +88,17 @@ pub(crate) async fn secure(
     trust: &Trust,
     origin: &Origin<'_>,
     carrier: Transport,
+    versions: Versions,
     timeout: Duration,
 ) -> Result<Secured, OriginTlsFailure> {
     let plain = |error| OriginTlsFailure {
         error,
         was_asked: false,
     };
-    let config = Arc::clone(&origin.parameters.config);
+    let config = Arc::clone(match versions {
+        Versions::Any => &origin.parameters.config,
+        Versions::Http1 => &origin.parameters.http1,
+    });
     let connection = UnbufferedClientConnection::new(config, origin.name.clone())
         .map_err(|error| plain(OriginTlsError::Protocol(error)))?;
     let carrier = Rc::new(carrier);

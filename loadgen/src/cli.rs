@@ -328,4 +328,58 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
+
+    const GUIDE: &str = include_str!("../../docs/loadgen.md");
+
+    /// Field names of the structs in a source file.
+    fn fields(source: &str) -> Vec<&str> {
+        let lines = source.lines().map(str::trim);
+        let named = lines.filter_map(|line| line.strip_prefix("pub(crate) ")?.split_once(": "));
+        named
+            .map(|(name, _)| name)
+            .filter(|name| {
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || b"_0123456789".contains(&byte))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_flag_is_in_the_guide() {
+        let command = Cli::command();
+        let flags = command
+            .get_subcommands()
+            .flat_map(clap::Command::get_arguments);
+        let missing: Vec<_> = flags
+            .filter_map(clap::Arg::get_long)
+            .filter(|long| *long != "help" && !GUIDE.contains(&format!("--{long}")))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn every_key_and_every_name_of_a_report_is_in_the_guide() {
+        let plan = include_str!("plan/file.rs");
+        let report = include_str!("report/json.rs");
+        let names = [fields(plan), fields(report)].concat();
+        assert!(names.len() > 100, "{names:?}");
+        let missing: Vec<_> = names
+            .iter()
+            .filter(|name| !GUIDE.contains(**name))
+            .collect();
+        // These are written with their common beginning once.
+        let known = [
+            "schedule_lag_us_p50",
+            "schedule_lag_us_p99",
+            "schedule_lag_us_p99_9",
+            "schedule_lag_us_max",
+            "loop_busy_us_p99_9",
+            "loop_busy_us_max",
+        ];
+        let missing: Vec<_> = missing
+            .into_iter()
+            .filter(|name| !known.contains(name))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }

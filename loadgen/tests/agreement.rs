@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test that cannot go on has failed"
 )]
 
@@ -13,6 +14,8 @@ mod common;
 use std::process::Command;
 
 use common::{Certificate, Origin, number, run};
+
+// The warm-up takes the connections' set-up out: not every meter counts it.
 
 /// On a busy machine two runs that follow each other differ by more than two meters do.
 const TOLERANCE: f64 = 0.15;
@@ -60,9 +63,9 @@ fn assert_agree(mut measure: impl FnMut() -> Option<(f64, f64)>) {
 #[test]
 fn wrk_counts_the_same() {
     let origin = Origin::start(&[]);
-    let url = origin.url("/bytes/1000?delay=20");
+    let url = origin.url("/bytes/1000?delay=50");
     assert_agree(|| {
-        let report = run(&["--url", &url, "-c", "16", "-d", "1s"]);
+        let report = run(&["--url", &url, "-c", "16", "--warmup", "500ms", "-d", "1s"]);
         assert_eq!(number(&report, "errors_total"), 0.0);
         let text = output("wrk", &["-t1", "-c16", "-d1s", &url])?;
         let theirs = between(&text, "Requests/sec:", "\n");
@@ -75,7 +78,7 @@ fn h2load_counts_the_same() {
     let certificate = Certificate::make();
     let origin = certificate.origin();
     let url = format!(
-        "https://localhost:{}/bytes/1000?delay=20",
+        "https://localhost:{}/bytes/1000?delay=50",
         origin.address.port()
     );
     assert_agree(|| {
@@ -89,6 +92,8 @@ fn h2load_counts_the_same() {
             "2",
             "-d",
             "1s",
+            "--warmup",
+            "500ms",
         ];
         let report = run(&[&args[..], &["--url", &url]].concat());
         assert_eq!(number(&report, "errors_total"), 0.0, "{report}");

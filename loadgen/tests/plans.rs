@@ -470,7 +470,15 @@ fn checksums_of_both_directions() {
     let liar =
         common::parrot(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Received: 4 00000000\r\n\r\n");
     let url = format!("http://{liar}/");
-    let report = run(&["--url", &url, "-n", "3", "--body-bytes", "5"]);
+    let report = run(&[
+        "--url",
+        &url,
+        "-n",
+        "3",
+        "--body-bytes",
+        "5",
+        "--new-connections",
+    ]);
     assert_eq!(
         report["errors"],
         serde_json::json!({ "upload_mismatch": 3 }),

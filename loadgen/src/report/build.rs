@@ -86,11 +86,9 @@ pub(crate) fn build(plan: &Plan, outcome: Outcome) -> Report {
 /// Holds what was measured against the meter's own ceiling, requests a second.
 pub(crate) fn hold_against(report: &mut Report, ceiling: f64) {
     report.meter.ceiling_per_second = Some(ceiling);
-    if report.requests_per_second * 2.0 > ceiling {
+    if let Some(warning) = verdict::near_ceiling(report.requests_per_second, ceiling) {
         report.meter.bound = true;
-        report.meter.warnings.push(format!(
-            "meter-bound: its own ceiling is {ceiling:.0} requests/s, less than twice what was measured"
-        ));
+        report.meter.warnings.push(warning);
     }
 }
 

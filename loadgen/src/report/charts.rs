@@ -51,7 +51,8 @@ fn percentile_chart(canvas: &Canvas, histogram: &Histogram<u64>, points: &[(f64,
     let x = Axis::log(1.0, count.max(100.0), canvas.left, canvas.plot_right());
     let least = points.iter().map(|(_, us)| *us).fold(f64::MAX, f64::min);
     let most = points.iter().map(|(_, us)| *us).fold(0.0, f64::max);
-    let y = latency_axis(canvas, least, most);
+    // Room for the label of the topmost mark.
+    let y = latency_axis(canvas, least, most * 1.5);
     let x_ticks: Vec<Tick> = [
         (1.0, "0 %"),
         (2.0, "50 %"),

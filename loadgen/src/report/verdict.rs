@@ -70,6 +70,16 @@ pub(super) fn judge(evidence: &Evidence) -> Verdict {
     verdict
 }
 
+/// What to say if a rate is more than half of what the meter does against its own origin.
+pub(super) fn near_ceiling(rate: f64, ceiling: f64) -> Option<String> {
+    (rate * 2.0 > ceiling).then(|| {
+        format!(
+            "meter-bound: its own ceiling is {ceiling:.0} requests/s, less than twice what was \
+             measured"
+        )
+    })
+}
+
 fn judge_open_loop(evidence: &Evidence, verdict: &mut Verdict) {
     let latency = evidence.latency_us.p99_9;
     for (what, lag) in [
@@ -180,6 +190,12 @@ mod tests {
             ..evidence()
         });
         assert!(full.bound && full.void_reasons.len() == 1);
+    }
+
+    #[test]
+    fn a_rate_near_the_ceiling_is_the_meters() {
+        assert!(near_ceiling(60.0, 100.0).is_some());
+        assert!(near_ceiling(40.0, 100.0).is_none());
     }
 
     #[test]

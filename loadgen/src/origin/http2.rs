@@ -455,6 +455,9 @@ mod tests {
     use crate::origin::counters::Counters;
     use crate::pattern;
 
+    /// Renders what a peer sends.
+    type Render = dyn Fn(&mut Vec<u8>);
+
     /// Feeds pieces, as they come; returns all that is answered.
     fn converse(pieces: &[&[u8]]) -> Result<Vec<u8>, Violation> {
         let counters = Counters::for_threads(1).remove(0);
@@ -526,7 +529,7 @@ mod tests {
         for wrong in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PRI * HTTP/2.0\r\n\r\nXX"] {
             assert!(converse(&[wrong]).is_err());
         }
-        let cases: [&dyn Fn(&mut Vec<u8>); 5] = [
+        let cases: [&Render; 5] = [
             &|out| request(2, "/", true, out),
             &|out| {
                 request(3, "/", true, out);

@@ -453,6 +453,9 @@ mod tests {
     use super::*;
     use crate::http2::hpack::encode_field;
 
+    /// Renders what a peer sends.
+    type Render = dyn Fn(&mut Vec<u8>);
+
     const EXPECTATION: crate::plan::mix::Expectation = crate::plan::mix::Expectation {
         status: 200,
         body_bytes: None,
@@ -504,13 +507,13 @@ mod tests {
 
     #[test]
     fn violations_are_seen() {
-        let made = |make: &dyn Fn(&mut Vec<u8>)| {
+        let made = |make: &Render| {
             let mut out = Vec::new();
             make(&mut out);
             verdict(&out)
         };
         // Each breaks one rule of RFC 9113.
-        let cases: [&dyn Fn(&mut Vec<u8>); 10] = [
+        let cases: [&Render; 10] = [
             &|out| frame::put(kind::DATA, 0, 1, b"early", out),
             &|out| head(3, "200", false, out),
             &|out| head(2, "200", false, out),
@@ -548,7 +551,7 @@ mod tests {
 
     #[test]
     fn ways_to_end() {
-        let ended = |make: &dyn Fn(&mut Vec<u8>)| {
+        let ended = |make: &Render| {
             let mut out = Vec::new();
             make(&mut out);
             verdict(&out).unwrap().pop().unwrap().1

@@ -1,7 +1,6 @@
 //! HTTP/2 on both legs: RFC 9113 frame by frame, floods, gRPC, and real clients and servers.
 //!
-//! Without TLS here, in tunnels whose client begins with the preface of HTTP/2; what TLS adds is
-//! tested with interception.
+//! Mostly without TLS, in tunnels whose client begins with the preface of HTTP/2.
 
 use std::fs;
 use std::io::Read;
@@ -12,6 +11,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::common::pki::Identity;
 use crate::common::process::Process;
 use crate::common::programs::{python_with, system};
 use crate::common::proxy::Setup;
@@ -51,6 +51,11 @@ struct Nghttpd {
 
 impl Nghttpd {
     fn start(folder: &Path) -> Option<Self> {
+        Self::start_with(folder, None)
+    }
+
+    /// The same, with TLS if there is an identity.
+    fn start_with(folder: &Path, identity: Option<&Identity>) -> Option<Self> {
         let program = system("nghttpd")?;
         let root = folder.join("www");
         fs::create_dir_all(&root).unwrap();
@@ -65,12 +70,16 @@ impl Nghttpd {
                 .and_then(|free| free.local_addr())
                 .unwrap()
                 .port();
-            let mut process = Process::start(
-                Command::new(&program)
-                    .args(["--no-tls", "--address=127.0.0.1", "--htdocs"])
-                    .arg(&root)
-                    .arg(port.to_string()),
-            );
+            let mut command = Command::new(&program);
+            command.args(["--address=127.0.0.1", "--htdocs"]).arg(&root);
+            match identity {
+                None => command.arg("--no-tls").arg(port.to_string()),
+                Some(identity) => command
+                    .arg(port.to_string())
+                    .arg(&identity.key)
+                    .arg(&identity.certificate),
+            };
+            let mut process = Process::start(&mut command);
             let is_up = wait_for("nghttpd", || {
                 match std::net::TcpStream::connect(("127.0.0.1", port)) {
                     Ok(_) => Some(true),
@@ -106,6 +115,22 @@ fn requirements_on_a_server() {
         return;
     };
     let arguments = [&*proxy.address.to_string(), &*origin.target()];
+    if let Some(outcome) = run("http2_client_side.py", &["hpack"], &arguments) {
+        assert_cases(&outcome, 118);
+    }
+}
+
+/// The same requirements inside an intercepted tunnel, HTTP/2 on both legs.
+#[test]
+fn requirements_on_a_server_inside_tls() {
+    let (setup, pki) = Setup::intercepting();
+    let proxy = setup.host("evil.test", "127.0.0.1").start(ALLOW_ALL);
+    let identity = pki.origin(&["a.test"]);
+    let Some(origin) = Nghttpd::start_with(proxy.folder(), Some(&identity)) else {
+        return;
+    };
+    let (address, authority) = (proxy.address.to_string(), pki.authority());
+    let arguments = [&*address, &*origin.target(), &*authority];
     if let Some(outcome) = run("http2_client_side.py", &["hpack"], &arguments) {
         assert_cases(&outcome, 118);
     }

@@ -298,10 +298,12 @@ fn scopes(kind: Kind) -> Vec<(Phase, Field, Formula)> {
         // Plain requests are known before the name is resolved; those inside a CONNECT are not.
         (true, false) => {
             let plain = is_one_of(&[Protocol::Http, Protocol::Ws]);
-            vec![
-                (Phase::PreDns, name.clone(), plain.clone()),
-                (Phase::PreRequest, name, plain),
-            ]
+            let late = (Phase::PreRequest, name.clone(), plain.clone());
+            if kind.list == ListKind::Alert {
+                // Once is enough.
+                return vec![late];
+            }
+            vec![(Phase::PreDns, name, plain), late]
         }
         _ => {
             let tls = is_one_of(&[Protocol::Https, Protocol::Wss]);

@@ -8,7 +8,7 @@ use sallyport_ruleset::{Action, Phase};
 use super::condition::Condition;
 use super::toml_text;
 use crate::ir::{PHASES, PerPhase};
-use crate::limits::{GROUP_RULES_MAX_DEFAULT, NAME_BYTES_MAX};
+use crate::limits::{DESCRIPTION_BYTES_MAX, GROUP_RULES_MAX_DEFAULT, NAME_BYTES_MAX};
 
 /// A ruleset in the making.
 #[derive(Clone, Debug)]
@@ -205,6 +205,20 @@ fn plain_name(wanted: &str) -> String {
     } else {
         trimmed.to_owned()
     }
+}
+
+/// A text as a rule's description: one line, not too long.
+pub(super) fn description(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let mut end = line.len().min(DESCRIPTION_BYTES_MAX);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    line.truncate(end);
+    line
 }
 
 #[cfg(test)]

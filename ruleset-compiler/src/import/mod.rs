@@ -23,6 +23,10 @@ mod json;
 
 pub mod squid;
 
+pub mod suricata;
+
+pub mod aws;
+
 pub mod aws_domain_list;
 
 pub mod hosts;

@@ -10,7 +10,7 @@ use sallyport_ruleset::{Action, FieldType};
 use super::condition::{Condition, Values};
 use super::draft::{Draft, DraftGroup, DraftRule, Item, Names};
 use crate::ir::{PHASES, phase_key};
-use crate::operator::Question;
+use crate::operator::{ALL_PREFIX, ANY_PREFIX, Operator, Question};
 use crate::parse;
 
 /// More values than this go into a list file.
@@ -190,7 +190,16 @@ fn question(condition: &Condition, lists: &mut Lists) -> String {
     } else {
         inline(condition)
     };
-    format!("{} = {shown}", condition.operator.name)
+    format!("{} = {shown}", operator_word(condition.operator))
+}
+
+/// The operator as a key: with IAM's prefix where it asks something that it does not ask by itself.
+fn operator_word(operator: Operator) -> String {
+    match (operator.every, operator.negated) {
+        (false, _) => operator.name.to_owned(),
+        (true, false) => string(&format!("{ALL_PREFIX}{}", operator.name)),
+        (true, true) => string(&format!("{ANY_PREFIX}{}", operator.name)),
+    }
 }
 
 /// Whether a line of a list file is read back as this value and nothing else.

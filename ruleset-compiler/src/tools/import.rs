@@ -6,11 +6,14 @@ use clap::{Args, Subcommand};
 
 use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::counted;
+use crate::import::aws::{self, AwsOptions};
 use crate::import::hosts::{self, HostsOptions};
 use crate::import::input::DiskInput;
 use crate::import::report::Fate;
 use crate::import::squid::{self, SquidOptions};
+use crate::import::suricata::{self, SuricataOptions};
 use crate::import::{Import, aws_domain_list, write_folder};
+use crate::source::DiskFiles;
 use crate::tools::table;
 
 /// More lines than this are not shown on the terminal but in the folder's report.
@@ -19,8 +22,12 @@ const SHOWN_ENTRIES_MAX: usize = 200;
 /// Where rules come from.
 #[derive(Debug, Subcommand)]
 pub enum Format {
+    /// The JSON of the AWS Network Firewall Proxy preview, to TOML
+    Aws(AwsArgs),
     /// A Squid configuration: acl, http_access and http_reply_access lines
     Squid(SquidArgs),
+    /// Rules in Suricata's language, as AWS Network Firewall takes them: a file, or a rule group's JSON
+    Suricata(SuricataArgs),
     /// A domain list of AWS Network Firewall: the JSON of a rule group with a RulesSourceList
     AwsDomainList(ImportArgs),
     /// A hosts file, a list of domains, or a filter list of an ad blocker
@@ -46,6 +53,16 @@ pub struct ImportArgs {
     json: bool,
 }
 
+/// A proxy configuration or a rule group to import.
+#[derive(Debug, Args)]
+pub struct AwsArgs {
+    #[command(flatten)]
+    common: ImportArgs,
+    /// StringEquals ".example.com" over a domain means the names under example.com
+    #[arg(long)]
+    aws_suffix_equals: bool,
+}
+
 /// A Squid configuration to import.
 #[derive(Debug, Args)]
 pub struct SquidArgs {
@@ -57,6 +74,39 @@ pub struct SquidArgs {
     /// Where absolute paths in the configuration are looked for
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+}
+
+/// Suricata rules to import.
+#[derive(Debug, Args)]
+pub struct SuricataArgs {
+    #[command(flatten)]
+    common: ImportArgs,
+    /// Which rule is asked first [default: as the rule group says, else action]
+    #[arg(long, value_enum)]
+    order: Option<suricata::Order>,
+    /// What happens where no rule decides [default: allow by action, deny in strict order]
+    #[arg(long, value_enum)]
+    default: Option<suricata::Default>,
+    /// A variable of the rules, without its `$`; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    var: Vec<(String, String)>,
+    /// The firewall decrypts TLS: http rules are about requests inside it too
+    #[arg(long)]
+    tls_inspection: bool,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = parts.ok_or("expected NAME=VALUE")?;
+    let name = name.trim_start_matches('$').to_owned();
+    // A list may be given without its brackets.
+    let is_list = value.contains(',') && !value.starts_with(['[', '!']);
+    let value = if is_list {
+        format!("[{value}]")
+    } else {
+        value.to_owned()
+    };
+    Ok((name, value))
 }
 
 /// A list of names to import.
@@ -100,7 +150,9 @@ pub fn run(format: &Format, terminal: &mut Terminal<'_>) -> Result<Status, CliEr
 impl Format {
     const fn args(&self) -> &ImportArgs {
         match self {
+            Self::Aws(args) => &args.common,
             Self::Squid(args) => &args.common,
+            Self::Suricata(args) => &args.common,
             Self::AwsDomainList(args) => args,
             Self::Hosts(args) => &args.common,
         }
@@ -113,9 +165,24 @@ impl Format {
         };
         let (files, name) = input(self.args(), root)?;
         Ok(match self {
+            Self::Aws(args) => {
+                let (files, name) =
+                    DiskFiles::beside(&args.common.source).map_err(CliError::Usage)?;
+                let suffix_equals = args.aws_suffix_equals;
+                aws::import(&files, &name, AwsOptions { suffix_equals })?
+            }
             Self::Squid(args) => {
                 let zone = args.zone.clone();
                 squid::import(&files, &name, &SquidOptions { zone })?
+            }
+            Self::Suricata(args) => {
+                let options = SuricataOptions {
+                    order: args.order,
+                    default: args.default,
+                    variables: args.var.iter().cloned().collect(),
+                    tls_inspection: args.tls_inspection,
+                };
+                suricata::import(&files, &name, &options)?
             }
             Self::AwsDomainList(_) => aws_domain_list::import(&files, &name)?,
             Self::Hosts(args) => {

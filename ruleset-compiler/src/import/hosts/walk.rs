@@ -463,7 +463,17 @@ fn condition(field: Field, question: Question, name: &str, items: &[String]) -> 
     let values = Values {
         name: name.to_owned(),
         origin: String::new(),
-        items: items.to_vec(),
+        items: once_each(items),
     };
     Condition::new(field, operator(question, false), values).into()
+}
+
+/// Without repetitions: lists have many.
+fn once_each(items: &[String]) -> Vec<String> {
+    let mut seen = std::collections::HashSet::with_capacity(items.len());
+    items
+        .iter()
+        .filter(|item| seen.insert(*item))
+        .cloned()
+        .collect()
 }

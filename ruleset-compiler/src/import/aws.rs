@@ -1,0 +1,211 @@
+//! The JSON of the AWS Network Firewall Proxy preview, as TOML that a person would keep. The
+//! compiler reads that JSON as it is; this is for those who want to go on in the native form.
+
+use sallyport_ruleset::{Action, Field};
+
+use super::condition::{Condition, Values};
+use super::draft::{Draft, DraftGroup, DraftRule};
+use super::outcome::{Import, ImportError};
+use super::report::{Entry, Fate, Place, Report};
+use crate::diagnostic::{Colors, Diagnostics};
+use crate::ir::{self, PHASES};
+use crate::limits::GROUP_RULES_MAX_DEFAULT;
+use crate::load::{self, Parsed};
+use crate::operator::Operator;
+use crate::parse::aws_json::Habits;
+use crate::pipeline::{self, Options};
+use crate::source::{SourceFiles, Sources, Span};
+
+/// What the JSON does not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AwsOptions {
+    /// `StringEquals ".example.com"` over a domain means the names under `example.com`.
+    pub suffix_equals: bool,
+}
+
+/// The ruleset around a group that is imported alone.
+const WRAPPER: &str = "sallyport-import-of-one-group.toml";
+
+/// Imports a proxy configuration with its rule groups, or one rule group.
+///
+/// # Errors
+/// When something cannot be read or is refused, told with its place; the result would not mean the
+/// same.
+pub fn import(
+    files: &dyn SourceFiles,
+    path: &str,
+    options: AwsOptions,
+) -> Result<Import, ImportError> {
+    let unreadable = |why: String| ImportError::Unreadable {
+        path: path.to_owned(),
+        why,
+    };
+    let bytes = files.read(path).map_err(unreadable)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let is_configuration = text.contains("\"DefaultRulePhaseActions\"");
+    let wrapped = Wrapped { files, path };
+    let (files, root): (&dyn SourceFiles, &str) = if is_configuration {
+        (files, path)
+    } else {
+        (&wrapped, WRAPPER)
+    };
+    let habits = Habits {
+        suffix_equals: options.suffix_equals,
+    };
+    check(files, root, options)?;
+    let mut diagnostics = Diagnostics::default();
+    let (sources, parsed) = load::load(files, root, habits, &mut diagnostics)
+        .map_err(|error| unreadable(error.to_string()))?;
+    let mut report = Report::default();
+    if !is_configuration {
+        report.remark(
+            "a rule group alone has no default actions: each phase allows what no rule decides; change that in ruleset.toml",
+        );
+    }
+    let mut walk = Walk {
+        sources: &sources,
+        suffix_equals: options.suffix_equals,
+        report,
+    };
+    let draft = walk.draft(path, &parsed);
+    let report = walk.report;
+    Import::new(draft, report)
+}
+
+/// Refuses what the compiler refuses: the places in its words are those of the JSON.
+fn check(files: &dyn SourceFiles, root: &str, options: AwsOptions) -> Result<(), ImportError> {
+    let options = Options {
+        aws_suffix_equals: options.suffix_equals,
+        ..Options::default()
+    };
+    let checked = pipeline::check(files, root, &options)
+        .map_err(|error| ImportError::Malformed(error.to_string()))?;
+    if checked.diagnostics.errors_count() == 0 {
+        return Ok(());
+    }
+    let said = checked.diagnostics.render(&checked.sources, Colors::NONE);
+    Err(ImportError::Malformed(said))
+}
+
+/// One group, with a ruleset around it.
+struct Wrapped<'a> {
+    files: &'a dyn SourceFiles,
+    path: &'a str,
+}
+
+impl SourceFiles for Wrapped<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if path != WRAPPER {
+            return self.files.read(path);
+        }
+        let defaults = "pre_dns = \"allow\"\npre_request = \"allow\"\npost_response = \"allow\"";
+        let file = serde_json::Value::from(self.path);
+        Ok(
+            format!("[defaults]\n{defaults}\n[[group]]\npriority = 10\nfile = {file}\n")
+                .into_bytes(),
+        )
+    }
+}
+
+struct Walk<'a> {
+    sources: &'a Sources,
+    suffix_equals: bool,
+    report: Report,
+}
+
+impl Walk<'_> {
+    fn draft(&mut self, path: &str, parsed: &Parsed) -> Draft {
+        let mut draft = Draft::new();
+        draft.about = vec![
+            format!("Imported from {path} by `sallyport-rules import aws`."),
+            "import-report.txt says rule by rule what became of it.".to_owned(),
+        ];
+        for phase in PHASES {
+            *draft.defaults.of_mut(phase) = parsed.defaults.of(phase).unwrap_or(Action::Deny);
+        }
+        for at in parsed.evaluation_order() {
+            if let Some(group) = parsed.group(at) {
+                let group = self.group(group);
+                draft.groups.push(group);
+            }
+        }
+        draft
+    }
+
+    fn group(&mut self, group: &ir::Group) -> DraftGroup {
+        let name = group.name.as_ref().map_or("group", |name| &name.value);
+        let mut drafted = DraftGroup::new(name);
+        let rules_count: usize = PHASES
+            .into_iter()
+            .map(|phase| group.rules.of(phase).len())
+            .sum();
+        if rules_count > GROUP_RULES_MAX_DEFAULT {
+            self.report.remark(format!(
+                "`{name}` is cut into several groups of {GROUP_RULES_MAX_DEFAULT} rules"
+            ));
+        }
+        for phase in PHASES {
+            for rule in group.rules.of(phase) {
+                let place = self.place(rule.name.span);
+                let fate = if self.suffix_equals {
+                    Fate::Changed
+                } else {
+                    Fate::Carried
+                };
+                let mut entry = Entry::new(
+                    place.clone(),
+                    &rule.name.value,
+                    format!("rule of {phase}"),
+                    fate,
+                );
+                entry.rules.push(format!("{name}/{}", rule.name.value));
+                if self.suffix_equals {
+                    entry = entry
+                        .note("`StringEquals` with a leading dot is taken for the names under it");
+                }
+                self.report.push(entry);
+                drafted.push(phase, drafted_rule(rule, &place));
+            }
+        }
+        drafted
+    }
+
+    fn place(&self, span: Span) -> Place {
+        Place {
+            file: self.sources.name(span.file).into(),
+            line: self.sources.place(span).line_number,
+        }
+    }
+}
+
+fn drafted_rule(rule: &ir::Rule, place: &Place) -> DraftRule {
+    DraftRule {
+        name: rule.name.value.clone(),
+        description: rule.description.clone(),
+        action: rule.action.unwrap_or(Action::Deny),
+        // All of them are good: the whole was checked before.
+        conditions: rule
+            .conditions
+            .iter()
+            .filter_map(|condition| drafted_condition(condition, &rule.name.value))
+            .collect(),
+        origin: vec![place.to_string()],
+    }
+}
+
+fn drafted_condition(condition: &ir::Condition, rule: &str) -> Option<Condition> {
+    let field = Field::parse(&condition.key.value)?;
+    let operator = Operator::parse(&condition.operator.value)?;
+    let items = condition.values.iter().map(|value| match &value.value {
+        // Twice is how a text that begins with it is written.
+        ir::Value::Text(text) if text.starts_with("@@") => text.get(1..).unwrap_or("").to_owned(),
+        ir::Value::Text(text) | ir::Value::Bare(text) => text.clone(),
+        ir::Value::Pair(from, to) => format!("{from}-{to}"),
+    });
+    let values = Values {
+        name: rule.to_owned(),
+        origin: format!("values of {rule}"),
+        items: items.collect(),
+    };
+    Some(Condition::new(field, operator, values))
+}

@@ -1,0 +1,228 @@
+//! Addresses and ports: lists, negations, ranges and variables.
+
+use std::collections::BTreeMap;
+
+use sallyport_ruleset::Field;
+
+use super::super::condition::{Checker, Condition, Formula, Values, operator};
+use super::parse::list_items;
+use crate::operator::Question;
+
+/// Variables inside variables, and lists inside lists, at most so deep.
+const NESTING_MAX: usize = 16;
+
+/// Reads addresses and ports.
+#[derive(Debug)]
+pub(super) struct Endpoints<'a> {
+    /// Without the `$`.
+    pub(super) variables: &'a BTreeMap<String, String>,
+    pub(super) checker: &'a mut Checker,
+    /// Variables that nobody defined and that were taken for any address.
+    pub(super) taken_for_any: Vec<String>,
+}
+
+impl Endpoints<'_> {
+    /// What addresses ask of a field.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    pub(super) fn addresses(&mut self, text: &str, field: &Field) -> Result<Formula, String> {
+        self.expression(text, field, 0)
+    }
+
+    /// What ports ask of a field.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    pub(super) fn ports(&mut self, text: &str, field: &Field) -> Result<Formula, String> {
+        self.expression(text, field, 0)
+    }
+
+    fn expression(&mut self, text: &str, field: &Field, depth: usize) -> Result<Formula, String> {
+        if depth > NESTING_MAX {
+            return Err(format!(
+                "lists or variables are nested more than {NESTING_MAX} deep"
+            ));
+        }
+        let text = text.trim();
+        if let Some(inner) = text.strip_prefix('!') {
+            return self
+                .expression(inner, field, depth + 1)
+                .map(Formula::negated);
+        }
+        if let Some(inner) = text
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'))
+        {
+            return self.list(inner, field, depth);
+        }
+        if let Some(name) = text.strip_prefix('$') {
+            return self.variable(name, field, depth);
+        }
+        if text.starts_with('@') {
+            return Err(format!(
+                "`{text}` is a reference to a set that is not in the file; give it with `--var`"
+            ));
+        }
+        match text {
+            "any" => Ok(Formula::Always),
+            _ => self.single(text, field),
+        }
+    }
+
+    /// Any of the plain items, and none of the negated ones.
+    fn list(&mut self, inner: &str, field: &Field, depth: usize) -> Result<Formula, String> {
+        let (mut wanted, mut parts) = (Vec::new(), Vec::new());
+        for item in list_items(inner) {
+            let formula = self.expression(item, field, depth + 1)?;
+            if item.starts_with('!') {
+                parts.push(formula);
+            } else {
+                wanted.push(formula);
+            }
+        }
+        if !wanted.is_empty() {
+            parts.push(joined(wanted));
+        }
+        Ok(Formula::all(parts))
+    }
+
+    fn variable(&mut self, name: &str, field: &Field, depth: usize) -> Result<Formula, String> {
+        if let Some(value) = self.variables.get(name) {
+            let value = value.clone();
+            return self.expression(&value, field, depth + 1);
+        }
+        match name {
+            // On the firewall it is what is not the home network.
+            "EXTERNAL_NET" if self.variables.contains_key("HOME_NET") => {
+                self.expression("!$HOME_NET", field, depth + 1)
+            }
+            "HOME_NET" | "EXTERNAL_NET" => {
+                if !self.taken_for_any.iter().any(|known| known == name) {
+                    self.taken_for_any.push(name.to_owned());
+                }
+                Ok(Formula::Always)
+            }
+            _ => Err(format!(
+                "the variable `${name}` is not defined; give it with `--var {name}=…`"
+            )),
+        }
+    }
+
+    fn single(&mut self, text: &str, field: &Field) -> Result<Formula, String> {
+        let (question, item) = match field {
+            Field::SourceIp | Field::DestinationIp => (Question::Ip, text.to_owned()),
+            _ => match text.split_once(':') {
+                None => (Question::Between, format!("{text}-{text}")),
+                Some((from, to)) => {
+                    let from = if from.is_empty() { "0" } else { from };
+                    let to = if to.is_empty() { "65535" } else { to };
+                    (Question::Between, format!("{from}-{to}"))
+                }
+            },
+        };
+        self.checker.check(field, question, &item)?;
+        let values = Values {
+            name: "endpoints".to_owned(),
+            origin: String::new(),
+            items: vec![item],
+        };
+        Ok(Condition::new(field.clone(), operator(question, false), values).into())
+    }
+}
+
+/// Any of them, where those that ask the same are one condition.
+fn joined(formulas: Vec<Formula>) -> Formula {
+    let mut kept: Vec<Formula> = Vec::new();
+    for formula in formulas {
+        let same = kept.iter_mut().find_map(|other| match (other, &formula) {
+            (Formula::One(other), Formula::One(one))
+                if other.operator == one.operator && !one.operator.negated =>
+            {
+                Some(other)
+            }
+            _ => None,
+        });
+        match (same, formula) {
+            (Some(other), Formula::One(one)) => {
+                let items = other.values.items.iter().chain(&one.values.items);
+                let values = Values {
+                    name: other.values.name.clone(),
+                    origin: String::new(),
+                    items: items.cloned().collect(),
+                };
+                *other = Condition::new(other.field.clone(), other.operator, values);
+            }
+            (_, formula) => kept.push(formula),
+        }
+    }
+    Formula::any(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, field: &Field) -> String {
+        let variables = BTreeMap::from([
+            (
+                "HOME_NET".to_owned(),
+                "[10.0.0.0/8,192.168.0.0/16]".to_owned(),
+            ),
+            ("LOOP".to_owned(), "$LOOP".to_owned()),
+        ]);
+        let mut checker = Checker::default();
+        let mut endpoints = Endpoints {
+            variables: &variables,
+            checker: &mut checker,
+            taken_for_any: Vec::new(),
+        };
+        let Ok(formula) = endpoints.expression(text, field, 0) else {
+            return "bad".to_owned();
+        };
+        let show = |condition: &Condition| {
+            let negated = if condition.operator.negated { "!" } else { "" };
+            format!("{negated}{}", condition.values.items.join("|"))
+        };
+        let rules = formula.alternatives().unwrap();
+        let rules: Vec<String> = rules
+            .iter()
+            .map(|rule| rule.iter().map(show).collect::<Vec<_>>().join(" & "))
+            .collect();
+        rules.join(" or ")
+    }
+
+    #[test]
+    fn expressions() {
+        for (text, expected) in [
+            ("any", ""),
+            ("192.0.2.1", "192.0.2.1"),
+            ("!192.0.2.0/24", "!192.0.2.0/24"),
+            (
+                "[192.0.2.0/24,198.51.100.0/24,!192.0.2.7]",
+                "!192.0.2.7 & 192.0.2.0/24|198.51.100.0/24",
+            ),
+            ("$HOME_NET", "10.0.0.0/8|192.168.0.0/16"),
+            ("$EXTERNAL_NET", "!10.0.0.0/8|192.168.0.0/16"),
+            (
+                "![$HOME_NET,192.0.2.1]",
+                "!10.0.0.0/8|192.168.0.0/16|192.0.2.1",
+            ),
+            ("$NONE", "bad"),
+            ("$LOOP", "bad"),
+            ("@REFERENCE", "bad"),
+            ("example.com", "bad"),
+        ] {
+            assert_eq!(shown(text, &Field::DestinationIp), expected, "{text}");
+        }
+        for (text, expected) in [
+            ("443", "443-443"),
+            ("[80,443,8000:8099]", "80-80|443-443|8000-8099"),
+            ("1024:", "1024-65535"),
+            ("!:1023", "!0-1023"),
+            ("x", "bad"),
+        ] {
+            assert_eq!(shown(text, &Field::DestinationPort), expected, "{text}");
+        }
+    }
+}

@@ -66,6 +66,7 @@ impl Checked {
         let at = match error {
             EmitError::Write(
                 WriteError::Regex { at, .. }
+                | WriteError::TooCostly { at, .. }
                 | WriteError::TestDoesNotFit { at }
                 | WriteError::ValueTooLong { at },
             ) => at,

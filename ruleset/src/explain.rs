@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::cost::Free;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::index::record::{Operator, PredicateRecord};
 use crate::reference;
@@ -105,7 +106,7 @@ pub fn explain_rule(
         .get(rule.literals.range())
         .unwrap_or_default();
     let mut scratch = bundle.scratch();
-    let mut evaluation = Evaluation::new(bundle, phase, facts, &mut scratch);
+    let mut evaluation = Evaluation::new(bundle, phase, facts, &mut scratch, Free);
     literals
         .iter()
         .filter_map(|literal| {

@@ -8,6 +8,7 @@
 pub mod action;
 pub mod bundle;
 pub mod condition;
+pub mod cost;
 mod evaluate;
 pub mod explain;
 pub mod facts;
@@ -25,7 +26,7 @@ pub mod value_list;
 pub use action::{Action, Decision, Outcome, RuleIndex, Verdict};
 pub use bundle::{BuildRecord, Bundle, BundleError, PublicKey, SignatureError, WriteError};
 pub use condition::{Condition, Test, TimeZoneOffsets, Weekdays, WeeklySchedule};
-pub use evaluate::{Scratch, evaluate};
+pub use evaluate::{Scratch, evaluate, evaluate_counted};
 pub use facts::{Fact, Facts, HeaderFields, Protocol, ProtocolSet};
 pub use field::{Field, FieldType, Source};
 pub use phase::Phase;

@@ -12,5 +12,15 @@ pub const RULES_MAX: usize = 4_000_000;
 pub const REGEX_STATES_MAX: usize = 32_000;
 /// Most memory of the automaton of one regular expression, in the bundle, in bytes.
 pub const REGEX_BYTES_MAX: usize = 1024 * 1024;
+/// Most memory of the automata of all regular expressions of a bundle, in bytes.
+pub const AUTOMATA_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Most states of the automata of all regular expressions of a bundle. Building a state takes
+/// microseconds.
+pub const AUTOMATA_STATES_MAX: usize = 1_500_000;
+/// Most globs and regular expressions of a bundle that have no literal of two bytes or more, and so
+/// are tried whenever their rule is looked at.
+pub const ON_DEMAND_PATTERNS_MAX: usize = 4_096;
+/// Longest piece of a glob between two `*` that has a `?`: it is tried at every place of a text.
+pub const GLOB_SEARCHED_BYTES_MAX: usize = 64;
 /// Most memory that building the automaton of one regular expression may take, in bytes.
 pub const REGEX_BUILD_BYTES_MAX: usize = 8 * 1024 * 1024;

@@ -7,7 +7,7 @@ use sallyport_ruleset::{Bundle, Phase};
 use serde_json::{Value, json};
 
 use crate::cli::{CliError, Status, Terminal};
-use crate::tools::table;
+use crate::tools::{cost, table};
 
 /// Prints what a bundle holds.
 ///
@@ -49,6 +49,7 @@ pub fn run(path: &Path, as_json: bool, terminal: &mut Terminal<'_>) -> Result<St
         let size = table::bytes(section.bytes);
         writeln!(terminal.out, "  {:22} {size:>12}", section.name)?;
     }
+    terminal.out.write_all(cost::text(&bundle).as_bytes())?;
     Ok(Status::Good)
 }
 
@@ -103,5 +104,6 @@ fn as_value(bundle: &Bundle) -> Value {
         "automata_bytes": sizes.automata_bytes,
         "strings_bytes": sizes.strings_bytes,
         "searcher_bytes": sizes.searcher_bytes,
+        "cost": cost::as_value(bundle),
     })
 }

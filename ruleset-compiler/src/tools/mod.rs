@@ -2,6 +2,7 @@
 
 pub mod compile;
 pub mod diff;
+pub mod cost;
 pub mod explain;
 pub mod import;
 pub mod inspect;

@@ -19,7 +19,7 @@ use super::signature::Signature;
 
 const MAGIC: &[u8; 8] = b"SPBUNDLE";
 /// Raised with every change of the format.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 const FIXED_BYTES: usize = 48;
 const ROW_BYTES: usize = 48;
 const ALIGNMENT: usize = 8;
@@ -64,6 +64,9 @@ sections! {
     Lists "lists",
     Slots "slots",
     Automata "automata",
+    PhaseCosts "costs of phases",
+    Costs "costs of sources",
+    CostlyRules "costly rules",
     TestsWritten "conditions as written",
     Strings "strings",
 }

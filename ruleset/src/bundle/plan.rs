@@ -36,7 +36,7 @@ impl PhasePlan {
         }
     }
 
-    pub(super) fn new(index: &Index, phase: Phase) -> Self {
+    pub(crate) fn new(index: &Index, phase: Phase) -> Self {
         let number = phase.index();
         let of_phase = index
             .access

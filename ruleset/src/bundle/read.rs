@@ -10,6 +10,7 @@ use super::section::{MetaRecord, decode};
 use super::signature::Signature;
 use super::validate::{Parts, validate};
 use super::{BuildRecord, BundleError};
+use crate::cost::{self, Certificate};
 use crate::index::record::*;
 use crate::matcher::hash::Slot;
 use crate::matcher::literals::Searcher;
@@ -24,6 +25,7 @@ pub struct Bundle {
     pub(crate) index: Index,
     strings: Range<usize>,
     slots: Range<usize>,
+    certificate: Certificate,
     automata: Range<usize>,
     pub(crate) plans: [PhasePlan; 3],
     pub(crate) searchers: Vec<Option<Searcher>>,
@@ -111,6 +113,7 @@ impl Bundle {
             tool_version: text(meta.tool_version)?,
             source_digest: text(meta.source_digest)?,
         };
+        let certificate = read_certificate(content, &frame)?;
         let mut source_fields = [None; Source::ALL.len()];
         for (number, field) in (0..).zip(&index.fields) {
             if let Some(place) = source_fields.get_mut(field.source.index()) {
@@ -123,6 +126,7 @@ impl Bundle {
             record,
             strings: frame.range(Section::Strings),
             slots: frame.range(Section::Slots),
+            certificate,
             automata: frame.range(Section::Automata),
             plans: Phase::ALL.map(|phase| PhasePlan::new(&index, phase)),
             searchers: plan::searchers(&index, strings).ok_or(inconsistent("needles"))?,
@@ -249,6 +253,24 @@ impl Bundle {
         }
     }
 
+    /// What evaluations cost at worst, as the compiler found it.
+    #[must_use]
+    pub const fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// The certificate worked out again: whether the one in the file holds.
+    #[must_use]
+    pub fn certificate_again(&self) -> Certificate {
+        let bytes = self.bytes();
+        let slots: Vec<[u32; 4]> = self
+            .slots(bytes)
+            .iter()
+            .map(|slot| slot.map(u32::from_le_bytes))
+            .collect();
+        cost::compute(&self.index, &slots, self.strings(bytes))
+    }
+
     /// What is inside.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
@@ -364,6 +386,18 @@ fn slots<'b>(bytes: &'b [u8], range: &Range<usize>) -> &'b [Slot] {
 
 const fn inconsistent(what: &'static str) -> BundleError {
     BundleError::Inconsistent { what }
+}
+
+fn read_certificate(bytes: &[u8], frame: &Frame) -> Result<Certificate, BundleError> {
+    let section = |section: Section| bytes.get(frame.range(section)).unwrap_or_default();
+    let certificate = || {
+        Certificate::from_records(
+            &decode(section(Section::PhaseCosts))?,
+            &decode(section(Section::Costs))?,
+            &decode(section(Section::CostlyRules))?,
+        )
+    };
+    certificate().ok_or(inconsistent(Section::Costs.name()))
 }
 
 fn read_index(bytes: &[u8], frame: &Frame) -> Result<(Index, MetaRecord), BundleError> {

@@ -1,6 +1,7 @@
 //! How records become little-endian words and come back. A table is its records, one after the
 //! other; how many there are follows from the section's length. Ranges are `validate.rs`'s care.
 
+use crate::cost::{Cost, CostRecord, CostlyRuleRecord, PhaseCostRecord};
 use crate::index::record::*;
 use crate::{Action, Source};
 
@@ -81,6 +82,10 @@ plain_records! {
     ZoneRecord: 3 { first_offset_seconds, transitions }
     TransitionRecord: 3 { from, offset_seconds }
     AccessRecord: 4 { phase, predicate, mask, rules }
+    Cost: 8 { probes, steps, rules, bytes }
+    PhaseCostRecord: 6 { always, rules, rule_bytes }
+    CostRecord: 26 { phase, source, fixed, per_value, per_byte }
+    CostlyRuleRecord: 5 { phase, rule, why, steps_per_byte }
 }
 
 impl Record for u32 {
@@ -100,6 +105,16 @@ impl Record for i32 {
     }
     fn take(words: &mut Words<'_>) -> Option<Self> {
         words.next().map(u32::cast_signed)
+    }
+}
+
+impl Record for u64 {
+    const WORDS: usize = 2;
+    fn put(&self, out: &mut Vec<u32>) {
+        put_bytes(&self.to_le_bytes(), out);
+    }
+    fn take(words: &mut Words<'_>) -> Option<Self> {
+        words.wide()
     }
 }
 
@@ -271,6 +286,7 @@ plain_records! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::header::Section;
 
     fn check<R: Record + std::fmt::Debug>(record: R) {
         let bytes = encode(std::slice::from_ref(&record));
@@ -297,6 +313,58 @@ mod tests {
         });
         for source in Source::ALL {
             check(source);
+        }
+    }
+
+    /// Bytes of a record of each section, in their order.
+    fn record_bytes(section: Section) -> usize {
+        const BYTE: usize = 1;
+        let words = match section {
+            Section::Automata | Section::TestsWritten | Section::Strings => return BYTE,
+            Section::Meta => MetaRecord::WORDS,
+            Section::Groups => GroupRecord::WORDS,
+            Section::Rules => RuleRecord::WORDS,
+            Section::Literals | Section::Nodes | Section::Lists => u32::WORDS,
+            Section::Predicates => PredicateRecord::WORDS,
+            Section::Fields => FieldRecord::WORDS,
+            Section::Views => ViewRecord::WORDS,
+            Section::Tables => TableRecord::WORDS,
+            Section::Meanings => MeaningRecord::WORDS,
+            Section::Trees => TreeRecord::WORDS,
+            Section::Bounds => u128::WORDS,
+            Section::Needles => NeedleRecord::WORDS,
+            Section::Patterns => PatternRecord::WORDS,
+            Section::AutomataIndex => AutomataRecord::WORDS,
+            Section::Residuals => ResidualRecord::WORDS,
+            Section::Schedules => ScheduleRecord::WORDS,
+            Section::Zones => ZoneRecord::WORDS,
+            Section::Transitions => TransitionRecord::WORDS,
+            Section::Access => AccessRecord::WORDS,
+            Section::Slots => 4,
+            Section::PhaseCosts => PhaseCostRecord::WORDS,
+            Section::Costs => CostRecord::WORDS,
+            Section::CostlyRules => CostlyRuleRecord::WORDS,
+        };
+        words * 4
+    }
+
+    #[test]
+    fn the_documentation_is_that_of_the_format() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bundle-format.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let version = format!("Format version **{}**.", super::super::header::VERSION);
+        assert!(text.contains(&version), "{version}");
+        let rows: Vec<&str> = text
+            .lines()
+            .skip_while(|line| !line.starts_with("| | section"))
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .collect();
+        assert_eq!(rows.len(), Section::ALL.len());
+        for (number, (section, row)) in Section::ALL.iter().zip(rows).enumerate() {
+            let bytes = record_bytes(*section);
+            let expected = format!("| {number} | {} | {bytes} |", section.name());
+            assert!(row.starts_with(&expected), "{expected} is not {row}");
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Unreachable;
 use super::header::{Section, join};
 use super::section::{MetaRecord, encode, encode_words};
+use crate::cost::{self, CertificateRecords};
 use crate::index::build::{Built, WriteError, build};
 use crate::index::record::Span;
 use crate::index::tables::number;
@@ -54,9 +55,12 @@ pub fn write_reachable(
         tool_version,
         source_digest,
     };
+    let slots = built.slots.as_chunks::<4>().0;
+    let certificate = cost::compute(&built.index, slots, &built.strings);
+    let costs = certificate.records();
     let sections: Vec<_> = Section::ALL
         .iter()
-        .map(|section| content(*section, &built, &meta))
+        .map(|section| content(*section, &built, &meta, &costs))
         .collect();
     Ok(join(&sections))
 }
@@ -71,7 +75,12 @@ fn append(strings: &mut Vec<u8>, text: &str) -> Result<Span, WriteError> {
     Ok(span)
 }
 
-fn content(section: Section, built: &Built, meta: &MetaRecord) -> Vec<u8> {
+fn content(
+    section: Section,
+    built: &Built,
+    meta: &MetaRecord,
+    (phase_costs, costs, costly_rules): &CertificateRecords,
+) -> Vec<u8> {
     let index = &built.index;
     match section {
         Section::Meta => encode(std::slice::from_ref(meta)),
@@ -97,6 +106,9 @@ fn content(section: Section, built: &Built, meta: &MetaRecord) -> Vec<u8> {
         Section::Lists => encode_words(&index.lists),
         Section::Slots => encode_words(&built.slots),
         Section::Automata => built.automata.clone(),
+        Section::PhaseCosts => encode(phase_costs),
+        Section::Costs => encode(costs),
+        Section::CostlyRules => encode(costly_rules),
         Section::TestsWritten => built.tests_written.clone(),
         Section::Strings => built.strings.clone(),
     }

@@ -231,6 +231,9 @@ pub(crate) struct CostlyRuleRecord {
     pub(crate) steps_per_byte: u64,
 }
 
+/// A certificate as rows.
+pub(crate) type CertificateRecords = (Vec<PhaseCostRecord>, Vec<CostRecord>, Vec<CostlyRuleRecord>);
+
 impl Certificate {
     /// The costs of one phase.
     #[must_use]
@@ -244,7 +247,7 @@ impl Certificate {
     }
 
     /// The rows to write.
-    pub(crate) fn records(&self) -> (Vec<PhaseCostRecord>, Vec<CostRecord>, Vec<CostlyRuleRecord>) {
+    pub(crate) fn records(&self) -> CertificateRecords {
         let (mut phases, mut costs, mut costly) = (Vec::new(), Vec::new(), Vec::new());
         for (phase, cost) in (0..).zip(&self.phases) {
             phases.push(PhaseCostRecord {

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use super::text::{self, Text};
 use super::{Evaluation, bit, exact};
 use crate::bundle::plan::HeaderNames;
+use crate::cost::{Meter, record_bytes};
 use crate::index::record::*;
 use crate::matcher::regex::Automata;
 use crate::matcher::{cidr, domain, glob, hash, interval};
 use crate::{Fact, HeaderFields, Protocol, ProtocolSet, Source};
 
-impl<'a> Evaluation<'a, '_> {
+impl<'a, M: Meter> Evaluation<'a, '_, M> {
     /// Marks all predicates of a source that hold, unless the source is unknown.
     pub(super) fn look_up(&mut self, source: Source) {
         self.done |= bit(source);
@@ -99,6 +100,16 @@ impl<'a> Evaluation<'a, '_> {
         };
         let bounds = index.bounds.get(tree.bounds.range()).unwrap_or_default();
         let nodes = index.nodes.get(tree.nodes.range()).unwrap_or_default();
+        if M::COUNTS {
+            let search = bounds
+                .len()
+                .checked_ilog2()
+                .map_or(0, |log| log as usize + 1);
+            let path = interval::nodes_holding(bounds, point).count();
+            self.meter.probes(search + path);
+            self.meter
+                .bytes(search * record_bytes::BOUND + path * record_bytes::NUMBER);
+        }
         for node in interval::nodes_holding(bounds, point) {
             self.mark(nodes.get(node).copied().unwrap_or(0));
         }
@@ -137,6 +148,7 @@ impl<'a> Evaluation<'a, '_> {
         let strings = self.bundle.strings(self.bytes);
         if let Fact::Known(headers) = fact {
             headers.for_each(&mut |name, value| {
+                self.meter.probes(1);
                 let Some(number) = names.find(name, &index.fields, strings) else {
                     return;
                 };
@@ -230,7 +242,14 @@ impl<'a> Evaluation<'a, '_> {
     fn find(&self, table: &TableRecord, key: &[u8], hash: u64) -> Option<&'a MeaningRecord> {
         let slots = self.bundle.slots(self.bytes).get(table.slots.range())?;
         let strings = self.bundle.strings(self.bytes);
+        if M::COUNTS {
+            let probes = hash::probes_count(slots, hash);
+            self.meter.probes(probes);
+            self.meter
+                .bytes(probes * record_bytes::SLOT + record_bytes::MEANING);
+        }
         hash::probe(slots, hash).find_map(|entry| {
+            self.meter.bytes(entry.key_len as usize);
             let found = Span {
                 start: entry.key_start,
                 len: entry.key_len,
@@ -248,15 +267,25 @@ impl<'a> Evaluation<'a, '_> {
             return;
         };
         let needles = index.needles.get(view.needles.range()).unwrap_or_default();
-        searcher.scan(text, |needle| {
-            let Some(needle) = needles.get(needle) else {
+        self.meter.steps(text.len());
+        self.meter.bytes(text.len() * record_bytes::SEARCH_STEP);
+        searcher.scan(text, |number| {
+            let Some(needle) = needles.get(number) else {
                 return;
             };
-            for number in index.list(needle.patterns) {
+            // A literal that comes again leads to nothing new.
+            if !u32::try_from(number).is_ok_and(|number| self.scratch.met.insert(number)) {
+                return;
+            }
+            let patterns = index.list(needle.patterns);
+            self.meter
+                .bytes((patterns.len() + 1) * record_bytes::NUMBER);
+            for number in patterns {
                 self.test_pattern(*number, text);
             }
         });
         self.scratch.tested.clear();
+        self.scratch.met.clear();
     }
 
     /// Tests a pattern of which a literal was met, if it can matter and was not tested yet.
@@ -283,10 +312,18 @@ impl<'a> Evaluation<'a, '_> {
                 .bundle
                 .strings(self.bytes)
                 .get(glob.range())
-                .is_some_and(|glob| glob::matches(glob, text)),
-            Pattern::Regex(number) => self
-                .automata(number)
-                .is_some_and(|automata| automata.is_match(text)),
+                .is_some_and(|glob| {
+                    glob::matches_counted(glob, text, |steps| {
+                        self.meter.steps(steps);
+                        self.meter.bytes(steps);
+                    })
+                }),
+            Pattern::Regex(number) => {
+                self.meter.steps(text.len());
+                self.meter.bytes(text.len() * record_bytes::REGEX_STEP);
+                self.automata(number)
+                    .is_some_and(|automata| automata.is_match(text))
+            }
         }
     }
 

@@ -9,6 +9,7 @@
 //!    evaluation, since what follows rests on it.
 
 use crate::bundle::plan::PhasePlan;
+use crate::cost::{Free, Meter, Spent, record_bytes};
 use crate::index::record::*;
 use crate::index::rule_set::{Candidates, NumberSet};
 use crate::limits::VALUE_BYTES_MAX;
@@ -36,6 +37,8 @@ pub struct Scratch {
     refuted: NumberSet,
     /// Patterns that were tested on the text at hand.
     tested: NumberSet,
+    /// Literals that were met in it.
+    met: NumberSet,
     /// Fields of which a header was seen.
     present: NumberSet,
     candidates: Candidates,
@@ -89,10 +92,16 @@ impl Bundle {
         };
         let whole = self.index.tables.iter().filter(|table| !table.by_label);
         let longest = whole.map(|table| table.bound as usize).max().unwrap_or(0);
+        let needles = self
+            .index
+            .views
+            .iter()
+            .map(|view| view.needles.len as usize);
         Scratch {
             holds: NumberSet::new(self.index.predicates.len()),
             refuted: NumberSet::new(self.index.predicates.len()),
             tested: NumberSet::new(self.index.patterns.len()),
+            met: NumberSet::new(needles.max().unwrap_or(0)),
             present: NumberSet::new(self.index.fields.len()),
             candidates: Candidates::new(rules),
             cursors: [Cursor::default(); CURSORS_MAX],
@@ -119,13 +128,27 @@ pub fn evaluate(
         scratch.alerts.clear();
         return Outcome::Decided(Verdict::of_default(bundle.defaults().action(phase)));
     }
-    let mut evaluation = Evaluation::new(bundle, phase, facts, scratch);
+    let mut evaluation = Evaluation::new(bundle, phase, facts, scratch, Free);
+    evaluation.find_candidates();
+    evaluation.judge_candidates(rules)
+}
+
+/// As [`evaluate`], and counts what it costs, for tests and tools. Slower.
+pub fn evaluate_counted(
+    bundle: &Bundle,
+    phase: Phase,
+    facts: &Facts<'_>,
+    scratch: &mut Scratch,
+    spent: &Spent,
+) -> Outcome {
+    let rules = bundle.rules(phase);
+    let mut evaluation = Evaluation::new(bundle, phase, facts, scratch, spent);
     evaluation.find_candidates();
     evaluation.judge_candidates(rules)
 }
 
 /// One evaluation under way.
-pub(crate) struct Evaluation<'a, 's> {
+pub(crate) struct Evaluation<'a, 's, M> {
     bundle: &'a Bundle,
     index: &'a Index,
     bytes: &'a [u8],
@@ -140,14 +163,16 @@ pub(crate) struct Evaluation<'a, 's> {
     done: u32,
     /// Predicates that hold bring in the rules filed under them.
     is_collecting: bool,
+    meter: M,
 }
 
-impl<'a, 's> Evaluation<'a, 's> {
+impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
     pub(crate) fn new(
         bundle: &'a Bundle,
         phase: Phase,
         facts: &'a Facts<'a>,
         scratch: &'s mut Scratch,
+        meter: M,
     ) -> Self {
         scratch.clear();
         let plan = bundle.plan(phase);
@@ -168,6 +193,7 @@ impl<'a, 's> Evaluation<'a, 's> {
             unknown,
             done: 0,
             is_collecting: false,
+            meter,
         }
     }
 
@@ -186,11 +212,13 @@ impl<'a, 's> Evaluation<'a, 's> {
 
     /// Adds the rules of the records whose mask is unknown.
     fn collect(&mut self, records: &[AccessRecord]) {
+        self.meter.bytes(records.len() * record_bytes::ACCESS);
         for record in records
             .iter()
             .filter(|record| record.mask & !self.unknown == 0)
         {
             let rules = self.index.list(record.rules);
+            self.meter.bytes((rules.len() + 1) * record_bytes::NUMBER);
             let free = self.scratch.cursors.get_mut(self.scratch.cursors_count);
             match free {
                 Some(cursor) if rules.len() > INSERTED_MAX => {
@@ -267,6 +295,8 @@ impl<'a, 's> Evaluation<'a, 's> {
     fn judge(&mut self, rule: &RuleRecord) -> Option<bool> {
         let mut answer = Some(true);
         let index = self.index;
+        self.meter.rules(1);
+        self.meter.bytes(record_bytes::RULE);
         for literal in index
             .literals
             .get(rule.literals.range())
@@ -283,6 +313,7 @@ impl<'a, 's> Evaluation<'a, 's> {
 
     /// Whether a condition holds.
     pub(crate) fn literal_holds(&mut self, literal: u32) -> Option<bool> {
+        self.meter.bytes(record_bytes::CONDITION);
         self.predicate_holds(literal / 2)
             .map(|holds| holds != (literal % 2 == 1))
     }
@@ -315,7 +346,10 @@ impl<'a, 's> Evaluation<'a, 's> {
     /// Notes that the predicates of a list hold.
     fn mark(&mut self, list: u32) {
         let index = self.index;
-        for predicate in index.list(list) {
+        let predicates = index.list(list);
+        self.meter
+            .bytes((predicates.len() + 1) * record_bytes::NUMBER);
+        for predicate in predicates {
             if self.scratch.holds.insert(*predicate) && self.is_collecting {
                 let plan = self.plan;
                 self.collect(plan.access(*predicate));

@@ -3,10 +3,11 @@
 
 use super::Evaluation;
 use super::text::{self, Text};
+use crate::cost::{Meter, record_bytes};
 use crate::index::record::*;
 use crate::{Fact, HeaderFields, Source, Weekdays};
 
-impl Evaluation<'_, '_> {
+impl<M: Meter> Evaluation<'_, '_, M> {
     pub(super) fn any_residual_holds(
         &mut self,
         predicate: &PredicateRecord,
@@ -147,6 +148,14 @@ impl Evaluation<'_, '_> {
             .transitions
             .get(zone.transitions.range())
             .unwrap_or_default();
+        if M::COUNTS {
+            let probes = transitions
+                .len()
+                .checked_ilog2()
+                .map_or(0, |log| log as usize + 1);
+            self.meter.probes(probes);
+            self.meter.bytes(probes * record_bytes::TRANSITION);
+        }
         let after = transitions.partition_point(|transition| transition.from <= time);
         let offset_seconds = after
             .checked_sub(1)

@@ -55,6 +55,16 @@ pub enum WriteError {
         /// Where.
         at: Place,
     },
+    /// A pattern that would cost too much, by itself or with all others.
+    #[error("group {}, {} rule {}, condition {}: value {value:?}: {why}", at.group, at.phase, at.rule, at.condition)]
+    TooCostly {
+        /// Where.
+        at: Place,
+        /// The pattern.
+        value: String,
+        /// Which bound it is over.
+        why: &'static str,
+    },
     /// More rules than [`RULES_MAX`], or more than 4 GiB of one kind of content.
     #[error("the ruleset is too large for a bundle")]
     TooLarge,
@@ -104,6 +114,7 @@ pub(super) struct Builder<'r> {
     pub(super) lists: Lists,
     pub(super) tables: TableWords,
     pub(super) automata: Vec<u8>,
+    pub(super) automata_states: usize,
     pub(super) predicates: Vec<PredicateSource<'r>>,
     pub(super) predicate_numbers: HashMap<(&'r Field, &'r Test), u32, FixedState>,
     pub(super) fields: Numbers<&'r Field>,
@@ -142,6 +153,7 @@ impl<'r> Builder<'r> {
             lists: Lists::default(),
             tables: TableWords::default(),
             automata: Vec::new(),
+            automata_states: 0,
             predicates: Vec::new(),
             predicate_numbers: HashMap::default(),
             fields: Numbers::default(),

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use super::build::{Builder, Place, WriteError};
 use super::record::*;
 use super::tables::{Numbers, Overflow, Relation, TableBuilder, number};
+use crate::limits::{
+    AUTOMATA_BYTES_MAX, AUTOMATA_STATES_MAX, GLOB_SEARCHED_BYTES_MAX, ON_DEMAND_PATTERNS_MAX,
+};
 use crate::matcher::cidr::{self, Family};
 use crate::matcher::regex::{self, Automata};
 use crate::matcher::{glob, interval, literals};
@@ -104,6 +107,7 @@ impl<'r> Builder<'r> {
             }
             Test::Glob(values) => {
                 for value in values.iter() {
+                    check_glob(value, place)?;
                     patterns.push(Pattern::Glob(self.strings.intern(value.as_bytes())?));
                 }
             }
@@ -162,7 +166,7 @@ impl<'r> Builder<'r> {
             }
             Test::Glob(values) => {
                 for value in values.iter() {
-                    self.lower_glob(field, value, id, builder)?;
+                    self.lower_glob(field, value, id, place, builder)?;
                 }
             }
             Test::Regex(values) => {
@@ -175,7 +179,7 @@ impl<'r> Builder<'r> {
                     let hir = regex::parse(value).map_err(error)?;
                     let pattern = Pattern::Regex(self.automaton(value, place)?);
                     let literals = literals::of_regex(&hir);
-                    self.lower_pattern(field, value, pattern, literals, id, builder)?;
+                    self.lower_pattern(field, value, pattern, literals, (id, place), builder)?;
                 }
             }
             _ => {}
@@ -189,6 +193,7 @@ impl<'r> Builder<'r> {
         field: &Field,
         value: &'r str,
         id: u32,
+        place: Place,
         builder: &mut FieldBuilder,
     ) -> Result<(), WriteError> {
         if !glob::has_wildcard(value) {
@@ -210,8 +215,10 @@ impl<'r> Builder<'r> {
             builder.short.table.add_below(key, id)?;
             return Ok(());
         }
+        check_glob(value, place)?;
         let pattern = Pattern::Glob(self.strings.intern(value.as_bytes())?);
-        self.lower_pattern(field, value, pattern, literals::of_glob(value), id, builder)
+        let literals = literals::of_glob(value);
+        self.lower_pattern(field, value, pattern, literals, (id, place), builder)
     }
 
     /// Patterns with a literal go behind the pass over literals, the others are residual. The `?`
@@ -223,7 +230,7 @@ impl<'r> Builder<'r> {
         value: &str,
         pattern: Pattern,
         literals: Option<Vec<Vec<u8>>>,
-        id: u32,
+        (id, place): (u32, Place),
         builder: &mut FieldBuilder,
     ) -> Result<(), WriteError> {
         let full = is_full(field, value);
@@ -235,6 +242,11 @@ impl<'r> Builder<'r> {
             self.index
                 .residuals
                 .extend(full.then_some(ResidualRecord::Full(pattern)));
+            if self.index.residuals.len() > ON_DEMAND_PATTERNS_MAX {
+                let why =
+                    "over 4096 patterns have no literal of two bytes by which they could be found";
+                return Err(too_costly(place, value, why));
+            }
             return Ok(());
         };
         if short {
@@ -261,6 +273,13 @@ impl<'r> Builder<'r> {
             value: value.into(),
             cause,
         })?;
+        self.automata_states += compiled.states;
+        if self.automata.len() + compiled.bytes.len() > AUTOMATA_BYTES_MAX
+            || self.automata_states > AUTOMATA_STATES_MAX
+        {
+            let why = "the automata of all regular expressions together are over 1.5 million states or 128 MiB";
+            return Err(too_costly(place, value, why));
+        }
         let new = number(self.index.automata.len())?;
         self.index.automata.push(AutomataRecord {
             offset: number(self.automata.len())?,
@@ -363,6 +382,23 @@ impl ViewBuilder {
         }
         self.predicates.add(pattern, predicate);
         Ok(())
+    }
+}
+
+/// A piece that is tried at every place of a text must be short.
+fn check_glob(value: &str, place: Place) -> Result<(), WriteError> {
+    if glob::searched_piece_bytes(value.as_bytes()) <= GLOB_SEARCHED_BYTES_MAX {
+        return Ok(());
+    }
+    let why = "over 64 bytes with a `?` between two `*`";
+    Err(too_costly(place, value, why))
+}
+
+fn too_costly(at: Place, value: &str, why: &'static str) -> WriteError {
+    WriteError::TooCostly {
+        at,
+        value: value.into(),
+        why,
     }
 }
 

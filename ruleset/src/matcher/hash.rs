@@ -86,6 +86,17 @@ pub(crate) fn build_slots(entries: &[(u64, Entry)]) -> Vec<u32> {
     slots
 }
 
+/// How many slots a lookup can look at, the empty one at its end included.
+pub(crate) fn probes_count(slots: &[Slot], hash: u64) -> usize {
+    let mask = slots.len().wrapping_sub(1);
+    let positions = (0..slots.len()).map(|step| (start(hash, slots.len()) + step) & mask);
+    let used = positions.take_while(|position| {
+        let slot = slots.get(*position);
+        slot.is_some_and(|[.., content]| *content != [0; 4])
+    });
+    used.count() + 1
+}
+
 /// The entries that may have the hash, in probe order. `slots` is a power of two long and has an
 /// empty slot, or is empty.
 pub(crate) fn probe(slots: &[Slot], hash: u64) -> impl Iterator<Item = Entry> {

@@ -1,0 +1,97 @@
+//! The cost certificate against evaluations that count what they do.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use sallyport_ruleset::bundle::write;
+use sallyport_ruleset::cost::{InputLimits, Spent};
+use sallyport_ruleset::generate::{self, Entropy};
+use sallyport_ruleset::{BuildRecord, Bundle, Phase, Ruleset, evaluate, evaluate_counted};
+
+fn compile(ruleset: &Ruleset) -> Bundle {
+    Bundle::load(write(ruleset, &BuildRecord::default()).unwrap()).unwrap()
+}
+
+fn entropy(bytes: usize) -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), bytes)
+}
+
+/// No more than what the generated facts have, so that the bounds are as tight as they can be.
+const LIMITS: InputLimits = InputLimits {
+    lines: 16,
+    head_bytes: 400,
+    uri_bytes: 64,
+    name_bytes: 64,
+    text_bytes: 64,
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn no_evaluation_costs_more_than_its_certificate(
+        rules in entropy(700),
+        requests in entropy(900),
+        is_narrow in any::<bool>(),
+    ) {
+        let mut bytes = Entropy::new(&rules);
+        let ruleset = match is_narrow {
+            true => generate::narrow_ruleset(&mut bytes),
+            false => generate::ruleset(&mut bytes),
+        };
+        let bundle = compile(&ruleset);
+        prop_assert_eq!(bundle.certificate(), &bundle.certificate_again());
+        let mut scratch = bundle.scratch();
+        let mut entropy = Entropy::new(&requests);
+        for _ in 0..4 {
+            let facts = generate::facts_near(&ruleset, &mut entropy);
+            for phase in Phase::ALL {
+                let certificate = bundle.certificate().phase(phase);
+                for unknown in [0, entropy.mask(), u32::MAX] {
+                    let spent = Spent::default();
+                    let (counted, plain) = facts.with(unknown, |facts| {
+                        let counted = evaluate_counted(&bundle, phase, facts, &mut scratch, &spent);
+                        (counted, evaluate(&bundle, phase, facts, &mut scratch))
+                    });
+                    prop_assert_eq!(counted, plain);
+                    let bound = match unknown {
+                        0 => certificate.worst(&LIMITS),
+                        _ => certificate.worst_early(&LIMITS),
+                    };
+                    prop_assert!(
+                        spent.cost().is_within(&bound),
+                        "{:?} {:x}: {:?} is over {:?}", phase, unknown, spent.cost(), bound
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A bound that allows everything would prove nothing.
+#[test]
+fn the_certificate_of_one_lookup_is_close() {
+    use sallyport_ruleset::{Condition, Fact, Facts, Field, Test};
+    let names: Vec<String> = (0..10_000)
+        .map(|n| format!("host-{n}.example.com"))
+        .collect();
+    let ruleset = generate::single_rule(vec![Condition {
+        field: Field::DestinationDomain,
+        negated: false,
+        test: Test::Domain(names.iter().collect()),
+    }]);
+    let bundle = compile(&ruleset);
+    let mut scratch = bundle.scratch();
+    let mut facts = Facts::unknown();
+    facts.destination_domain = Fact::Known("www.host-5.example.com");
+    let spent = Spent::default();
+    evaluate_counted(&bundle, Phase::PreDns, &facts, &mut scratch, &spent);
+    let bound = bundle
+        .certificate()
+        .phase(Phase::PreDns)
+        .worst(&InputLimits::default());
+    let cost = spent.cost();
+    assert!(cost.is_within(&bound), "{cost:?} is over {bound:?}");
+    assert_eq!((cost.rules, bound.rules), (1, 1));
+    assert!(cost.probes >= 1 && bound.probes < 200, "{bound:?}");
+    assert!(bound.bytes < 4_000, "{bound:?}");
+}

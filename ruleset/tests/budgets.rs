@@ -83,7 +83,7 @@ fn regular_expressions() {
         (&"a?".repeat(500), Accepted),
         (
             &format!("{}{}", "a?".repeat(1_000), "a".repeat(1_000)),
-            Refused,
+            Accepted,
         ),
         ("a{4000000000}", Refused),
         ("((((a{30}){30}){30}){30})", Refused),

@@ -1,8 +1,8 @@
 //! The commands of the binary, one room each.
 
 pub mod compile;
-pub mod diff;
 pub mod cost;
+pub mod diff;
 pub mod explain;
 pub mod import;
 pub mod inspect;

@@ -130,7 +130,11 @@ impl Kind {
         };
         let bits = noise(number);
         let (a, b, c) = (bits >> 16 & 0xff, bits >> 8 & 0xff, bits & 0xff);
-        let first = if is_hit && kind == Self::Networks { 1 + a % 223 } else { 240 };
+        let first = if is_hit && kind == Self::Networks {
+            1 + a % 223
+        } else {
+            240
+        };
         let octet = |number: usize| u8::try_from(number & 0xff).unwrap_or(0);
         Request {
             domain,
@@ -160,20 +164,27 @@ impl Request {
 
 fn name(number: usize) -> String {
     const TOPS: [&str; 5] = ["com", "net", "org", "co.uk", "io"];
-    let top = TOPS.get(noise(number) % TOPS.len()).copied().unwrap_or("com");
+    let top = TOPS
+        .get(noise(number) % TOPS.len())
+        .copied()
+        .unwrap_or("com");
     format!("{}.{top}", word(number))
 }
 
 fn word(number: usize) -> String {
     let seed = noise(number);
     let letter = |place: usize| u8::try_from(noise(seed + place) % 26).unwrap_or(0);
-    let letters: String = (0..5 + seed % 9).map(|at| char::from(b'a' + letter(at))).collect();
+    let letters: String = (0..5 + seed % 9)
+        .map(|at| char::from(b'a' + letter(at)))
+        .collect();
     format!("{letters}{number}")
 }
 
 /// A fixed pseudo-random number (splitmix64).
 pub(crate) fn noise(seed: usize) -> usize {
-    let mut state = (seed as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut state = (seed as u64)
+        .wrapping_add(1)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
     state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     usize::try_from((state ^ (state >> 31)) >> 16).unwrap_or(0)

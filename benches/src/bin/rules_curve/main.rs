@@ -30,7 +30,9 @@ struct Arguments {
 
 fn main() -> std::io::Result<()> {
     let arguments = Arguments::parse();
-    println!("| kind | values | who | hit ns, median | p99 | miss ns, median | p99 | write ms | load ms | MiB in the file | MiB in memory |");
+    println!(
+        "| kind | values | who | hit ns, median | p99 | miss ns, median | p99 | write ms | load ms | MiB in the file | MiB in memory |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let mut rows = Vec::new();
     for kind in kinds::Kind::ALL {

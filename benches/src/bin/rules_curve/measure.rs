@@ -98,7 +98,12 @@ pub(crate) struct Row {
 }
 
 /// Measures all subjects in turn.
-pub(crate) fn rows(subjects: &mut [Subject], kind: Kind, values: usize, batches: usize) -> Vec<Row> {
+pub(crate) fn rows(
+    subjects: &mut [Subject],
+    kind: Kind,
+    values: usize,
+    batches: usize,
+) -> Vec<Row> {
     let requests = |is_hit| -> Vec<Request> {
         (0..REQUESTS)
             .map(|number| kind.request(noise(number) % values, is_hit))
@@ -133,9 +138,18 @@ pub(crate) fn rows(subjects: &mut [Subject], kind: Kind, values: usize, batches:
 
 /// A figure for a wrong answer would be worth nothing.
 fn check(subjects: &mut [Subject], [hits, misses]: &[Vec<Request>; 2]) {
-    for subject in subjects.iter_mut().filter(|s| !matches!(s, Subject::Refused(_))) {
-        assert!(hits.iter().all(|request| subject.is_denied(request)), "a hit that is none");
-        assert!(!misses.iter().any(|request| subject.is_denied(request)), "a miss that is none");
+    for subject in subjects
+        .iter_mut()
+        .filter(|s| !matches!(s, Subject::Refused(_)))
+    {
+        assert!(
+            hits.iter().all(|request| subject.is_denied(request)),
+            "a hit that is none"
+        );
+        assert!(
+            !misses.iter().any(|request| subject.is_denied(request)),
+            "a miss that is none"
+        );
     }
 }
 
@@ -162,7 +176,12 @@ fn row(subject: &Subject, kind: Kind, values: usize, [hits, misses]: [Vec<f64>; 
 /// Median and 99th percentile.
 fn percentiles(mut times: Vec<f64>) -> [f64; 2] {
     times.sort_by(f64::total_cmp);
-    [50, 99].map(|percent| times.get(times.len() * percent / 100).copied().unwrap_or(f64::NAN))
+    [50, 99].map(|percent| {
+        times
+            .get(times.len() * percent / 100)
+            .copied()
+            .unwrap_or(f64::NAN)
+    })
 }
 
 fn millis(started: Instant) -> f64 {
@@ -172,7 +191,10 @@ fn millis(started: Instant) -> f64 {
 fn resident_bytes() -> usize {
     const PAGE_BYTES: usize = 4_096;
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    let pages = text
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<usize>().ok());
     pages.unwrap_or(0) * PAGE_BYTES
 }
 
@@ -183,24 +205,43 @@ impl Row {
             |times| times.map(|time| format!("{time:.0}")).join(" | "),
         );
         let mib = |bytes: usize| format!("{:.1}", bytes as f64 / (1 << 20) as f64);
-        let load = self.built.load_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1}"));
+        let load = self
+            .built
+            .load_ms
+            .map_or_else(|| "–".to_owned(), |ms| format!("{ms:.1}"));
         let file = self.built.file_bytes.map_or_else(|| "–".to_owned(), mib);
         format!(
             "| {} | {} | {} | {times} | {:.1} | {load} | {file} | {} |",
-            self.kind, self.values, self.who, self.built.write_ms, mib(self.built.memory_bytes)
+            self.kind,
+            self.values,
+            self.who,
+            self.built.write_ms,
+            mib(self.built.memory_bytes)
         )
     }
 
     pub(crate) fn json(&self) -> String {
-        let [hit, hit_99, miss, miss_99] = self.times.map_or(["null".to_owned(), "null".into(), "null".into(), "null".into()], |times| times.map(|time| format!("{time:.1}")));
+        let [hit, hit_99, miss, miss_99] = self.times.map_or(
+            [
+                "null".to_owned(),
+                "null".into(),
+                "null".into(),
+                "null".into(),
+            ],
+            |times| times.map(|time| format!("{time:.1}")),
+        );
         format!(
             r#"{{"kind":"{}","values":{},"who":{:?},"hit_ns":{hit},"hit_p99_ns":{hit_99},"miss_ns":{miss},"miss_p99_ns":{miss_99},"write_ms":{:.2},"load_ms":{},"file_bytes":{},"memory_bytes":{}}}"#,
             self.kind,
             self.values,
             self.who,
             self.built.write_ms,
-            self.built.load_ms.map_or_else(|| "null".to_owned(), |ms| format!("{ms:.2}")),
-            self.built.file_bytes.map_or_else(|| "null".to_owned(), |bytes| bytes.to_string()),
+            self.built
+                .load_ms
+                .map_or_else(|| "null".to_owned(), |ms| format!("{ms:.2}")),
+            self.built
+                .file_bytes
+                .map_or_else(|| "null".to_owned(), |bytes| bytes.to_string()),
             self.built.memory_bytes
         )
     }

@@ -24,12 +24,17 @@ impl Other {
         match kind {
             Kind::Domains => Some(Self::Names(values.iter().cloned().collect())),
             Kind::Networks => {
-                let networks = values.iter().filter_map(|v| v.parse::<ipnet::Ipv4Net>().ok());
-                Some(Self::Networks(networks.map(|n| n.network().to_bits() >> 8).collect()))
+                let networks = values
+                    .iter()
+                    .filter_map(|v| v.parse::<ipnet::Ipv4Net>().ok());
+                Some(Self::Networks(
+                    networks.map(|n| n.network().to_bits() >> 8).collect(),
+                ))
             }
             Kind::Regexes if values.len() <= PATTERNS_MAX => Self::patterns(values.to_vec()),
             Kind::Globs if values.len() <= PATTERNS_MAX => {
-                let expression = |glob: &String| format!("^{}$", glob.replace('.', "[.]").replace('*', ".*"));
+                let expression =
+                    |glob: &String| format!("^{}$", glob.replace('.', "[.]").replace('*', ".*"));
                 Self::patterns(values.iter().map(expression).collect())
             }
             _ => None,
@@ -53,11 +58,13 @@ impl Other {
     pub(crate) fn holds(&self, request: &Request) -> bool {
         match self {
             Self::Names(names) => {
-                let above = |name: &&str| name.split_once('.').map(|(_, above)| above);
-                std::iter::successors(Some(request.domain.as_str()), |name| above(name))
+                let domain = Some(request.domain.as_str());
+                std::iter::successors(domain, |name| name.split_once('.').map(|(_, above)| above))
                     .any(|name| names.contains(name))
             }
-            Self::Networks(networks) => networks.contains(&(u32::from_be_bytes(request.address) >> 8)),
+            Self::Networks(networks) => {
+                networks.contains(&(u32::from_be_bytes(request.address) >> 8))
+            }
             Self::Patterns(regex) => regex.is_match(request.path.as_bytes()),
         }
     }

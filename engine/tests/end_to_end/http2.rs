@@ -16,7 +16,8 @@ use crate::common::process::Process;
 use crate::common::programs::{python_with, system};
 use crate::common::proxy::Setup;
 use crate::common::wait::wait_for;
-use crate::common::{ALLOW_ALL, Rules};
+use crate::common::{ALLOW_ALL, Origin, Rules};
+use crate::intercepted_clients::with_https;
 
 /// Runs a script of the `data` folder; what it prints is JSON.
 fn run(script: &str, packages: &[&str], arguments: &[&str]) -> Option<Value> {
@@ -142,6 +143,29 @@ fn requirements_on_a_client() {
     let arguments = [&*proxy.address.to_string(), "a.test"];
     if let Some(outcome) = run("http2_origin_side.py", &["hpack"], &arguments) {
         assert_cases(&outcome, 44);
+    }
+}
+
+/// CONNECT on an https listener, and a WebSocket whose origin speaks HTTP/1.1.
+#[test]
+fn tunnels_in_streams() {
+    let (setup, pki) = Setup::intercepting();
+    pki.origin(&["proxy.test"]);
+    let (setup, https) = with_https(setup, "");
+    let proxy = setup.start(ALLOW_ALL);
+    let identity = pki.origin(&["a.test"]);
+    let plain = Origin::start();
+    let arguments = [
+        &*format!("127.0.0.1:{https}"),
+        &*pki.roots(),
+        &*proxy.address.to_string(),
+        &*pki.authority(),
+        &*format!("a.test:{}", plain.port()),
+        identity.certificate.to_str().unwrap(),
+        identity.key.to_str().unwrap(),
+    ];
+    if let Some(outcome) = run("http2_tunnels.py", &["hpack", "websockets"], &arguments) {
+        assert_cases(&outcome, 3);
     }
 }
 

@@ -287,7 +287,7 @@ when."request:Principal" = { StringEquals = "alice" }
 }
 
 /// The setup with an `https` listener besides, and its port.
-fn with_https(setup: Setup, more: &str) -> (Setup, u16) {
+pub(crate) fn with_https(setup: Setup, more: &str) -> (Setup, u16) {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);

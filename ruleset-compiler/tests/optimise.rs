@@ -7,6 +7,7 @@ use sallyport_rules::cover::{self, Covers};
 use sallyport_rules::optimise::{self, Optimisation, Optimisations};
 use sallyport_ruleset::bundle::write_reachable;
 use sallyport_ruleset::generate::{self, Entropy, OwnedFacts};
+use sallyport_ruleset::generate_near;
 use sallyport_ruleset::reference::{Reference, ReferenceOutcome};
 use sallyport_ruleset::{
     Action, BuildRecord, Bundle, Outcome, Phase, RuleIndex, Ruleset, Scratch, evaluate,
@@ -99,7 +100,7 @@ proptest! {
         for round in 0..24 {
             let facts = match round % 2 {
                 0 => generate::facts(&mut entropy),
-                _ => generate::facts_near(&ruleset, &mut entropy),
+                _ => generate_near::facts_near(&ruleset, &mut entropy),
             };
             for (phase, covers) in Phase::ALL.into_iter().zip(&covers) {
                 let rules: Vec<_> = ruleset.rules(phase).map(|(_, rule)| rule).collect();

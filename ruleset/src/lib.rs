@@ -14,6 +14,7 @@ pub mod explain;
 pub mod facts;
 pub mod field;
 pub mod generate;
+pub mod generate_near;
 mod index;
 pub mod limits;
 pub mod matcher;

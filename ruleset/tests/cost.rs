@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use sallyport_ruleset::bundle::write;
 use sallyport_ruleset::cost::{InputLimits, Spent};
 use sallyport_ruleset::generate::{self, Entropy};
+use sallyport_ruleset::generate_near;
 use sallyport_ruleset::{BuildRecord, Bundle, Phase, Ruleset, evaluate, evaluate_counted};
 
 fn compile(ruleset: &Ruleset) -> Bundle {
@@ -43,7 +44,7 @@ proptest! {
         let mut scratch = bundle.scratch();
         let mut entropy = Entropy::new(&requests);
         for _ in 0..4 {
-            let facts = generate::facts_near(&ruleset, &mut entropy);
+            let facts = generate_near::facts_near(&ruleset, &mut entropy);
             for phase in Phase::ALL {
                 let certificate = bundle.certificate().phase(phase);
                 for unknown in [0, entropy.mask(), u32::MAX] {

@@ -23,7 +23,7 @@ use super::exchange::{ResponseWork, begin_session, connect_plain, pool_key};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
-use super::session::{ClientContext, end, requests};
+use super::session::{ClientContext, end, requests_in_tls};
 use super::tunnel::{Ended, InnerScope, check_sni, notes};
 use crate::access_log::TlsHandling;
 use crate::enforcement::{Early, Trail};
@@ -324,7 +324,7 @@ impl Intercepted<'_, '_> {
             tls: Some(tls),
         };
         let mut input = ReadBuffer::default();
-        let after = requests(shard, &inner, &mut input, Some(&scope)).await;
+        let after = requests_in_tls(shard, &inner, &mut input, &scope).await;
         end(shard, &inner, &mut input, after).await;
     }
 }

@@ -117,31 +117,9 @@ pub(super) async fn requests(
     scope: Option<&InnerScope<'_>>,
 ) -> After {
     if client.transport.speaks_http2() {
-        let form = match scope {
-            Some(_) => TargetForm::Origin(Scheme::Https),
-            None => TargetForm::Absolute,
-        };
-        // Boxed: it holds the futures of all streams, which most connections never have.
-        Box::pin(streams(shard, client, input, scope, form)).await;
-        return After::Close;
+        return whole_streams(shard, client, input, scope).await;
     }
-    loop {
-        if input.is_empty() {
-            input.release(&shard.buffers);
-            if shard.is_draining() && scope.is_some() {
-                return After::Close;
-            }
-            client.registered.set_idle(true);
-            client
-                .transport
-                .arm_read(shard.config().timeouts.keep_alive);
-            let readable = client.transport.readable().await;
-            client.registered.set_idle(false);
-            if readable.is_err() || client.transport.expired() {
-                return After::Close;
-            }
-        }
-        shard.log_room().await;
+    while has_request(shard, client, input, scope.is_some()).await {
         let mut workspace = shard.rent_workspace();
         let after = transaction(shard, client, input, scope, &mut workspace).await;
         shard.give_back_workspace(workspace);
@@ -150,6 +128,73 @@ pub(super) async fn requests(
             end => return end,
         }
     }
+    After::Close
+}
+
+/// The same inside TLS, where a tunnel has enough to hold while it idles: what a transaction needs is
+/// allocated for each, as TLS does for each record anyway.
+pub(super) async fn requests_in_tls(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: &InnerScope<'_>,
+) -> After {
+    let scope = Some(scope);
+    if client.transport.speaks_http2() {
+        return whole_streams(shard, client, input, scope).await;
+    }
+    while has_request(shard, client, input, true).await {
+        let mut workspace = shard.rent_workspace();
+        let after = Box::pin(transaction(shard, client, input, scope, &mut workspace)).await;
+        shard.give_back_workspace(workspace);
+        match after {
+            After::Next => {}
+            end => return end,
+        }
+    }
+    After::Close
+}
+
+/// Serves a connection on which HTTP/2 was agreed on.
+async fn whole_streams(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: Option<&InnerScope<'_>>,
+) -> After {
+    let form = match scope {
+        Some(_) => TargetForm::Origin(Scheme::Https),
+        None => TargetForm::Absolute,
+    };
+    // Boxed: it holds the futures of all streams, which most connections never have.
+    Box::pin(streams(shard, client, input, scope, form)).await;
+    After::Close
+}
+
+/// Waits for the first bytes of the next request, holding nothing; `false` if none comes.
+async fn has_request(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    is_inside: bool,
+) -> bool {
+    if input.is_empty() {
+        input.release(&shard.buffers);
+        if shard.is_draining() && is_inside {
+            return false;
+        }
+        client.registered.set_idle(true);
+        client
+            .transport
+            .arm_read(shard.config().timeouts.keep_alive);
+        let readable = client.transport.readable().await;
+        client.registered.set_idle(false);
+        if readable.is_err() || client.transport.expired() {
+            return false;
+        }
+    }
+    shard.log_room().await;
+    true
 }
 
 /// Serves the requests of a connection, or of a tunnel on it (`scope`), that speaks HTTP/2: each of its

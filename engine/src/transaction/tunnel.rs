@@ -58,7 +58,9 @@ pub(super) async fn serve(
     };
     let outcome = match content {
         Content::Http(version) => {
-            return inner_requests(request, authority, destination, opened, work, version).await;
+            // Boxed: a session's future is large, and most tunnels hold none.
+            let inner = inner_requests(request, authority, destination, opened, work, version);
+            return Box::pin(inner).await;
         }
         Content::Tls(hello) => match &opened.handling {
             Handling::Passthrough => {

@@ -114,6 +114,11 @@ impl Records {
             || self.failed.is_some()
     }
 
+    /// Whether the begin of a record has arrived and its end has not.
+    pub(crate) fn holds_part(&self) -> bool {
+        self.inbox_start < self.inbox.len()
+    }
+
     /// Goes on with the handshake; what is to be sent is appended to `out`, also when it fails.
     pub(crate) fn handshake(&mut self, out: &mut Vec<u8>) -> Result<Handshake, Error> {
         loop {

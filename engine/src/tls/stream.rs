@@ -189,7 +189,11 @@ impl TlsStream {
         // Content, an end or a fault must all be seen; with no room there is none taken.
         let outcome = records.receive(&mut Vec::new(), &mut self.outbox.borrow_mut());
         records.release(&self.pool);
-        !has_bytes || outcome != Ok(Received::NeedMore) || records.has_pending()
+        !has_bytes
+            || outcome != Ok(Received::NeedMore)
+            || records.has_pending()
+            // The begin of something is something.
+            || records.holds_part()
     }
 
     /// As [`Transport::readable`].

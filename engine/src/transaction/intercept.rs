@@ -356,7 +356,7 @@ pub(super) async fn secure(
         Err(failure) => failure.was_asked,
     };
     if was_asked && !origin.parameters.has_certificate {
-        fall_back(request, destination, draft);
+        fall_back(request, destination, origin.host, draft);
     }
     let Secured {
         transport,
@@ -378,14 +378,14 @@ pub(super) async fn secure(
 
 /// Leaves tunnels to a host alone from the next one on, because it wants to know who the client is,
 /// which only the client can prove.
-fn fall_back(request: &Request<'_>, destination: &Destination<'_>, draft: &Draft) {
+fn fall_back(request: &Request<'_>, destination: &Destination<'_>, host: &str, draft: &Draft) {
     const LEFT_ALONE: &str = "the origin asks for a client certificate: the next tunnels to it are \
                               passed through for an hour (tls.client_certificate_fallback)";
     const STAYS: &str = "the origin asks for a client certificate and there is none \
                          (tls.scope.client_certificate)";
     let falls_back = request.snapshot.config.tls.client_certificate_fallback;
     if falls_back {
-        request.shard.tls.fall_back(destination.host.as_str());
+        request.shard.tls.fall_back(host);
     }
     let detail = if falls_back { LEFT_ALONE } else { STAYS };
     draft.write_notice(request, destination, detail);

@@ -138,6 +138,34 @@ fn origins_that_ask_are_left_alone_from_then_on() {
     assert_eq!(last["tls_mode"], "passthrough", "{last}");
 }
 
+/// What an origin sends before it was asked answers nothing (RFC 9112 section 9.2).
+#[test]
+fn an_answer_before_its_question_is_not_believed() {
+    let (setup, pki) = Setup::intercepting();
+    let proxy = setup.start(ALLOW_ALL);
+    let origin = ScriptedOrigin::start(|mut accepted, notebook| {
+        let request = accepted.request();
+        accepted.send(OK);
+        if accepted.index == 0 {
+            accepted.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+        }
+        notebook.note(request);
+        accepted.connection.rest();
+    });
+    let identity = pki.origin(&["a.test"]);
+    let address = tls_before(origin.address, &identity, &pki, ClientAuth::Nobody);
+    let authority = format!("a.test:{}", address.port());
+    let mut client = tls_tunnel(&proxy, &pki, &authority, "a.test");
+    let request = format!("GET / HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+    client.send(&request);
+    assert_eq!(client.response().body, b"ok");
+    origin.requests(1);
+    // What has left the origin is behind what this asks for.
+    assert_eq!(get(&proxy, &pki, address.port()).1, "ok");
+    client.send(&request);
+    assert_eq!(client.response().body, b"ok");
+}
+
 /// An origin that speaks no TLS, or nothing.
 #[test]
 fn origins_that_speak_no_tls() {

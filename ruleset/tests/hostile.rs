@@ -1,6 +1,10 @@
 //! Bundles that nobody compiled: cut, flipped, with sections that overlap and counts that cannot be.
 //! Exhaustive over a small bundle: every length, every bit, every word.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use sallyport_ruleset::bundle::{reseal, write};
 use sallyport_ruleset::generate::{self, Entropy};

@@ -84,7 +84,8 @@ fn find<'t>(piece: &[u8], text: &'t [u8], count: &mut impl FnMut(usize)) -> Opti
     let at = text
         .windows(piece.len())
         .position(|window| fits(piece, window));
-    let windows = at.map_or((text.len() + 1).saturating_sub(piece.len()), |at| at + 1);
+    let all = (text.len() + 1).saturating_sub(piece.len());
+    let windows = at.map_or(all, |at| at + 1);
     count(windows * piece.len());
     text.get(at? + piece.len()..)
 }

@@ -5,5 +5,6 @@ mod cache;
 mod files;
 mod fixture;
 mod minting;
+mod mutations;
 mod origin_facts;
 mod origins;

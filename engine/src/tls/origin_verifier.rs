@@ -42,12 +42,13 @@ impl OriginVerifier {
         }
     }
 
-    /// Whether the signature of the handshake cannot be checked because the key is too short, and
-    /// the configuration says to go on nevertheless.
+    /// Whether the signature of the handshake cannot be checked, because the key is too short or
+    /// webpki does not read the certificate, and the configuration says to go on nevertheless.
     fn lets_pass(&self, certificate: &CertificateDer<'_>) -> bool {
         self.mode == UpstreamVerify::Alert
-            && verify::parse(certificate)
-                .is_none_or(|certificate| verify::weak_key(&certificate).is_some())
+            && (webpki::EndEntityCert::try_from(certificate).is_err()
+                || verify::parse(certificate)
+                    .is_none_or(|certificate| verify::weak_key(&certificate).is_some()))
     }
 }
 

@@ -13,6 +13,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod bad_origins;
 mod clients;
 mod common;
 mod curl;
@@ -28,6 +29,12 @@ mod intercepted_origins;
 mod interception;
 mod large_rulesets;
 mod nginx;
+#[path = "../minting/openssl.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of minting, which use all of it"
+)]
+mod openssl;
 mod operation;
 mod origin_failures;
 mod python;
@@ -36,3 +43,5 @@ mod resolver;
 mod tunnels;
 mod upgrades;
 mod vectors;
+
+use common::programs;

@@ -17,6 +17,10 @@ mod authorities;
 mod commands;
 mod handshake;
 mod minted;
+#[allow(
+    dead_code,
+    reason = "shared with the end-to-end tests, which use the rest"
+)]
 mod openssl;
 mod origins;
 #[path = "../end_to_end/common/programs.rs"]

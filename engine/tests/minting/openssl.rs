@@ -22,6 +22,10 @@ impl OpenSsl {
         Some(Self { program, folder })
     }
 
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -74,6 +74,11 @@ impl Setup {
         self.folder.path().join(name)
     }
 
+    /// Writes a file beside the configuration, for keys that name one.
+    pub(crate) fn write_file(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
+
     /// Writes the configuration file.
     pub(crate) fn write(&self) -> PathBuf {
         let mut text = String::new();

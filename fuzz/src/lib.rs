@@ -29,6 +29,8 @@ mod bundles;
 
 mod sources;
 
+mod imports;
+
 mod normal_forms;
 
 mod input;
@@ -39,6 +41,7 @@ pub use bundles::{bundle_bytes, bundle_forged, evaluation};
 pub use dns::dns_messages;
 pub use forwarding::{forwarded_request, forwarded_response};
 pub use heads::{request_head, response_head};
+pub use imports::imports;
 pub use mutation::Mutator;
 pub use normal_forms::normal_forms;
 pub use request_target::request_target;

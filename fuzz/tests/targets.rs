@@ -37,6 +37,7 @@ targets! {
     evaluation 500,
     ruleset_source 5_000,
     aws_json_source 5_000,
+    imports 2_000,
     normal_forms 100_000,
 }
 

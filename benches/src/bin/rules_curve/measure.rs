@@ -221,13 +221,8 @@ impl Row {
     }
 
     pub(crate) fn json(&self) -> String {
-        let [hit, hit_99, miss, miss_99] = self.times.map_or(
-            [
-                "null".to_owned(),
-                "null".into(),
-                "null".into(),
-                "null".into(),
-            ],
+        let [hit, hit_99, miss, miss_99] = self.times.map_or_else(
+            || [(); 4].map(|()| "null".to_owned()),
             |times| times.map(|time| format!("{time:.1}")),
         );
         format!(

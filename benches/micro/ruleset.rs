@@ -127,7 +127,7 @@ fn listed_name(number: usize) -> String {
 
 fn requested_name(number: usize, values: usize) -> String {
     let name = listed_name(noise(number) % values + (number % 2) * values);
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         name
     } else {
         format!("www.{name}")

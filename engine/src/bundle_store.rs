@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use memmap2::{Mmap, MmapMut};
 
-use sallyport_ruleset::{Bundle, BundleError};
+use sallyport_ruleset::{Bundle, BundleError, PublicKey, SignatureError};
 use thiserror::Error;
 
 use crate::limits::BUNDLE_BYTES_MAX;
@@ -26,6 +26,11 @@ pub(crate) enum BundleStoreError {
     TooLarge { path: PathBuf, bytes: u64 },
     #[error("{}: not a usable bundle: {source}; compile it again with sallyport-rules", path.display())]
     Invalid { path: PathBuf, source: BundleError },
+    #[error("{}: {source} (trusted_keys)", path.display())]
+    NotTrusted {
+        path: PathBuf,
+        source: SignatureError,
+    },
 }
 
 /// Tells one content of a file from the next without reading it.
@@ -53,8 +58,9 @@ impl Fingerprint {
     }
 }
 
-/// Loads and validates the bundle at `path`.
-pub(crate) fn load(path: &Path) -> Result<Arc<Bundle>, BundleStoreError> {
+/// Loads and validates the bundle at `path`. If there are trusted keys, one of them must have
+/// signed it.
+pub(crate) fn load(path: &Path, trusted: &[PublicKey]) -> Result<Arc<Bundle>, BundleStoreError> {
     let unreadable = |source| BundleStoreError::Read {
         path: path.to_owned(),
         source,
@@ -75,6 +81,13 @@ pub(crate) fn load(path: &Path) -> Result<Arc<Bundle>, BundleStoreError> {
         path: path.to_owned(),
         source,
     })?;
+    if !trusted.is_empty() {
+        let not_trusted = |source| BundleStoreError::NotTrusted {
+            path: path.to_owned(),
+            source,
+        };
+        bundle.verify(trusted).map_err(not_trusted)?;
+    }
     Ok(Arc::new(bundle))
 }
 

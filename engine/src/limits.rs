@@ -21,6 +21,8 @@ pub const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Most shards of a process. A shard is a thread, its ring and its buffers.
 pub const SHARDS_MAX: usize = 1024;
+/// Most keys that a ruleset may be signed with.
+pub const TRUSTED_KEYS_MAX: usize = 16;
 /// Most `[[listener]]` entries; each costs one listening socket per shard.
 pub const LISTENERS_MAX: usize = 64;
 /// Most bytes of a configuration file.

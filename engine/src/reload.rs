@@ -60,7 +60,7 @@ impl Source {
     ) -> Result<Generation, ReloadError> {
         self.seen = Fingerprint::of(&config.ruleset);
         let started = Instant::now();
-        let bundle = bundle_store::load(&config.ruleset)?;
+        let bundle = bundle_store::load(&config.ruleset, &config.trusted_keys)?;
         let load_ms = started.elapsed().as_secs_f64() * 1e3;
         tracing::info!(bundle = bundle.id(), load_ms, "bundle loaded and validated");
         let material = self.material(&config)?;

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use sallyport_ruleset::PublicKey;
 use sha2::{Digest, Sha256};
 
 use super::checked::Config;
@@ -10,7 +11,7 @@ use super::load::Surroundings;
 use super::raw::{Report, Section};
 use super::sections;
 use super::values::{self, Wrong};
-use crate::limits::SHARDS_MAX;
+use crate::limits::{SHARDS_MAX, TRUSTED_KEYS_MAX};
 
 /// Reads everything. The result is right only if nothing was reported.
 pub(super) fn check(
@@ -24,6 +25,7 @@ pub(super) fn check(
     let config = Config {
         id: id(text, surroundings),
         ruleset: ruleset(&root, surroundings),
+        trusted_keys: trusted_keys(&root, surroundings),
         shards,
         listeners: sections::listeners(&root, surroundings),
         dns: sections::dns(root.section("dns"), surroundings),
@@ -64,6 +66,27 @@ fn ruleset(root: &Section<'_>, surroundings: &Surroundings<'_>) -> PathBuf {
         root.wrong("ruleset", None, &Wrong { found, expected });
     }
     PathBuf::new()
+}
+
+/// Who may sign the ruleset; nobody needs to if there is no key.
+fn trusted_keys(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Vec<PublicKey> {
+    const EXPECTED: &str = "files with ed25519 public keys in PEM";
+    let keys = root.list("trusted_keys", 0..=TRUSTED_KEYS_MAX, EXPECTED, |value| {
+        let path = surroundings
+            .base_dir()
+            .join(values::text(value, "the path of a public key")?);
+        let key = (surroundings.read)(&path)
+            .map_err(|error| format!("a file that can be read ({}: {error})", path.display()))
+            .and_then(|pem| public_key(&pem));
+        key.map_err(|expected| Wrong::value(value, expected))
+    });
+    let keys = keys.unwrap_or_default().into_iter();
+    keys.map(|key| key.value).collect()
+}
+
+fn public_key(pem: &[u8]) -> Result<PublicKey, String> {
+    let text = str::from_utf8(pem).unwrap_or_default();
+    PublicKey::from_pem(text).map_err(|error| format!("a public key; it is {error}"))
 }
 
 fn id(text: &str, surroundings: &Surroundings<'_>) -> String {

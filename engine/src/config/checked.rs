@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use sallyport_ruleset::PublicKey;
 
 pub use super::checked_tls::{
     FileKey, Identity, ListenerTls, Tls, TlsMode, TlsScope, TlsUpstream, TlsVersion, TunnelEnds,
@@ -24,6 +25,8 @@ pub struct Config {
     pub id: String,
     /// The compiled ruleset.
     pub ruleset: PathBuf,
+    /// Whose signature the ruleset must have; none: it needs no signature.
+    pub trusted_keys: Vec<PublicKey>,
     /// Threads that serve, at least one.
     pub shards: usize,
     /// Where clients connect, at least one.

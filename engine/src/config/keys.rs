@@ -5,6 +5,7 @@
 /// free names; `listener` is a list of tables.
 pub const KEYS: &[&str] = &[
     "ruleset",
+    "trusted_keys",
     "shards",
     "listener.address",
     "listener.protocol",

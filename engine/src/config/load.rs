@@ -48,7 +48,7 @@ impl fmt::Debug for Surroundings<'_> {
 
 impl Config {
     /// Reads and checks a configuration file and what it names: `/etc/resolv.conf` if it lists no
-    /// name server, and `responses.page`. The ruleset is not opened.
+    /// name server, `trusted_keys` and `responses.page`. The ruleset is not opened.
     ///
     /// # Errors
     /// Every problem of the file, or that it cannot be read.

@@ -21,6 +21,7 @@ const DOCUMENTATION: &str = include_str!(concat!(
 /// Every key, none at its default.
 const FULL: &str = r#"
 ruleset = "rules.spb"
+trusted_keys = ["ops.pub.pem"]
 shards = 3
 [[listener]]
 address = "127.0.0.1:3128"
@@ -142,9 +143,16 @@ format = "json"
 timeout = "5s"
 "#;
 
+/// Of the private key in RFC 8410 section 10.3.
+const PUBLIC_KEY: &[u8] = b"-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+";
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     match path.to_str() {
         Some("/etc/resolv.conf") => Ok(b"# none\nsearch x\nnameserver 192.0.2.53\n".to_vec()),
+        Some("/etc/sallyport/ops.pub.pem") => Ok(PUBLIC_KEY.to_vec()),
         Some("/etc/sallyport/refused.html") => Ok(b"<p>no</p>".to_vec()),
         Some("/etc/sallyport/large.html") => Ok(vec![b'x'; 1 << 17]),
         _ => Err(io::ErrorKind::NotFound.into()),
@@ -171,6 +179,7 @@ fn parse(text: &str) -> Result<Config, ConfigErrors> {
 #[test]
 fn every_key_is_read() {
     let config = parse(FULL).unwrap();
+    assert_eq!(config.trusted_keys.len(), 1);
     assert_eq!(config.ruleset, PathBuf::from("/etc/sallyport/rules.spb"));
     assert_eq!((config.shards, config.listeners.len()), (3, 2));
     let servers: Vec<_> = config.dns.servers.iter().map(ToString::to_string).collect();
@@ -185,7 +194,7 @@ fn every_key_is_read() {
     assert_eq!(scope.ports, [443, 8443]);
     let (ca, extra) = (config.tls.ca.unwrap(), &config.tls.upstream.roots[0]);
     assert_eq!(ca.path, PathBuf::from("/etc/sallyport/ca.pem"));
-    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 54));
+    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 55));
     assert_eq!(config.tls.scopes[1].upstream_verify, UpstreamVerify::Alert);
     let tls = config.listeners[0].protocol.tls().unwrap();
     assert_eq!(
@@ -616,6 +625,18 @@ const WRONG: &[(&str, usize, &str, &str)] = &[
         3,
         "headers.request.set.A",
         "`strip`",
+    ),
+    (
+        "trusted_keys = ['absent.pem']",
+        1,
+        "trusted_keys",
+        "a file that can be read",
+    ),
+    (
+        "trusted_keys = ['refused.html']",
+        1,
+        "trusted_keys",
+        "a public key; it is not an ed25519 public key in PEM",
     ),
     (
         "[responses]\npage = 'absent.html'",

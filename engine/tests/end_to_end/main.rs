@@ -40,6 +40,7 @@ mod origin_failures;
 mod python;
 mod reload;
 mod resolver;
+mod signatures;
 mod tunnels;
 mod upgrades;
 mod vectors;

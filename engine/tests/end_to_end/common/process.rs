@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -15,6 +15,8 @@ use super::wait::wait_for;
 pub(crate) struct Process {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    /// They end when nobody can write to the outputs any more.
+    collectors: [JoinHandle<()>; 2],
 }
 
 impl Process {
@@ -26,9 +28,15 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let lines = Arc::default();
-        collect(child.stdout.take().unwrap(), &lines);
-        collect(child.stderr.take().unwrap(), &lines);
-        Self { child, lines }
+        let collectors = [
+            collect(child.stdout.take().unwrap(), &lines),
+            collect(child.stderr.take().unwrap(), &lines),
+        ];
+        Self {
+            child,
+            lines,
+            collectors,
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -44,11 +52,12 @@ impl Process {
     pub(crate) fn wait_line<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> T {
         wait_for(what, || {
             let found = self.lines().iter().find_map(|line| find(line));
+            // Its last words may be on their way still when it has ended.
             if found.is_none()
+                && self.collectors.iter().all(JoinHandle::is_finished)
                 && let Some(status) = self.child.try_wait().unwrap()
             {
                 let lines = self.lines();
-                // Its last words may just have come.
                 return Some(lines.iter().find_map(|line| find(line)).unwrap_or_else(|| {
                     panic!("ended ({status}) before {what}:\n{}", lines.join("\n"))
                 }));
@@ -87,11 +96,11 @@ impl Drop for Process {
     }
 }
 
-fn collect(output: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {
+fn collect(output: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     let lines = Arc::clone(lines);
     thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             lines.lock().unwrap().push(line);
         }
-    });
+    })
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use sallyport_ruleset::{Action, Phase};
+use sallyport_ruleset::{Action, Field, Phase, Protocol};
 
 use super::super::condition::{Condition, Formula};
 use super::super::draft::{Draft, DraftGroup, DraftRule, Names};
@@ -203,7 +203,7 @@ impl Outcome {
         match self {
             Self::Rules(rules) => {
                 let mut conditions = rules.iter().flatten();
-                conditions.all(|condition| condition.field.is_available(Phase::PreDns))
+                conditions.all(is_early)
             }
             Self::Left(_) => true,
         }
@@ -213,6 +213,16 @@ impl Outcome {
     fn is_all(&self) -> bool {
         matches!(self, Self::Rules(rules) if rules.iter().any(Vec::is_empty))
     }
+}
+
+/// What runs inside a CONNECT is known once its first bytes have come, which is after the name has
+/// been resolved.
+fn is_early(condition: &Condition) -> bool {
+    let mut words = condition.values.items.iter();
+    let asks_for_tls = condition.field == Field::Protocol
+        && words
+            .any(|word| [Protocol::Https.name(), Protocol::Wss.name()].contains(&word.as_str()));
+    condition.field.is_available(Phase::PreDns) && !asks_for_tls
 }
 
 /// The rules of a list of access lines, in the phases where they can be decided: all of it before

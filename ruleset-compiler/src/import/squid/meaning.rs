@@ -289,7 +289,10 @@ impl<'t, 'a> Work<'t, 'a> {
         for value in self.values() {
             formulas.push(match value.text.to_ascii_uppercase().as_str() {
                 "HTTP" => plain_http(),
-                "HTTPS" => protocol(&[Protocol::Https, Protocol::Wss]),
+                "HTTPS" => {
+                    self.differs(HTTPS);
+                    protocol(&[Protocol::Https, Protocol::Wss])
+                }
                 // Never true: nothing else passes here.
                 "FTP" | "URN" | "WAIS" | "GOPHER" | "CACHE_OBJECT" | "ICP" | "HTCP" | "WHOIS" => {
                     Formula::Never
@@ -415,6 +418,7 @@ impl<'t, 'a> Work<'t, 'a> {
 }
 
 const AUTHENTICATION: &str = "whether and how users prove who they are is configuration; a request without a user just does not match";
+const HTTPS: &str = "`HTTPS` is TLS inside a CONNECT, decrypted or not, and known after resolution; Squid asks it of decrypted requests alone";
 const CONTENT_TYPE: &str =
     "matched without regard to case, and without parameters unless the expression has a `;`";
 const SERVER_NAME: &str = "the name in the ClientHello, else the one that the CONNECT asks for; the server's certificate has no part in it";

@@ -171,6 +171,129 @@ fn every_output_compiles_and_decides_as_the_source_did() {
     assert!(requests_count > 40, "only {requests_count} requests found");
 }
 
+/// A folder for outputs, and a path in it that is not there yet.
+fn nowhere() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    (folder, out)
+}
+
+fn case(path: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("tests/import").join(path)
+}
+
+/// Imports a hosts file with these names into `out`, with one option.
+fn import_names(names: &[&str], out: &Path, option: &str) -> (u8, String, String) {
+    let source = tempfile::NamedTempFile::new().unwrap();
+    let lines: String = names
+        .iter()
+        .map(|name| format!("0.0.0.0 {name}\n"))
+        .collect();
+    fs::write(source.path(), lines).unwrap();
+    let (source, out) = (source.path().to_str().unwrap(), out.to_str().unwrap());
+    run(&[
+        "import", "hosts", source, "--format", "hosts", "--out", out, option,
+    ])
+}
+
+#[test]
+fn json_tells_what_the_report_in_the_folder_tells() {
+    for (format, source) in [
+        ("squid", "squid/debian/squid.conf"),
+        ("suricata", "suricata/action/mixed.rules"),
+        ("aws-domain-list", "aws-domain-list/allow/rule-group.json"),
+        ("hosts", "hosts/adblock/list.txt"),
+        ("aws", "aws/configuration/configuration.json"),
+    ] {
+        let (_folder, out) = nowhere();
+        let (source, folder) = (case(source), out.to_str().unwrap());
+        let source = source.to_str().unwrap();
+        let (status, said, err) = run(&["import", format, source, "--out", folder, "--json"]);
+        assert_eq!((status, err.as_str()), (0, ""), "{source}");
+        let said: Value = serde_json::from_str(&said).unwrap();
+        let mut written = tree(&out);
+        let report = written.remove("import-report.txt").unwrap();
+        let counts = ["carried", "changed", "left", "unneeded"]
+            .map(|fate| format!("{} {fate}", said["counts"][fate]));
+        assert_eq!(report.lines().next(), Some(counts.join(", ").as_str()));
+        for line in said["lines"].as_array().unwrap() {
+            let word = |key: &str| line[key].as_str().unwrap();
+            let (file, number) = (word("file"), &line["line"]);
+            let text = format!("{file}:{number}: {}: {}\n", word("fate"), word("text"));
+            assert!(report.contains(&text), "{source}: {text}");
+            for note in line["notes"].as_array().unwrap() {
+                assert!(report.contains(&format!("    {}\n", note.as_str().unwrap())));
+            }
+        }
+        let files = said["files"].as_array().unwrap().iter();
+        let mut files: Vec<&str> = files.map(|file| file.as_str().unwrap()).collect();
+        files.sort_unstable();
+        assert_eq!(files, written.keys().collect::<Vec<_>>(), "{source}");
+        assert_eq!(said["folder"], folder);
+        assert_eq!(said["rules"], rules_count(&written), "{source}");
+    }
+}
+
+fn rules_count(files: &BTreeMap<String, String>) -> usize {
+    let is_rule =
+        |line: &&str| ["[[pre_dns]]", "[[pre_request]]", "[[post_response]]"].contains(line);
+    let groups = files.iter().filter(|(path, _)| path.starts_with("groups/"));
+    groups
+        .map(|(_, text)| text.lines().filter(is_rule).count())
+        .sum()
+}
+
+#[test]
+fn strict_fails_if_something_is_left_and_writes_it_all_the_same() {
+    for (format, source, expected) in [
+        ("squid", "squid/debian/squid.conf", 1),
+        ("squid", "squid/scheme/squid.conf", 0),
+        ("aws", "aws/configuration/configuration.json", 0),
+    ] {
+        let source = case(source);
+        let folder = tempfile::tempdir().unwrap();
+        let (strict, plain) = (folder.path().join("strict"), folder.path().join("plain"));
+        let source = source.to_str().unwrap();
+        let import = ["import", format, source, "--out"];
+        let (status, said, _) =
+            run(&[&import[..], &[strict.to_str().unwrap(), "--strict"]].concat());
+        assert_eq!(status, expected, "{source}: {said}");
+        let (status, _, _) = run(&[&import[..], &[plain.to_str().unwrap()]].concat());
+        assert_eq!(status, 0, "{source}");
+        assert_eq!(tree(&strict), tree(&plain), "{source}");
+    }
+}
+
+#[test]
+fn force_replaces_an_earlier_import_and_nothing_else() {
+    let (_folder, out) = nowhere();
+    let (status, _, err) = import_names(&["a.test"], &out, "--force");
+    assert_eq!(status, 0, "{err}");
+    let first = tree(&out);
+    let (status, said, err) = import_names(&["b.test"], &out, "--json");
+    assert_eq!((status, said.as_str()), (2, ""));
+    assert!(err.contains("is there already; `--force`"), "{err}");
+    assert_eq!(tree(&out), first);
+    let (status, _, err) = import_names(&["b.test"], &out, "--force");
+    assert_eq!(status, 0, "{err}");
+    let second = tree(&out);
+    assert!(second.values().any(|text| text.contains("b.test")));
+    assert!(second.values().all(|text| !text.contains("a.test")));
+    fs::write(out.join("groups/mine.txt"), "not from an import").unwrap();
+    let (status, _, err) = import_names(&["c.test"], &out, "--force");
+    assert_eq!(status, 2);
+    assert!(err.contains("mine.txt`, which no import wrote"), "{err}");
+    fs::remove_file(out.join("groups/mine.txt")).unwrap();
+    assert_eq!(tree(&out), second);
+    let (source, out_path) = (out.join("absent"), out.to_str().unwrap());
+    let source = source.to_str().unwrap();
+    let (status, _, err) = run(&["import", "squid", source, "--out", out_path, "--force"]);
+    assert_eq!(status, 2);
+    assert!(err.contains("cannot read `absent`"), "{err}");
+    assert_eq!(tree(&out), second);
+}
+
 /// `decision rule-or-dash | arguments of explain`; `'` keeps an argument together.
 fn check(case: &Path, bundle: &str, line: &str) {
     let (expected, request) = line.split_once('|').unwrap();

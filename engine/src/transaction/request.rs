@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use sallyport_ruleset::{Fact, Facts, HeaderFields};
-use sallyport_wire::http1::{BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead};
+use sallyport_ruleset::{Fact, Facts, HeaderFields, Protocol};
+use sallyport_wire::http1::{
+    BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead, Version,
+};
 
 use super::destination::Destination;
 use super::intercept::InnerTls;
@@ -89,7 +91,10 @@ impl<'a> Request<'a> {
             source_labels: Fact::Absent,
             principal: client.principal.as_deref().map(str::as_bytes).into(),
             time: Fact::Known(self.unix_time),
-            protocol: Fact::Known(destination.protocol),
+            protocol: Fact::Known(match self.head.version {
+                Version::Http2 => destination.protocol.with(Protocol::H2),
+                Version::Http10 | Version::Http11 => destination.protocol,
+            }),
             destination_domain: destination.host.domain().into(),
             destination_port: Fact::Known(destination.port),
             ..Facts::unknown()

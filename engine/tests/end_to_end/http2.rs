@@ -218,6 +218,7 @@ name = "streams"
 name = "no-secrets"
 action = "deny"
 when."request:Http:Uri" = { StringLike = "/secret*" }
+when."request:Protocol" = { StringEquals = "h2" }
 [[group.post_response]]
 name = "no-posts"
 action = "deny"

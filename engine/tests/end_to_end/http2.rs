@@ -16,7 +16,7 @@ use crate::common::process::Process;
 use crate::common::programs::{python_with, system};
 use crate::common::proxy::Setup;
 use crate::common::wait::wait_for;
-use crate::common::{ALLOW_ALL, Origin, Rules};
+use crate::common::{ALLOW_ALL, Origin, Proxy, Rules};
 use crate::intercepted_clients::with_https;
 
 /// Runs a script of the `data` folder; what it prints is JSON.
@@ -183,8 +183,28 @@ fn floods_end_the_connection_and_nothing_else() {
 
 #[test]
 fn grpc_calls_of_all_four_kinds() {
-    let proxy = proxy().start(ALLOW_ALL);
-    let Some(seen) = run("http2_grpc.py", &["grpc"], &[&proxy.url()]) else {
+    assert_grpc(&proxy().start(ALLOW_ALL), &[]);
+}
+
+/// TLS on both legs, minted certificates, trailers through both.
+#[test]
+fn grpc_calls_inside_tls() {
+    let (setup, pki) = Setup::intercepting();
+    let proxy = setup.start(ALLOW_ALL);
+    let identity = pki.origin(&["a.test"]);
+    let files = [
+        identity.certificate.to_str().unwrap(),
+        identity.key.to_str().unwrap(),
+        &pki.authority(),
+    ];
+    assert_grpc(&proxy, &files);
+}
+
+/// What each kind of call comes to, and that each has a line.
+fn assert_grpc(proxy: &Proxy, files: &[&str]) {
+    let url = proxy.url();
+    let arguments = [&[&*url], files].concat();
+    let Some(seen) = run("http2_grpc.py", &["grpc"], &arguments) else {
         return;
     };
     let expected = json!({
@@ -198,12 +218,16 @@ fn grpc_calls_of_all_four_kinds() {
         "parallel": 200,
     });
     assert_eq!(seen, expected);
-    let calls = wait_for("the line of each call", || {
-        let lines = proxy.log.of("transaction");
-        let calls = lines.iter().filter(|line| line["method"] == "POST").count();
-        (calls == 207).then_some(calls)
+    let mode = if files.is_empty() {
+        "none"
+    } else {
+        "intercept"
+    };
+    wait_for("the line of each call", || {
+        let mut calls = proxy.log.of("transaction");
+        calls.retain(|line| line["method"] == "POST" && line["tls_mode"] == mode);
+        (calls.len() == 207).then_some(())
     });
-    assert_eq!(calls, 207);
 }
 
 /// Each stream is decided and logged on its own, and refused as an HTTP/2 response.

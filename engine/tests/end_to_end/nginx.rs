@@ -1,100 +1,30 @@
 //! nginx behind the proxy: what a real server saw, by its own log and counters.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use crate::common::message::find;
-use crate::common::process::Process;
-use crate::common::programs::system;
+use crate::common::nginx::Nginx;
 use crate::common::proxy::Setup;
-use crate::common::wait::wait_for;
 use crate::common::{Connection, Rules};
 
-/// A running nginx with a configuration of its own.
-struct Nginx {
-    port: u16,
-    log: PathBuf,
-    _process: Process,
+const LOCATIONS: &str = "location = /counters { stub_status; access_log off; }
+location = /nothing { return 204; }
+location = /moved { return 301 http://elsewhere.test/; }";
+
+/// One page, and what [`LOCATIONS`] has.
+fn start(folder: &Path) -> Option<Nginx> {
+    std::fs::create_dir(folder.join("www")).unwrap();
+    std::fs::write(folder.join("www/page.html"), "<p>page</p>".repeat(1000)).unwrap();
+    Nginx::start(folder, LOCATIONS)
 }
 
-impl Nginx {
-    fn start(folder: &Path) -> Option<Self> {
-        let program = system("nginx")?;
-        std::fs::create_dir(folder.join("www")).unwrap();
-        std::fs::write(folder.join("www/page.html"), "<p>page</p>".repeat(1000)).unwrap();
-        // nginx cannot choose a port itself: take a free one, and another if someone was faster.
-        wait_for("nginx on a free port", || {
-            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
-            Self::start_on(&program, folder, port)
-        })
-        .into()
-    }
-
-    fn start_on(program: &Path, folder: &Path, port: u16) -> Option<Self> {
-        let here = folder.display();
-        let text = format!(
-            "daemon off; master_process off; worker_processes 1; pid {here}/nginx.pid;
-error_log stderr;
-events {{ worker_connections 64; }}
-http {{
-    types {{ text/html html; }}
-    log_format seen '$request|$status|$http_via|$http_proxy_authorization|$connection';
-    access_log {here}/nginx.log seen;
-    client_body_temp_path {here}/body; proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi;
-    uwsgi_temp_path {here}/uwsgi; scgi_temp_path {here}/scgi;
-    gzip off;
-    server {{
-        listen 127.0.0.1:{port};
-        root {here}/www;
-        location = /counters {{ stub_status; access_log off; }}
-        location = /nothing {{ return 204; }}
-        location = /moved {{ return 301 http://elsewhere.test/; }}
-    }}
-}}
-"
-        );
-        let config = folder.join("nginx.conf");
-        std::fs::write(&config, text).unwrap();
-        let mut process = Process::start(
-            Command::new(program)
-                .arg("-p")
-                .arg(folder)
-                .arg("-c")
-                .arg(config),
-        );
-        let is_up = wait_for("nginx", || {
-            match std::net::TcpStream::connect(("127.0.0.1", port)) {
-                Ok(_) => Some(true),
-                Err(_) if !process.is_running() => Some(false),
-                Err(_) => None,
-            }
-        });
-        is_up.then(|| Self {
-            port,
-            log: folder.join("nginx.log"),
-            _process: process,
-        })
-    }
-
-    /// Connections accepted so far, this one included.
-    fn accepted(&self) -> u64 {
-        let mut direct = Connection::open(([127, 0, 0, 1], self.port).into());
-        direct.send("GET /counters HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n");
-        let text = direct.response().text();
-        let numbers = text.lines().nth(2).unwrap();
-        numbers.split_whitespace().next().unwrap().parse().unwrap()
-    }
-
-    /// The lines of its access log, once there are `count`.
-    fn lines(&self, count: usize) -> Vec<String> {
-        wait_for("lines in the log of nginx", || {
-            let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-            (lines.len() >= count).then_some(lines)
-        })
-    }
+/// Connections that it has accepted so far, this one included.
+fn accepted(nginx: &Nginx) -> u64 {
+    let mut direct = Connection::open(([127, 0, 0, 1], nginx.port).into());
+    direct.send("GET /counters HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n");
+    let text = direct.response().text();
+    let numbers = text.lines().nth(2).unwrap();
+    numbers.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 const RULES: Rules<'_> = Rules(
@@ -122,14 +52,14 @@ fn nginx_sees_what_was_allowed_and_nothing_else() {
     let setup = Setup::new()
         .host("web.test", "127.0.0.1")
         .host("denied.test", "127.0.0.1");
-    let Some(nginx) = Nginx::start(setup.folder.path()) else {
+    let Some(nginx) = start(setup.folder.path()) else {
         return;
     };
     let proxy = setup.start(RULES);
     let url = |host: &str, path: &str| format!("http://{host}.test:{}{path}", nginx.port);
     let mut client = proxy.connection();
     // Denied before anything: not a line, not a connection.
-    let before = nginx.accepted();
+    let before = accepted(&nginx);
     assert_eq!(client.get(&url("denied", "/page.html")).status, 403);
     assert_eq!(client.get(&url("web", "/secret.html")).status, 403);
     assert_eq!(
@@ -139,7 +69,7 @@ fn nginx_sees_what_was_allowed_and_nothing_else() {
             .status,
         403
     );
-    assert_eq!(nginx.accepted(), before + 1, "only the question itself");
+    assert_eq!(accepted(&nginx), before + 1, "only the question itself");
     // Allowed: one connection for all of them.
     let page = client.get(&url("web", "/page.html"));
     assert_eq!((page.status, page.body.len()), (200, 11_000));

@@ -8,6 +8,7 @@ pub(crate) mod access_log;
 pub(crate) mod certificates;
 pub(crate) mod connection;
 pub(crate) mod message;
+pub(crate) mod nginx;
 pub(crate) mod origin;
 pub(crate) mod pki;
 pub(crate) mod process;

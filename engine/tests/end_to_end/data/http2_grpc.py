@@ -1,11 +1,15 @@
 """A gRPC client and server in one process, the client through the proxy.
 
-usage: http2_grpc.py PROXY_URL     prints what each kind of call came to as JSON
+usage: http2_grpc.py PROXY_URL [CERTIFICATE KEY AUTHORITY]
+
+Prints what each kind of call came to as JSON. With three files the server speaks TLS, and the client
+trusts the authority.
 """
 
 import concurrent.futures
 import json
 import os
+import pathlib
 import sys
 import threading
 
@@ -65,10 +69,16 @@ def talk(channel):
 def main():
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((Service(),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    if sys.argv[2:]:
+        certificate, key, authority = (pathlib.Path(name).read_bytes() for name in sys.argv[2:])
+        port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
+        opened = grpc.secure_channel(f"a.test:{port}", grpc.ssl_channel_credentials(authority))
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
+        opened = grpc.insecure_channel(f"a.test:{port}")
     server.start()
     seen = {}
-    with grpc.insecure_channel(f"a.test:{port}") as channel:
+    with opened as channel:
         call = channel.unary_unary("/test.Service/Unary")
         answer, context = call.with_call(b"abc", timeout=20)
         seen["unary"] = [answer.decode(), dict(context.trailing_metadata()).get("x-trailer")]

@@ -41,6 +41,8 @@ mod python;
 mod reload;
 mod resolver;
 mod signatures;
+mod tls_bulk;
+mod tls_clients;
 mod tunnels;
 mod upgrades;
 mod vectors;

@@ -26,11 +26,11 @@ pub fn write(ruleset: &Ruleset, record: &BuildRecord) -> Result<Vec<u8>, WriteEr
     write_reachable(ruleset, &Unreachable::default(), record)
 }
 
-/// As [`write`]; rules that were proven unreachable are not looked for. If they were not, the bundle
+/// As [`write()`]; rules that were proven unreachable are not looked for. If they were not, the bundle
 /// decides as if they were absent.
 ///
 /// # Errors
-/// As for [`write`].
+/// As for [`write()`].
 pub fn write_reachable(
     ruleset: &Ruleset,
     unreachable: &Unreachable,

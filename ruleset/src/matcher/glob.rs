@@ -1,7 +1,7 @@
 //! Globs: `*` any run of bytes, `?` one byte. Matched piece by piece: what stands between two
 //! stars is found at its first place, and never has to be looked for again.
 
-/// Whether the glob matches the whole text. Allocates nothing. Takes at most the steps of [`bound`].
+/// Whether the glob matches the whole text. Allocates nothing. Takes at most the steps of `bound`.
 #[must_use]
 pub fn matches(glob: &[u8], text: &[u8]) -> bool {
     matches_counted(glob, text, |_| {})

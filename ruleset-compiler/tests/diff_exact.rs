@@ -112,7 +112,7 @@ fn check(old: &Ruleset, new: &Ruleset, requests: &[u8]) -> Compared {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(generate::cases(150)))]
 
     #[test]
     fn no_difference_is_missed(rules in entropy(500), edits in entropy(400), requests in entropy(1500)) {

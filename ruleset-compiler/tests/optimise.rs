@@ -55,7 +55,7 @@ fn fast(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(generate::cases(400)))]
 
     #[test]
     fn optimised_is_plain(ruleset in rules(), requests in entropy(1_200)) {
@@ -86,7 +86,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(generate::cases(2_000)))]
 
     /// What is claimed of a rule holds of facts made of the very values of the ruleset.
     #[test]

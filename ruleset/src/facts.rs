@@ -74,6 +74,14 @@ impl Protocol {
         }
     }
 
+    /// Bytes of all words together.
+    pub(crate) const NAMES_BYTES: u64 = {
+        let [connect, http, https, ws, wss, h2, tcp] = Self::ALL;
+        let first = connect.name().len() + http.name().len() + https.name().len();
+        let last = ws.name().len() + wss.name().len() + h2.name().len() + tcp.name().len();
+        (first + last) as u64
+    };
+
     const fn bit(self) -> u8 {
         1 << self as u8
     }

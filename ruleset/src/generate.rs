@@ -12,6 +12,15 @@ use crate::{
     WeeklySchedule,
 };
 
+/// How many cases a property test makes: so many, times `SALLYPORT_PROPERTY_TIMES` of the
+/// environment, for long runs.
+#[must_use]
+pub fn cases(count: u32) -> u32 {
+    let times = std::env::var("SALLYPORT_PROPERTY_TIMES").ok();
+    let times = times.and_then(|times| times.parse().ok()).unwrap_or(1);
+    count.saturating_mul(times)
+}
+
 /// Choices, taken from bytes; when they run out, every choice is the first.
 #[derive(Clone, Copy, Debug)]
 pub struct Entropy<'b>(&'b [u8]);

@@ -36,7 +36,7 @@ fn entropy(bytes: usize) -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(generate::cases(500)))]
 
     #[test]
     fn fast_equals_reference(rules in entropy(700), requests in entropy(900)) {
@@ -123,7 +123,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(generate::cases(60)))]
 
     /// Many rules on few predicates: lists of rules that are too long to copy.
     #[test]

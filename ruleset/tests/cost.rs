@@ -26,7 +26,7 @@ const LIMITS: InputLimits = InputLimits {
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(generate::cases(1_000)))]
 
     #[test]
     fn no_evaluation_costs_more_than_its_certificate(
@@ -66,6 +66,38 @@ proptest! {
             }
         }
     }
+}
+
+/// The words of the protocol are tested one by one where all must match.
+#[test]
+fn each_word_of_the_protocol_is_read() {
+    use sallyport_ruleset::{Condition, Fact, Facts, Field, Protocol, Test};
+    let ruleset = generate::single_rule(vec![Condition {
+        field: Field::Protocol,
+        negated: false,
+        test: Test::Every(Box::new(Test::Regex(["[a-z]+"].into_iter().collect()))),
+    }]);
+    let bundle = compile(&ruleset);
+    let mut facts = Facts::unknown();
+    facts.protocol = Fact::Known(Protocol::ALL.into_iter().collect());
+    let spent = Spent::default();
+    evaluate_counted(
+        &bundle,
+        Phase::PreDns,
+        &facts,
+        &mut bundle.scratch(),
+        &spent,
+    );
+    let bound = bundle.certificate().phase(Phase::PreDns).worst(&LIMITS);
+    assert!(
+        spent.cost().steps > 0,
+        "the regular expression was not tried"
+    );
+    assert!(
+        spent.cost().is_within(&bound),
+        "{:?} is over {bound:?}",
+        spent.cost()
+    );
 }
 
 /// A bound that allows everything would prove nothing.

@@ -3,7 +3,7 @@
 
 use std::ops::{Add, Mul};
 
-use crate::{Phase, RuleIndex, Source};
+use crate::{Phase, Protocol, RuleIndex, Source};
 
 /// Counts of what is done. Sums and products saturate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,7 +156,8 @@ impl InputLimits {
                 (self.lines, self.head_bytes)
             }
             Source::TlsAlpn => (self.lines, self.text_bytes),
-            Source::Protocol => (7, 0),
+            // `ForAllValues` has each word tested.
+            Source::Protocol => (Protocol::ALL.len() as u64, Protocol::NAMES_BYTES),
             Source::HttpUri => (1, self.uri_bytes),
             Source::DestinationDomain | Source::TlsSni => (1, self.name_bytes),
             _ => (1, self.text_bytes),

@@ -1,9 +1,11 @@
 """What every subject needs: a folder, ports, the origins and the lists that all are given."""
 
 import collections
+import contextlib
 import itertools
 import os
 import pathlib
+import resource
 import shutil
 import socket
 import subprocess
@@ -13,6 +15,8 @@ import typing
 from scenarios import DOMAIN, FRESH_HOSTS_COUNT, FRESH_HOSTS_PER_RUN, HOST, INTERCEPT_HOSTS
 
 DOMAINS_COUNT = 1000
+# Enough for the idle tunnels, which are two sockets each.
+DESCRIPTORS_COUNT = 131_072
 
 
 class Failed(Exception):
@@ -30,6 +34,7 @@ class World:
     """The temporary folder of a run and what is in it."""
 
     def __init__(self, args, folder):
+        allow_descriptors()
         self.args = args
         self.folder = folder
         self.origin_port = 0
@@ -112,6 +117,15 @@ class World:
         hosts = self.file("hosts", f"127.0.0.1 localhost {HOST}\n")
         own = [] if os.geteuid() == 0 else ["--map-root-user"]
         return ["unshare", *own, "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts, *command]
+
+
+def allow_descriptors():
+    """What is started from here inherits it. Beyond the hard limit not even every root may go."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (max(hard, DESCRIPTORS_COUNT), hard):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return
 
 
 def fresh_host(number):

@@ -43,7 +43,9 @@ shutdown_lifetime 0 seconds
         """A second port that decrypts, with the bench's authority as the root."""
         self.intercept_port = free_port()
         certificate, key = self.world.authority
-        store = self.world.folder / "squid-certificates"
+        # Its own, since Sallyport takes no key that others may read.
+        key = self.world.file(f"squid-{self.port}.key", key.read_text())
+        store = self.world.folder / f"squid-certificates-{self.port}"
         run_text([self.certificate_helper, "-c", "-s", store, "-M", "4MB"])
         for part in (store, *store.rglob("*"), key):
             # For the user that Squid changes to.

@@ -44,8 +44,8 @@ shutdown_lifetime 0 seconds
         self.intercept_port = free_port()
         certificate, key = self.world.authority
         # Its own, since Sallyport takes no key that others may read.
-        key = self.world.file(f"squid-{self.port}.key", key.read_text())
-        store = self.world.folder / f"squid-certificates-{self.port}"
+        key = self.world.file(f"squid-{self.intercept_port}.key", key.read_text())
+        store = self.world.folder / f"squid-certificates-{self.intercept_port}"
         run_text([self.certificate_helper, "-c", "-s", store, "-M", "4MB"])
         for part in (store, *store.rglob("*"), key):
             # For the user that Squid changes to.

@@ -18,7 +18,7 @@ class TrafficServer(Subject):
     def command(self):
         root = self.world.folder / "traffic-server"
         for folder in ("etc", "log", "cache", "run"):
-            (root / folder).mkdir(parents=True)
+            (root / folder).mkdir(parents=True, exist_ok=True)
         shutil.copytree("/etc/trafficserver", root / "etc", dirs_exist_ok=True)
         maps = "".join(f"map http://{domain}/ http://{domain}/\n" for domain in self.world.domains[:-1])
         ports = (self.world.origin_port, self.world.tls_origin_port)
@@ -41,7 +41,7 @@ CONFIG proxy.config.http.keep_alive_no_activity_timeout_in INT 60
 CONFIG proxy.config.hostdb.host_file.path STRING {self.world.file("ats-hosts", f"127.0.0.1 {HOST}{chr(10)}")}
 CONFIG proxy.config.log.logging_enabled INT 3
 CONFIG proxy.config.admin.user_id STRING #-1
-CONFIG proxy.config.net.connections_throttle INT 8000
+CONFIG proxy.config.net.connections_throttle INT 19000
 """)
         layout = self.world.file("traffic-server/runroot.yaml", f"""
 prefix: {root}

@@ -17,6 +17,7 @@ use super::files::{
 use super::mint::MintingKeys;
 use super::tickets::TicketKeys;
 use super::trust::{Trust, TrustError, TrustSources};
+use super::unusable;
 use crate::config::checked::{Config, FileKey, Identity, ListenerTls, TlsUpstream};
 
 /// Why the files that the configuration names cannot be used.
@@ -168,13 +169,35 @@ fn trust(upstream: &TlsUpstream) -> Result<Trust, MaterialError> {
         sources.system = found.certs;
     }
     for file in &upstream.roots {
-        sources.extra.extend(read_from(file, read_certificates)?);
+        let roots = read_from(file, read_certificates)?;
+        refuse_unusable(file, "certificate", &roots, unusable::root)?;
+        sources.extra.extend(roots);
     }
     for file in &upstream.crls {
         let lists = read_from(file, read_revocation_lists)?;
+        refuse_unusable(file, "revocation list", &lists, |list| {
+            unusable::revocation_list(list)
+        })?;
         sources.revocation_lists.extend(lists);
     }
     Ok(Trust::new(sources)?)
+}
+
+/// Says of the first object of a file that cannot be used which one it is, and why.
+fn refuse_unusable<T>(
+    file: &FileKey,
+    kind: &str,
+    objects: &[T],
+    fault: impl Fn(&T) -> Option<String>,
+) -> Result<(), MaterialError> {
+    for (index, object) in objects.iter().enumerate() {
+        if let Some(reason) = fault(object) {
+            let (path, number, count) = (file.path.display(), index + 1, objects.len());
+            let reason = format!("{path}: {kind} {number} of {count}: {reason}");
+            return Err(MaterialError::of(file, reason));
+        }
+    }
+    Ok(())
 }
 
 fn read_listener(tls: &ListenerTls) -> Result<ListenerMaterial, MaterialError> {

@@ -16,6 +16,7 @@ mod origin_certificate;
 mod origin_verifier;
 mod path_rules;
 mod trust;
+mod unusable;
 mod verify;
 
 pub(crate) mod material;

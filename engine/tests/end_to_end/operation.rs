@@ -178,6 +178,29 @@ fn check_does_all_but_listen() {
     assert!(said.contains("rules.spb"), "{said}");
 }
 
+/// Which file, where in it, what is wrong, what was expected; and where the file is named.
+#[test]
+fn revocation_lists_that_cannot_be_used_are_told() {
+    let (setup, _) = Setup::intercepting();
+    ALLOW_ALL.compile(&setup.path("rules.spb"));
+    let list = "-----BEGIN X509 CRL-----\nMAIFAA==\n-----END X509 CRL-----\n";
+    setup.write_file("revoked.crl", list.as_bytes());
+    let setup = setup.key("tls.upstream.crls", "[\"revoked.crl\"]");
+    for command in ["check", "run"] {
+        let (output, said) = run(&[command], &setup.write());
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        for words in [
+            "line ",
+            "tls.upstream.crls",
+            "revoked.crl: revocation list 1 of 1: ",
+            "is not the DER of a revocation list",
+            "; expected a complete certificate revocation list (version 2",
+        ] {
+            assert!(said.contains(words), "{words} in {said}");
+        }
+    }
+}
+
 #[test]
 fn a_second_process_on_the_same_port_is_refused() {
     let proxy = Proxy::open();

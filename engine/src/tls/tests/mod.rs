@@ -8,3 +8,4 @@ mod minting;
 mod mutations;
 mod origin_facts;
 mod origins;
+mod unusable;

@@ -332,6 +332,11 @@ impl Guarded {
         }
     }
 
+    /// All of them, in the order in which they are tried.
+    pub(crate) fn addresses(&self) -> &[IpAddr] {
+        self.addresses.as_slice()
+    }
+
     /// The address that is tried first.
     pub(crate) fn first(&self) -> Option<IpAddr> {
         self.addresses.first()

@@ -2,7 +2,7 @@
 //! listener, one for the origins of each scope. Made once for each generation of the configuration.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rustls::client::{ResolvesClientCert, Resumption};
@@ -46,6 +46,9 @@ pub(crate) struct Parameters {
     scopes: Vec<Arc<OriginParameters>>,
     /// Towards origins of tunnels that no scope speaks of.
     unscoped: Arc<OriginParameters>,
+    /// Towards origins of tunnels that have no one scope, because their addresses have different ones:
+    /// what is not believed is refused, and no certificate of ours is shown.
+    strict: Arc<OriginParameters>,
 }
 
 /// How the origins of one scope are spoken to.
@@ -67,6 +70,16 @@ pub(crate) struct OriginParameters {
 pub(crate) enum Handling {
     Passthrough,
     Intercept(Arc<OriginParameters>),
+}
+
+impl Handling {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Passthrough, Self::Passthrough) => true,
+            (Self::Intercept(one), Self::Intercept(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
 }
 
 impl Parameters {
@@ -96,6 +109,10 @@ impl Parameters {
             scopes.push(origin(scope.upstream_verify, identity.as_ref(), next_id())?);
         }
         let unscoped = origin(config.tls.upstream.verify, None, next_id())?;
+        let strict = match config.tls.upstream.verify {
+            UpstreamVerify::Deny => Arc::clone(&unscoped),
+            UpstreamVerify::Alert => origin(UpstreamVerify::Deny, None, next_id())?,
+        };
         let mut listeners = Vec::new();
         for (listener, tls) in config.listeners.iter().zip(&material.listeners) {
             if let Some(tls) = tls {
@@ -112,12 +129,40 @@ impl Parameters {
             listeners,
             scopes,
             unscoped,
+            strict,
             material,
         })
     }
 
-    /// What the configuration says about a tunnel: the first scope that matches, else the default.
-    pub(crate) fn handling(&self, config: &Config, tunnel: &TunnelEnds<'_>) -> Handling {
+    /// What the configuration says about a tunnel that may go to any of `addresses`.
+    ///
+    /// Where it says different things of them the tunnel is intercepted, in the strictest way: which
+    /// of them it goes to turns out when they are dialed, and none may get less than was said of it.
+    pub(crate) fn handling(
+        &self,
+        config: &Config,
+        tunnel: &TunnelEnds<'_>,
+        addresses: &[IpAddr],
+    ) -> Handling {
+        let at = |address: Option<IpAddr>| {
+            let tunnel = TunnelEnds {
+                destination: address,
+                ..*tunnel
+            };
+            self.handling_at(config, &tunnel)
+        };
+        let chosen = at(addresses.first().copied());
+        let mut scopes = config.tls.scopes.iter();
+        let looks_at_addresses = scopes.any(|scope| !scope.destinations.is_empty());
+        let mut others = addresses.iter().skip(1);
+        if looks_at_addresses && others.any(|other| !at(Some(*other)).is_same(&chosen)) {
+            return Handling::Intercept(Arc::clone(&self.strict));
+        }
+        chosen
+    }
+
+    /// What it says of one address: the first scope that matches, else the default.
+    fn handling_at(&self, config: &Config, tunnel: &TunnelEnds<'_>) -> Handling {
         let scopes = config.tls.scopes.iter().zip(&self.scopes);
         let mut matching = scopes.filter(|(scope, _)| scope.matches(tunnel));
         let (mode, origin) = match matching.next() {

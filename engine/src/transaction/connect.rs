@@ -46,7 +46,7 @@ pub(super) async fn serve(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> After {
-    let (authority, destination) = match locate(request, texts) {
+    let (authority, destination) = match locate(request, texts, draft) {
         Ok(located) => located,
         Err(refusal) => return conclude(request, None, Err(refusal), draft, work).await,
     };
@@ -72,6 +72,7 @@ pub(super) async fn serve(
 fn locate<'a>(
     request: &Request<'a>,
     texts: Scratch<'a>,
+    draft: &mut Draft,
 ) -> Result<(Authority<'a>, Destination<'a>), Refusal> {
     let (head, bytes) = (request.head, request.bytes);
     let config = &request.snapshot.config;
@@ -86,12 +87,8 @@ fn locate<'a>(
     let RequestTarget::Authority(authority) = target else {
         return Err(Refusal::malformed(400, "CONNECT needs host:port"));
     };
-    let host = head.host.map(|host| host.of(bytes));
-    if host.is_some_and(|host| !connect_host_matches(&authority, host)) {
-        return Err(Refusal::malformed(
-            400,
-            "Host differs from the request target",
-        ));
+    if let Some(host) = head.host.map(|host| host.of(bytes)) {
+        heed_host(&authority, host, draft)?;
     }
     let port = authority.port.unwrap_or_default();
     let destination = Destination {
@@ -105,6 +102,20 @@ fn locate<'a>(
         logged_protocol: Protocol::Connect,
     };
     Ok((authority, destination))
+}
+
+/// The target alone says where a tunnel leads, and `Host` goes nowhere: clients that put the proxy's own
+/// name there (Node's `http` does) mean no harm, but the log shall tell.
+fn heed_host(authority: &Authority<'_>, host: &[u8], draft: &mut Draft) -> Result<(), Refusal> {
+    if connect_host_matches(authority, host) {
+        return Ok(());
+    }
+    if Authority::parse(host).is_err() {
+        return Err(Refusal::malformed(400, "Host is malformed"));
+    }
+    let host = String::from_utf8_lossy(host);
+    draft.detail = Some(format!("Host is not the target of the CONNECT: {host:?}").into());
+    Ok(())
 }
 
 /// PreDNS, resolution, guard, and as much of PreREQUEST as can be said now.
@@ -159,12 +170,14 @@ fn handling(request: &Request<'_>, destination: &Destination<'_>, guarded: &Guar
     }
     let ends = TunnelEnds {
         domain: destination.host.domain(),
-        destination: guarded.first(),
+        destination: None,
         port: destination.port,
         client: request.client.address.ip(),
     };
     let snapshot = request.snapshot;
-    snapshot.tls.handling(&snapshot.config, &ends)
+    snapshot
+        .tls
+        .handling(&snapshot.config, &ends, guarded.addresses())
 }
 
 /// Whether the origin is one whose certificate is remembered: then the first request inside takes a

@@ -7,6 +7,7 @@ mod body;
 mod connect;
 mod destination;
 mod exchange;
+mod final_recipient;
 mod forwarded;
 mod intercept;
 mod record;
@@ -36,8 +37,8 @@ async fn forward(
 ) -> Result<Exchanged, Refusal> {
     let admitted = admit(request, destination, draft)?;
     let guarded = resolve(request, destination, &admitted, draft).await?;
-    let (dialable, permitted) = permit(request, destination, &guarded, draft)?;
-    exchange::exchange(request, destination, &dialable, &permitted, draft, work).await
+    let permit = permit(request, destination, &guarded, draft)?;
+    deliver(request, destination, permit, draft, work).await
 }
 
 /// Forwards one HTTP request inside a tunnel whose name was admitted and resolved already.
@@ -49,8 +50,8 @@ async fn forward_inside(
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     draft.dst_ip = guarded.first();
-    let (dialable, permitted) = permit(request, destination, guarded, draft)?;
-    exchange::exchange(request, destination, &dialable, &permitted, draft, work).await
+    let permit = permit(request, destination, guarded, draft)?;
+    deliver(request, destination, permit, draft, work).await
 }
 
 /// PreDNS.
@@ -100,4 +101,18 @@ fn permit(
     let (dialable, permitted) = permitted?;
     draft.dst_ip = dialable.addresses().first().copied();
     Ok((dialable, permitted))
+}
+
+/// To the origin, unless the request may go no further than this.
+async fn deliver(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    (dialable, permitted): (Dialable, Permitted),
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> Result<Exchanged, Refusal> {
+    if final_recipient::is_reached(request) {
+        return Ok(final_recipient::answer(request, draft).await);
+    }
+    exchange::exchange(request, destination, &dialable, &permitted, draft, work).await
 }

@@ -173,9 +173,7 @@ impl Reply<'_> {
             None => self.built_in(),
         };
         let via = &self.config.headers.via;
-        let now = jiff::fmt::rfc2822::DateTimePrinter::new()
-            .timestamp_to_rfc9110_string(&jiff::Timestamp::now())
-            .unwrap_or_default();
+        let now = http_date();
         // Writing to a Vec cannot fail.
         let _ = write!(
             out,
@@ -258,6 +256,13 @@ impl Reply<'_> {
         }
         Format::Text
     }
+}
+
+/// Now, as `Date` has it (RFC 9110 section 5.6.7).
+pub(super) fn http_date() -> String {
+    jiff::fmt::rfc2822::DateTimePrinter::new()
+        .timestamp_to_rfc9110_string(&jiff::Timestamp::now())
+        .unwrap_or_default()
 }
 
 /// A string of RFC 8941 section 3.3.3: printable ASCII, quotes and backslashes escaped.

@@ -315,11 +315,7 @@ fn write_upgrade(out: &mut Vec<u8>, buf: &[u8], fields: &[HeaderField]) {
 }
 
 fn write_max_forwards(out: &mut Vec<u8>, head: &RequestHead, buf: &[u8]) {
-    let value = head
-        .first(HeaderName::MaxForwards)
-        .map(|value| value.of(buf));
-    let number = value.and_then(|value| std::str::from_utf8(value).ok()?.parse::<u32>().ok());
-    if let Some(left) = number {
+    if let Some(left) = head.max_forwards(buf) {
         out.extend_from_slice(b"Max-Forwards: ");
         write_decimal(out, u64::from(left.saturating_sub(1)));
         out.extend_from_slice(b"\r\n");

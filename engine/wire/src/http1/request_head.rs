@@ -206,6 +206,15 @@ impl RequestHead {
         headers::first(&self.headers, id)
     }
 
+    /// How often the request may be forwarded (RFC 9110 section 7.6.2); `None` where nothing, or
+    /// nothing that can be understood, says so. It means something for OPTIONS and TRACE only.
+    pub fn max_forwards(&self, buf: &[u8]) -> Option<u32> {
+        let value = self.first(HeaderName::MaxForwards)?.of(buf);
+        let is_number = value.iter().all(u8::is_ascii_digit);
+        let text = std::str::from_utf8(value).ok().filter(|_| is_number)?;
+        text.parse().ok()
+    }
+
     /// What follows from the fields for this request.
     fn conclude(&mut self, head: &[u8], found: &Collected) -> Result<(), HeadError> {
         let is_http11 = self.version == Version::Http11;

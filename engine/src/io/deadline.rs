@@ -3,15 +3,18 @@
 //! Arming and disarming a deadline is a store into a cell. A connection that overstays is cut by
 //! shutting its socket down: the pending read or write then finishes by itself, so no I/O future
 //! is ever dropped while data may be in flight (a dropped read loses what had just arrived).
-//! The owner learns from [`Deadline::expired`] why its read ended.
+//! The owner learns from [`Deadline::expired`] why its read ended. While nothing is to be cut, the
+//! same deadline can wake its owner instead ([`Deadline::rest`]).
 //!
 //! The wheel is coarse ([`TICK`]) and lazy: an entry sits in the slot where it is next looked at,
 //! at most [`SLOTS`] ticks ahead, and is put back when its deadline has moved.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::net::Shutdown;
 use std::os::fd::RawFd;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// Resolution: a deadline is enforced at most this much late.
@@ -61,8 +64,16 @@ struct Entry {
     /// Tick at which the wheel next looks at this entry, or [`NEVER`].
     looked_at: Cell<u64>,
     expired: Cell<bool>,
-    /// What is shut down when it fires.
-    how: Cell<Shutdown>,
+    /// What is done when it fires.
+    firing: Cell<Firing>,
+    /// Who rests.
+    waker: RefCell<Option<Waker>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Firing {
+    Cut(Shutdown),
+    Wake,
 }
 
 /// A socket's deadline. Dropping it (before the socket closes) takes it off the wheel.
@@ -98,7 +109,8 @@ impl Wheel {
             at: Cell::new(NEVER),
             looked_at: Cell::new(NEVER),
             expired: Cell::new(false),
-            how: Cell::new(Shutdown::Both),
+            firing: Cell::new(Firing::Cut(Shutdown::Both)),
+            waker: RefCell::new(None),
         });
         Deadline {
             wheel: Rc::clone(self),
@@ -156,8 +168,17 @@ impl Wheel {
             return;
         }
         entry.at.set(NEVER);
-        entry.expired.set(true);
-        target.cut(entry.how.get());
+        match entry.firing.get() {
+            Firing::Cut(how) => {
+                entry.expired.set(true);
+                target.cut(how);
+            }
+            Firing::Wake => {
+                if let Some(waker) = entry.waker.take() {
+                    waker.wake();
+                }
+            }
+        }
     }
 
     fn enqueue(&self, entry: Rc<Entry>, at: u64) {
@@ -177,16 +198,37 @@ impl Wheel {
 impl Deadline {
     /// Cuts the socket `after` from the wheel's current tick, unless armed again or disarmed.
     pub(crate) fn arm(&self, after: Duration) {
-        self.arm_to(after, Shutdown::Both);
+        self.arm_to(after, Firing::Cut(Shutdown::Both));
     }
 
     /// The same for receiving only: something can still be said to whom has been too slow.
     pub(crate) fn arm_read(&self, after: Duration) {
-        self.arm_to(after, Shutdown::Read);
+        self.arm_to(after, Firing::Cut(Shutdown::Read));
     }
 
-    fn arm_to(&self, after: Duration, how: Shutdown) {
-        self.entry.how.set(how);
+    /// Waits for `after` in place of whatever was armed, and cuts nothing. May be dropped; what is armed
+    /// meanwhile takes its place, and the wait never ends.
+    pub(crate) async fn rest(&self, after: Duration) {
+        let _rest = Rest(&self.entry);
+        self.arm_to(after, Firing::Wake);
+        poll_fn(|context| {
+            if self.entry.at.get() == NEVER {
+                return Poll::Ready(());
+            }
+            let mut waker = self.entry.waker.borrow_mut();
+            if !waker
+                .as_ref()
+                .is_some_and(|known| known.will_wake(context.waker()))
+            {
+                *waker = Some(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn arm_to(&self, after: Duration, firing: Firing) {
+        self.entry.firing.set(firing);
         let ticks = u64::try_from(after.as_millis().div_ceil(TICK.as_millis()))
             .unwrap_or(NEVER - 1)
             .max(1);
@@ -216,6 +258,18 @@ impl Drop for Deadline {
     }
 }
 
+/// Somebody rests; whoever no longer does is not woken.
+struct Rest<'a>(&'a Entry);
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.0.waker.replace(None);
+        if self.0.firing.get() == Firing::Wake {
+            self.0.at.set(NEVER);
+        }
+    }
+}
+
 /// Shuts a connected socket down; one that is already gone is no concern of the caller.
 pub(crate) fn shut_down(descriptor: RawFd, how: Shutdown) {
     use nix::sys::socket::{Shutdown as How, shutdown};
@@ -233,9 +287,14 @@ fn slot_of(tick: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::future::Future;
+    use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::{Context, Wake};
 
     use super::*;
 
@@ -277,6 +336,63 @@ mod tests {
         assert!(!later.expired());
         wheel.advance(start + Duration::from_secs(61));
         assert!(later.expired());
+    }
+
+    #[test]
+    fn who_rests_is_woken_and_keeps_the_socket() {
+        let start = Instant::now();
+        let wheel = Wheel::new(start);
+        let (a, mut b) = pair();
+        let deadline = wheel.deadline(a.as_raw_fd());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        {
+            let mut rest = pin!(deadline.rest(Duration::from_secs(1)));
+            assert!(rest.as_mut().poll(&mut context).is_pending());
+            wheel.advance(start + Duration::from_millis(1000));
+            assert_eq!(woken.0.load(Relaxed), 0);
+            assert!(rest.as_mut().poll(&mut context).is_pending());
+            wheel.advance(start + Duration::from_millis(1300));
+            assert_eq!(woken.0.load(Relaxed), 1);
+            assert!(rest.as_mut().poll(&mut context).is_ready());
+        }
+        {
+            let mut dropped = pin!(deadline.rest(Duration::from_secs(1)));
+            assert!(dropped.as_mut().poll(&mut context).is_pending());
+        }
+        wheel.advance(start + Duration::from_secs(9));
+        assert_eq!(woken.0.load(Relaxed), 1);
+        assert!(!deadline.expired());
+        (&a).write_all(b"still open").unwrap();
+        assert_eq!(b.read(&mut [0; 16]).unwrap(), 10);
+    }
+
+    #[test]
+    fn what_is_armed_outlives_a_rest_that_is_given_up() {
+        let start = Instant::now();
+        let wheel = Wheel::new(start);
+        let (a, _b) = pair();
+        let deadline = wheel.deadline(a.as_raw_fd());
+        let mut context = Context::from_waker(Waker::noop());
+        {
+            let mut rest = pin!(deadline.rest(Duration::from_secs(1)));
+            assert!(rest.as_mut().poll(&mut context).is_pending());
+            deadline.arm(Duration::from_secs(5));
+        }
+        wheel.advance(start + Duration::from_secs(4));
+        assert!(!deadline.expired());
+        wheel.advance(start + Duration::from_secs(6));
+        assert!(deadline.expired());
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
     }
 
     #[test]

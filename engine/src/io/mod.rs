@@ -3,6 +3,7 @@
 pub(crate) mod buffers;
 pub(crate) mod copy;
 pub(crate) mod deadline;
+pub(crate) mod departure;
 pub(crate) mod join;
 pub(crate) mod socket;
 pub(crate) mod transport;

@@ -1,9 +1,6 @@
 //! A TCP connection on this shard's ring: both directions usable at once, with a deadline.
 
-#![expect(
-    unsafe_code,
-    reason = "see `Socket::stream` and `Socket::is_readable_now`"
-)]
+#![expect(unsafe_code, reason = "see `Socket::stream` and `Socket::descriptor`")]
 
 use std::cell::{Cell, UnsafeCell};
 use std::future::Future;
@@ -22,6 +19,16 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::deadline::{Deadline, Wheel, shut_down};
+
+/// How far the other side of a connection has left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HangUp {
+    None,
+    /// It sends nothing more. Whether it still listens TCP does not tell.
+    Finished,
+    /// Reset, or given up by the kernel.
+    Gone,
+}
 
 /// A connected TCP socket, owned by one task.
 #[derive(Debug)]
@@ -48,10 +55,35 @@ impl Socket {
 
     /// Whether something (bytes, an end, an error) waits to be received, without waiting.
     pub(crate) fn is_readable_now(&self) -> bool {
-        // SAFETY: the descriptor is open as long as `self.stream` is, and `poll` keeps nothing.
-        let descriptor = unsafe { BorrowedFd::borrow_raw(self.descriptor) };
-        let mut polled = [PollFd::new(descriptor, PollFlags::POLLIN)];
+        self.is_now(PollFlags::POLLIN)
+    }
+
+    /// Whether the kernel would take a good part of its send buffer, without waiting.
+    pub(crate) fn is_writable_now(&self) -> bool {
+        self.is_now(PollFlags::POLLOUT)
+    }
+
+    /// What the other side is known to have done to the connection, whatever waits to be received.
+    pub(crate) fn hang_up(&self) -> HangUp {
+        // An error or an end of both directions is told without being asked for.
+        if self.is_now(PollFlags::empty()) {
+            return HangUp::Gone;
+        }
+        // nix has no name for this one.
+        if self.is_now(PollFlags::from_bits_retain(nix::libc::POLLRDHUP)) {
+            return HangUp::Finished;
+        }
+        HangUp::None
+    }
+
+    fn is_now(&self, events: PollFlags) -> bool {
+        let mut polled = [PollFd::new(self.descriptor(), events)];
         !matches!(poll(&mut polled, PollTimeout::ZERO), Ok(0))
+    }
+
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is open as long as `self.stream` is, which is what is borrowed.
+        unsafe { BorrowedFd::borrow_raw(self.descriptor) }
     }
 
     /// Cuts the connection if it is still waiting after `after`.
@@ -89,10 +121,13 @@ impl Socket {
         Ok(received?)
     }
 
-    /// Sends `data` if the kernel takes it at once; what it does not take is lost.
-    pub(crate) fn send_now(&self, data: &[u8]) {
+    /// Sends `data` if the kernel takes it at once; what it does not take is lost. Says whether it took
+    /// all of it.
+    pub(crate) fn send_now(&self, data: &[u8]) -> bool {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let _ = send(self.descriptor, data, flags);
+        let sent = send(self.descriptor, data, flags).unwrap_or_default();
+        self.bytes_out.set(self.bytes_out.get() + sent as u64);
+        sent == data.len()
     }
 
     /// Waits until a read would not block. May be dropped: nothing is consumed.

@@ -25,6 +25,13 @@ pub(crate) enum Transport {
     Stream(Box<StreamTransport>),
 }
 
+/// What is beneath all TLS of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bottom<'a> {
+    Socket(&'a Socket),
+    Stream(&'a StreamTransport),
+}
+
 impl Transport {
     /// The deadline of whatever is at the bottom.
     fn deadline(&self) -> &Deadline {
@@ -41,6 +48,26 @@ impl Transport {
         match self {
             Self::Plain(_) | Self::Tls(_) => std::future::pending().await,
             Self::Stream(stream) => stream.gone().await,
+        }
+    }
+
+    /// What carries the bytes in the end.
+    pub(crate) fn bottom(&self) -> Bottom<'_> {
+        match self {
+            Self::Plain(socket) => Bottom::Socket(socket),
+            Self::Tls(stream) => stream.carrier().bottom(),
+            Self::Stream(stream) => Bottom::Stream(stream),
+        }
+    }
+
+    /// Sends a few bytes if they can be sent at once; must not be called while a write is under way, and
+    /// not unless the socket at the bottom is writable, as the connection is broken by what is sent in
+    /// part. Says whether they were sent.
+    pub(crate) fn send_now(&self, data: &[u8]) -> bool {
+        match self {
+            Self::Plain(socket) => socket.send_now(data),
+            Self::Tls(stream) => stream.send_now(data),
+            Self::Stream(_) => false,
         }
     }
 

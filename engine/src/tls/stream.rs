@@ -297,6 +297,21 @@ impl TlsStream {
         self.carrier.cut();
     }
 
+    /// As [`Transport::send_now`].
+    pub(crate) fn send_now(&self, data: &[u8]) -> bool {
+        if self.finished.get() || self.writing.get() {
+            return false;
+        }
+        let mut out = self.take_outbox(data.len());
+        let sealed = self.records.borrow_mut().seal(data, &mut out);
+        let sent = sealed.is_ok_and(|bytes| bytes == data.len()) && self.carrier.send_now(&out);
+        self.pool.give_back(out);
+        if sent {
+            self.bytes_out.set(self.bytes_out.get() + data.len() as u64);
+        }
+        sent
+    }
+
     /// Sends what waits in the outbox.
     async fn flush(&self) -> io::Result<()> {
         if self.outbox.borrow().is_empty() {

@@ -1,7 +1,10 @@
 //! The response of one request: interim responses, PostRESPONSE, and then the response itself.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Instant;
 
 use sallyport_wire::http1::{
@@ -17,6 +20,7 @@ use super::reply::Refusal;
 use super::request::{AnsweredBy, Request, response_headers};
 use crate::enforcement::{self, Released};
 use crate::io::buffers::ReadBuffer;
+use crate::io::departure::departed;
 use crate::io::transport::Transport;
 
 /// Most interim responses before a final one.
@@ -46,6 +50,14 @@ pub(super) enum Conversation {
     Switched,
 }
 
+/// What a wait for the origin ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// It has said something, or its connection has ended.
+    Origin,
+    ClientGone,
+}
+
 /// Receiving the response of one request.
 pub(super) struct Answer<'a> {
     pub(super) request: &'a Request<'a>,
@@ -63,7 +75,11 @@ impl Answer<'_> {
         input: &mut ReadBuffer,
     ) -> Result<Conversation, Failure> {
         for _ in 0..INTERIM_RESPONSES_MAX {
-            let head_bytes = self.read_head(head, input).await?;
+            let Some(head_bytes) = self.read_head(head, input).await? else {
+                const DETAIL: &str = "the client closed the connection before the response";
+                draft.fail("connection_terminated", DETAIL);
+                return Ok(Conversation::Broken);
+            };
             if draft.t_first_byte.is_none() {
                 draft.t_first_byte = Some(
                     self.sent
@@ -80,11 +96,12 @@ impl Answer<'_> {
         Err(Refusal::protocol("too many interim responses").into())
     }
 
+    /// Receives until a head is complete; `None` if the client no longer waits for it.
     async fn read_head(
         &self,
         head: &mut ResponseHead,
         input: &mut ReadBuffer,
-    ) -> Result<usize, Failure> {
+    ) -> Result<Option<usize>, Failure> {
         let request = self.request;
         let limits = &request.snapshot.head_limits;
         loop {
@@ -94,15 +111,15 @@ impl Answer<'_> {
                         if self.upstream.is_stream() {
                             head.version = Version::Http2;
                         }
-                        return Ok(head_bytes);
+                        return Ok(Some(head_bytes));
                     }
                     Ok(Parse::Incomplete) => {}
                     Err(error) => return Err(Refusal::protocol(error.reason()).into()),
                 }
             }
-            if input.is_empty() {
-                // No buffer is held while the origin thinks.
-                let _ = self.upstream.readable().await;
+            // No buffer is held while the origin thinks.
+            if input.is_empty() && self.wait().await == Awaited::ClientGone {
+                return Ok(None);
             }
             let most = limits.head_bytes_max + 1;
             match input
@@ -130,6 +147,27 @@ impl Answer<'_> {
         }
     }
 
+    /// Waits for the origin as long as the client waits for it.
+    async fn wait(&self) -> Awaited {
+        let client = self.request.client;
+        let mut readable = pin!(self.upstream.readable());
+        let mut departed = pin!(departed(&client.transport, &client.begun));
+        // A client of HTTP/2 has its own way, see `exchange`.
+        let is_stream = client.transport.is_stream();
+        poll_fn(|context| {
+            if readable.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Awaited::Origin);
+            }
+            // While a body is sent the client is listened to anyway.
+            let may_look = !is_stream && self.sent.get().is_some();
+            if may_look && departed.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Awaited::ClientGone);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
     /// RFC 9110 section 15.2: forwarded as they come, but not to HTTP/1.0 clients.
     async fn forward_interim(
         &self,
@@ -142,6 +180,7 @@ impl Answer<'_> {
         let pool = &self.request.shard.buffers;
         let mut out = pool.rent();
         self.encode(head, input.unread(), BodyFraming::None, false, &mut out);
+        self.request.client.begun.trim(&mut out);
         let client = &self.request.client.transport;
         client.arm(self.request.snapshot.config.timeouts.body_idle);
         let (result, out) = client.write_all(out).await;
@@ -177,6 +216,7 @@ impl Answer<'_> {
             !client_keep_alive && !is_switch,
             &mut out,
         );
+        request.client.begun.trim(&mut out);
         input.consume(head_bytes);
         let relayed = self
             .relay(head.framing, framing, released, &mut out, input)

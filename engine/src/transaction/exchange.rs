@@ -396,7 +396,8 @@ async fn converse(
         }
         result
     };
-    let (received, uploaded) = join(receive, upload).await;
+    // In this order: once the body is sent, `receive` begins to look after the client.
+    let (uploaded, received) = join(upload, receive).await;
     conclude_upload(request, uploaded, received)
 }
 

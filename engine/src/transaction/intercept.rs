@@ -28,6 +28,7 @@ use super::tunnel::{Ended, InnerScope, check_sni, notes};
 use crate::access_log::TlsHandling;
 use crate::enforcement::{Early, Trail};
 use crate::io::buffers::ReadBuffer;
+use crate::io::departure::Begun;
 use crate::io::transport::Transport;
 use crate::tls::memory::KnownOrigin;
 use crate::tls::parameters::Handling;
@@ -312,6 +313,7 @@ impl Intercepted<'_, '_> {
             listener: Rc::clone(&client.listener),
             registered: Rc::clone(&client.registered),
             principal: client.principal.clone(),
+            begun: Begun::default(),
             transport: Rc::new(Transport::Tls(Box::new(stream))),
         };
         let scope = InnerScope {

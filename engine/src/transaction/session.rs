@@ -18,6 +18,7 @@ use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::http2::{self, TargetForm};
 use crate::io::buffers::ReadBuffer;
+use crate::io::departure::Begun;
 use crate::io::transport::Transport;
 use crate::shard::connections::Registered;
 use crate::shard::{Shard, Snapshot, Workspace};
@@ -35,6 +36,8 @@ pub(crate) struct ClientContext {
     pub(crate) registered: Rc<Registered>,
     /// Whom it has proved to be.
     pub(crate) principal: Option<Rc<str>>,
+    /// What was sent of the next answer already.
+    pub(crate) begun: Begun,
     pub(crate) transport: Rc<Transport>,
 }
 
@@ -62,6 +65,7 @@ impl Client {
             listener,
             registered: Rc::new(registered),
             principal,
+            begun: Begun::default(),
             transport,
         };
         Self {
@@ -223,6 +227,7 @@ pub(super) async fn streams(
             listener: Rc::clone(&client.listener),
             registered: Rc::clone(&client.registered),
             principal: client.principal.clone(),
+            begun: Begun::default(),
             transport: Rc::new(Transport::Stream(Box::new(stream))),
         };
         Box::pin(async move {
@@ -400,6 +405,7 @@ pub(super) async fn refuse(
         close,
     }
     .encode(&mut out);
+    client.begun.trim(&mut out);
     client.transport.arm(snapshot.config.timeouts.body_idle);
     let (result, out) = client.transport.write_all(out).await;
     shard.buffers.give_back(out);

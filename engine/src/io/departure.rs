@@ -1,0 +1,69 @@
+//! Noticing that a client goes away while it waits for the begin of its answer.
+//!
+//! Nothing is read: what a client sends ahead stays where it is. A reset is told by the kernel. An end
+//! of what the client sends is not: TCP says the same of a client that has closed and of one that only
+//! has nothing more to say and still listens (RFC 9112 section 9.6 speaks of both). So the client is
+//! told something: the first byte of the answer, which is the same whatever the answer will be. Who
+//! listens receives it a little early; who has closed answers with a reset.
+//!
+//! Called while the head of a response is waited for; the wait begins with [`LOOK_AFTER`], so that
+//! requests that are answered at once cost nothing.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::deadline::TICK;
+use super::socket::{HangUp, Socket};
+use super::transport::{Bottom, Transport};
+
+/// How long an origin may think before somebody looks whether the client still waits.
+const LOOK_AFTER: Duration = TICK;
+/// Longest pause between two looks at a client whose socket is readable all the time.
+const PAUSE_MAX: Duration = Duration::from_millis(800);
+/// What every answer over HTTP/1 begins with.
+const FIRST_BYTE: u8 = b'H';
+
+/// Whether an answer has begun before its head was known.
+#[derive(Debug, Default)]
+pub(crate) struct Begun(Cell<bool>);
+
+impl Begun {
+    /// Takes off an encoded answer what was sent of it.
+    pub(crate) fn trim(&self, answer: &mut Vec<u8>) {
+        if self.0.take() && answer.first() == Some(&FIRST_BYTE) {
+            answer.remove(0);
+        }
+    }
+}
+
+/// Waits until the client has gone away. May be dropped. The client's deadline must not be in use, and
+/// nothing be read from it or written to it meanwhile.
+pub(crate) async fn departed(client: &Transport, begun: &Begun) {
+    match client.bottom() {
+        Bottom::Socket(socket) => departed_from(socket, client, begun).await,
+        // A stream tells by itself. Boxed: few clients bring TLS in a stream.
+        Bottom::Stream(stream) => Box::pin(stream.gone()).await,
+    }
+}
+
+async fn departed_from(socket: &Socket, client: &Transport, begun: &Begun) {
+    socket.deadline().rest(LOOK_AFTER).await;
+    // Bytes, an end or an error. It stays readable from here on.
+    let _ = socket.readable().await;
+    let mut pause = TICK;
+    loop {
+        match socket.hang_up() {
+            HangUp::Gone => return,
+            HangUp::Finished if !begun.0.get() && socket.is_writable_now() => {
+                begun.0.set(true);
+                if !client.send_now(&[FIRST_BYTE]) {
+                    return;
+                }
+                pause = TICK;
+            }
+            HangUp::Finished | HangUp::None => {}
+        }
+        socket.deadline().rest(pause).await;
+        pause = PAUSE_MAX.min(pause * 2);
+    }
+}

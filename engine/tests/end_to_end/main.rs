@@ -16,8 +16,10 @@
 mod bad_origins;
 mod clients;
 mod common;
+mod connect_host;
 mod curl;
 mod decisions;
+mod departures;
 mod forwarding;
 mod fronting;
 mod guard;
@@ -28,6 +30,7 @@ mod intercepted_clients;
 mod intercepted_origins;
 mod interception;
 mod large_rulesets;
+mod max_forwards;
 mod nginx;
 #[path = "../minting/openssl.rs"]
 #[allow(
@@ -40,6 +43,7 @@ mod origin_failures;
 mod python;
 mod reload;
 mod resolver;
+mod scopes;
 mod signatures;
 mod tls_bulk;
 mod tls_clients;

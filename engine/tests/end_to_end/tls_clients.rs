@@ -11,7 +11,7 @@ use crate::common::access_log::assert_fields;
 use crate::common::nginx::Nginx;
 use crate::common::pki::Pki;
 use crate::common::process::Process;
-use crate::common::programs::{python_with, system};
+use crate::common::programs::{node_with, python_with, system};
 use crate::common::proxy::Setup;
 use crate::common::wait::wait_for;
 use crate::common::{ALLOW_ALL, Proxy, Rules, ScriptedOrigin};
@@ -250,6 +250,37 @@ fn node() {
     world.assert_uploaded(1_000_000);
     world.assert_inner_lines(104);
     world.assert_nginx_saw(103);
+}
+
+/// undici's ProxyAgent in many tunnels, over HTTP/1.1 and over HTTP/2.
+#[test]
+fn node_undici() {
+    let Some(mut node) = node_with("undici") else {
+        return;
+    };
+    let Some(world) = World::start() else { return };
+    let script =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/data/undici_client.js");
+    let output = node
+        .env("NODE_EXTRA_CA_CERTS", world.pki.authority())
+        .arg(script)
+        .args([world.proxy.url(), world.url()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of = |agreed: &str| {
+        json!({ "bytes": 50 * PAGE_BYTES, "large": LARGE_BYTES, "posted": 200, "denied": 403,
+            "fetched": PAGE_BYTES, "agreed": [agreed] })
+    };
+    let expected = json!({
+        "h1": of("http/1.1,true"),
+        "h2": of("h2,true"),
+    });
+    assert_eq!(seen, expected);
+    world.assert_uploaded(1_000_000);
+    world.assert_inner_lines(2 * 54);
+    world.assert_nginx_saw(2 * 53);
 }
 
 /// The script of Python's clients, for one of them.

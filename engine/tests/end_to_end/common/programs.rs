@@ -92,6 +92,27 @@ pub(crate) fn python_with(packages: &[&str]) -> Option<PathBuf> {
     None
 }
 
+/// Node with a package of npm, from the folder that `SALLYPORT_TEST_NODE_MODULES` names or from where
+/// Node looks by itself.
+pub(crate) fn node_with(package: &str) -> Option<Command> {
+    let node = system("node")?;
+    let command = || {
+        let mut command = Command::new(&node);
+        if let Some(modules) = env::var_os("SALLYPORT_TEST_NODE_MODULES") {
+            command.env("NODE_PATH", modules);
+        }
+        command
+    };
+    let required = command()
+        .args(["-e", &format!("require('{package}')")])
+        .output();
+    if required.is_ok_and(|output| output.status.success()) {
+        return Some(command());
+    }
+    skip(&format!("{} lacks {package}", node.display()));
+    None
+}
+
 /// Says that a test does not run, and why.
 ///
 /// # Panics

@@ -131,6 +131,9 @@ fn bridge(mut tls: rustls::Connection, mut outside: TcpStream, mut inside: TcpSt
                 Err(_) => return reset(&inside),
             }
         }
+        if !inside_open && !tls.wants_write() {
+            let _ = outside.shutdown(Shutdown::Write);
+        }
         if outside_open {
             match tls.read_tls(&mut outside) {
                 Ok(0) => return reset(&inside),

@@ -1,7 +1,14 @@
 //! Buffers that are rented while bytes are in hand and given back when a connection is idle.
+//!
+//! `limits.buffer_bytes` bounds those in use and those kept for reuse together. It is kept by not
+//! beginning: at the limit a shard takes no new request ([`BufferPool::is_exhausted`]), while what is
+//! under way goes on to its end. What is in use is counted by [`Lease`]s, which whoever holds a buffer
+//! over an await holds beside it: a buffer that is dropped rather than given back is no longer counted
+//! either.
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::rc::Rc;
 
 use super::transport::Transport;
 
@@ -11,24 +18,40 @@ pub(crate) const BUFFER_BYTES: usize = 17 * 1024;
 /// Capacity of the buffers that a bulk transfer moves up to.
 pub(crate) const BULK_BUFFER_BYTES: usize = 128 * 1024;
 
-/// The free buffers of one shard, bounded.
+/// The buffers of one shard: those that are free, and how much is in use.
 #[derive(Debug)]
 pub(crate) struct BufferPool {
     free: RefCell<Vec<Vec<u8>>>,
     bulk: RefCell<Vec<Vec<u8>>>,
-    free_bytes_max: usize,
+    bytes_max: usize,
     free_bytes: Cell<usize>,
+    leased_bytes: Rc<Cell<usize>>,
 }
 
 impl BufferPool {
-    /// A pool that keeps at most `free_bytes_max` bytes of unused buffers.
-    pub(crate) fn new(free_bytes_max: usize) -> Self {
+    /// A pool for at most `bytes_max` bytes of buffers, used and unused.
+    pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
             free: RefCell::default(),
             bulk: RefCell::default(),
-            free_bytes_max,
+            bytes_max,
             free_bytes: Cell::new(0),
+            leased_bytes: Rc::default(),
         }
+    }
+
+    /// Counts `bytes` as in use for as long as the lease lives.
+    pub(crate) fn lease(&self, bytes: usize) -> Lease {
+        self.leased_bytes.set(self.leased_bytes.get() + bytes);
+        Lease {
+            bytes,
+            leased_bytes: Some(Rc::clone(&self.leased_bytes)),
+        }
+    }
+
+    /// Whether no new work should begin.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.leased_bytes.get() >= self.bytes_max
     }
 
     /// An empty buffer of at least [`BUFFER_BYTES`].
@@ -60,11 +83,26 @@ impl BufferPool {
             BULK_BUFFER_BYTES => &self.bulk,
             _ => return,
         };
-        let bytes = self.free_bytes.get() + buffer.capacity();
-        if bytes <= self.free_bytes_max {
+        let free = self.free_bytes.get() + buffer.capacity();
+        if free + self.leased_bytes.get() <= self.bytes_max {
             buffer.clear();
-            self.free_bytes.set(bytes);
+            self.free_bytes.set(free);
             shelf.borrow_mut().push(buffer);
+        }
+    }
+}
+
+/// A part of a pool that is in use.
+#[derive(Debug, Default)]
+pub(crate) struct Lease {
+    bytes: usize,
+    leased_bytes: Option<Rc<Cell<usize>>>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(leased) = &self.leased_bytes {
+            leased.set(leased.get().saturating_sub(self.bytes));
         }
     }
 }
@@ -74,6 +112,7 @@ impl BufferPool {
 pub(crate) struct ReadBuffer {
     data: Vec<u8>,
     start: usize,
+    lease: Lease,
 }
 
 impl ReadBuffer {
@@ -115,6 +154,8 @@ impl ReadBuffer {
     /// Swaps empty storage for the size that bulk transfers use.
     pub(crate) fn enlarge(&mut self, pool: &BufferPool) {
         if self.is_empty() && self.data.capacity() < BULK_BUFFER_BYTES {
+            // In this order: what is given back is no longer in use.
+            self.lease = pool.lease(BULK_BUFFER_BYTES);
             pool.give_back(std::mem::replace(&mut self.data, pool.rent_bulk()));
             self.start = 0;
         }
@@ -123,6 +164,7 @@ impl ReadBuffer {
     /// Gives the storage back to the pool if nothing unread is in it.
     pub(crate) fn release(&mut self, pool: &BufferPool) {
         if self.is_empty() && self.data.capacity() > 0 {
+            self.lease = Lease::default();
             pool.give_back(self.take().0);
         }
     }
@@ -140,9 +182,11 @@ impl ReadBuffer {
         if self.data.capacity() == 0 {
             self.data = pool.rent();
             self.start = 0;
+            self.lease = pool.lease(self.data.capacity());
         }
         if self.data.len() == self.data.capacity() {
             self.make_room(bytes_max);
+            self.lease = pool.lease(self.data.capacity());
         }
         let filled = self.data.len();
         let (result, data) = transport
@@ -185,10 +229,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_use_counts_until_it_is_dropped() {
+        let pool = BufferPool::new(3 * BUFFER_BYTES);
+        let first = pool.lease(BUFFER_BYTES);
+        let second = pool.lease(BUFFER_BYTES);
+        assert!(!pool.is_exhausted());
+        // Used and free ones together are bounded.
+        pool.give_back(Vec::with_capacity(BUFFER_BYTES));
+        pool.give_back(Vec::with_capacity(BUFFER_BYTES));
+        assert_eq!(pool.free.borrow().len(), 1);
+        let third = pool.lease(BUFFER_BYTES);
+        assert!(pool.is_exhausted());
+        drop(second);
+        assert!(!pool.is_exhausted());
+        drop((first, third));
+        assert_eq!(pool.leased_bytes.get(), 0);
+    }
+
+    #[test]
     fn consuming_everything_rewinds() {
         let mut buffer = ReadBuffer {
             data: b"abcdef".to_vec(),
-            start: 0,
+            ..ReadBuffer::default()
         };
         buffer.consume(4);
         assert_eq!(buffer.unread(), b"ef");
@@ -201,7 +263,10 @@ mod tests {
     fn room_is_made_by_moving_before_growing() {
         let mut data = Vec::with_capacity(8);
         data.extend_from_slice(b"12345678");
-        let mut buffer = ReadBuffer { data, start: 0 };
+        let mut buffer = ReadBuffer {
+            data,
+            ..ReadBuffer::default()
+        };
         buffer.consume(3);
         buffer.make_room(64);
         assert_eq!(

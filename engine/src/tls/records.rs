@@ -12,7 +12,7 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, Error};
 
-use crate::io::buffers::{BUFFER_BYTES, BULK_BUFFER_BYTES, BufferPool};
+use crate::io::buffers::{BUFFER_BYTES, BULK_BUFFER_BYTES, BufferPool, Lease};
 
 /// What one record costs beyond its content, at most: header, explicit nonce, tag, content type.
 const RECORD_OVERHEAD_BYTES: usize = 32;
@@ -26,6 +26,7 @@ pub(crate) struct Records {
     side: Side,
     /// Received and not yet decrypted, from `inbox_start` on.
     inbox: Vec<u8>,
+    lease: Lease,
     inbox_start: usize,
     /// Decrypted and not yet taken, from `plain_start` on.
     plain: Vec<u8>,
@@ -88,6 +89,7 @@ impl Records {
         Self {
             side,
             inbox,
+            lease: Lease::default(),
             inbox_start: 0,
             plain: Vec::new(),
             plain_start: 0,
@@ -252,6 +254,7 @@ impl Records {
             true => pool.rent_bulk(),
             false => pool.rent(),
         };
+        self.lease = pool.lease(buffer.capacity());
         // No handshake message or record that rustls accepts is larger than a bulk buffer.
         buffer.extend_from_slice(partial);
         if buffer.len() == buffer.capacity() {
@@ -271,6 +274,7 @@ impl Records {
     /// Gives the storage back if nothing waits in it.
     pub(crate) fn release(&mut self, pool: &BufferPool) {
         if self.inbox_start == self.inbox.len() && self.inbox.capacity() > 0 {
+            self.lease = Lease::default();
             pool.give_back(std::mem::take(&mut self.inbox));
             self.inbox_start = 0;
         }

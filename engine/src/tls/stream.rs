@@ -331,6 +331,7 @@ impl TlsStream {
     }
 
     async fn send(&self, out: Vec<u8>) -> io::Result<()> {
+        let _lease = self.pool.lease(out.capacity());
         self.writing.set(true);
         let (result, out) = match &*self.carrier {
             Transport::Plain(socket) => socket.write_all(out).await,

@@ -179,6 +179,7 @@ impl Answer<'_> {
         }
         let pool = &self.request.shard.buffers;
         let mut out = pool.rent();
+        let _lease = pool.lease(out.capacity());
         self.encode(head, input.unread(), BodyFraming::None, false, &mut out);
         self.request.client.begun.trim(&mut out);
         let client = &self.request.client.transport;
@@ -209,6 +210,7 @@ impl Answer<'_> {
         let framing = client_framing(head.framing, request.head.version);
         let client_keep_alive = client_keep_alive && framing != BodyFraming::UntilClose;
         let mut out = request.shard.buffers.rent();
+        let _lease = request.shard.buffers.lease(out.capacity());
         self.encode(
             head,
             input.unread(),

@@ -344,6 +344,7 @@ async fn converse(
     let config = &request.snapshot.config;
     let pool = &request.shard.buffers;
     let mut out = pool.rent();
+    let lease = pool.lease(out.capacity());
     encode(request, destination, permitted, &mut out);
     let sent = Cell::new(None);
     let answer = Answer {
@@ -355,6 +356,7 @@ async fn converse(
     if !request.has_body() {
         upstream.arm(config.timeouts.response);
         let (result, out) = upstream.write_all(out).await;
+        drop(lease);
         pool.give_back(out);
         if result.is_err() {
             return Err(Failure::Stale);
@@ -383,6 +385,7 @@ async fn converse(
         };
         let mut reader = BodyReader::new(request.head.framing, &request.snapshot.chunk_limits);
         let result = relay.run(client_input, &mut reader, &mut out).await;
+        drop(lease);
         pool.give_back(std::mem::take(&mut out));
         request.client.transport.disarm();
         match result {

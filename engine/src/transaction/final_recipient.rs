@@ -30,6 +30,7 @@ pub(super) async fn answer(request: &Request<'_>, draft: &mut Draft) -> Exchange
     // A body is not read: what it is for is not said, and TRACE has none.
     let keep_alive = request.head.keep_alive && !request.has_body() && !shard.is_draining();
     let mut out = shard.buffers.rent();
+    let _lease = shard.buffers.lease(out.capacity());
     encode(request.head, request.bytes, keep_alive, &mut out);
     client
         .transport

@@ -53,6 +53,14 @@ impl Refusal {
         }
     }
 
+    /// There is no memory for the request.
+    pub(crate) fn exhausted() -> Self {
+        Self {
+            closes: true,
+            ..Self::new(503, "connection_limit_reached", "over limits.buffer_bytes")
+        }
+    }
+
     /// The origin broke off.
     pub(crate) fn terminated(detail: &'static str) -> Self {
         Self::new(502, "connection_terminated", detail)

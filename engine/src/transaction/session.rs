@@ -270,6 +270,8 @@ async fn transaction(
     let mut started = None;
     let read = match client.transport.fault() {
         Some(fault) => Err(NoHead::Refused(Refusal::malformed(400, fault.to_string()))),
+        // Not a byte of it is read.
+        None if shard.buffers.is_exhausted() => Err(NoHead::Refused(Refusal::exhausted())),
         None => read_head(shard, client, &snapshot, input, head, &mut started).await,
     };
     let started = started.unwrap_or_else(Instant::now);
@@ -396,6 +398,7 @@ pub(super) async fn refuse(
             .map(|rule| bundle.rule_name(decision.phase, rule))
     });
     let mut out = shard.buffers.rent();
+    let _lease = shard.buffers.lease(out.capacity());
     Reply {
         refusal,
         transaction: draft.transaction.unwrap_or(TransactionId(0)),
@@ -475,6 +478,10 @@ async fn linger(shard: &Shard, client: &ClientContext, input: &mut ReadBuffer) {
     let end = Instant::now() + time;
     while Instant::now() < end {
         input.consume(usize::MAX);
+        input.release(&shard.buffers);
+        if client.transport.readable().await.is_err() {
+            break;
+        }
         match input.fill(&client.transport, &shard.buffers, 0).await {
             Ok(0) | Err(_) => break,
             Ok(_) => {}

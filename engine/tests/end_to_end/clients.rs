@@ -245,6 +245,45 @@ fn limits_on_requests() {
     );
 }
 
+/// At the limit no new request is read; what is under way goes on, and makes room when it ends.
+#[test]
+fn limits_on_buffers() {
+    const BYTES: usize = 30_000_000;
+    let proxy = Setup::new()
+        .key("limits.buffer_bytes", "\"4MiB\"")
+        .start(ALLOW_ALL);
+    let origin = Origin::start();
+    // Downloads that nobody reads hold what has come and cannot go on.
+    let mut held = Vec::new();
+    let refusal = wait_for("the limit", || {
+        let mut slow = proxy.connection();
+        let socket = socket2::SockRef::from(&slow.stream);
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let url = origin.url(&format!("/bytes/{BYTES}"));
+        let authority = origin.address;
+        slow.send(format!("GET {url} HTTP/1.1\r\nHost: {authority}\r\n\r\n"));
+        held.push(slow);
+        let response = proxy.connection().get(&origin.url("/"));
+        (response.status != 200).then_some(response)
+    });
+    refusal.assert_refusal(503, "connection_limit_reached");
+    assert!(refusal.header("retry-after").is_some());
+    assert!(refusal.says_close());
+    // 128 KiB for what has come, and a little beside.
+    assert!((20..=40).contains(&held.len()), "{} downloads", held.len());
+    let lines = proxy.log.of("transaction");
+    let refused = lines.iter().find(|line| line["status"] == 503).unwrap();
+    assert_eq!(refused["detail"], "over limits.buffer_bytes", "{refused}");
+    // The last one may have been refused itself.
+    let whole = held.swap_remove(0).response();
+    assert_eq!((whole.status, whole.body.len()), (200, BYTES));
+    drop(held);
+    wait_for("room for another request", || {
+        let response = proxy.connection().get(&origin.url("/"));
+        (response.status == 200).then_some(())
+    });
+}
+
 #[test]
 fn limits_on_heads_are_configurable() {
     let proxy = Setup::new()

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{AlertDescription, CommonState, ProtocolVersion};
+use sallyport_wire::websocket::FrameFollower;
 use thiserror::Error;
 
 use super::parameters::take_asked;
@@ -67,6 +68,15 @@ pub(crate) struct TlsStream {
     was_asked: Cell<bool>,
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
+    /// What is received and what is sent, where these are frames of a WebSocket.
+    frames: RefCell<Option<Box<Frames>>>,
+}
+
+/// Both directions of a WebSocket.
+#[derive(Debug, Default)]
+struct Frames {
+    received: FrameFollower,
+    sent: FrameFollower,
 }
 
 impl TlsStream {
@@ -100,6 +110,7 @@ impl TlsStream {
             was_asked: Cell::new(false),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
+            frames: RefCell::new(None),
         }
     }
 
@@ -159,6 +170,22 @@ impl TlsStream {
     /// in TLS 1.2 with what the client waits for.
     fn may_hold_back(&self) -> bool {
         self.with_common(|common| common.protocol_version() == Some(ProtocolVersion::TLSv1_3))
+    }
+
+    /// From here on frames of a WebSocket are received and sent; `received` are the first bytes of
+    /// them.
+    pub(crate) fn follow_frames(&self, received: &[u8]) {
+        let mut frames = Frames::default();
+        frames.received.follow(received);
+        self.frames.replace(Some(Box::new(frames)));
+    }
+
+    /// Whether it is a WebSocket that both sides have closed in order: what the connection does
+    /// after that tells nothing more.
+    pub(crate) fn is_closed_websocket(&self) -> bool {
+        let frames = self.frames.borrow();
+        let frames = frames.as_deref();
+        frames.is_some_and(|frames| frames.received.is_closed() && frames.sent.is_closed())
     }
 
     /// Bytes of content received so far.
@@ -232,6 +259,11 @@ impl TlsStream {
             match received {
                 Ok(Received::Bytes(bytes)) => {
                     self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+                    if let Some(frames) = self.frames.borrow_mut().as_deref_mut() {
+                        frames
+                            .received
+                            .follow(data.get(filled..).unwrap_or_default());
+                    }
                     return (Ok(bytes), data);
                 }
                 Ok(Received::End) => return (Ok(0), data),
@@ -270,6 +302,10 @@ impl TlsStream {
             };
             if let Err(error) = self.send(out).await {
                 return (Err(error), data);
+            }
+            if let Some(frames) = self.frames.borrow_mut().as_deref_mut() {
+                let end = sent.saturating_add(bytes);
+                frames.sent.follow(data.get(sent..end).unwrap_or_default());
             }
             sent += bytes;
             self.bytes_out.set(self.bytes_out.get() + bytes as u64);

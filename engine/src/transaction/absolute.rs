@@ -237,7 +237,7 @@ pub(super) fn may_switch(request: &Request<'_>) -> bool {
     }
 }
 
-fn is_websocket(request: &Request<'_>) -> bool {
+pub(super) fn is_websocket(request: &Request<'_>) -> bool {
     request.head.upgrade.is_some_and(|upgrade| {
         let mut protocols = upgrade.of(request.bytes).split(|byte| *byte == b',');
         protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))

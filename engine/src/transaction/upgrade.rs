@@ -1,11 +1,13 @@
 //! After a 101: the connection belongs to another protocol, and its bytes flow.
 
+use super::absolute::is_websocket;
 use super::exchange::{ResponseWork, Switched};
 use super::record::Draft;
 use super::request::Request;
 use super::tunnel::{end_of_tunnel, life};
-use crate::io::copy::tunnel as copy;
+use crate::io::copy::{TunnelEnd, tunnel as copy};
 use crate::io::transport::Transport;
+use crate::tls::stream::TlsStream;
 
 /// Forwards bytes both ways until both sides have closed (WebSocket and other upgrades).
 pub(super) async fn tunnel(
@@ -23,6 +25,12 @@ pub(super) async fn tunnel(
         upstream.transport.bytes_out(),
         upstream.transport.bytes_in(),
     );
+    // Few WebSocket libraries say close_notify after their Close frames: TLS alone cannot tell such an
+    // end from one that was cut.
+    let tls = upstream.transport.tls().filter(|_| is_websocket(request));
+    if let Some(tls) = tls {
+        tls.follow_frames(early.unread());
+    }
     let sent = send_on(&mut early, client).await.is_ok()
         && send_on(work.input, &upstream.transport).await.is_ok();
     early.release(pool);
@@ -35,7 +43,8 @@ pub(super) async fn tunnel(
             life(&request.snapshot.config.tunnel),
         )
         .await;
-        end_of_tunnel(draft, end);
+        let is_in_order = tls.is_some_and(TlsStream::is_closed_websocket);
+        end_of_tunnel(draft, if is_in_order { TunnelEnd::Closed } else { end });
     }
     draft.bytes_up += upstream.transport.bytes_out() - counted.0;
     draft.bytes_down += upstream.transport.bytes_in() - counted.1;

@@ -349,8 +349,7 @@ fn python_websockets() {
     assert_eq!(seen, expected);
     let lines = proxy.log.transactions(2);
     let socket = lines.iter().find(|line| line["method"] == "GET").unwrap();
-    let expected =
-        json!({ "proto": "wss", "status": 101, "uri": "/chat", "tls_mode": "intercept" });
+    let expected = json!({ "proto": "wss", "status": 101, "uri": "/chat", "tls_mode": "intercept", "error": null });
     assert_fields(socket, &expected);
     assert!(socket["bytes_up"].as_u64().unwrap() > 5_200_000, "{socket}");
     assert!(

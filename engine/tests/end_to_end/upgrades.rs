@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::common::access_log::assert_fields;
 use crate::common::proxy::Setup;
+use crate::common::tls_bridge::{ClientAuth, tls_before, tls_tunnel};
 use crate::common::{ALLOW_ALL, Connection, Rules, ScriptedOrigin};
 
 /// An origin that switches and then answers each line with itself, twice.
@@ -28,6 +29,42 @@ fn upgrade(client: &mut Connection, target: &str, authority: &str, protocol: &st
         "GET {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     ));
+}
+
+/// Inside TLS: two Close frames are an end, whatever the connection does after them; without both of
+/// them it has been cut.
+#[test]
+fn a_close_handshake_ends_a_websocket() {
+    const CLOSE: &[u8] = &[0x88, 2, 3, 0xe8];
+    const MASKED_CLOSE: &[u8] = &[0x88, 0x82, 0, 0, 0, 0, 3, 0xe8];
+    const DATA: &[u8] = &[0x82, 3, 0x88, 0, 0];
+    for (said, error) in [(CLOSE, None), (DATA, Some("connection_terminated"))] {
+        let (setup, pki) = Setup::intercepting();
+        let proxy = setup.start(ALLOW_ALL);
+        let origin = ScriptedOrigin::start(move |mut accepted, _| {
+            accepted.request();
+            accepted.send([
+                b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                said,
+            ].concat());
+            assert_eq!(accepted.connection.bytes(MASKED_CLOSE.len()), MASKED_CLOSE);
+            // No close_notify: what is before it ends without a word.
+            let socket = socket2::SockRef::from(&accepted.connection.stream);
+            socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        });
+        let identity = pki.origin(&["a.test"]);
+        let port = tls_before(origin.address, &identity, &pki, ClientAuth::Nobody).port();
+        let authority = format!("a.test:{port}");
+        let mut client = tls_tunnel(&proxy, &pki, &authority, "a.test");
+        upgrade(&mut client, "/chat", &authority, "websocket");
+        assert_eq!(client.response().status, 101);
+        assert_eq!(client.bytes(said.len()), said);
+        client.send(MASKED_CLOSE);
+        client.rest();
+        let lines = proxy.log.transactions(2);
+        let line = lines.iter().find(|line| line["method"] == "GET").unwrap();
+        assert_fields(line, &json!({ "status": 101, "error": error }));
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Codecs without I/O: HTTP/1 heads and bodies, targets, HTTP/2 frame counts, ClientHello.
+//! Codecs without I/O: HTTP/1 heads and bodies, targets, HTTP/2 frame counts, ClientHello,
+//! WebSocket frames.
 //!
 //! Everything here is a function from bytes to values or back. Nothing reads a
 //! socket or a clock, and nothing knows a policy: what a request *is* is said
@@ -15,5 +16,6 @@ pub mod http2;
 pub mod sniff;
 mod span;
 pub mod tls;
+pub mod websocket;
 
 pub use span::Span;

@@ -15,6 +15,7 @@ use monoio::buf::{IoBuf, IoBufMut, SliceMut};
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::TcpStream;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
 
@@ -55,30 +56,33 @@ impl Socket {
 
     /// Whether something (bytes, an end, an error) waits to be received, without waiting.
     pub(crate) fn is_readable_now(&self) -> bool {
-        self.is_now(PollFlags::POLLIN)
+        // Whoever cannot know must look.
+        self.is_now(PollFlags::POLLIN).unwrap_or(true)
     }
 
     /// Whether the kernel would take a good part of its send buffer, without waiting.
     pub(crate) fn is_writable_now(&self) -> bool {
-        self.is_now(PollFlags::POLLOUT)
+        self.is_now(PollFlags::POLLOUT).unwrap_or(false)
     }
 
     /// What the other side is known to have done to the connection, whatever waits to be received.
     pub(crate) fn hang_up(&self) -> HangUp {
         // An error or an end of both directions is told without being asked for.
-        if self.is_now(PollFlags::empty()) {
+        if self.is_now(PollFlags::empty()) == Ok(true) {
             return HangUp::Gone;
         }
         // nix has no name for this one.
-        if self.is_now(PollFlags::from_bits_retain(nix::libc::POLLRDHUP)) {
-            return HangUp::Finished;
+        let finished = PollFlags::from_bits_retain(nix::libc::POLLRDHUP);
+        match self.is_now(finished) {
+            Ok(true) => HangUp::Finished,
+            // A signal may have come in between: the next look tells.
+            Ok(false) | Err(_) => HangUp::None,
         }
-        HangUp::None
     }
 
-    fn is_now(&self, events: PollFlags) -> bool {
+    fn is_now(&self, events: PollFlags) -> Result<bool, Errno> {
         let mut polled = [PollFd::new(self.descriptor(), events)];
-        !matches!(poll(&mut polled, PollTimeout::ZERO), Ok(0))
+        poll(&mut polled, PollTimeout::ZERO).map(|count| count > 0)
     }
 
     fn descriptor(&self) -> BorrowedFd<'_> {

@@ -248,7 +248,7 @@ fn limits_on_requests() {
 /// At the limit no new request is read; what is under way goes on, and makes room when it ends.
 #[test]
 fn limits_on_buffers() {
-    const BYTES: usize = 30_000_000;
+    const BYTES: usize = 12_000_000;
     let proxy = Setup::new()
         .key("limits.buffer_bytes", "\"4MiB\"")
         .start(ALLOW_ALL);
@@ -257,8 +257,6 @@ fn limits_on_buffers() {
     let mut held = Vec::new();
     let refusal = wait_for("the limit", || {
         let mut slow = proxy.connection();
-        let socket = socket2::SockRef::from(&slow.stream);
-        socket.set_recv_buffer_size(16 * 1024).unwrap();
         let url = origin.url(&format!("/bytes/{BYTES}"));
         let authority = origin.address;
         slow.send(format!("GET {url} HTTP/1.1\r\nHost: {authority}\r\n\r\n"));

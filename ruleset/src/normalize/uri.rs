@@ -16,7 +16,7 @@ pub fn normalize_uri(input: &[u8], out: &mut Vec<u8>) {
         out.push(b'/');
     }
     normalize_escapes(path, out);
-    if out.first() == Some(&b'/') && memchr::memmem::find(out, b"/.").is_some() {
+    if out.first() == Some(&b'/') && has_dot_segment(out) {
         remove_dot_segments(out);
     }
     normalize_escapes(query, out);
@@ -29,8 +29,17 @@ pub fn normalize_uri_pattern(input: &[u8], out: &mut Vec<u8>) {
     normalize_escapes(input, out);
 }
 
+/// Whether a segment begins with a dot; most that do are dot segments.
+fn has_dot_segment(path: &[u8]) -> bool {
+    let behind = path.get(1..).unwrap_or_default();
+    path.iter().zip(behind).fold(false, |any, (byte, next)| {
+        any | (*byte == b'/') & (*next == b'.')
+    })
+}
+
 fn normalize_escapes(input: &[u8], out: &mut Vec<u8>) {
-    if input.iter().all(|byte| is_plain(*byte)) {
+    // Without a way out on the way this becomes vector instructions.
+    if input.iter().fold(true, |all, byte| all & is_plain(*byte)) {
         out.extend_from_slice(input);
         return;
     }

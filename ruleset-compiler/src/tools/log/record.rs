@@ -1,9 +1,9 @@
 //! What one line of the access log says, as far as rules can ask for it.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::scan::{self, Raw, Value};
+use super::scan::{self, Key, Raw, Value};
 
 /// What kind of line it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,50 +116,109 @@ impl<'l> LogRecord<'l> {
         raw.into_iter().filter_map(Raw::decode).collect()
     }
 
-    fn set(&mut self, key: &[u8], value: Value<'l>) -> Result<(), &'static str> {
-        match key {
-            b"ts" => self.time = Some(unix_seconds(&text(value, "ts")?).ok_or("ts")?),
-            b"event" => {
-                self.event = match &*text(value, "event")? {
+    fn set(&mut self, key: Key<'l>, value: Value<'l>) -> Result<(), &'static str> {
+        let Some((member, name)) = Member::of(key) else {
+            return Ok(());
+        };
+        match member {
+            Member::Time => self.time = Some(unix_seconds(&text(value, name)?).ok_or(name)?),
+            Member::Event => {
+                self.event = match &*text(value, name)? {
                     b"transaction" => Event::Transaction,
                     _ => Event::Other,
                 }
             }
-            b"txn" => self.txn = Some(text(value, "txn")?),
-            b"bundle" => self.bundle = Some(text(value, "bundle")?),
-            b"client_ip" => self.client_ip = Some(address(value, "client_ip")?),
-            b"client_port" => self.client_port = Some(number(value, "client_port")?),
-            b"vpce" => self.vpce = Some(text(value, "vpce")?),
-            b"vpc" => self.vpc = Some(text(value, "vpc")?),
-            b"account" => self.account = Some(text(value, "account")?),
-            b"principal" => self.principal = Some(text(value, "principal")?),
-            b"proto" => self.proto = Some(text(value, "proto")?),
-            b"method" => self.method = Some(text(value, "method")?),
-            b"domain" => self.domain = Some(text(value, "domain")?),
-            b"port" => self.port = Some(number(value, "port")?),
-            b"dst_ip" => self.dst_ip = Some(address(value, "dst_ip")?),
-            b"sni" => self.sni = Some(text(value, "sni")?),
-            b"alpn" => self.has_alpn = true,
-            b"ja4" => self.ja4 = Some(text(value, "ja4")?),
-            b"tls_mode" => self.tls_mode = Some(text(value, "tls_mode")?),
-            b"tls_version" => self.tls_version = Some(text(value, "tls_version")?),
-            b"uri" => self.uri = Some(text(value, "uri")?),
-            b"user_agent" => self.user_agent = Some(text(value, "user_agent")?),
-            b"status" => self.status = Some(number(value, "status")?),
-            b"content_type" => self.content_type = Some(text(value, "content_type")?),
-            b"phase" => self.phase = Some(text(value, "phase")?),
-            b"action" => self.action = Some(text(value, "action")?),
-            b"rule" => self.rule = Some(text(value, "rule")?),
-            b"group" => self.group = Some(text(value, "group")?),
-            b"alerts" => match value {
+            Member::Txn => self.txn = Some(text(value, name)?),
+            Member::Bundle => self.bundle = Some(text(value, name)?),
+            Member::ClientIp => self.client_ip = Some(address(value, name)?),
+            Member::ClientPort => self.client_port = Some(number(value, name)?),
+            Member::Vpce => self.vpce = Some(text(value, name)?),
+            Member::Vpc => self.vpc = Some(text(value, name)?),
+            Member::Account => self.account = Some(text(value, name)?),
+            Member::Principal => self.principal = Some(text(value, name)?),
+            Member::Proto => self.proto = Some(text(value, name)?),
+            Member::Method => self.method = Some(text(value, name)?),
+            Member::Domain => self.domain = Some(text(value, name)?),
+            Member::Port => self.port = Some(number(value, name)?),
+            Member::DstIp => self.dst_ip = Some(address(value, name)?),
+            Member::Sni => self.sni = Some(text(value, name)?),
+            Member::Alpn => self.has_alpn = true,
+            Member::Ja4 => self.ja4 = Some(text(value, name)?),
+            Member::TlsMode => self.tls_mode = Some(text(value, name)?),
+            Member::TlsVersion => self.tls_version = Some(text(value, name)?),
+            Member::Uri => self.uri = Some(text(value, name)?),
+            Member::UserAgent => self.user_agent = Some(text(value, name)?),
+            Member::Status => self.status = Some(number(value, name)?),
+            Member::ContentType => self.content_type = Some(text(value, name)?),
+            Member::Phase => self.phase = Some(text(value, name)?),
+            Member::Action => self.action = Some(text(value, name)?),
+            Member::Rule => self.rule = Some(text(value, name)?),
+            Member::Group => self.group = Some(text(value, name)?),
+            Member::Alerts => match value {
                 Value::Other(array) => self.alerts = Some(array),
-                Value::Text(_) => return Err("alerts"),
+                Value::Text(_) => return Err(name),
             },
-            b"error" => self.has_error = true,
-            _ => {}
+            Member::Error => self.has_error = true,
         }
         Ok(())
     }
+}
+
+/// What is read of a line, and the words for it. The first eight bytes tell all of them apart.
+macro_rules! members {
+    ($($member:ident = $name:literal,)+) => {
+        #[derive(Clone, Copy)]
+        enum Member {
+            $($member,)+
+        }
+
+        #[expect(non_upper_case_globals, reason = "named as the members they belong to")]
+        mod heads {
+            $(pub(super) const $member: u64 = super::scan::head($name.as_bytes());)+
+        }
+
+        impl Member {
+            fn of(key: Key<'_>) -> Option<(Self, &'static str)> {
+                match key.head {
+                    $(heads::$member if key.name == $name.as_bytes() => Some((Self::$member, $name)),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+members! {
+    Time = "ts",
+    Event = "event",
+    Txn = "txn",
+    Bundle = "bundle",
+    ClientIp = "client_ip",
+    ClientPort = "client_port",
+    Vpce = "vpce",
+    Vpc = "vpc",
+    Account = "account",
+    Principal = "principal",
+    Proto = "proto",
+    Method = "method",
+    Domain = "domain",
+    Port = "port",
+    DstIp = "dst_ip",
+    Sni = "sni",
+    Alpn = "alpn",
+    Ja4 = "ja4",
+    TlsMode = "tls_mode",
+    TlsVersion = "tls_version",
+    Uri = "uri",
+    UserAgent = "user_agent",
+    Status = "status",
+    ContentType = "content_type",
+    Phase = "phase",
+    Action = "action",
+    Rule = "rule",
+    Group = "group",
+    Alerts = "alerts",
+    Error = "error",
 }
 
 fn text<'l>(value: Value<'l>, name: &'static str) -> Result<Cow<'l, [u8]>, &'static str> {
@@ -186,8 +245,38 @@ fn number(value: Value<'_>, name: &'static str) -> Result<u16, &'static str> {
 
 fn address(value: Value<'_>, name: &'static str) -> Result<IpAddr, &'static str> {
     let text = text(value, name)?;
+    if let Some(v4) = dotted_quad(&text) {
+        return Ok(v4.into());
+    }
     let text = str::from_utf8(&text).map_err(|_| name)?;
     text.parse().map_err(|_| name)
+}
+
+/// An IPv4 address as it is mostly written; what is not so may be one all the same.
+fn dotted_quad(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut rest = text;
+    for (position, octet) in octets.iter_mut().enumerate() {
+        if position > 0 {
+            rest = rest.strip_prefix(b".")?;
+        }
+        let (first, mut after) = rest.split_first()?;
+        let mut sum = digit(*first)?;
+        while let Some((next, behind)) = after.split_first()
+            && let Some(next) = digit(*next)
+            && sum > 0
+        {
+            sum = (sum * 10 + next).min(1_000);
+            after = behind;
+        }
+        *octet = u8::try_from(sum).ok()?;
+        rest = after;
+    }
+    rest.is_empty().then(|| octets.into())
+}
+
+fn digit(byte: u8) -> Option<u16> {
+    byte.is_ascii_digit().then(|| u16::from(byte - b'0'))
 }
 
 /// `2026-11-21T03:21:50.123456Z`, as the engine writes it (RFC 3339, UTC).
@@ -280,6 +369,24 @@ mod tests {
         ] {
             assert_eq!(unix_seconds(bad.as_bytes()), None, "{bad}");
         }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn addresses_are_those_of_the_standard_library(text in "[0-9]{1,4}(\\.[0-9]{1,4}){2,4}|[0-9.]{0,12}|[0-2]?[0-9]?[0-9](\\.[0-2]?[0-9]?[0-9]){3}", address: Ipv4Addr) {
+            assert_eq!(dotted_quad(text.as_bytes()), text.parse().ok());
+            assert_eq!(dotted_quad(address.to_string().as_bytes()), Some(address));
+        }
+    }
+
+    #[test]
+    fn names_are_told_apart_to_their_end() {
+        let record =
+            LogRecord::read(br#"{"content_typo":1,"client_ipx":2,"rul":3,"rulee":4}"#).unwrap();
+        assert_eq!(
+            (record.content_type, record.client_ip, record.rule),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -3,6 +3,32 @@
 
 use std::borrow::Cow;
 
+/// A member's name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key<'l> {
+    /// As it stands between the quotes.
+    pub(super) name: &'l [u8],
+    /// The first eight bytes of it, as [`head`] has them.
+    pub(super) head: u64,
+}
+
+/// The first eight bytes of a name as one word; zeros follow a shorter one. Tells names apart at the
+/// cost of comparing numbers.
+pub(super) const fn head(name: &[u8]) -> u64 {
+    match name.first_chunk::<8>() {
+        Some(bytes) => u64::from_le_bytes(*bytes),
+        None => {
+            let mut word = 0;
+            let mut rest = name;
+            while let [before @ .., last] = rest {
+                word = (word << 8) | *last as u64;
+                rest = before;
+            }
+            word
+        }
+    }
+}
+
 /// A member's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Value<'l> {
@@ -34,7 +60,7 @@ impl<'l> Raw<'l> {
 /// Calls `visit` with each member of the object that the line is; `None` when it is no object.
 pub(super) fn members<'l>(
     line: &'l [u8],
-    mut visit: impl FnMut(&'l [u8], Value<'l>) -> Option<()>,
+    mut visit: impl FnMut(Key<'l>, Value<'l>) -> Option<()>,
 ) -> Option<()> {
     let mut rest = line.trim_ascii().strip_prefix(b"{")?;
     loop {
@@ -44,7 +70,7 @@ pub(super) fn members<'l>(
             (b',', after) => rest = blank(after),
             _ => {}
         }
-        let (key, after) = string(rest.strip_prefix(b"\"")?)?;
+        let (key, after) = key(rest.strip_prefix(b"\"")?)?;
         rest = blank(blank(after).strip_prefix(b":")?);
         let value = match rest.strip_prefix(b"\"") {
             Some(quoted) => {
@@ -58,7 +84,7 @@ pub(super) fn members<'l>(
                 Value::Other(value.trim_ascii_end())
             }
         };
-        visit(key.bytes, value)?;
+        visit(key, value)?;
     }
 }
 
@@ -83,19 +109,55 @@ fn blank(text: &[u8]) -> &[u8] {
     }
 }
 
+/// Behind an opening quote: the name, and what follows its closing quote.
+fn key(text: &[u8]) -> Option<(Key<'_>, &[u8])> {
+    let (Raw { bytes: name, .. }, after) = string(text)?;
+    // What follows the name is in the word that is there anyway, and is masked out.
+    let head = match (text.first_chunk::<8>(), name.len()) {
+        (Some(word), len @ 0..8) => u64::from_le_bytes(*word) & !(u64::MAX << (8 * len)),
+        _ => head(name),
+    };
+    Some((Key { name, head }, after))
+}
+
 /// Behind an opening quote: the string, and what follows its closing quote.
 fn string(text: &[u8]) -> Option<(Raw<'_>, &[u8])> {
-    let mut at = 0;
+    let mut at = quote_or_escape(text)?;
     let mut has_escapes = false;
     loop {
-        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
         if text.get(at) == Some(&b'"') {
             let bytes = text.get(..at)?;
             return Some((Raw { bytes, has_escapes }, text.get(at + 1..)?));
         }
         has_escapes = true;
         at += 2;
+        at += quote_or_escape(text.get(at..)?)?;
     }
+}
+
+/// Words that are looked at here; longer strings are worth a call.
+const WORDS_MAX: usize = 4;
+
+/// Where the first quote or backslash is. Most strings of a log have a few bytes.
+fn quote_or_escape(text: &[u8]) -> Option<usize> {
+    let (words, _) = text.as_chunks::<8>();
+    for (number, word) in words.iter().take(WORDS_MAX).enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = first_of(word, b'"') | first_of(word, b'\\');
+        if found != 0 {
+            return Some(number * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let behind = words.len().min(WORDS_MAX) * 8;
+    memchr::memchr2(b'"', b'\\', text.get(behind..)?).map(|at| behind + at)
+}
+
+/// The lowest set bit is the upper one of the first byte of the word that is the wanted one; none is
+/// set if no byte is. Bits above it mean nothing.
+const fn first_of(word: u64, wanted: u8) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let zero_where_wanted = word ^ (ONES * wanted as u64);
+    zero_where_wanted.wrapping_sub(ONES) & !zero_where_wanted & (ONES << 7)
 }
 
 /// How long a value that is no string is: up to the comma or brace that ends it.
@@ -130,7 +192,8 @@ mod tests {
                 Value::Text(raw) => String::from_utf8_lossy(&raw.decode()?).into_owned(),
                 Value::Other(raw) => format!("<{}>", String::from_utf8_lossy(raw)),
             };
-            found.push((String::from_utf8_lossy(key).into_owned(), value));
+            assert_eq!(key.head, head(key.name));
+            found.push((String::from_utf8_lossy(key.name).into_owned(), value));
             Some(())
         })?;
         Some(found)
@@ -190,12 +253,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_what_a_json_library_writes(texts in proptest::collection::vec(".{0,12}", 0..5), number in any::<i32>()) {
+        fn strings_end_where_a_walk_says(text in proptest::collection::vec(prop_oneof![4 => Just(b'a'), 1 => Just(b'"'), 1 => Just(b'\\'), 1 => Just(b'#'), 1 => any::<u8>()], 0..50)) {
+            let expected = text.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(quote_or_escape(&text), expected);
+        }
+
+        #[test]
+        fn reads_what_a_json_library_writes(texts in proptest::collection::vec((".{0,12}|[a-z\"]{30,50}", "[a-y_]{0,12}"), 0..5), number in any::<i32>()) {
             let mut object = serde_json::Map::new();
             let mut expected = Vec::new();
-            for (at, text) in texts.iter().enumerate() {
-                object.insert(format!("t{at}"), text.clone().into());
-                expected.push((format!("t{at}"), text.clone()));
+            for (at, (text, name)) in texts.iter().enumerate() {
+                object.insert(format!("{at}{name}"), text.clone().into());
+                expected.push((format!("{at}{name}"), text.clone()));
             }
             object.insert("z".into(), number.into());
             expected.push(("z".into(), format!("<{number}>")));

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use memchr::{memmem, memrchr};
 use sallyport_ruleset::normalize::{normalize_domain, normalize_uri};
 use sallyport_ruleset::{
     Bundle, Decision, Fact, Facts, Outcome, Phase, Protocol, ProtocolSet, RuleIndex, Scratch,
@@ -102,40 +103,39 @@ impl<'b> Decider<'b> {
             Some(_) => Fact::Unknown,
             None => Fact::Absent,
         };
-        let mut connection = Facts {
-            destination_domain: domain,
-            destination_port: Fact::Known(port),
-            ..connection_facts(record, kind)
-        };
-        let mut request = request_facts(record, kind, connection, uri, address);
-        let mut response = response_facts(record, request);
+        // One set of facts that grows from phase to phase: it is too large to be copied for each.
+        let mut facts = Facts::unknown();
+        facts.destination_domain = domain;
+        facts.destination_port = Fact::Known(port);
+        connection_facts(record, kind, &mut facts);
         if self.assumes_absent {
-            connection.source_labels = Fact::Absent;
-            for facts in [&mut request, &mut response] {
-                assume_absent(facts);
-            }
+            facts.source_labels = Fact::Absent;
         }
-        let mut last = None;
-        for (phase, facts) in [
-            (Phase::PreDns, &connection),
-            (Phase::PreRequest, &request),
-            (Phase::PostResponse, &response),
-        ] {
-            if phase == Phase::PostResponse && kind != Kind::Http {
-                break;
+        let mut last = Again::NoDestination;
+        for phase in Phase::ALL {
+            match phase {
+                Phase::PreDns => {}
+                Phase::PreRequest => request_facts(record, kind, uri, address, &mut facts),
+                Phase::PostResponse if kind == Kind::Http => response_facts(record, &mut facts),
+                Phase::PostResponse => break,
             }
-            match evaluate(self.bundle, phase, facts, &mut self.scratch) {
-                Outcome::Undetermined => return Again::Unknown(missing(self.bundle, phase, facts)),
+            if self.assumes_absent && phase != Phase::PreDns {
+                assume_absent(&mut facts);
+            }
+            match evaluate(self.bundle, phase, &facts, &mut self.scratch) {
+                Outcome::Undetermined => {
+                    return Again::Unknown(missing(self.bundle, phase, &facts));
+                }
                 Outcome::Decided(verdict) => {
                     visit(phase, verdict, self.scratch.alerts());
-                    last = Some(Again::Decided { phase, verdict });
+                    last = Again::Decided { phase, verdict };
                     if verdict.action == Decision::Deny {
                         break;
                     }
                 }
             }
         }
-        last.unwrap_or(Again::NoDestination)
+        last
     }
 }
 
@@ -166,12 +166,16 @@ fn kind(record: &LogRecord<'_>) -> Kind {
 
 /// The log says where it cut a value, and shows what was no UTF-8 as U+FFFD: neither is the value.
 fn is_whole(value: &[u8]) -> bool {
-    let is_cut = value.ends_with(b")") && contains(value, "…(+".as_bytes());
-    !is_cut && (value.is_ascii() || !contains(value, "\u{fffd}".as_bytes()))
+    !is_cut(value) && (value.is_ascii() || memmem::find(value, "\u{fffd}".as_bytes()).is_none())
 }
 
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    memchr::memmem::find(text, part).is_some()
+/// Whether the value ends in `…(+N bytes)`.
+fn is_cut(value: &[u8]) -> bool {
+    let cut = || {
+        let (before, count) = value.split_at_checked(memrchr(b'(', value)?)?;
+        Some(before.ends_with("…".as_bytes()) && count.starts_with(b"(+"))
+    };
+    value.ends_with(b")") && cut().unwrap_or(false)
 }
 
 /// A value that is absent when the log has none.
@@ -187,22 +191,19 @@ fn known<T>(value: Option<T>) -> Fact<T> {
     value.map_or(Fact::Unknown, Fact::Known)
 }
 
-fn connection_facts<'r>(record: &'r LogRecord<'_>, kind: Kind) -> Facts<'r> {
+fn connection_facts<'r>(record: &'r LogRecord<'_>, kind: Kind, facts: &mut Facts<'r>) {
     let protocol = match kind {
         Kind::Http => logged_protocol(record),
         _ => Some(ProtocolSet::EMPTY.with(Protocol::Connect)),
     };
-    Facts {
-        source_ip: known(record.client_ip),
-        source_port: known(record.client_port),
-        source_vpce: whole(record.vpce.as_ref()),
-        source_vpc: whole(record.vpc.as_ref()),
-        source_account: whole(record.account.as_ref()),
-        principal: whole(record.principal.as_ref()),
-        time: known(record.time),
-        protocol: known(protocol),
-        ..Facts::unknown()
-    }
+    facts.source_ip = known(record.client_ip);
+    facts.source_port = known(record.client_port);
+    facts.source_vpce = whole(record.vpce.as_ref());
+    facts.source_vpc = whole(record.vpc.as_ref());
+    facts.source_account = whole(record.account.as_ref());
+    facts.principal = whole(record.principal.as_ref());
+    facts.time = known(record.time);
+    facts.protocol = known(protocol);
 }
 
 fn logged_protocol(record: &LogRecord<'_>) -> Option<ProtocolSet> {
@@ -222,93 +223,74 @@ fn logged_protocol(record: &LogRecord<'_>) -> Option<ProtocolSet> {
 fn request_facts<'r>(
     record: &'r LogRecord<'_>,
     kind: Kind,
-    connection: Facts<'r>,
     uri: Fact<&'r [u8]>,
     address: Option<IpAddr>,
-) -> Facts<'r> {
+    facts: &mut Facts<'r>,
+) {
     let protocol = ProtocolSet::EMPTY.with(Protocol::Connect);
-    let facts = Facts {
-        destination_ip: known(record.dst_ip.or(address)),
-        protocol: match kind {
-            Kind::Http => connection.protocol,
-            Kind::OpaqueTls => Fact::Known(protocol.with(Protocol::Https)),
-            Kind::OpaqueOther => Fact::Known(protocol.with(Protocol::Tcp)),
-            Kind::Unopened => Fact::Unknown,
-        },
-        ..connection
-    };
-    let facts = tls_facts(record, kind, facts);
+    facts.destination_ip = known(record.dst_ip.or(address));
     match kind {
-        Kind::Unopened => facts,
-        Kind::Http => Facts {
-            uri,
-            method: whole(record.method.as_ref()),
-            user_agent: whole(record.user_agent.as_ref()),
-            ..facts
-        },
-        Kind::OpaqueTls | Kind::OpaqueOther => Facts {
-            uri: Fact::Absent,
-            method: Fact::Absent,
-            user_agent: Fact::Absent,
-            content_type: Fact::Absent,
-            host: Fact::Absent,
-            content_length: Fact::Absent,
-            request_headers: Fact::Absent,
-            ..facts
-        },
+        Kind::Http => {}
+        Kind::OpaqueTls => facts.protocol = Fact::Known(protocol.with(Protocol::Https)),
+        Kind::OpaqueOther => facts.protocol = Fact::Known(protocol.with(Protocol::Tcp)),
+        Kind::Unopened => facts.protocol = Fact::Unknown,
+    }
+    tls_facts(record, kind, facts);
+    match kind {
+        Kind::Unopened => {}
+        Kind::Http => {
+            facts.uri = uri;
+            facts.method = whole(record.method.as_ref());
+            facts.user_agent = whole(record.user_agent.as_ref());
+        }
+        Kind::OpaqueTls | Kind::OpaqueOther => {
+            facts.uri = Fact::Absent;
+            facts.method = Fact::Absent;
+            facts.user_agent = Fact::Absent;
+            facts.content_type = Fact::Absent;
+            facts.host = Fact::Absent;
+            facts.content_length = Fact::Absent;
+            facts.request_headers = Fact::Absent;
+        }
     }
 }
 
 /// The log names the first protocol of several that ALPN offers: that is not enough to know.
-fn tls_facts<'r>(record: &'r LogRecord<'_>, kind: Kind, facts: Facts<'r>) -> Facts<'r> {
+fn tls_facts<'r>(record: &'r LogRecord<'_>, kind: Kind, facts: &mut Facts<'r>) {
     let has_tls = matches!(
         record.tls_mode.as_deref(),
         Some(b"passthrough" | b"intercept")
     );
     if kind == Kind::Unopened {
-        return facts;
+        return;
     }
     if !has_tls {
-        return Facts {
-            tls_sni: Fact::Absent,
-            tls_alpn: Fact::Absent,
-            tls_version: Fact::Absent,
-            ja4: Fact::Absent,
-            ..facts
-        };
+        facts.tls_sni = Fact::Absent;
+        facts.tls_alpn = Fact::Absent;
+        facts.tls_version = Fact::Absent;
+        facts.ja4 = Fact::Absent;
+        return;
     }
-    Facts {
-        tls_sni: whole(record.sni.as_ref()),
-        tls_alpn: if record.has_alpn {
-            Fact::Unknown
-        } else {
-            Fact::Absent
-        },
-        tls_version: whole(record.tls_version.as_ref()),
-        ja4: whole(record.ja4.as_ref()),
-        ..facts
-    }
+    facts.tls_sni = whole(record.sni.as_ref());
+    facts.tls_alpn = if record.has_alpn {
+        Fact::Unknown
+    } else {
+        Fact::Absent
+    };
+    facts.tls_version = whole(record.tls_version.as_ref());
+    facts.ja4 = whole(record.ja4.as_ref());
 }
 
 /// A status that the proxy gave itself is not the origin's.
-fn response_facts<'r>(record: &'r LogRecord<'_>, request: Facts<'r>) -> Facts<'r> {
-    let was_refused = record.has_error || record.action.as_deref() == Some(b"deny");
-    let request = if record.tls_mode.as_deref() == Some(b"intercept") {
-        request
-    } else {
-        Facts {
-            tls_issuer: Fact::Absent,
-            tls_sha256: Fact::Absent,
-            ..request
-        }
-    };
-    if was_refused {
-        return request;
+fn response_facts<'r>(record: &'r LogRecord<'_>, facts: &mut Facts<'r>) {
+    if record.tls_mode.as_deref() != Some(b"intercept") {
+        facts.tls_issuer = Fact::Absent;
+        facts.tls_sha256 = Fact::Absent;
     }
-    Facts {
-        status_code: known(record.status),
-        response_content_type: whole(record.content_type.as_ref()),
-        ..request
+    let was_refused = record.has_error || record.action.as_deref() == Some(b"deny");
+    if !was_refused {
+        facts.status_code = known(record.status);
+        facts.response_content_type = whole(record.content_type.as_ref());
     }
 }
 

@@ -33,13 +33,17 @@ pub const COVERING_CANDIDATES_MAX: usize = 256;
 /// when looking for several that cover a rule together.
 pub const COVERING_STEPS_MAX: usize = 2_000;
 
+/// The same, over all rules of a phase: a step is about a microsecond.
+pub const COVERING_PHASE_STEPS_MAX: usize = 1_000_000;
+
 /// Pairs of ranges that are compared to find out whether two tests of a number, a time or an
 /// address leave anything.
 pub const COVERING_RANGES_MAX: usize = 10_000;
 
-/// Values that are looked up when comparing rules with earlier ones, over a whole phase. Long lists
-/// that differ in their last value would otherwise make this the longest stage.
-pub const COVERING_LOOKUPS_MAX: usize = 4_000_000;
+/// Values that are looked up when comparing rules with earlier ones, over a whole phase; patterns that
+/// are compared with each other count eightfold. Long lists that differ in their last value would
+/// otherwise make this the longest stage.
+pub const COVERING_LOOKUPS_MAX: usize = 32_000_000;
 
 /// Values that are examined for being covered by others, over a whole ruleset.
 pub const COVERED_VALUES_MAX: usize = 4_000_000;

@@ -56,6 +56,8 @@ pub struct Checked {
     pub ruleset: Option<Ruleset>,
     /// Rules that others cover.
     pub covers: Covers,
+    /// Rules that may be covered all the same: the search for it was given up.
+    pub uncompared_count: usize,
     /// Where the names of the rules stand, in the order of evaluation.
     name_spans: ir::PerPhase<Vec<Span>>,
 }
@@ -131,11 +133,11 @@ fn check_watched(
         names::rules(group, options.group_rules_max, &mut diagnostics);
     }
     let (ruleset, name_spans) = lower(&sources, &parsed, options, progress, &mut diagnostics);
-    let mut covers = Covers::default();
+    let mut found = cover::Found::default();
     if diagnostics.errors_count() == 0 {
         progress.begin(Stage::Comparing, 0);
-        covers = cover::find(&ruleset);
-        for (phase, covers) in PHASES.into_iter().zip(&covers) {
+        found = cover::find(&ruleset);
+        for (phase, covers) in PHASES.into_iter().zip(&found.covers) {
             let names = name_spans.of(phase);
             shadowed::warn(&ruleset, phase, covers, names, &mut diagnostics);
         }
@@ -146,7 +148,8 @@ fn check_watched(
         sources,
         diagnostics,
         ruleset: good.then_some(ruleset),
-        covers,
+        covers: found.covers,
+        uncompared_count: found.undecided_count,
         name_spans,
     })
 }

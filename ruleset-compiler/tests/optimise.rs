@@ -60,7 +60,7 @@ proptest! {
     #[test]
     fn optimised_is_plain(ruleset in rules(), requests in entropy(1_200)) {
         let reference = Reference::new(&ruleset).unwrap();
-        let covers = cover::find(&ruleset);
+        let covers = cover::find(&ruleset).covers;
         for wanted in choices() {
             let bundle = compile(&ruleset, &covers, wanted);
             let mut scratch = bundle.scratch();
@@ -91,7 +91,7 @@ proptest! {
     /// What is claimed of a rule holds of facts made of the very values of the ruleset.
     #[test]
     fn covered_rules_never_act(ruleset in rules(), requests in entropy(4_000)) {
-        let covers = cover::find(&ruleset);
+        let covers = cover::find(&ruleset).covers;
         if covers.iter().all(Vec::is_empty) {
             return Ok(());
         }
@@ -143,7 +143,7 @@ fn the_generator_makes_rules_that_others_cover() {
             .map(|n| (n + seed * 400).wrapping_mul(2_654_435_761).to_le_bytes()[3])
             .collect();
         let ruleset = generate::narrow_ruleset(&mut Entropy::new(&bytes));
-        for cover in cover::find(&ruleset).into_iter().flatten() {
+        for cover in cover::find(&ruleset).covers.into_iter().flatten() {
             match cover.by.len() {
                 0 => never += 1,
                 1 => alone += 1,

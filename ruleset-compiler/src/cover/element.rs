@@ -49,6 +49,14 @@ fn is_domain(field: &Field) -> bool {
     matches!(field, Field::DestinationDomain | Field::TlsSni)
 }
 
+/// Whether all values are compared with one and the same form of the text.
+pub(super) const fn has_one_form(field: &Field) -> bool {
+    !matches!(
+        field,
+        Field::HttpUri | Field::HttpContentType | Field::ResponseContentType
+    )
+}
+
 /// Whether the value is compared with the whole text, query or parameters included.
 fn is_full(field: &Field, value: &str) -> bool {
     match field {

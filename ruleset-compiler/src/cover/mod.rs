@@ -1,5 +1,5 @@
 //! What follows from what: whether conditions contradict each other (`region.rs`, by the parts of
-//! texts of `element.rs`), and which rules earlier rules cover, alone or together (`search.rs`).
+//! texts of `element.rs`), what a rule surely matches (`witness.rs`), and which rules earlier rules cover, alone or together (`search.rs`).
 //!
 //! Everything that is claimed here is proven; where a proof would need more than its budget, nothing
 //! is claimed. Called by `validate/shadowed.rs`, which warns, and by `optimise`.
@@ -7,6 +7,7 @@
 mod element;
 mod region;
 mod search;
+mod witness;
 
-pub use region::{Fact, Oracle};
-pub use search::{Cover, Covers, find};
+pub use region::{Fact, Oracle, Point};
+pub use search::{Cover, Covers, Found, find};

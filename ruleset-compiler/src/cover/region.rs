@@ -5,6 +5,7 @@
 //! contradiction" only means that none was found.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use foldhash::fast::FixedState;
@@ -16,6 +17,8 @@ use crate::limits::{COVERING_LOOKUPS_MAX, COVERING_RANGES_MAX};
 
 /// Values from which on a list is searched through a hash table.
 const HASHED_VALUES_MIN: usize = 16;
+/// What comparing two patterns costs, in lookups of a text.
+const COMPARISON_LOOKUPS: usize = 8;
 
 /// What is taken for given: a test of a field, and its answer.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,12 @@ impl<'r> Fact<'r> {
         }
     }
 
+    /// Whether it is so where the field is absent.
+    #[must_use]
+    pub const fn holds_if_absent(self) -> bool {
+        matches!(self.test, Test::Absent(true) | Test::Every(_)) == self.holds
+    }
+
     /// The other answer.
     #[must_use]
     pub const fn turned(self) -> Self {
@@ -47,6 +56,17 @@ impl<'r> Fact<'r> {
             ..self
         }
     }
+}
+
+/// A value of a field that has one.
+#[derive(Clone, Copy, Debug)]
+pub enum Point<'p> {
+    /// Of a number.
+    Number(u128),
+    /// Of an address.
+    Address(IpAddr),
+    /// Of a text, in its normal form.
+    Text(&'p str),
 }
 
 /// Answers what follows from what, within a budget for all questions together.
@@ -75,6 +95,22 @@ impl<'r> Oracle<'r> {
     /// Whether a condition holds wherever the facts do.
     pub fn follows(&mut self, facts: &[Fact<'r>], condition: &'r Condition) -> bool {
         self.contradicts(facts, Fact::of(condition).turned())
+    }
+
+    /// Whether a fact is so where its field has one value, and that is the point; `None`: that cannot
+    /// be told.
+    pub fn holds_at(&mut self, fact: Fact<'r>, point: Point<'_>) -> Option<bool> {
+        let (field, test) = (fact.field, plain(fact.test));
+        let fits = match (test, point) {
+            (Test::Absent(is_absent), _) => Some(!is_absent),
+            (_, Point::Text(text)) => self.holds(Element::Whole(text), test, field),
+            (_, Point::Number(number)) => ranges(test).map(|all| contain(&all, Family::V4, number)),
+            (_, Point::Address(address)) => ranges(test).map(|all| {
+                let (family, number) = cidr::key(address);
+                contain(&all, family, number)
+            }),
+        };
+        fits.map(|fits| fits == fact.holds)
     }
 
     fn is_empty(&mut self, field: &'r Field, wanted: &[&'r Test], excluded: &[&'r Test]) -> bool {
@@ -147,11 +183,15 @@ impl<'r> Oracle<'r> {
     fn holds(&mut self, element: Element<'_>, test: &'r Test, field: &Field) -> Option<bool> {
         let values = element::values(test)?;
         if values.len() >= HASHED_VALUES_MIN {
-            return self.holds_by_table(element, test, values);
+            return self.holds_by_table(element, test, values, field);
         }
         let mut answer = Some(false);
         for value in values.iter() {
-            if !self.may_look_up() {
+            let cost = match element {
+                Element::Whole(_) => 1,
+                _ => COMPARISON_LOOKUPS,
+            };
+            if !self.may_look_up(cost) {
                 return None;
             }
             match element.fits(test, value, field) {
@@ -163,12 +203,13 @@ impl<'r> Oracle<'r> {
         answer
     }
 
-    /// Only what a table can answer: that the value, or a name above it, is in the list.
+    /// Only what a table can answer: whether the value, or a name above it, is in the list.
     fn holds_by_table(
         &mut self,
         element: Element<'_>,
         test: &Test,
         values: &'r ValueList,
+        field: &Field,
     ) -> Option<bool> {
         let found = match (test, element) {
             (
@@ -185,11 +226,20 @@ impl<'r> Oracle<'r> {
             }
             _ => false,
         };
-        found.then_some(true)
+        let is_told = element::has_one_form(field)
+            && match (test, element) {
+                (Test::Exact { ignore_case, .. }, Element::Whole(_)) => !ignore_case,
+                (Test::Domain(_), Element::Whole(_)) => true,
+                _ => false,
+            };
+        match found {
+            true => Some(true),
+            false => (is_told && !self.is_exhausted()).then_some(false),
+        }
     }
 
     fn contains(&mut self, values: &'r ValueList, value: &str) -> bool {
-        self.may_look_up()
+        self.may_look_up(1)
             && self
                 .tables
                 .entry(values)
@@ -198,9 +248,14 @@ impl<'r> Oracle<'r> {
     }
 
     /// Not any more, once too much has been asked.
-    fn may_look_up(&mut self) -> bool {
-        self.lookups_count += 1;
-        self.lookups_count <= COVERING_LOOKUPS_MAX
+    fn may_look_up(&mut self, cost: usize) -> bool {
+        self.lookups_count = self.lookups_count.saturating_add(cost);
+        !self.is_exhausted()
+    }
+
+    /// Whether so much has been asked that nothing is answered any more for texts.
+    pub const fn is_exhausted(&self) -> bool {
+        self.lookups_count > COVERING_LOOKUPS_MAX
     }
 }
 
@@ -263,6 +318,11 @@ fn ranges(test: &Test) -> Option<Ranges> {
         Test::Ip(networks) => Some(networks.iter().map(|n| cidr::range(*n)).collect()),
         _ => None,
     }
+}
+
+fn contain(ranges: &Ranges, family: Family, number: u128) -> bool {
+    let mut of_family = ranges.iter().filter(|(own, _)| *own == family);
+    of_family.any(|(_, range)| range.contains(&number))
 }
 
 fn intersected(left: &Ranges, right: &Ranges) -> Ranges {

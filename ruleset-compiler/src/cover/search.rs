@@ -3,7 +3,8 @@
 //! A rule is covered when nothing is left of its conditions after each earlier deciding rule is taken
 //! away. Taking a rule away leaves one part for each of its conditions that does not follow anyway:
 //! where that condition fails. Each part must then be covered by the rules that are left. The search
-//! is bounded per rule; a rule that it gives up on counts as reachable.
+//! is bounded per rule and over a phase; a rule that it gives up on counts as reachable. Most rules
+//! are done with before: no earlier one matches a certain request that they match (`witness.rs`).
 
 use std::collections::HashMap;
 
@@ -11,7 +12,8 @@ use foldhash::fast::FixedState;
 use sallyport_ruleset::{Action, Condition, Field, FieldType, Phase, Rule, Ruleset, Test};
 
 use super::region::{Fact, Oracle};
-use crate::limits::{COVERING_CANDIDATES_MAX, COVERING_STEPS_MAX};
+use super::witness::Witness;
+use crate::limits::{COVERING_CANDIDATES_MAX, COVERING_PHASE_STEPS_MAX, COVERING_STEPS_MAX};
 
 /// Values of a condition up to which the rule is found by each of them.
 const ANCHOR_VALUES_MAX: usize = 64;
@@ -37,10 +39,20 @@ pub struct Cover {
 /// What was found in each phase, by [`Phase::index`].
 pub type Covers = [Vec<Cover>; 3];
 
+/// What the search has come to.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The covered rules.
+    pub covers: Covers,
+    /// Rules that the search gave up on; they count as reachable.
+    pub undecided_count: usize,
+}
+
 /// Looks for covered rules in all phases.
 #[must_use]
-pub fn find(ruleset: &Ruleset) -> Covers {
-    Phase::ALL.map(|phase| {
+pub fn find(ruleset: &Ruleset) -> Found {
+    let mut undecided_count = 0;
+    let covers = Phase::ALL.map(|phase| {
         let rules: Vec<&Rule> = ruleset.rules(phase).map(|(_, rule)| rule).collect();
         let mut search = Search::new(&rules);
         let mut covers = Vec::new();
@@ -48,8 +60,13 @@ pub fn find(ruleset: &Ruleset) -> Covers {
             covers.extend(search.cover(at));
             search.add(at);
         }
+        undecided_count += search.undecided_count;
         covers
-    })
+    });
+    Found {
+        covers,
+        undecided_count,
+    }
 }
 
 /// Earlier rules, found by what they ask for.
@@ -63,6 +80,9 @@ struct Search<'a, 'r> {
     others: HashMap<Vec<&'r Field>, Vec<usize>, FixedState>,
     oracle: Oracle<'r>,
     steps_left: usize,
+    /// Of the whole phase.
+    phase_steps_left: usize,
+    undecided_count: usize,
 }
 
 impl<'a, 'r> Search<'a, 'r> {
@@ -74,6 +94,8 @@ impl<'a, 'r> Search<'a, 'r> {
             others: HashMap::default(),
             oracle: Oracle::default(),
             steps_left: 0,
+            phase_steps_left: COVERING_PHASE_STEPS_MAX,
+            undecided_count: 0,
         }
     }
 
@@ -106,8 +128,20 @@ impl<'a, 'r> Search<'a, 'r> {
             }
         }
         let candidates = self.candidates(rule);
-        self.steps_left = COVERING_STEPS_MAX;
-        let alone = candidates.iter().copied().find(|by| {
+        let witness = Witness::of(rule, &mut self.oracle);
+        let matching = candidates.iter().copied().filter(|by| {
+            let earlier = self.rules.get(*by);
+            earlier.is_some_and(|earlier| witness.may_match(earlier, &mut self.oracle))
+        });
+        let matching: Vec<usize> = matching.collect();
+        if matching.is_empty() {
+            return None;
+        }
+        if self.oracle.is_exhausted() {
+            self.undecided_count += 1;
+            return None;
+        }
+        let alone = matching.into_iter().find(|by| {
             let earlier = self.rules.get(*by);
             earlier.is_some_and(|earlier| {
                 let mut conditions = earlier.conditions.iter();
@@ -118,10 +152,24 @@ impl<'a, 'r> Search<'a, 'r> {
             return found(vec![by], false, true);
         }
         let mut used = Vec::new();
-        if !self.is_covered(&mut facts, &candidates, &mut used) {
+        if !self.is_covered_within_budget(&mut facts, &candidates, &mut used) {
+            self.undecided_count += usize::from(self.steps_left == 0);
             return None;
         }
         found(self.needed(&mut facts, used), false, true)
+    }
+
+    fn is_covered_within_budget(
+        &mut self,
+        facts: &mut Vec<Fact<'r>>,
+        candidates: &[usize],
+        used: &mut Vec<usize>,
+    ) -> bool {
+        let budget = COVERING_STEPS_MAX.min(self.phase_steps_left);
+        self.steps_left = budget;
+        let is_covered = self.is_covered(facts, candidates, used);
+        self.phase_steps_left -= budget - self.steps_left;
+        is_covered
     }
 
     /// Whether the candidates take all of where the facts hold; `used` are those that do.
@@ -180,8 +228,7 @@ impl<'a, 'r> Search<'a, 'r> {
         }
         for at in used.clone() {
             let without: Vec<usize> = used.iter().copied().filter(|one| *one != at).collect();
-            self.steps_left = COVERING_STEPS_MAX;
-            if self.is_covered(facts, &without, &mut Vec::new()) {
+            if self.is_covered_within_budget(facts, &without, &mut Vec::new()) {
                 used = without;
             }
         }

@@ -77,7 +77,7 @@ pub fn run(
         let seconds = started.elapsed().as_secs_f64();
         terminal
             .out
-            .write_all(summary(&title, &emitted, seconds).as_bytes())?;
+            .write_all(summary(&title, &compiled.checked, &emitted, seconds).as_bytes())?;
     }
     Ok(Status::Good)
 }
@@ -117,8 +117,15 @@ fn say_problems(
     Ok(())
 }
 
-fn summary(title: &str, emitted: &Emitted, seconds: f64) -> String {
+fn summary(title: &str, checked: &Checked, emitted: &Emitted, seconds: f64) -> String {
     let mut lines = table::sizes(&emitted.sizes);
+    if let count @ 1.. = checked.uncompared_count {
+        let said = format!(
+            "{}: too many earlier ones meet them",
+            counted(count, "rule")
+        );
+        lines.push(("not known to be reached", said));
+    }
     lines.push(("id", emitted.id.clone()));
     lines.push(("time", format!("{seconds:.2} s")));
     format!("{title}\n{}", table::render(&lines))

@@ -5,7 +5,7 @@ use sallyport_ruleset::{
 };
 
 /// What the values are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Kind {
     /// One list of names, with all names under them.
     Domains,
@@ -137,6 +137,7 @@ impl Kind {
         };
         let octet = |number: usize| u8::try_from(number & 0xff).unwrap_or(0);
         Request {
+            url: format!("https://{domain}{path}"),
             domain,
             path,
             address: [octet(first), octet(b), octet(c), octet(number)],
@@ -147,6 +148,7 @@ impl Kind {
 /// What is asked.
 #[derive(Debug)]
 pub(crate) struct Request {
+    pub(crate) url: String,
     pub(crate) domain: String,
     pub(crate) path: String,
     pub(crate) address: [u8; 4],

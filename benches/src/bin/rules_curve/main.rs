@@ -20,6 +20,9 @@ struct Arguments {
     /// Numbers of values, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = [10, 1_000, 10_000, 100_000, 1_000_000])]
     sizes: Vec<usize>,
+    /// What the values are
+    #[arg(long, value_delimiter = ',', default_values_t = kinds::Kind::ALL, value_enum)]
+    kinds: Vec<kinds::Kind>,
     /// Batches that are timed for each figure
     #[arg(long, default_value_t = 400)]
     batches: usize,
@@ -35,7 +38,7 @@ fn main() -> std::io::Result<()> {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let mut rows = Vec::new();
-    for kind in kinds::Kind::ALL {
+    for kind in arguments.kinds {
         for values in &arguments.sizes {
             let mut subjects = measure::subjects(kind, *values);
             for row in measure::rows(&mut subjects, kind, *values, arguments.batches) {

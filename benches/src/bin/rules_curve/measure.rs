@@ -34,15 +34,17 @@ pub(crate) struct Built {
 pub(crate) fn subjects(kind: Kind, count: usize) -> Vec<Subject> {
     let values: Vec<String> = (0..count).map(|number| kind.value(number)).collect();
     let mut subjects = vec![ours(kind, &values)];
-    let before = resident_bytes();
-    let started = Instant::now();
-    if let Some(other) = Other::new(kind, &values) {
-        let built = Built {
-            write_ms: millis(started),
-            memory_bytes: resident_bytes().saturating_sub(before),
-            ..Built::default()
-        };
-        subjects.push(Subject::Other(Box::new(other), built));
+    for make in Other::makers(kind) {
+        let before = resident_bytes();
+        let started = Instant::now();
+        if let Some(other) = make(kind, &values) {
+            let built = Built {
+                write_ms: millis(started),
+                memory_bytes: resident_bytes().saturating_sub(before),
+                ..Built::default()
+            };
+            subjects.push(Subject::Other(Box::new(other), built));
+        }
     }
     subjects
 }

@@ -1,9 +1,11 @@
 //! What one would take instead: a `HashSet` of names that is asked for each suffix, a list of
-//! networks in a `HashSet` by prefix length, and one multi-pattern regular expression (what
-//! `RegexSet` is made of). Each answers only whether some value fits.
+//! networks in a `HashSet` by prefix length, one multi-pattern regular expression (what `RegexSet` is
+//! made of), and the engine of a browser's ad blocker. Each answers only whether some value fits.
 
 use std::collections::HashSet;
 
+use adblock::Engine;
+use adblock::request::Request as AdblockRequest;
 use regex_automata::meta::Regex;
 
 use crate::kinds::{Kind, Request};
@@ -12,16 +14,39 @@ use crate::kinds::{Kind, Request};
 /// 10 000 it asks for tens of gigabytes.
 const PATTERNS_MAX: usize = 100;
 
+/// Makes one for the values of a kind.
+type Maker = fn(Kind, &[String]) -> Option<Other>;
+
 /// Another way to the same answer.
 pub(crate) enum Other {
     Names(HashSet<String>),
     Networks(HashSet<u32>),
     Patterns(Box<Regex>),
+    Adblock(Box<Engine>),
 }
 
 impl Other {
+    /// All that there are for a kind.
+    pub(crate) fn makers(kind: Kind) -> Vec<Maker> {
+        match kind {
+            Kind::Networks | Kind::Mixed => vec![Self::new],
+            Kind::Domains | Kind::Globs | Kind::Regexes => vec![Self::new, Self::adblock],
+        }
+    }
+
+    fn adblock(kind: Kind, values: &[String]) -> Option<Self> {
+        let filter = |value: &String| match kind {
+            Kind::Domains => format!("||{value}^\n"),
+            // A filter matches anywhere in the URL.
+            Kind::Globs => format!("{}|\n", value.trim_start_matches('*')),
+            _ => format!("/{value}/\n"),
+        };
+        let list: String = values.iter().map(filter).collect();
+        Some(Self::Adblock(Box::new(Engine::new_with_list_text(list))))
+    }
+
     /// `None` where there is none, or it cannot be built.
-    pub(crate) fn new(kind: Kind, values: &[String]) -> Option<Self> {
+    fn new(kind: Kind, values: &[String]) -> Option<Self> {
         match kind {
             Kind::Domains => Some(Self::Names(values.iter().cloned().collect())),
             Kind::Networks => {
@@ -53,6 +78,7 @@ impl Other {
             Self::Names(_) => "HashSet of names, each suffix",
             Self::Networks(_) => "HashSet of /24",
             Self::Patterns(_) => "regex-automata, all in one",
+            Self::Adblock(_) => "adblock, its request made each time",
         }
     }
 
@@ -67,6 +93,11 @@ impl Other {
                 networks.contains(&(u32::from_be_bytes(request.address) >> 8))
             }
             Self::Patterns(regex) => regex.is_match(request.path.as_bytes()),
+            Self::Adblock(engine) => {
+                let (url, host) = (&request.url, &request.domain);
+                let asked = AdblockRequest::preparsed(url, host, host, "other", false, "GET");
+                engine.check_network_request(&asked).should_block()
+            }
         }
     }
 }

@@ -15,6 +15,10 @@ use crate::{
 /// How many cases a property test makes: so many, times `SALLYPORT_PROPERTY_TIMES` of the
 /// environment, for long runs.
 #[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by it how long to run"
+)]
 pub fn cases(count: u32) -> u32 {
     let times = std::env::var("SALLYPORT_PROPERTY_TIMES").ok();
     let times = times.and_then(|times| times.parse().ok()).unwrap_or(1);

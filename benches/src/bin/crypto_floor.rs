@@ -17,8 +17,9 @@ use rcgen::{
 };
 use rustix::time::{ClockId, clock_gettime};
 use rustls::client::Resumption;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use rustls::version::TLS13;
 use rustls::{
     ClientConfig, ClientConnection, ConnectionCommon, RootCertStore, ServerConfig, ServerConnection,
 };
@@ -74,12 +75,19 @@ impl Pair {
     ) -> Outcome<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(ca.der().clone())?;
-        let mut client = ClientConfig::builder()
+        // What the proxy prefers.
+        let provider = Arc::new(CryptoProvider {
+            cipher_suites: vec![aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256],
+            ..aws_lc_rs::default_provider()
+        });
+        let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[&TLS13])?
             .with_root_certificates(roots)
             .with_no_client_auth();
         client.resumption = resumption;
         let key_der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let mut server = ServerConfig::builder()
+        let mut server = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13])?
             .with_no_client_auth()
             .with_single_cert(vec![leaf(ca, key)?.der().clone()], key_der)?;
         server.ticketer = aws_lc_rs::Ticketer::new()?;

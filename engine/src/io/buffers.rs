@@ -17,6 +17,8 @@ use super::transport::Transport;
 pub(crate) const BUFFER_BYTES: usize = 17 * 1024;
 /// Capacity of the buffers that a bulk transfer moves up to.
 pub(crate) const BULK_BUFFER_BYTES: usize = 128 * 1024;
+/// Buffers of a shard that may wait for bytes that have not come: 4 MiB.
+const WAITING_MAX: usize = 4 * 1024 * 1024 / BUFFER_BYTES;
 
 /// The buffers of one shard: those that are free, and how much is in use.
 #[derive(Debug)]
@@ -26,6 +28,17 @@ pub(crate) struct BufferPool {
     bytes_max: usize,
     free_bytes: Cell<usize>,
     leased_bytes: Rc<Cell<usize>>,
+    waiting: Cell<usize>,
+}
+
+/// Leave to wait for bytes with a buffer in hand, until dropped.
+#[derive(Debug)]
+pub(crate) struct WaitingBuffer<'p>(&'p Cell<usize>);
+
+impl Drop for WaitingBuffer<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl BufferPool {
@@ -37,6 +50,7 @@ impl BufferPool {
             bytes_max,
             free_bytes: Cell::new(0),
             leased_bytes: Rc::default(),
+            waiting: Cell::new(0),
         }
     }
 
@@ -52,6 +66,17 @@ impl BufferPool {
     /// Whether no new work should begin.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.leased_bytes.get() >= self.bytes_max
+    }
+
+    /// Leave to wait for bytes with a buffer in hand, which saves asking first whether there are any;
+    /// `None` when as many wait as may, or memory runs short: then ask first, and hold nothing meanwhile.
+    pub(crate) fn waiting_buffer(&self) -> Option<WaitingBuffer<'_>> {
+        let waiting = self.waiting.get();
+        let may_wait = waiting < WAITING_MAX && self.leased_bytes.get() < self.bytes_max / 2;
+        may_wait.then(|| {
+            self.waiting.set(waiting + 1);
+            WaitingBuffer(&self.waiting)
+        })
     }
 
     /// An empty buffer of at least [`BUFFER_BYTES`].
@@ -194,6 +219,17 @@ impl ReadBuffer {
             .await;
         self.data = data;
         result
+    }
+
+    /// Waits for the first bytes on a silent connection; they may be here afterwards, or still to be
+    /// received. `false`: there will be none.
+    pub(crate) async fn wait(&mut self, transport: &Transport, pool: &BufferPool) -> bool {
+        // TLS holds buffers of its own.
+        let leave = transport.tls().is_none().then(|| pool.waiting_buffer());
+        match leave.flatten() {
+            Some(_leave) => matches!(self.fill(transport, pool, BUFFER_BYTES).await, Ok(1..)),
+            None => transport.readable().await.is_ok(),
+        }
     }
 
     fn make_room(&mut self, bytes_max: usize) {

@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use rustls::client::{ResolvesClientCert, Resumption};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{self, cipher_suite};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion, version};
@@ -22,8 +23,22 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// Ciphers and key exchanges: a hybrid with ML-KEM first, then what everyone has.
+///
+/// AES-128 with SHA-256 comes before AES-256 with SHA-384: both are beyond reach, and most processors
+/// have instructions for the first hash and none for the second.
 pub(crate) fn provider() -> CryptoProvider {
     CryptoProvider {
+        cipher_suites: vec![
+            cipher_suite::TLS13_AES_128_GCM_SHA256,
+            cipher_suite::TLS13_AES_256_GCM_SHA384,
+            cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        ],
         kx_groups: vec![
             aws_lc_rs::kx_group::X25519MLKEM768,
             aws_lc_rs::kx_group::X25519,
@@ -210,6 +225,7 @@ fn server_config(
     let mut server = builder
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
+    server.ignore_client_order = true;
     server.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
     // Tickets hold all state: no session is stored here.
     server.session_storage = Arc::new(NoServerSessionStorage {});
@@ -230,6 +246,7 @@ fn listener_config(
         server = builder
             .with_client_cert_verifier(Arc::clone(verifier))
             .with_cert_resolver(Arc::clone(&server.cert_resolver));
+        server.ignore_client_order = true;
         server.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
         // A client is asked each time: its certificate may have been withdrawn since.
         server.session_storage = Arc::new(NoServerSessionStorage {});

@@ -50,14 +50,6 @@ pub(super) enum Conversation {
     Switched,
 }
 
-/// What a wait for the origin ended with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    /// It has said something, or its connection has ended.
-    Origin,
-    ClientGone,
-}
-
 /// Receiving the response of one request.
 pub(super) struct Answer<'a> {
     pub(super) request: &'a Request<'a>,
@@ -117,15 +109,11 @@ impl Answer<'_> {
                     Err(error) => return Err(Refusal::protocol(error.reason()).into()),
                 }
             }
-            // No buffer is held while the origin thinks.
-            if input.is_empty() && self.wait().await == Awaited::ClientGone {
-                return Ok(None);
-            }
             let most = limits.head_bytes_max + 1;
-            match input
-                .fill(self.upstream, &request.shard.buffers, most)
-                .await
-            {
+            let Some(received) = self.more(input, most).await else {
+                return Ok(None);
+            };
+            match received {
                 Ok(0) | Err(_) if self.upstream.expired() => {
                     let slow = "the origin did not answer in time";
                     return Err(Refusal::new(504, "http_response_timeout", slow).into());
@@ -147,21 +135,42 @@ impl Answer<'_> {
         }
     }
 
-    /// Waits for the origin as long as the client waits for it.
-    async fn wait(&self) -> Awaited {
+    /// Receives more of a head; `None` if the client no longer waits for it.
+    async fn more(&self, input: &mut ReadBuffer, most: usize) -> Option<io::Result<usize>> {
+        let pool = &self.request.shard.buffers;
+        if !input.is_empty() {
+            return Some(input.fill(self.upstream, pool, most).await);
+        }
+        let Some(_leave) = pool.waiting_buffer() else {
+            // No buffer is held while the origin thinks.
+            let _ = self.while_client_waits(self.upstream.readable()).await?;
+            return Some(input.fill(self.upstream, pool, most).await);
+        };
+        let mut fill = pin!(input.fill(self.upstream, pool, most));
+        let received = self.while_client_waits(fill.as_mut()).await;
+        if received.is_none() {
+            // A receive must come to its end.
+            self.upstream.cut();
+            let _ = fill.await;
+        }
+        received
+    }
+
+    /// Waits for the origin as long as the client waits for it; `None` if it went away.
+    async fn while_client_waits<T>(&self, origin: impl Future<Output = T>) -> Option<T> {
         let client = self.request.client;
-        let mut readable = pin!(self.upstream.readable());
+        let mut origin = pin!(origin);
         let mut departed = pin!(departed(&client.transport, &client.begun));
         // A client of HTTP/2 has its own way, see `exchange`.
         let is_stream = client.transport.is_stream();
         poll_fn(|context| {
-            if readable.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Awaited::Origin);
+            if let Poll::Ready(done) = origin.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
             }
             // While a body is sent the client is listened to anyway.
             let may_look = !is_stream && self.sent.get().is_some();
             if may_look && departed.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Awaited::ClientGone);
+                return Poll::Ready(None);
             }
             Poll::Pending
         })

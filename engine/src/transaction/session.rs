@@ -191,9 +191,9 @@ async fn has_request(
         client
             .transport
             .arm_read(shard.config().timeouts.keep_alive);
-        let readable = client.transport.readable().await;
+        let has_bytes = input.wait(&client.transport, &shard.buffers).await;
         client.registered.set_idle(false);
-        if readable.is_err() || client.transport.expired() {
+        if !has_bytes || client.transport.expired() {
             return false;
         }
     }

@@ -211,6 +211,8 @@ pub const HTTP2_WINDOW_BYTES_MAX: u32 = 256 * 1024 * 1024;
 pub const HTTP2_SEND_BUFFER_BYTES: usize = 64 * KIB;
 /// How long the first request on a connection to an origin waits for its SETTINGS.
 pub const HTTP2_SETTINGS_TIMEOUT: Duration = Duration::from_secs(1);
+/// Dials of other requests that one request waits for before it dials itself.
+pub const HTTP2_DIALS_AWAITED: usize = 3;
 /// Streams of one connection that were reset and are remembered for frames still on their way.
 pub const HTTP2_RESET_STREAMS_KEPT: usize = 64;
 /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty and unknown frames that one connection may send a

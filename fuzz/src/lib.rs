@@ -23,6 +23,8 @@ mod forwarding;
 
 mod bodies;
 
+mod http2;
+
 mod dns;
 
 mod bundles;
@@ -41,6 +43,7 @@ pub use bundles::{bundle_bytes, bundle_forged, evaluation};
 pub use dns::dns_messages;
 pub use forwarding::{forwarded_request, forwarded_response};
 pub use heads::{request_head, response_head};
+pub use http2::http2_frames;
 pub use imports::imports;
 pub use mutation::Mutator;
 pub use normal_forms::normal_forms;

@@ -95,6 +95,11 @@ fn request_fields(record: &Record<'_>, out: &mut Vec<u8>) {
     bounded(out, key!("principal"), record.principal, LOG_NAME_BYTES_MAX);
     word(out, key!("listener"), record.listener.map(str::as_bytes));
     word(out, key!("proto"), record.proto.map(str::as_bytes));
+    word(
+        out,
+        key!("http_version"),
+        record.http_version.map(str::as_bytes),
+    );
     word(out, key!("method"), record.method);
     bounded(out, key!("domain"), record.domain, LOG_NAME_BYTES_MAX);
     number(out, key!("port"), record.port);
@@ -148,6 +153,11 @@ fn outcome_fields(record: &Record<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(key!("upstream_reused"));
         out.extend_from_slice(if reused { b"true" } else { b"false" });
     }
+    word(
+        out,
+        key!("upstream_http_version"),
+        record.upstream_http_version.map(str::as_bytes),
+    );
     word(
         out,
         key!("cache"),

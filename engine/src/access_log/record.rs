@@ -44,6 +44,8 @@ pub struct Record<'a> {
     pub listener: Option<&'a str>,
     /// `request:Protocol`.
     pub proto: Option<&'a str>,
+    /// HTTP version that the client spoke.
+    pub http_version: Option<&'a str>,
     /// Request method.
     pub method: Option<&'a [u8]>,
     /// Normalized destination domain, or the host as given.
@@ -93,6 +95,8 @@ pub struct Record<'a> {
     pub bytes_down: Option<u64>,
     /// Whether a pooled upstream connection was used.
     pub upstream_reused: Option<bool>,
+    /// HTTP version that was spoken with the origin.
+    pub upstream_http_version: Option<&'a str>,
     /// What the response cache did.
     pub cache: Option<CacheOutcome>,
     /// From the first byte of the request to the last of the response.
@@ -129,6 +133,7 @@ impl Default for Record<'_> {
             principal: None,
             listener: None,
             proto: None,
+            http_version: None,
             method: None,
             domain: None,
             port: None,
@@ -153,6 +158,7 @@ impl Default for Record<'_> {
             bytes_up: None,
             bytes_down: None,
             upstream_reused: None,
+            upstream_http_version: None,
             cache: None,
             t_total: None,
             t_dns: None,

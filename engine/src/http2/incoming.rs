@@ -7,14 +7,17 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
 use http::Response;
+use sallyport_wire::http2::Malformed;
 
 use super::heads::{Asked, Coding, Text, response_text, trailer_text};
+use super::link::Link;
 
 /// The receiving half of an exchange.
 #[derive(Debug)]
@@ -28,8 +31,16 @@ pub(super) struct Incoming {
     data: Bytes,
     /// The chunk that `data` is ends with a line end still to be given.
     in_chunk: bool,
+    /// A last chunk follows content of a declared length as well.
+    carries_trailers: bool,
+    /// The one that nobody has asked for yet.
+    last_chunk: Vec<u8>,
     /// The origin has refused the request unprocessed.
     refused: bool,
+    /// Knows what is malformed for RFC 9113 and not for the codec.
+    link: Rc<Link>,
+    /// Such a message has come, and nobody has been told.
+    malformed: bool,
 }
 
 #[derive(Debug)]
@@ -39,12 +50,14 @@ enum Source {
     /// The head of the response is still to come.
     Answer(ResponseFuture, Asked),
     Body(RecvStream),
+    /// What came is malformed, whatever else comes.
+    Malformed(Malformed),
     Ended,
 }
 
 impl Incoming {
     /// A request: its head and the stream behind it.
-    pub(super) fn request(text: Text, body: RecvStream) -> Self {
+    pub(super) fn request(text: Text, body: RecvStream, link: Rc<Link>) -> Self {
         let source = match text.coding {
             Coding::Nothing => Source::Ended,
             _ => Source::Body(body),
@@ -52,21 +65,21 @@ impl Incoming {
         Self {
             coding: text.coding,
             text: text.bytes,
-            ..Self::of(source)
+            ..Self::of(source, link)
         }
     }
 
     /// The response to a request that is still to be sent.
-    pub(super) fn response() -> Self {
-        Self::of(Source::Unasked(None))
+    pub(super) fn response(link: Rc<Link>) -> Self {
+        Self::of(Source::Unasked(None), link)
     }
 
     /// Nothing at all.
-    pub(super) fn nothing() -> Self {
-        Self::of(Source::Ended)
+    pub(super) fn nothing(link: Rc<Link>) -> Self {
+        Self::of(Source::Ended, link)
     }
 
-    fn of(source: Source) -> Self {
+    fn of(source: Source, link: Rc<Link>) -> Self {
         Self {
             source,
             coding: Coding::Nothing,
@@ -74,7 +87,11 @@ impl Incoming {
             text_read: 0,
             data: Bytes::new(),
             in_chunk: false,
+            carries_trailers: false,
+            last_chunk: Vec::new(),
             refused: false,
+            link,
+            malformed: false,
         }
     }
 
@@ -89,6 +106,18 @@ impl Incoming {
     /// Whether the origin said that it has not processed the request (RFC 9113 section 8.7).
     pub(super) fn is_refused(&self) -> bool {
         self.refused
+    }
+
+    /// Has a last chunk, with the trailers in it, follow content of a declared length.
+    pub(super) fn carry_trailers(&mut self) {
+        self.carries_trailers = true;
+        // All content was read before its end was.
+        self.text.append(&mut self.last_chunk);
+    }
+
+    /// Whether a malformed message has come since the last call (RFC 9113 section 8.1.1).
+    pub(super) fn take_malformed(&mut self) -> bool {
+        std::mem::take(&mut self.malformed)
     }
 
     /// Waits until there is something to read; `false` at the end.
@@ -117,6 +146,10 @@ impl Incoming {
                     Some(Err(error)) => return Poll::Ready(Err(self.failed(&error))),
                     None => ready!(self.poll_end(context))?,
                 },
+                Source::Malformed(fault) => {
+                    let error = io::Error::new(io::ErrorKind::InvalidData, *fault);
+                    return Poll::Ready(Err(error));
+                }
                 Source::Ended => return Poll::Ready(Ok(false)),
             }
         }
@@ -145,9 +178,13 @@ impl Incoming {
         head: Result<Response<Option<RecvStream>>, h2::Error>,
     ) -> io::Result<()> {
         let (parts, body) = head.map_err(|error| self.failed(&error))?.into_parts();
-        let Source::Answer(_, asked) = &self.source else {
+        let Source::Answer(answer, asked) = &self.source else {
             return Ok(());
         };
+        if let Some(malformed) = self.link.malformed(answer.stream_id()) {
+            self.refuse(malformed);
+            return Ok(());
+        }
         let ends = body.as_ref().is_some_and(RecvStream::is_end_stream);
         let text = response_text(&parts, ends, asked)
             .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
@@ -179,15 +216,28 @@ impl Incoming {
             Ok(trailers) => trailers,
             Err(error) => return Poll::Ready(Err(self.failed(&error))),
         };
-        if self.coding == Coding::Chunked {
-            self.text.extend_from_slice(b"0\r\n");
+        if let Some(malformed) = self.link.malformed(body.stream_id()) {
+            self.refuse(malformed);
+            return Poll::Ready(Ok(()));
+        }
+        let out = match self.coding == Coding::Chunked || self.carries_trailers {
+            true => &mut self.text,
+            false => &mut self.last_chunk,
+        };
+        if matches!(self.coding, Coding::Chunked | Coding::Length) {
+            out.extend_from_slice(b"0\r\n");
             if let Some(trailers) = trailers {
-                trailer_text(&trailers, &mut self.text);
+                trailer_text(&trailers, out);
             }
-            self.text.extend_from_slice(b"\r\n");
+            out.extend_from_slice(b"\r\n");
         }
         self.source = Source::Ended;
         Poll::Ready(Ok(()))
+    }
+
+    fn refuse(&mut self, malformed: Malformed) {
+        self.malformed = true;
+        self.source = Source::Malformed(malformed);
     }
 
     fn failed(&mut self, error: &h2::Error) -> io::Error {

@@ -4,7 +4,7 @@
 //! The crate reads from and writes to memory ([`LinkIo`]); two pumps move that memory to and from
 //! the transport. So no I/O future is ever dropped, and the frames of many streams leave in one
 //! write. Both buffers are bounded: the next read waits until the last one was taken, and writing
-//! waits for the socket. Knows no streams and no HTTP but the frame counter that it feeds.
+//! waits for the socket. Knows no streams and no HTTP but the frame guard that it feeds.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -14,7 +14,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use sallyport_wire::http2::{FrameFault, FrameGuard};
+use h2::StreamId;
+use sallyport_wire::http2::{FrameFault, FrameGuard, Malformed, Refused, goaway_frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::buffers::{BUFFER_BYTES, BufferPool};
@@ -78,8 +79,8 @@ pub(super) struct Pumped<'a> {
 
 impl Link {
     /// A link whose codec first reads `early`, which has been received already.
-    pub(super) fn new(early: Vec<u8>, mut guard: FrameGuard) -> Rc<Self> {
-        let fault = guard.received(&early, Instant::now()).err();
+    pub(super) fn new(mut early: Vec<u8>, mut guard: FrameGuard) -> Rc<Self> {
+        let fault = guard.received(&mut early, Instant::now()).err();
         Rc::new(Self {
             inbound: RefCell::new(Inbound {
                 data: early,
@@ -97,6 +98,33 @@ impl Link {
     /// What the other side has sent too much of or wrongly, if it has.
     pub(super) fn fault(&self) -> Option<FrameFault> {
         self.fault.get()
+    }
+
+    /// What is wrong with the last message in a stream, which the codec takes to be right.
+    pub(super) fn malformed(&self, stream: StreamId) -> Option<Malformed> {
+        self.guard.borrow_mut().malformed(stream.into())
+    }
+
+    /// Tells that the request in a stream is served.
+    pub(super) fn take(&self, stream: StreamId) {
+        self.guard.borrow_mut().take(stream.into());
+    }
+
+    /// A request that the codec has refused by itself; each once.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        self.guard.borrow_mut().refused()
+    }
+
+    /// Tells the other side what was wrong, where the codec has no word for it.
+    pub(super) fn say_goaway(&self, fault: FrameFault) {
+        self.send_frame(&goaway_frame(fault.code()));
+    }
+
+    /// Sends a frame of our own. The codec gives whole frames, so there is room between them.
+    fn send_frame(&self, frame: &[u8]) {
+        let mut outbound = self.outbound.borrow_mut();
+        outbound.data.extend_from_slice(frame);
+        wake(&mut outbound.pump);
     }
 
     /// Waits until the other side has said something; its SETTINGS come first.
@@ -149,7 +177,7 @@ impl Link {
             // No buffer is held while the connection is silent.
             let readable = transport.readable().await;
             let buffer = pool.rent();
-            let (result, buffer) = match readable {
+            let (result, mut buffer) = match readable {
                 Ok(()) => transport.read_after(buffer, 0).await,
                 Err(error) => (Err(error), buffer),
             };
@@ -157,10 +185,7 @@ impl Link {
             match result {
                 Ok(bytes) if bytes > 0 && self.closing.get() => pool.give_back(buffer),
                 Ok(bytes) if bytes > 0 => {
-                    let guarded = self.guard.borrow_mut().received(&buffer, Instant::now());
-                    if let Err(fault) = guarded {
-                        self.fault.set(Some(fault));
-                    }
+                    self.look_at(&mut buffer);
                     let used = std::mem::replace(&mut inbound.data, buffer);
                     pool.give_back(used);
                     inbound.taken = 0;
@@ -177,6 +202,18 @@ impl Link {
             wake(&mut inbound.waiting);
         }
         pool.give_back(std::mem::take(&mut self.inbound.borrow_mut().data));
+    }
+
+    fn look_at(&self, received: &mut [u8]) {
+        let mut guard = self.guard.borrow_mut();
+        if let Err(fault) = guard.received(received, Instant::now()) {
+            self.fault.set(Some(fault));
+        }
+        let reset = guard.overflowed();
+        drop(guard);
+        if let Some(reset) = reset {
+            self.send_frame(&reset);
+        }
     }
 
     /// Waits until everything received has been taken; at the end what still comes is discarded.
@@ -203,11 +240,9 @@ impl Link {
             linger,
         } = pumped;
         while let Some(data) = self.written(pool).await {
-            let bytes = data.len();
             transport.arm(write_timeout);
             let (result, data) = transport.write_all(data).await;
             pool.give_back(data);
-            self.guard.borrow_mut().sent(bytes);
             let mut outbound = self.outbound.borrow_mut();
             outbound.writing = false;
             wake(&mut outbound.codec);
@@ -297,7 +332,9 @@ impl AsyncWrite for LinkIo {
             return Poll::Pending;
         }
         let before = outbound.data.len();
+        let mut guard = self.0.guard.borrow_mut();
         for part in parts {
+            guard.sent(part);
             outbound.data.extend_from_slice(part);
         }
         wake(&mut outbound.pump);

@@ -22,6 +22,8 @@ pub(super) struct Outgoing {
     state: State,
     /// A head that is not complete yet.
     head: Vec<u8>,
+    /// A last chunk follows content of a declared length as well.
+    carries_trailers: bool,
 }
 
 enum State {
@@ -80,7 +82,13 @@ impl Outgoing {
         Self {
             state,
             head: Vec::new(),
+            carries_trailers: false,
         }
+    }
+
+    /// Takes a last chunk behind content of a declared length.
+    pub(super) fn carry_trailers(&mut self) {
+        self.carries_trailers = true;
     }
 
     /// Takes bytes of the message: heads are sent, content is returned for [`Self::poll_send`].
@@ -96,7 +104,15 @@ impl Outgoing {
             input = self.take_head(input, incoming)?;
         }
         match &mut self.state {
-            State::Body(_, reader) => take_body(reader, input),
+            State::Body(_, reader) => {
+                let mut payload = take_body(reader, input)?;
+                if payload.ends && std::mem::take(&mut self.carries_trailers) {
+                    // The end comes with the trailer section.
+                    *reader = BodyReader::new(BodyFraming::Chunked, &CHUNK_LIMITS);
+                    payload.ends = false;
+                }
+                Ok(payload)
+            }
             State::Raw(_) => Ok(Payload {
                 data: Bytes::copy_from_slice(input),
                 ..Payload::default()
@@ -210,6 +226,18 @@ impl Outgoing {
             State::Raw(stream) => stream.send_reset(Reason::CONNECT_ERROR),
             State::Body(stream, _) => stream.send_reset(Reason::INTERNAL_ERROR),
             State::Request(..) | State::Ended(_) | State::Broken => return,
+        }
+        self.state = State::Broken;
+    }
+
+    /// Ends the stream because what came in it is malformed (RFC 9113 section 8.1.1).
+    pub(super) fn refuse_malformed(&mut self) {
+        match &mut self.state {
+            State::Response(send, _) => send.send_reset(Reason::PROTOCOL_ERROR),
+            State::Body(stream, _) | State::Raw(stream) | State::Ended(stream) => {
+                stream.send_reset(Reason::PROTOCOL_ERROR);
+            }
+            State::Request(..) | State::Broken => return,
         }
         self.state = State::Broken;
     }

@@ -12,10 +12,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use h2::ext::Protocol;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
-use http::Request;
-use sallyport_wire::http2::{FrameFault, FrameGuard, ReceivingSide};
+use http::{Method, Request};
+use sallyport_wire::http2::{FrameFault, FrameGuard, Malformed, ReceivingSide, Refused};
 
 use super::heads::TargetForm;
 use super::link::{Link, LinkIo, Pumped};
@@ -39,11 +40,47 @@ pub(crate) struct ClientConnection<'a> {
 /// What serves one stream to its end.
 pub(crate) type Served<'s> = Pin<Box<dyn Future<Output = ()> + 's>>;
 
-/// Serves a connection to its end; `early` was received on it before.
+/// What never became a request: a stream that was refused, or the end of a connection.
+#[derive(Debug)]
+pub(crate) struct NoRequest {
+    /// What the client was answered, if it was.
+    pub(crate) status: Option<u16>,
+    pub(crate) detail: String,
+}
+
+impl From<Refused> for NoRequest {
+    fn from(refused: Refused) -> Self {
+        let stream = refused.stream;
+        match refused.code.map(Reason::from) {
+            // The codec answers nothing else by itself.
+            None => Self {
+                status: Some(431),
+                detail: format!("stream {stream}: the fields are too large"),
+            },
+            Some(reason) => Self {
+                status: None,
+                detail: format!("stream {stream}: reset, {reason}"),
+            },
+        }
+    }
+}
+
+impl NoRequest {
+    fn connection(what: impl std::fmt::Display) -> Self {
+        Self {
+            status: None,
+            detail: format!("the HTTP/2 connection was ended: {what}"),
+        }
+    }
+}
+
+/// Serves a connection to its end; `early` was received on it before. `tell` gets what was refused
+/// before it was a request.
 pub(crate) async fn serve<'s>(
     connection: ClientConnection<'_>,
     early: Vec<u8>,
     serve_stream: impl FnMut(StreamTransport) -> Served<'s>,
+    mut tell: impl FnMut(NoRequest),
 ) {
     let settings = Settings::of(&connection.shard.config());
     let link = Link::new(
@@ -68,11 +105,19 @@ pub(crate) async fn serve<'s>(
                     codec: Some(codec),
                     serving: FuturesUnordered::new(),
                     serve_stream,
+                    tell,
                     draining: false,
+                    ended: false,
                 };
                 poll_fn(|context| streams.poll(context)).await;
             }
-            Err(error) => tracing::debug!(%error, "no HTTP/2 connection came about"),
+            Err(error) => {
+                tracing::debug!(%error, "no HTTP/2 connection came about");
+                if is_our_word(&error) {
+                    link.say_goaway(FrameFault::Preface);
+                    tell(NoRequest::connection(error));
+                }
+            }
         }
         link.close();
     };
@@ -92,31 +137,37 @@ fn builder(settings: &Settings) -> Builder {
     builder
 }
 
-/// RFC 9113 section 7.
-fn reason(fault: FrameFault) -> Reason {
-    match fault {
-        FrameFault::ControlFlood | FrameFault::ResetFlood => Reason::ENHANCE_YOUR_CALM,
-        FrameFault::Preface => Reason::PROTOCOL_ERROR,
-        FrameFault::Size => Reason::FRAME_SIZE_ERROR,
-    }
+/// Whether it was this side that found something wrong.
+fn is_our_word(error: &h2::Error) -> bool {
+    error.is_library() && error.reason().is_some()
 }
 
 /// The codec of a connection and the streams that it has brought.
-struct Streams<'a, 's, F> {
+struct Streams<'a, 's, F, T> {
     connection: ClientConnection<'a>,
     settings: Settings,
-    link: &'a Link,
+    link: &'a Rc<Link>,
     /// `None` once the connection is over.
     codec: Option<Connection<LinkIo, Bytes>>,
     serving: FuturesUnordered<Served<'s>>,
     serve_stream: F,
+    tell: T,
     draining: bool,
+    /// A fault of the whole connection was told.
+    ended: bool,
 }
 
-impl<'s, F: FnMut(StreamTransport) -> Served<'s>> Streams<'_, 's, F> {
+impl<'s, F, T> Streams<'_, 's, F, T>
+where
+    F: FnMut(StreamTransport) -> Served<'s>,
+    T: FnMut(NoRequest),
+{
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.end_early();
         self.accept(context);
+        while let Some(refused) = self.link.refused() {
+            (self.tell)(refused.into());
+        }
         while let Poll::Ready(Some(())) = self.serving.poll_next_unpin(context) {}
         let (transport, registered) = (self.connection.transport, self.connection.registered);
         registered.watch_drain(context.waker());
@@ -142,7 +193,11 @@ impl<'s, F: FnMut(StreamTransport) -> Served<'s>> Streams<'_, 's, F> {
         if let Some(fault) = self.link.fault() {
             let client = self.connection.registered.client();
             tracing::info!(%client, %fault, "HTTP/2 connection closed");
-            codec.abrupt_shutdown(reason(fault));
+            codec.abrupt_shutdown(Reason::from(fault.code()));
+            if !self.ended {
+                (self.tell)(NoRequest::connection(fault));
+            }
+            self.ended = true;
         } else if is_quiet && self.connection.transport.expired() {
             codec.abrupt_shutdown(Reason::NO_ERROR);
         } else if self.connection.shard.is_draining() {
@@ -164,6 +219,9 @@ impl<'s, F: FnMut(StreamTransport) -> Served<'s>> Streams<'_, 's, F> {
                 Poll::Ready(Some(Ok((request, send)))) => self.begin(request, send),
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "an HTTP/2 connection failed");
+                    if is_our_word(&error) && !self.ended {
+                        (self.tell)(NoRequest::connection(error));
+                    }
                     self.codec = None;
                 }
                 Poll::Ready(None) => self.codec = None,
@@ -172,15 +230,32 @@ impl<'s, F: FnMut(StreamTransport) -> Served<'s>> Streams<'_, 's, F> {
     }
 
     fn begin(&mut self, request: Request<RecvStream>, mut send: SendResponse<Bytes>) {
+        let id = send.stream_id();
+        self.link.take(id);
+        let malformed = self.link.malformed(id);
+        if let Some(malformed) = malformed.filter(|fault| !is_tunnel(&request, *fault)) {
+            // RFC 9113 section 8.1.1.
+            send.send_reset(Reason::PROTOCOL_ERROR);
+            let detail = format!("stream {}: {malformed}", u32::from(id));
+            return (self.tell)(NoRequest {
+                status: None,
+                detail,
+            });
+        }
         let shard = self.connection.shard;
         let most = shard.config().http2.streams_per_shard;
         let Some(slot) = shard.connections.open_stream(most) else {
             // RFC 9113 section 8.7: the client may safely send it again, elsewhere or later.
             send.send_reset(Reason::REFUSED_STREAM);
+            let detail = format!("stream {}: over http2.streams_per_shard", u32::from(id));
+            (self.tell)(NoRequest {
+                status: None,
+                detail,
+            });
             return;
         };
         let form = self.connection.form;
-        let stream = StreamTransport::of_client(request, send, form, &shard.wheel);
+        let stream = StreamTransport::of_client(request, send, form, self.link, &shard.wheel);
         let served = (self.serve_stream)(stream);
         self.serving.push(Box::pin(async move {
             if catch_panic(served).await.is_err() {
@@ -189,4 +264,11 @@ impl<'s, F: FnMut(StreamTransport) -> Served<'s>> Streams<'_, 's, F> {
             drop(slot);
         }));
     }
+}
+
+/// RFC 9113 section 8.5: a plain CONNECT has no path.
+fn is_tunnel(request: &Request<RecvStream>, malformed: Malformed) -> bool {
+    malformed == Malformed::NoPath
+        && *request.method() == Method::CONNECT
+        && request.extensions().get::<Protocol>().is_none()
 }

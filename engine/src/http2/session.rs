@@ -142,6 +142,7 @@ impl Session {
         Some(StreamTransport::of_upstream(
             self.send.clone(),
             self.scheme,
+            &self.link,
             lease,
             &shard.wheel,
         ))
@@ -207,6 +208,7 @@ impl Driver {
         let codec = async {
             let outcome = std::future::poll_fn(|context| {
                 if let Some(fault) = link.fault() {
+                    link.say_goaway(fault);
                     return Poll::Ready(Err(fault.to_string()));
                 }
                 // A session that was told to go opens no more streams; those that are open go on.

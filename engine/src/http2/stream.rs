@@ -20,6 +20,7 @@ use sallyport_wire::http1::Scheme;
 
 use super::heads::{Asked, HeadFault, TargetForm, request_text};
 use super::incoming::Incoming;
+use super::link::Link;
 use super::outgoing::{Outgoing, Payload};
 use super::session::Lease;
 use crate::io::deadline::{Cut, Deadline, Wheel};
@@ -77,12 +78,14 @@ impl StreamTransport {
         request: Request<RecvStream>,
         send: SendResponse<Bytes>,
         form: TargetForm,
+        link: &Rc<Link>,
         wheel: &Rc<Wheel>,
     ) -> Self {
+        let link = Rc::clone(link);
         let (parts, body) = request.into_parts();
         let (incoming, asked, fault) = match request_text(&parts, body.is_end_stream(), form) {
-            Ok((text, asked)) => (Incoming::request(text, body), asked, None),
-            Err(fault) => (Incoming::nothing(), Asked::Plain, Some(fault)),
+            Ok((text, asked)) => (Incoming::request(text, body, link), asked, None),
+            Err(fault) => (Incoming::nothing(link), Asked::Plain, Some(fault)),
         };
         let mut stream = Self::new(incoming, Outgoing::response(send, asked), None, wheel);
         stream.fault = fault;
@@ -93,11 +96,17 @@ impl StreamTransport {
     pub(super) fn of_upstream(
         send: SendRequest<Bytes>,
         scheme: Scheme,
+        link: &Rc<Link>,
         lease: Lease,
         wheel: &Rc<Wheel>,
     ) -> Self {
         let outgoing = Outgoing::request(send, scheme);
-        Self::new(Incoming::response(), outgoing, Some(lease), wheel)
+        Self::new(
+            Incoming::response(Rc::clone(link)),
+            outgoing,
+            Some(lease),
+            wheel,
+        )
     }
 
     fn new(
@@ -130,6 +139,17 @@ impl StreamTransport {
         self.incoming.borrow().is_refused()
     }
 
+    /// Has a trailer section, in the form of a last chunk, follow content of a declared length that is
+    /// read here. To be said before content flows.
+    pub(crate) fn receive_trailers(&self) {
+        self.incoming.borrow_mut().carry_trailers();
+    }
+
+    /// The same for content that is written here.
+    pub(crate) fn send_trailers(&self) {
+        self.outgoing.borrow_mut().carry_trailers();
+    }
+
     pub(crate) fn deadline(&self) -> &Deadline {
         &self.deadline
     }
@@ -154,7 +174,12 @@ impl StreamTransport {
             return Poll::Ready(Ok(false));
         }
         self.ends.watch(context);
-        self.incoming.borrow_mut().poll_readable(context)
+        let mut incoming = self.incoming.borrow_mut();
+        let polled = incoming.poll_readable(context);
+        if incoming.take_malformed() {
+            self.outgoing.borrow_mut().refuse_malformed();
+        }
+        polled
     }
 
     /// Receives into `data` behind its first `filled` bytes.

@@ -82,6 +82,20 @@ impl Transport {
         matches!(self, Self::Stream(_))
     }
 
+    /// Has a trailer section follow content of a declared length, where this is a stream that is read.
+    pub(crate) fn receive_trailers(&self) {
+        if let Self::Stream(stream) = self {
+            stream.receive_trailers();
+        }
+    }
+
+    /// The same where this is a stream that is written.
+    pub(crate) fn send_trailers(&self) {
+        if let Self::Stream(stream) = self {
+            stream.send_trailers();
+        }
+    }
+
     /// Why the request in a stream cannot be served although it was decoded.
     pub(crate) fn fault(&self) -> Option<HeadFault> {
         match self {

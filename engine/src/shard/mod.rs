@@ -27,6 +27,7 @@ use crate::shard::connections::Connections;
 use crate::tls::memory::TlsMemory;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolver::Resolver;
+use crate::upstream::shared_dial::SharedDials;
 
 /// The state of one shard.
 #[derive(Debug)]
@@ -35,6 +36,7 @@ pub(crate) struct Shard {
     pub(crate) wheel: Rc<Wheel>,
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) pool: RefCell<Pool>,
+    pub(crate) dials: SharedDials,
     pub(crate) connections: Rc<Connections>,
     pub(crate) tls: TlsMemory,
     pub(crate) log: RefCell<ShardLog>,

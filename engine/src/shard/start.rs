@@ -23,6 +23,7 @@ use crate::shard::connections::Connections;
 use crate::tls::memory::TlsMemory;
 use crate::upstream::pool::{Pool, PoolLimits};
 use crate::upstream::resolver::Resolver;
+use crate::upstream::shared_dial::SharedDials;
 
 /// Submission queue entries of a ring; the completion queue has twice as many.
 const RING_ENTRIES: u32 = 4096;
@@ -104,6 +105,7 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         wheel: Wheel::new(Instant::now()),
         buffers: Rc::new(BufferPool::new(config.limits.buffer_bytes)),
         pool: RefCell::new(Pool::new(pool_limits(&config))),
+        dials: SharedDials::default(),
         connections: Rc::new(Connections::default()),
         log: RefCell::new(plan.log),
         resolver: RefCell::new(resolver(&config)?),

@@ -8,8 +8,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use sallyport_wire::http1::{
-    BodyFraming, BodyReader, HeaderName, Parse, ResponseForward, ResponseHead, Version,
-    encode_response,
+    BodyFraming, HeaderName, Parse, ResponseForward, ResponseHead, Version, encode_response,
 };
 
 use super::absolute::may_switch;
@@ -72,6 +71,7 @@ impl Answer<'_> {
                 draft.fail("connection_terminated", DETAIL);
                 return Ok(Conversation::Broken);
             };
+            draft.upstream_version = Some(head.version);
             if draft.t_first_byte.is_none() {
                 draft.t_first_byte = Some(
                     self.sent
@@ -309,11 +309,11 @@ impl Answer<'_> {
             to: &request.client.transport,
             pool: &request.shard.buffers,
             idle: request.snapshot.config.timeouts.body_idle,
+            from_framing: from,
             framing: to,
             stop: None,
         };
-        let mut reader = BodyReader::new(from, &request.snapshot.chunk_limits);
-        relay.run(input, &mut reader, out).await
+        relay.run(input, &request.snapshot.chunk_limits, out).await
     }
 }
 

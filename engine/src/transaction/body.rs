@@ -6,7 +6,9 @@ use std::pin::pin;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use sallyport_wire::http1::{BodyError, BodyEvent, BodyFraming, BodyReader, write_last_chunk};
+use sallyport_wire::http1::{
+    BodyError, BodyEvent, BodyFraming, BodyReader, ChunkLimits, write_last_chunk,
+};
 
 use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, ReadBuffer};
 use crate::io::transport::Transport;
@@ -50,16 +52,40 @@ pub(crate) struct BodyRelay<'a> {
     pub(crate) pool: &'a BufferPool,
     /// Longest silence on either side.
     pub(crate) idle: Duration,
-    /// How the body is framed on the way out.
+    /// How the body is framed on the way in, and on the way out.
+    pub(crate) from_framing: BodyFraming,
     pub(crate) framing: BodyFraming,
     pub(crate) stop: Option<&'a StopFlag>,
 }
 
 impl BodyRelay<'_> {
-    /// Sends `out` (a head, usually) and then the body that `reader` finds in `input` and behind it.
+    /// Sends `out` (a head, usually) and then the body that is in `input` and behind it.
     ///
     /// What follows the body stays in `input`. `out` comes back empty, for its storage.
     pub(crate) async fn run(
+        &self,
+        input: &mut ReadBuffer,
+        limits: &ChunkLimits,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RelayError> {
+        let mut reader = BodyReader::new(self.from_framing, limits);
+        let is_length = matches!(self.framing, BodyFraming::Length(1..));
+        if !(is_length && self.from.is_stream() && self.to.is_stream()) {
+            return self.content(input, &mut reader, out).await;
+        }
+        self.from.receive_trailers();
+        self.to.send_trailers();
+        self.content(input, &mut reader, out).await?;
+        // Between streams of HTTP/2 a trailer section may follow, in the form of a last chunk.
+        let trailers = BodyRelay {
+            framing: BodyFraming::Chunked,
+            ..*self
+        };
+        let mut reader = BodyReader::new(BodyFraming::Chunked, limits);
+        trailers.content(input, &mut reader, out).await
+    }
+
+    async fn content(
         &self,
         input: &mut ReadBuffer,
         reader: &mut BodyReader,

@@ -5,7 +5,8 @@ use sallyport_wire::http1::{Authority, RequestTarget, connect_host_matches};
 
 use super::absolute::{Scratch, bad_target};
 use super::destination::{Destination, NormalHost};
-use super::exchange::{ResponseWork, connect_plain};
+use super::exchange::ResponseWork;
+use super::origin_connection::connect_plain;
 use super::record::Draft;
 use super::reply::{Refusal, went_through};
 use super::request::Request;

@@ -2,34 +2,26 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
-use std::rc::Rc;
 use std::time::Instant;
 
-use sallyport_wire::http1::{BodyReader, RequestForward, ResponseHead, encode_request};
+use sallyport_wire::http1::{RequestForward, ResponseHead, encode_request};
 
 use super::absolute::may_switch;
 use super::answer::{Answer, Conversation, Failure};
 use super::body::{BodyRelay, RelayError, StopFlag};
 use super::destination::Destination;
 use super::forwarded;
-use super::intercept::secure;
+use super::origin_connection::{check_out, open, pool_key};
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
 use crate::enforcement::{Dialable, Permitted};
-use crate::http2;
-use crate::http2::session::Session;
 use crate::io::buffers::ReadBuffer;
 use crate::io::join::join;
-use crate::io::socket::Socket;
 use crate::io::transport::Transport;
-use crate::tls::OriginCertificate;
 use crate::tls::stream::TlsStream;
-use crate::upstream::dial::dial;
-use crate::upstream::pool::{PoolKey, UpstreamConnection};
-use crate::upstream::tls::{Origin, Versions};
+use crate::upstream::pool::UpstreamConnection;
 
 /// Storage that an exchange works in.
 #[derive(Debug)]
@@ -67,152 +59,30 @@ pub(super) async fn exchange(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
-    if let Some(upstream) = check_out(request, destination, dialable) {
+    let mut pooled = check_out(request, destination, dialable);
+    let (mut may_share, mut dialed) = (true, false);
+    loop {
+        let (upstream, is_last) = match pooled.take() {
+            Some(upstream) => (upstream, false),
+            None => {
+                let (opened, is_new) =
+                    open(request, destination, dialable, may_share, draft).await?;
+                may_share = false;
+                // What an HTTP/2 origin declines to process may go over one more connection.
+                let is_last = is_new && (dialed || !opened.transport.is_stream());
+                dialed |= is_new;
+                (opened, is_last)
+            }
+        };
         match attempt(request, destination, upstream, permitted, draft, work).await {
-            Err(Failure::Stale) => {}
-            Err(Failure::Refused(refusal)) => return Err(refusal),
             Ok(exchanged) => return Ok(exchanged),
-        }
-    }
-    let mut upstream = connect(request, destination, dialable, draft).await?;
-    if destination.prior_knowledge || upstream.transport.speaks_http2() {
-        upstream = multiplex(request, destination, upstream).await?;
-    }
-    match attempt(request, destination, upstream, permitted, draft, work).await {
-        Ok(exchanged) => Ok(exchanged),
-        Err(Failure::Refused(refusal)) => Err(refusal),
-        Err(Failure::Stale) => Err(Refusal::terminated("the origin closed the connection")),
-    }
-}
-
-/// An idle connection to one of the addresses.
-fn check_out(
-    request: &Request<'_>,
-    destination: &Destination<'_>,
-    dialable: &Dialable,
-) -> Option<UpstreamConnection> {
-    let mut pool = request.shard.pool.borrow_mut();
-    for address in dialable.addresses() {
-        let address = SocketAddr::new(*address, dialable.port());
-        let key = pool_key(request.origin(), destination, address);
-        if destination.prior_knowledge || key.tls.is_some() {
-            let stream = pool.open_stream(key, request.shard, may_switch(request));
-            if stream.is_some() {
-                return stream;
+            Err(Failure::Refused(refusal)) => return Err(refusal),
+            Err(Failure::Stale) if is_last => {
+                return Err(Refusal::terminated("the origin closed the connection"));
             }
-        }
-        if destination.prior_knowledge {
-            continue;
-        }
-        while let Some(upstream) = pool.check_out(key) {
-            // What is readable before a request was sent is an end, or a response that answers
-            // nothing: to believe it would answer this request with another one's content.
-            if !upstream.transport.is_readable_now() {
-                return Some(upstream);
-            }
+            Err(Failure::Stale) => {}
         }
     }
-    None
-}
-
-/// What a connection to `address` is kept under.
-pub(super) fn pool_key<'a>(
-    origin: Option<&'a Origin<'a>>,
-    destination: &Destination<'a>,
-    address: SocketAddr,
-) -> PoolKey<'a> {
-    PoolKey {
-        host: origin.map_or(destination.host.as_str(), |origin| origin.host),
-        address,
-        tls: origin.map(|origin| origin.parameters.id),
-    }
-}
-
-/// A new connection to one of the addresses, over which TLS is spoken if the request came in TLS.
-async fn connect(
-    request: &Request<'_>,
-    destination: &Destination<'_>,
-    dialable: &Dialable,
-    draft: &mut Draft,
-) -> Result<UpstreamConnection, Refusal> {
-    let Some(tls) = request.tls else {
-        return connect_plain(request, dialable, draft).await;
-    };
-    if let Some(refusal) = tls.failure.take() {
-        return Err(refusal);
-    }
-    let upstream = connect_plain(request, dialable, draft).await?;
-    // Boxed: a handshake's future is large, and most requests need none.
-    let versions = match may_switch(request) {
-        true => Versions::Http1,
-        false => Versions::Any,
-    };
-    let origin = &tls.origin;
-    Box::pin(secure(
-        request,
-        destination,
-        origin,
-        upstream,
-        versions,
-        draft,
-    ))
-    .await
-}
-
-/// A new connection to one of the addresses, as the kernel gives it.
-pub(super) async fn connect_plain(
-    request: &Request<'_>,
-    dialable: &Dialable,
-    draft: &mut Draft,
-) -> Result<UpstreamConnection, Refusal> {
-    let started = Instant::now();
-    let dialed = dial(dialable, request.snapshot.dial_limits).await;
-    draft.t_connect = Some(started.elapsed());
-    let (stream, address) = dialed.inspect_err(|error| {
-        draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);
-    })?;
-    draft.dst_ip = Some(address.ip());
-    let socket = Socket::new(stream, &request.shard.wheel);
-    Ok(UpstreamConnection {
-        transport: Transport::Plain(socket),
-        address,
-        reused: false,
-        certificate: None,
-    })
-}
-
-/// A stream of a new HTTP/2 connection, which other requests may use as well.
-async fn multiplex(
-    request: &Request<'_>,
-    destination: &Destination<'_>,
-    upstream: UpstreamConnection,
-) -> Result<UpstreamConnection, Refusal> {
-    let key = pool_key(request.origin(), destination, upstream.address);
-    let shard = request.shard;
-    let session = begin_session(request, upstream.transport, upstream.certificate.clone()).await?;
-    let fits = !may_switch(request) || session.takes_websockets();
-    let stream = session.open(shard).filter(|_| fits);
-    shard.pool.borrow_mut().add_session(key, session);
-    let refused = || Refusal::protocol("the origin takes no such request over HTTP/2");
-    Ok(UpstreamConnection {
-        transport: Transport::Stream(Box::new(stream.ok_or_else(refused)?)),
-        ..upstream
-    })
-}
-
-/// Begins HTTP/2 on a connection.
-pub(super) async fn begin_session(
-    request: &Request<'_>,
-    transport: Transport,
-    certificate: Option<Rc<OriginCertificate>>,
-) -> Result<Session, Refusal> {
-    let shard = request.shard;
-    let settings = http2::Settings::of(&request.snapshot.config);
-    let session = http2::session::start(shard, transport, certificate, &settings).await;
-    let session = session.map_err(|error| Refusal::protocol(error.to_string()))?;
-    // Until then nobody knows how many streams the origin takes, and whether WebSockets.
-    session.settled().await;
-    Ok(session)
 }
 
 fn closed_early(upstream: &UpstreamConnection) -> &'static str {
@@ -380,11 +250,12 @@ async fn converse(
             to: upstream,
             pool,
             idle: config.timeouts.body_idle,
+            from_framing: request.head.framing,
             framing: request.head.framing,
             stop: Some(&stop),
         };
-        let mut reader = BodyReader::new(request.head.framing, &request.snapshot.chunk_limits);
-        let result = relay.run(client_input, &mut reader, &mut out).await;
+        let limits = &request.snapshot.chunk_limits;
+        let result = relay.run(client_input, limits, &mut out).await;
         drop(lease);
         pool.give_back(std::mem::take(&mut out));
         request.client.transport.disarm();

@@ -19,7 +19,8 @@ use sallyport_wire::tls::{AlertDescription, ClientHello};
 
 use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
-use super::exchange::{ResponseWork, begin_session, connect_plain, pool_key};
+use super::exchange::ResponseWork;
+use super::origin_connection::{begin_session, connect_plain, pool_key};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;

@@ -10,6 +10,7 @@ mod exchange;
 mod final_recipient;
 mod forwarded;
 mod intercept;
+mod origin_connection;
 mod record;
 mod reply;
 mod request;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex};
-use sallyport_wire::http1::HeaderName;
+use sallyport_wire::http1::{HeaderName, Version};
 
 use super::destination::Destination;
 use super::request::Request;
@@ -33,6 +33,8 @@ pub(crate) struct Draft {
     pub(crate) bytes_up: u64,
     pub(crate) bytes_down: u64,
     pub(crate) upstream_reused: Option<bool>,
+    /// What was spoken with the origin.
+    pub(crate) upstream_version: Option<Version>,
     pub(crate) t_dns: Option<Duration>,
     pub(crate) t_connect: Option<Duration>,
     pub(crate) t_tls_client: Option<Duration>,
@@ -196,6 +198,9 @@ impl Draft {
             client_port: client.address.port(),
             listener: Some(&client.listener),
             proto,
+            // What could not be read has no version, but streams are of HTTP/2 whatever is in them.
+            http_version: (!method.is_empty() || head.version == Version::Http2)
+                .then(|| head.version.number()),
             method: Some(method).filter(|method| !method.is_empty()),
             domain: destination.map(|destination| destination.host.as_str().as_bytes()),
             port: destination.map(|destination| destination.port),
@@ -219,6 +224,7 @@ impl Draft {
             bytes_up: Some(self.bytes_up),
             bytes_down: Some(self.bytes_down),
             upstream_reused: self.upstream_reused,
+            upstream_http_version: self.upstream_version.map(Version::number),
             t_dns: self.t_dns.map(micros),
             t_connect: self.t_connect.map(micros),
             t_tls_client: self.t_tls_client.map(micros),

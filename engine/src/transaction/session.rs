@@ -16,6 +16,7 @@ use super::request::Request;
 use super::tunnel::InnerScope;
 use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
+use crate::http2::server::{NoRequest, Served};
 use crate::http2::{self, TargetForm};
 use crate::io::buffers::ReadBuffer;
 use crate::io::departure::Begun;
@@ -220,7 +221,7 @@ pub(super) async fn streams(
         registered: &client.registered,
         form,
     };
-    http2::server::serve(connection, early, |stream| {
+    let serve_stream = |stream| -> Served<'_> {
         let client = ClientContext {
             id: client.id,
             address: client.address,
@@ -239,8 +240,39 @@ pub(super) async fn streams(
             input.release(&shard.buffers);
             shard.give_back_workspace(workspace);
         })
-    })
-    .await;
+    };
+    let tell = |refused| tell_refused(shard, client, scope, refused);
+    http2::server::serve(connection, early, serve_stream, tell).await;
+}
+
+/// Writes the line of what HTTP/2 refused before it was a request: all that is known is who sent it.
+fn tell_refused(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    scope: Option<&InnerScope<'_>>,
+    refused: NoRequest,
+) {
+    let snapshot = shard.snapshot();
+    let mut head = RequestHead::new();
+    head.version = Version::Http2;
+    let request = Request {
+        shard,
+        client,
+        snapshot: &snapshot,
+        head: &head,
+        bytes: &[],
+        started: Instant::now(),
+        unix_time: unix_seconds(),
+        tls: scope.and_then(|scope| scope.tls),
+    };
+    let mut draft = Draft {
+        transaction: Some(shard.transaction_id()),
+        status: refused.status,
+        tls: request.tls.map(|tls| Rc::clone(&tls.notes)),
+        ..Draft::default()
+    };
+    draft.fail("http_request_error", refused.detail);
+    draft.finish(&request, None);
 }
 
 /// How reading a head ended without one.
@@ -284,11 +316,11 @@ async fn transaction(
             bytes.extend_from_slice(input.unread().get(..*head_bytes).unwrap_or_default());
             input.consume(*head_bytes);
             input.release(&shard.buffers);
-            if client.transport.is_stream() {
-                head.version = Version::Http2;
-            }
         }
         Err(_) => *head = RequestHead::new(),
+    }
+    if client.transport.is_stream() {
+        head.version = Version::Http2;
     }
     let request = Request {
         shard,

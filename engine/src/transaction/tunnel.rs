@@ -11,8 +11,9 @@ use sallyport_wire::tls::{AlertDescription, ClientHello, HelloParse, fatal_alert
 
 use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
-use super::exchange::{ResponseWork, begin_session, connect_plain, pool_key};
+use super::exchange::ResponseWork;
 use super::intercept::{InnerTls, Intercepted};
+use super::origin_connection::{begin_session, connect_plain, pool_key};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;

@@ -4,4 +4,5 @@ pub(crate) mod addresses;
 pub(crate) mod dial;
 pub(crate) mod pool;
 pub(crate) mod resolver;
+pub(crate) mod shared_dial;
 pub(crate) mod tls;

@@ -58,6 +58,8 @@ struct Destination {
     tls: Option<u64>,
     idle: Vec<Idle>,
     sessions: Vec<Session>,
+    /// When it last turned out to speak HTTP/1.1.
+    http1_seen: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -114,6 +116,7 @@ impl Pool {
         }
         let most = self.limits.idle_per_destination;
         let destination = self.destination(key);
+        destination.http1_seen = Some(now);
         if destination.idle.len() < most {
             connection.transport.disarm();
             destination.idle.push(Idle {
@@ -153,6 +156,18 @@ impl Pool {
         self.destination(key).sessions.push(session);
     }
 
+    /// Notes that an origin has chosen HTTP/1.1, where it had the choice.
+    pub(crate) fn note_http1(&mut self, key: PoolKey<'_>, now: Instant) {
+        self.destination(key).http1_seen = Some(now);
+    }
+
+    /// Whether an origin spoke HTTP/1.1 when it was last asked: its connections cannot be shared.
+    pub(crate) fn is_http1(&self, key: PoolKey<'_>) -> bool {
+        let hash = self.hasher.hash_one(key);
+        let known = self.destinations.find(hash, |entry| entry.key() == key);
+        known.is_some_and(|entry| entry.http1_seen.is_some() && entry.sessions.is_empty())
+    }
+
     fn destination(&mut self, key: PoolKey<'_>) -> &mut Destination {
         let hash = self.hasher.hash_one(key);
         let hasher = &self.hasher;
@@ -168,6 +183,7 @@ impl Pool {
                 tls: key.tls,
                 idle: Vec::new(),
                 sessions: Vec::new(),
+                http1_seen: None,
             })
             .into_mut()
     }
@@ -184,7 +200,9 @@ impl Pool {
             kept += destination.idle.len();
             let sessions = &mut destination.sessions;
             sessions.retain(|session| !session.is_closed() && !session.is_idle(now, timeout));
-            !destination.idle.is_empty() || !sessions.is_empty()
+            let is_recent = |seen| now.saturating_duration_since(seen) < timeout;
+            let is_http1 = destination.http1_seen.is_some_and(is_recent);
+            !destination.idle.is_empty() || !sessions.is_empty() || is_http1
         });
         self.idle = kept;
     }

@@ -117,7 +117,33 @@ fn requirements_on_a_server() {
     };
     let arguments = [&*proxy.address.to_string(), &*origin.target()];
     if let Some(outcome) = run("http2_client_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 118);
+        assert_cases(&outcome, 128);
+        assert_lines_of_what_was_refused(&proxy);
+    }
+}
+
+/// What the codec or the guard refuses before it is a request has a line as well.
+fn assert_lines_of_what_was_refused(proxy: &Proxy) {
+    for (status, detail) in [
+        (json!(431), "the fields are too large"),
+        (json!(null), ": reset, unspecific protocol error detected"),
+        (json!(null), ": :path is missing"),
+        (json!(null), "ended: a field block that cannot be decoded"),
+        (json!(null), "ended: a frame on a stream that has ended"),
+    ] {
+        let line = wait_for(detail, || {
+            let mut lines = proxy.log.of("transaction");
+            lines.retain(|line| {
+                let said = line["detail"].as_str();
+                said.is_some_and(|said| said.ends_with(detail))
+            });
+            lines.pop()
+        });
+        assert_eq!(line["error"], "http_request_error", "{line}");
+        assert_eq!(line["status"], status, "{line}");
+        assert_eq!(line["http_version"], "2", "{line}");
+        assert_eq!(line["client_ip"], "127.0.0.1", "{line}");
+        assert!(line["listener"].is_string(), "{line}");
     }
 }
 
@@ -133,7 +159,7 @@ fn requirements_on_a_server_inside_tls() {
     let (address, authority) = (proxy.address.to_string(), pki.authority());
     let arguments = [&*address, &*origin.target(), &*authority];
     if let Some(outcome) = run("http2_client_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 118);
+        assert_cases(&outcome, 128);
     }
 }
 
@@ -142,7 +168,26 @@ fn requirements_on_a_client() {
     let proxy = proxy().start(ALLOW_ALL);
     let arguments = [&*proxy.address.to_string(), "a.test"];
     if let Some(outcome) = run("http2_origin_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 44);
+        assert_cases(&outcome, 60);
+    }
+}
+
+/// The same where the first requests dial, and not the CONNECT: they share what they dial.
+#[test]
+fn requirements_on_a_client_that_dials_for_requests() {
+    let rules = r#"
+[[group]]
+priority = 1
+name = "late"
+[[group.pre_request]]
+name = "no-secrets"
+action = "deny"
+when."request:Http:Uri" = { StringLike = "/secret*" }
+"#;
+    let proxy = proxy().start(Rules(rules));
+    let arguments = [&*proxy.address.to_string(), "a.test", "late"];
+    if let Some(outcome) = run("http2_origin_side.py", &["hpack"], &arguments) {
+        assert_cases(&outcome, 60);
     }
 }
 
@@ -276,6 +321,9 @@ when."response:Http:ContentLength" = { NumericEquals = 7 }
         lines.retain(|line| line["method"] == "GET");
         (lines.len() == 4).then_some(lines)
     });
+    assert_eq!(seen[0]["http_version"], "2");
+    assert_eq!(seen[0]["upstream_http_version"], "2");
+    assert_eq!(seen[1]["upstream_http_version"], Value::Null);
     assert_eq!(seen[1]["rule"], "no-secrets");
     assert_eq!(seen[1]["phase"], "PreREQUEST");
     assert_eq!(seen[2]["rule"], "no-posts");

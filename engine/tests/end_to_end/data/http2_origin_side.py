@@ -1,8 +1,9 @@
 """Origins that speak HTTP/2 wrongly, or rightly and oddly, behind the proxy (RFC 9113).
 
-usage: http2_origin_side.py PROXY HOST     prints {case: null or what went wrong} as JSON
+usage: http2_origin_side.py PROXY HOST [late]     prints {case: null or what went wrong} as JSON
 
-Each case is an origin of its own on a port of its own, and a well-behaved client of it.
+Each case is an origin of its own on a port of its own, and a well-behaved client of it. `late`: the rules of the
+proxy permit no packet to an origin before they have seen a request.
 """
 
 import concurrent.futures
@@ -11,10 +12,12 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 from http2_frames import *  # pylint: disable=wildcard-import,unused-wildcard-import
 
 PROXY, HOST = sys.argv[1:3]
+LATE = sys.argv[3:] == ["late"]
 CASES = {}
 OK = b"\x88"
 
@@ -224,16 +227,32 @@ def small_frames_and_padding(peer, _number):
     peer.send(frame(DATA, END_STREAM, stream))
 
 
-def has_no_path(result):
-    """The codec drops it, where RFC 9113 section 8.3 calls the response malformed."""
-    assert result["status"] == "200" and ":path" not in result["fields"], result
+def has_trailers_and_length(result):
+    has_trailers(result)
+    assert result["fields"]["content-length"] == "5", result
 
 
-@case(has_no_path)
-def request_field(peer, _number):
+@case(has_trailers_and_length)
+def trailers_behind_a_declared_length(peer, _number):
     begin(peer)
     stream = request(peer)
-    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK + block([(":path", "/")])))
+    head = OK + block([("content-length", "5")])
+    peer.send(frame(HEADERS, END_HEADERS, stream, head), frame(DATA, 0, stream, b"hello"))
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, block([("x-check", "sum")])))
+
+
+def has_length(result):
+    assert result["content"] == b"hello" and result["trailers"] is None, result
+    assert result["fields"]["content-length"] == "5", result
+
+
+@case(has_length)
+def declared_length_without_trailers(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    head = OK + block([("content-length", "5")])
+    peer.send(frame(HEADERS, END_HEADERS, stream, head), frame(DATA, 0, stream, b"he"))
+    peer.send(frame(DATA, END_STREAM, stream, b"llo"))
 
 
 # ---- what origins may not do ----
@@ -261,26 +280,52 @@ def closed_within_the_content(peer, _number):
     peer.close()
 
 
-def faulty(name, sent, before=True):
-    """What follows instead of a response."""
+def faulty(name, sent, *codes, before=True, check=cut):
+    """What follows instead of a response; with one of these codes the origin is told."""
+    told = threading.Event()
 
     def play(peer, _number):
         if before:
             begin(peer)
         stream = request(peer)
-        peer.send(sent(stream) if callable(sent) else sent)
+        try:
+            peer.send(sent(stream) if callable(sent) else sent)
+        except Closed:
+            pass  # What was said before that can still be read.
+        kind, _, _, payload = peer.wait(lambda kind, *_: kind in (GOAWAY, RST_STREAM))
+        code = struct.unpack(">I", payload[4:8] if kind == GOAWAY else payload[:4])[0]
+        assert not codes or code in codes, f"told {code}, not {codes}"
+        told.set()
         peer.wait(lambda *_: False)
 
+    def checked(result):
+        check(result)
+        assert not codes or told.wait(5), "the origin was not told"
+
     play.__name__ = name
-    case(cut)(play)
+    case(checked)(play)
 
 
 def head(*fields, flags=END_STREAM | END_HEADERS):
     return lambda stream: frame(HEADERS, flags, stream, block(fields))
 
 
-faulty("no_settings_first", frame(PING, 0, 0, b"12345678"), before=False)
+faulty("no_settings_first", frame(PING, 0, 0, b"12345678"), PROTOCOL_ERROR, before=False)
 faulty("http1_answer", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", before=False)
+faulty("request_field", head((":status", "200"), (":path", "/"), flags=END_HEADERS), PROTOCOL_ERROR)
+faulty("request_field_at_the_end", head((":status", "200"), (":path", "/")))
+faulty("request_field_in_an_interim_response", head((":status", "103"), (":scheme", "http"), flags=END_HEADERS), PROTOCOL_ERROR)
+faulty("unknown_pseudo_field", head((":status", "200"), (":test", "x")))
+faulty(
+    "pseudo_field_in_trailers",
+    lambda stream: frame(HEADERS, END_HEADERS, stream, OK) + frame(DATA, 0, stream, b"x")
+    + frame(HEADERS, END_STREAM | END_HEADERS, stream, OK),
+)
+faulty(
+    "pseudo_field_in_trailers_behind_a_declared_length",
+    lambda stream: frame(HEADERS, END_HEADERS, stream, OK + block([("content-length", "1")])) + frame(DATA, 0, stream, b"x")
+    + frame(HEADERS, END_STREAM | END_HEADERS, stream, OK),
+)
 faulty("without_status", head(("x", "y")))
 faulty("two_statuses", head((":status", "200"), (":status", "200")))
 faulty("status_of_two_digits", head((":status", "20")))
@@ -298,6 +343,7 @@ faulty(
     "more_content_than_declared",
     lambda stream: head((":status", "200"), ("content-length", "2"), flags=END_HEADERS)(stream)
     + frame(DATA, END_STREAM, stream, b"three"),
+    PROTOCOL_ERROR,
 )
 faulty(
     "less_content_than_declared",
@@ -305,12 +351,19 @@ faulty(
     + frame(DATA, END_STREAM, stream, b"three"),
 )
 faulty("data_before_the_head", lambda stream: frame(DATA, END_STREAM, stream, b"x"))
-faulty("data_on_stream_0", frame(DATA, 0, 0, b"x"))
-faulty("push_promise", lambda stream: frame(PUSH_PROMISE, END_HEADERS, stream, struct.pack(">I", 2) + block([(":method", "GET")])))
-faulty("bad_block", lambda stream: frame(HEADERS, END_STREAM | END_HEADERS, stream, b"\xff\xff\xff"))
-faulty("frame_too_large", lambda stream: frame(HEADERS, END_HEADERS, stream, OK) + frame(DATA, 0, stream, b"x" * 16385))
-faulty("settings_of_a_wrong_size", frame(SETTINGS, 0, 0, b"123"))
-faulty("window_overflow", frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff") * 2)
+faulty("data_on_stream_0", frame(DATA, 0, 0, b"x"), PROTOCOL_ERROR)
+faulty("push_promise", lambda stream: frame(PUSH_PROMISE, END_HEADERS, stream, struct.pack(">I", 2) + block([(":method", "GET")])), PROTOCOL_ERROR)
+faulty("bad_block", lambda stream: frame(HEADERS, END_STREAM | END_HEADERS, stream, b"\xff\xff\xff"), COMPRESSION_ERROR)
+faulty("frame_too_large", lambda stream: frame(HEADERS, END_HEADERS, stream, OK) + frame(DATA, 0, stream, b"x" * 16385), FRAME_SIZE_ERROR)
+faulty("settings_of_a_wrong_size", frame(SETTINGS, 0, 0, b"123"), FRAME_SIZE_ERROR)
+faulty("settings_that_enable_push", settings((ENABLE_PUSH, 1)), PROTOCOL_ERROR)
+faulty("settings_window_too_large", settings((INITIAL_WINDOW_SIZE, 1 << 31)), FLOW_CONTROL_ERROR)
+faulty("window_overflow", frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff") * 2, FLOW_CONTROL_ERROR)
+faulty("window_overflow_of_a_stream", lambda stream: frame(WINDOW_UPDATE, 0, stream, b"\x7f\xff\xff\xff") * 2, FLOW_CONTROL_ERROR)
+for late_name, late in (("data", frame(DATA, 0, 1, b"x")), ("headers", frame(HEADERS, END_STREAM | END_HEADERS, 1, OK))):
+    faulty(f"{late_name}_behind_the_end", frame(HEADERS, END_STREAM | END_HEADERS, 1, OK) + late, STREAM_CLOSED, check=lambda _: None)
+    reset_first = frame(RST_STREAM, 0, 1, struct.pack(">I", CANCEL)) + late
+    faulty(f"{late_name}_behind_a_reset", reset_first, STREAM_CLOSED)
 faulty("head_too_large", lambda stream: b"".join(
     [frame(HEADERS, END_STREAM, stream, OK)] + [frame(CONTINUATION, 0, stream, block([("x", "y" * 8000)])) for _ in range(20)]
 ))
@@ -394,7 +447,86 @@ def streamed():
     assert not server.errors, server.errors
 
 
-for function in (concurrent_limit, canceled, streamed):
+def request_trailers():
+    """Trailers of a request reach the origin, whether or not a length was declared."""
+    for last in ([], [("content-length", "4")]):
+        seen = []
+
+        def play(peer, _number):
+            begin(peer)
+            head = peer.wait(lambda kind, *_: kind == HEADERS)
+            seen.append(head[3].get("content-length"))
+            seen.append(peer.wait(lambda kind, *_: kind == HEADERS)[3])
+            peer.send(frame(HEADERS, END_STREAM | END_HEADERS, head[2], OK))
+
+        server = Server(play)
+        peer = client(server.port)
+        ask(peer, server.port, method="POST", flags=END_HEADERS, last=last)
+        peer.send(frame(DATA, 0, 1, b"test"), frame(HEADERS, END_STREAM | END_HEADERS, 1, block([("x-check", "sum")])))
+        assert answer(peer)["status"] == "200"
+        assert seen == [dict(last).get("content-length"), {"x-check": "sum"}], seen
+
+
+def first_requests_share_a_connection():
+    """Thirty at once, from two clients, to an origin that takes its time to say hello."""
+    connections = []
+
+    def play(peer, number):
+        connections.append(number)
+        time.sleep(0.3)
+        begin(peer)
+        while True:
+            stream = request(peer)
+            peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+
+    server = Server(play)
+    peers = [client(server.port) for _ in range(2)]
+    for stream in range(1, 31, 2):
+        for peer in peers:
+            ask(peer, server.port, stream)
+    for peer in peers:
+        ended = set()
+        while len(ended) < 15:
+            found = peer.wait(lambda kind, *_: kind in (HEADERS, RST_STREAM))
+            assert found[0] == HEADERS and found[3][":status"] == "200", found
+            ended.add(found[2])
+    # Where the rules permit it, each CONNECT dials before there is a request.
+    most = 1 if LATE else len(peers)
+    assert len(connections) <= most, f"{len(connections)} connections"
+
+
+def requests_to_a_dead_origin_fail_at_once():
+    """Nobody waits for one after the other."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def refuse():
+            while True:
+                connection, _ = listener.accept()
+                threading.Timer(0.5, connection.close).start()
+
+        threading.Thread(target=refuse, daemon=True).start()
+        peer = client(port)
+        started = time.monotonic()
+        for stream in range(1, 17, 2):
+            ask(peer, port, stream)
+        ended = {}
+        while len(ended) < 8:
+            found = peer.wait(lambda kind, *_: kind in (HEADERS, RST_STREAM, GOAWAY))
+            assert found[0] == HEADERS, found
+            ended[found[2]] = found[3][":status"]
+        assert set(ended.values()) == {"502"}, ended
+        assert time.monotonic() - started < 3, "one after the other"
+
+
+for function in (
+    concurrent_limit,
+    canceled,
+    streamed,
+    request_trailers,
+    first_requests_share_a_connection,
+    requests_to_a_dead_origin_fail_at_once,
+):
     CASES[function.__name__] = function
 
 with concurrent.futures.ThreadPoolExecutor(12) as workers:

@@ -1,18 +1,31 @@
-//! Looks at frame headers before the codec does, and counts the frames that cost the receiver more
-//! than the sender.
+//! Looks at frames before the codec does: counts those that cost the receiver more than the sender,
+//! and finds what the codec answers otherwise than RFC 9113 says, or not at all.
 //!
 //! RFC 9113 section 10.5: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty and unknown frames
 //! are all legal and all free for whoever sends them. Each draws on an allowance that fills with time
 //! and with what was sent to that side, since who receives much has reason to update windows.
-//! Besides, what the codec answers with another error than RFC 9113 names: a first frame that is not
-//! SETTINGS, and frames of a length that their type cannot have. Payloads are skipped. The engine
-//! feeds it whatever it receives.
+//!
+//! Header blocks are walked through (`field_reader`), for the code of an error in them and for
+//! pseudo-header fields where there may be none; the payload of DATA is skipped. The engine feeds it
+//! whatever it receives and sends. What is malformed for the whole connection is a [`FrameFault`];
+//! what is for one stream, whoever reads that stream asks for ([`FrameGuard::malformed`]).
 
 use std::time::Instant;
 
 use thiserror::Error;
 
-/// What a side has sent too much of, or not as it must.
+use super::allowance::{Allowance, FloodLimits};
+use super::field_reader::{BlockFields, FieldReader, NoBlock};
+use super::frames::{
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, FrameHeader, GOAWAY, HEADERS, HeaderReader,
+    PADDED, PING, PRIORITIZED, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    reset_frame,
+};
+use super::send_windows::{SendWindows, WINDOW_MAX};
+use super::sent_frames::{Refused, SentFrames};
+use super::stream_set::StreamSet;
+
+/// What a side has sent too much of, or not as it must: the end of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameFault {
     /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, GOAWAY, unknown and empty frames.
@@ -21,24 +34,68 @@ pub enum FrameFault {
     /// RST_STREAM (and streams opened only to be reset).
     #[error("stream reset flood")]
     ResetFlood,
+    /// More malformed messages than anybody has looked at.
+    #[error("malformed message flood")]
+    MalformedFlood,
     /// The first frame is not SETTINGS (RFC 9113 section 3.4).
     #[error("the first frame is not SETTINGS")]
     Preface,
     /// A length that frames of this type cannot have (RFC 9113 section 4.2).
     #[error("a frame of a wrong size")]
     Size,
+    /// Fields that cannot be decoded (RFC 9113 section 4.3).
+    #[error("a field block that cannot be decoded")]
+    Compression,
+    /// A frame inside a field block, or a part of one outside (RFC 9113 section 6.10).
+    #[error("a field block that is not in one piece")]
+    Block,
+    /// More padding than the frame is long (RFC 9113 section 6.2).
+    #[error("more padding than payload")]
+    Padding,
+    /// PUSH_PROMISE, which nobody may send here (RFC 9113 section 8.4).
+    #[error("a push promise")]
+    Push,
+    /// ENABLE_PUSH of a server (RFC 9113 section 6.5.2).
+    #[error("a setting of a value that it cannot have")]
+    Setting,
+    /// DATA or HEADERS behind the end of a stream (RFC 9113 section 5.1).
+    #[error("a frame on a stream that has ended")]
+    StreamClosed,
+    /// A window above 2^31-1 (RFC 9113 sections 6.5.2 and 6.9.1).
+    #[error("a window that is too large")]
+    Window,
 }
 
-/// Allowances of one connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FloodLimits {
-    /// Control frames a second. Ten times as many may come at once.
-    pub control_frames_per_second: u32,
-    /// RST_STREAM frames a second. Ten times as many may come at once.
-    pub resets_per_second: u32,
+impl FrameFault {
+    /// The error code that says so to the other side (RFC 9113 section 7).
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Preface | Self::Block | Self::Padding | Self::Push | Self::Setting => 0x1,
+            Self::Window => FLOW_CONTROL_ERROR,
+            Self::StreamClosed => 0x5,
+            Self::Size => 0x6,
+            Self::Compression => 0x9,
+            Self::ControlFlood | Self::ResetFlood | Self::MalformedFlood => 0xb,
+        }
+    }
 }
 
-/// Whose frames are counted.
+/// What is wrong with a message whose frames are right (RFC 9113 section 8.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// A pseudo-header field in trailers (RFC 9113 section 8.1).
+    #[error("a pseudo-header field in trailers")]
+    Trailers,
+    /// A pseudo-header field of requests in a response (RFC 9113 section 8.3).
+    #[error("a pseudo-header field of requests in a response")]
+    RequestField,
+    /// A request without `:path`, which only CONNECT may be (RFC 9113 section 8.3.1).
+    #[error(":path is missing")]
+    NoPath,
+}
+
+/// Whose frames are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReceivingSide {
     /// A client's: the connection preface comes first.
@@ -47,172 +104,234 @@ pub enum ReceivingSide {
     Client,
 }
 
-/// Reads frame headers out of a byte stream, however it is cut, and counts.
+/// Reads frames out of a byte stream, however it is cut.
 #[derive(Clone, Debug)]
 pub struct FrameGuard {
     limits: FloodLimits,
+    side: ReceivingSide,
     control: Allowance,
     reset: Allowance,
-    /// Bytes of the preface or of a payload still to come.
-    skip: usize,
-    header: [u8; HEADER_BYTES],
-    header_len: usize,
+    header: HeaderReader,
+    frame: Frame,
     /// SETTINGS have come.
     begun: bool,
+    /// What the connection failed of.
+    fault: Option<FrameFault>,
+    fields: FieldReader,
+    /// The stream whose field block has begun and not ended, and whether the stream ends with it.
+    block: Option<(u32, bool)>,
+    /// Streams whose request, or final response, has come.
+    begun_streams: StreamSet,
+    /// Streams that the other side has ended or reset.
+    ended_streams: StreamSet,
+    windows: SendWindows,
+    malformed: Vec<(u32, Malformed)>,
+    sent: SentFrames,
+    /// Bytes sent that have earned nothing yet.
     sent_bytes: usize,
+    /// A stream to be reset for its window.
+    overflowed: Option<u32>,
 }
 
-const HEADER_BYTES: usize = 9;
+/// The frame whose payload is coming.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    header: FrameHeader,
+    /// Bytes still to come.
+    left: usize,
+    /// The beginning of SETTINGS and WINDOW_UPDATE, as far as it is of interest.
+    word: [u8; 6],
+    word_len: usize,
+    /// Bytes before the fragment of a field block, and of the fragment.
+    lead: usize,
+    fragment: usize,
+}
+
 /// Length of the client connection preface (RFC 9113 section 3.4).
 const PREFACE_BYTES: usize = 24;
-/// Seconds of allowance that can be saved up.
-const BURST_SECONDS: u32 = 10;
+/// SETTINGS_MAX_FRAME_SIZE as it is without being sent (RFC 9113 section 6.5.2).
+const FRAME_BYTES_MAX: usize = 16_384;
 /// Bytes sent that earn the other side one control frame: a DATA frame is worth several
 /// WINDOW_UPDATEs, the answer to a PING is worth none.
 const SENT_BYTES_PER_FRAME: usize = 64;
+/// Malformed messages that wait to be looked at. Requests without `:path` are there until the one who
+/// serves them sees whether they are CONNECT.
+const MALFORMED_MAX: usize = 4096;
 
-const DATA: u8 = 0x0;
-const HEADERS: u8 = 0x1;
-const PRIORITY: u8 = 0x2;
-const RST_STREAM: u8 = 0x3;
-const SETTINGS: u8 = 0x4;
-const PING: u8 = 0x6;
-const GOAWAY: u8 = 0x7;
-const WINDOW_UPDATE: u8 = 0x8;
-const CONTINUATION: u8 = 0x9;
-const END_STREAM: u8 = 0x1;
-const ACK: u8 = 0x1;
-
-/// A bucket that time fills.
-#[derive(Clone, Debug)]
-struct Allowance {
-    left: u32,
-    per_second: u32,
-    filled: Option<Instant>,
-}
-
-impl Allowance {
-    fn new(per_second: u32) -> Self {
-        Self {
-            left: per_second.saturating_mul(BURST_SECONDS),
-            per_second,
-            filled: None,
-        }
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let since = *self.filled.get_or_insert(now);
-        let elapsed = now.saturating_duration_since(since).as_millis();
-        let earned = u128::from(self.per_second) * elapsed / 1000;
-        if earned > 0 {
-            self.filled = Some(now);
-            self.earn(u32::try_from(earned).unwrap_or(u32::MAX));
-        }
-    }
-
-    fn earn(&mut self, frames: u32) {
-        let most = self.per_second.saturating_mul(BURST_SECONDS);
-        self.left = self.left.saturating_add(frames).min(most);
-    }
-
-    fn draw(&mut self) -> bool {
-        let allowed = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        allowed
-    }
-}
+const FLOW_CONTROL_ERROR: u32 = 0x3;
+const ENABLE_PUSH: u16 = 0x2;
+const INITIAL_WINDOW_SIZE: u16 = 0x4;
+/// Length of a WINDOW_UPDATE, and of the RST_STREAM that takes its place.
+const WINDOW_UPDATE_BYTES: usize = 13;
 
 impl FrameGuard {
     /// A guard at the first byte of a connection.
+    #[must_use]
     pub fn new(side: ReceivingSide, limits: FloodLimits) -> Self {
-        Self {
-            limits,
-            control: Allowance::new(limits.control_frames_per_second),
-            reset: Allowance::new(limits.resets_per_second),
-            skip: match side {
+        let preface = Frame {
+            left: match side {
                 ReceivingSide::Server => PREFACE_BYTES,
                 ReceivingSide::Client => 0,
             },
-            header: [0; HEADER_BYTES],
-            header_len: 0,
+            ..Frame::default()
+        };
+        Self {
+            limits,
+            side,
+            control: Allowance::new(limits.control_frames_per_second),
+            reset: Allowance::new(limits.resets_per_second),
+            header: HeaderReader::default(),
+            frame: preface,
             begun: false,
+            fault: None,
+            fields: FieldReader::default(),
+            block: None,
+            begun_streams: StreamSet::default(),
+            ended_streams: StreamSet::default(),
+            windows: SendWindows::default(),
+            malformed: Vec::new(),
+            sent: SentFrames::default(),
             sent_bytes: 0,
+            overflowed: None,
         }
     }
 
     /// The allowances.
+    #[must_use]
     pub fn limits(&self) -> FloodLimits {
         self.limits
     }
 
-    /// Counts the frames that begin in `bytes`, received at `now`.
+    /// Looks at `bytes`, received at `now`. A WINDOW_UPDATE that would make the window of a stream too
+    /// large becomes a RST_STREAM, so that the codec gives the stream up; see [`Self::overflowed`].
     ///
     /// # Errors
-    /// The first allowance that is used up. Whoever goes on feeding gets more of them.
-    pub fn received(&mut self, bytes: &[u8], now: Instant) -> Result<(), FrameFault> {
+    /// The first thing that ends the connection, and the same ever after.
+    pub fn received(&mut self, bytes: &mut [u8], now: Instant) -> Result<(), FrameFault> {
         self.control.fill(now);
         self.reset.fill(now);
-        let mut rest = bytes;
-        let mut outcome = Ok(());
-        while !rest.is_empty() {
-            let skipped = self.skip.min(rest.len());
-            self.skip -= skipped;
-            rest = rest.get(skipped..).unwrap_or_default();
-            let missing = HEADER_BYTES - self.header_len;
-            let taken = missing.min(rest.len());
-            let (part, behind) = rest.split_at_checked(taken).unwrap_or_default();
-            if let Some(place) = self
-                .header
-                .get_mut(self.header_len..self.header_len + taken)
-            {
-                place.copy_from_slice(part);
-            }
-            self.header_len += taken;
-            rest = behind;
-            if self.header_len == HEADER_BYTES {
-                self.header_len = 0;
-                // All frames are counted, also behind a fault.
-                let counted = self.count();
-                outcome = outcome.and(counted);
-            }
+        if self.fault.is_none() {
+            self.fault = self.read(bytes).err();
         }
-        outcome
+        self.fault.map_or(Ok(()), Err)
     }
 
-    /// Tells that `bytes` were sent to the side whose frames are counted.
-    pub fn sent(&mut self, bytes: usize) {
-        self.sent_bytes = self.sent_bytes.saturating_add(bytes);
+    /// Tells that `bytes` go to the side whose frames are looked at.
+    pub fn sent(&mut self, bytes: &[u8]) {
+        self.sent_bytes = self.sent_bytes.saturating_add(bytes.len());
         let frames = self.sent_bytes / SENT_BYTES_PER_FRAME;
         self.sent_bytes %= SENT_BYTES_PER_FRAME;
         self.control.earn(u32::try_from(frames).unwrap_or(u32::MAX));
+        self.windows.sent(bytes.len());
+        let malformed = &mut self.malformed;
+        self.sent.read(bytes, |stream| {
+            malformed.retain(|(other, _)| *other != stream);
+        });
     }
 
-    /// Counts the frame whose header is complete.
-    fn count(&mut self) -> Result<(), FrameFault> {
-        let [high, middle, low, kind, flags, ..] = self.header;
-        let length = u32::from_be_bytes([0, high, middle, low]);
-        self.skip = usize::try_from(length).unwrap_or(usize::MAX);
+    /// What is wrong with the last message in a stream; the answer is given once.
+    pub fn malformed(&mut self, stream: u32) -> Option<Malformed> {
+        let mut all = self.malformed.iter();
+        let place = all.position(|(other, _)| *other == stream)?;
+        Some(self.malformed.swap_remove(place).1)
+    }
+
+    /// Tells that the request in a stream is served.
+    pub fn take(&mut self, stream: u32) {
+        self.sent.take(stream);
+    }
+
+    /// A request that the codec has refused before anybody has taken it; each once.
+    pub fn refused(&mut self) -> Option<Refused> {
+        self.sent.refused()
+    }
+
+    /// The RST_STREAM to be sent for a stream whose window became too large.
+    pub fn overflowed(&mut self) -> Option<[u8; 13]> {
+        let stream = self.overflowed.take()?;
+        Some(reset_frame(stream, FLOW_CONTROL_ERROR))
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> Result<(), FrameFault> {
+        let mut at = 0;
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            if self.frame.left == 0 {
+                let (taken, header) = self.header.take(rest);
+                at += taken;
+                let Some(header) = header else { continue };
+                self.begin(header)?;
+            } else {
+                let size = self.frame.left.min(rest.len());
+                self.frame.left -= size;
+                at += size;
+                self.payload(rest.get(..size).unwrap_or_default())?;
+            }
+            if self.frame.left == 0
+                && let Some(stream) = self.end()?
+            {
+                // Only whole: a part of it has been given to the codec.
+                let start = at.checked_sub(WINDOW_UPDATE_BYTES);
+                let place = start.and_then(|start| bytes.get_mut(start..at));
+                let place = place.ok_or(FrameFault::Window)?;
+                place.copy_from_slice(&reset_frame(stream, FLOW_CONTROL_ERROR));
+                self.overflowed = Some(stream);
+            }
+        }
+    }
+
+    /// A header is complete.
+    fn begin(&mut self, header: FrameHeader) -> Result<(), FrameFault> {
+        let FrameHeader {
+            length,
+            kind,
+            stream,
+            ..
+        } = header;
         if !self.begun && kind != SETTINGS {
             return Err(FrameFault::Preface);
         }
         self.begun = true;
-        let fits = match kind {
-            PRIORITY => length == 5,
-            RST_STREAM | WINDOW_UPDATE => length == 4,
-            SETTINGS if flags & ACK != 0 => length == 0,
-            SETTINGS => length.is_multiple_of(6),
-            PING => length == 8,
-            GOAWAY => length >= 8,
-            _ => true,
-        };
-        if !fits {
+        if !fits(header) {
             return Err(FrameFault::Size);
         }
-        let draws = match kind {
+        let is_ended = self.ended_streams.contains(stream);
+        match (self.block, kind) {
+            (Some((open, _)), CONTINUATION) if open == stream => {}
+            (None, CONTINUATION) if is_ended => return Err(FrameFault::StreamClosed),
+            (Some(_), _) | (None, CONTINUATION) => return Err(FrameFault::Block),
+            (None, PUSH_PROMISE) => return Err(FrameFault::Push),
+            (None, DATA | HEADERS) if is_ended => return Err(FrameFault::StreamClosed),
+            (None, HEADERS) => self.block = Some((stream, header.has(END_STREAM))),
+            (None, _) => {}
+        }
+        self.frame = Frame {
+            header,
+            left: length,
+            ..Frame::default()
+        };
+        if matches!(kind, HEADERS | CONTINUATION) {
+            let is_head = kind == HEADERS;
+            let padded = usize::from(is_head && header.has(PADDED));
+            let prioritized = 5 * usize::from(is_head && header.has(PRIORITIZED));
+            self.frame.lead = padded + prioritized;
+            let fragment = length.checked_sub(self.frame.lead);
+            self.frame.fragment = fragment.ok_or(FrameFault::Size)?;
+        }
+        self.draw(header)
+    }
+
+    /// Pays for a frame.
+    fn draw(&mut self, header: FrameHeader) -> Result<(), FrameFault> {
+        let is_empty = header.length == 0;
+        let draws = match header.kind {
             // What carries something, or ends something, is paid for by streams and windows.
-            DATA => length == 0 && flags & END_STREAM == 0,
+            DATA => is_empty && !header.has(END_STREAM),
             HEADERS => false,
-            CONTINUATION => length == 0,
+            CONTINUATION => is_empty,
             RST_STREAM => {
                 return match self.reset.draw() {
                     true => Ok(()),
@@ -225,6 +344,157 @@ impl FrameGuard {
             true => Ok(()),
             false => Err(FrameFault::ControlFlood),
         }
+    }
+
+    /// Further bytes of the payload.
+    fn payload(&mut self, bytes: &[u8]) -> Result<(), FrameFault> {
+        let header = self.frame.header;
+        match header.kind {
+            HEADERS | CONTINUATION => self.fragment(bytes),
+            SETTINGS => bytes.iter().try_for_each(|byte| {
+                let Some([a, b, value @ ..]) = self.frame.word(*byte, 6) else {
+                    return Ok(());
+                };
+                self.setting(u16::from_be_bytes([a, b]), u32::from_be_bytes(value))
+            }),
+            WINDOW_UPDATE => {
+                for byte in bytes {
+                    self.frame.word(*byte, usize::MAX);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Further bytes of HEADERS or CONTINUATION: padding length and priority, fields, padding.
+    fn fragment(&mut self, mut bytes: &[u8]) -> Result<(), FrameFault> {
+        let frame = &mut self.frame;
+        while frame.lead > 0 {
+            let Some((first, behind)) = bytes.split_first() else {
+                return Ok(());
+            };
+            let is_padding = frame.word_len == 0 && frame.header.has(PADDED);
+            if is_padding {
+                let padding = usize::from(*first);
+                let fragment = frame.fragment.checked_sub(padding);
+                frame.fragment = fragment.ok_or(FrameFault::Padding)?;
+            }
+            frame.word_len = 1;
+            frame.lead -= 1;
+            bytes = behind;
+        }
+        let size = frame.fragment.min(bytes.len());
+        frame.fragment -= size;
+        let fields = bytes.get(..size).unwrap_or_default();
+        self.fields
+            .feed(fields)
+            .map_err(|NoBlock| FrameFault::Compression)
+    }
+
+    fn setting(&mut self, key: u16, value: u32) -> Result<(), FrameFault> {
+        match key {
+            INITIAL_WINDOW_SIZE if value > WINDOW_MAX => return Err(FrameFault::Window),
+            INITIAL_WINDOW_SIZE => self.windows.set_initial(value),
+            ENABLE_PUSH if value != 0 && self.side == ReceivingSide::Client => {
+                return Err(FrameFault::Setting);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The frame is complete. The stream whose window it makes too large, if it does.
+    fn end(&mut self) -> Result<Option<u32>, FrameFault> {
+        let Frame { header, word, .. } = self.frame;
+        self.frame = Frame::default();
+        let stream = header.stream;
+        match header.kind {
+            _ if header.length == 0 && header.kind != CONTINUATION && header.kind != HEADERS => {}
+            RST_STREAM => _ = self.ended_streams.insert(stream),
+            HEADERS | CONTINUATION if header.has(END_HEADERS) => {
+                let fields = self.fields.end();
+                let fields = fields.map_err(|NoBlock| FrameFault::Compression)?;
+                self.judge(stream, fields)?;
+                if let Some((_, true)) = self.block.take() {
+                    self.ended_streams.insert(stream);
+                }
+            }
+            // The codec keeps the windows of what it sends to clients, and that of the connection.
+            WINDOW_UPDATE if self.side == ReceivingSide::Client && stream > 0 => {
+                let [a, b, c, d, ..] = word;
+                let added = u32::from_be_bytes([a, b, c, d]) & WINDOW_MAX;
+                return Ok((!self.windows.add(stream, added)).then_some(stream));
+            }
+            _ => {}
+        }
+        if header.kind == DATA && header.has(END_STREAM) {
+            self.ended_streams.insert(stream);
+        }
+        Ok(None)
+    }
+
+    /// Looks at the fields of a message (RFC 9113 section 8.3).
+    fn judge(&mut self, stream: u32, fields: BlockFields) -> Result<(), FrameFault> {
+        let BlockFields {
+            has_path,
+            has_status,
+            has_pseudo,
+            is_interim,
+        } = fields;
+        let is_any = has_path || has_status || has_pseudo;
+        let malformed = match self.side {
+            ReceivingSide::Server if self.begun_streams.insert(stream) => {
+                (!has_path).then_some(Malformed::NoPath)
+            }
+            ReceivingSide::Server => is_any.then_some(Malformed::Trailers),
+            ReceivingSide::Client if has_path || has_pseudo => Some(Malformed::RequestField),
+            ReceivingSide::Client if self.begun_streams.contains(stream) => {
+                is_any.then_some(Malformed::Trailers)
+            }
+            ReceivingSide::Client => {
+                if has_status && !is_interim {
+                    self.begun_streams.insert(stream);
+                }
+                None
+            }
+        };
+        if let Some(malformed) = malformed {
+            if self.malformed.len() >= MALFORMED_MAX {
+                return Err(FrameFault::MalformedFlood);
+            }
+            self.malformed.push((stream, malformed));
+        }
+        Ok(())
+    }
+}
+
+impl Frame {
+    /// Collects `size` bytes; once they are there, what they are.
+    fn word(&mut self, byte: u8, size: usize) -> Option<[u8; 6]> {
+        if let Some(place) = self.word.get_mut(self.word_len) {
+            *place = byte;
+        }
+        self.word_len += 1;
+        if self.word_len < size {
+            return None;
+        }
+        self.word_len = 0;
+        Some(self.word)
+    }
+}
+
+/// Whether frames of this type can have this length (RFC 9113 section 6).
+fn fits(header: FrameHeader) -> bool {
+    let length = header.length;
+    match header.kind {
+        PRIORITY => length == 5,
+        RST_STREAM | WINDOW_UPDATE => length == 4,
+        SETTINGS if header.has(ACK) => length == 0,
+        SETTINGS => length.is_multiple_of(6) && length <= FRAME_BYTES_MAX,
+        PING => length == 8,
+        GOAWAY => (8..=FRAME_BYTES_MAX).contains(&length),
+        _ => length <= FRAME_BYTES_MAX,
     }
 }
 
@@ -241,11 +511,16 @@ mod tests {
         resets_per_second: 2,
     };
 
-    fn frame(kind: u8, flags: u8, length: usize) -> Vec<u8> {
-        let mut bytes = u32::try_from(length).unwrap().to_be_bytes()[1..].to_vec();
-        bytes.extend_from_slice(&[kind, flags, 0, 0, 0, 1]);
-        bytes.resize(HEADER_BYTES + length, 0xaa);
+    fn frame_on(stream: u32, kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+        bytes.extend_from_slice(&[kind, flags]);
+        bytes.extend_from_slice(&stream.to_be_bytes());
+        bytes.extend_from_slice(payload);
         bytes
+    }
+
+    fn frame(kind: u8, flags: u8, length: usize) -> Vec<u8> {
+        frame_on(1, kind, flags, &vec![0xaa; length])
     }
 
     #[expect(
@@ -257,22 +532,39 @@ mod tests {
     }
 
     /// Behind the first SETTINGS, which draw on the allowance as well.
-    fn client_guard() -> FrameGuard {
-        let mut guard = FrameGuard::new(ReceivingSide::Client, LIMITS);
-        guard.received(&frame(SETTINGS, 0, 6), now()).unwrap();
+    fn guard(side: ReceivingSide) -> FrameGuard {
+        let mut guard = FrameGuard::new(side, LIMITS);
+        if side == ReceivingSide::Server {
+            let mut preface = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+            guard.received(&mut preface, now()).unwrap();
+        }
+        guard.received(&mut frame(SETTINGS, 0, 0), now()).unwrap();
         guard.control.earn(1);
         guard
     }
 
+    fn client_guard() -> FrameGuard {
+        guard(ReceivingSide::Client)
+    }
+
+    /// What frames on a new connection of that side come to.
+    fn after(side: ReceivingSide, frames: &[Vec<u8>]) -> Result<(), FrameFault> {
+        guard(side).received(&mut frames.concat(), now())
+    }
+
     #[test]
     fn settings_come_first_and_lengths_fit_their_type() {
-        let now = now();
         let mut guard = FrameGuard::new(ReceivingSide::Client, LIMITS);
         assert_eq!(
-            guard.received(&frame(PING, 0, 8), now),
+            guard.received(&mut frame(PING, 0, 8), now()),
             Err(FrameFault::Preface)
         );
         for (kind, flags, length, fits) in [
+            (DATA, 0, 16_384, true),
+            (DATA, 0, 16_385, false),
+            (HEADERS, END_HEADERS, 16_385, false),
+            (HEADERS, END_HEADERS | PADDED, 0, false),
+            (HEADERS, END_HEADERS | PRIORITIZED, 4, false),
             (PRIORITY, 0, 5, true),
             (PRIORITY, 0, 4, false),
             (RST_STREAM, 0, 4, true),
@@ -289,7 +581,7 @@ mod tests {
             (WINDOW_UPDATE, 0, 5, false),
             (0x16, 0, 1, true),
         ] {
-            let found = client_guard().received(&frame(kind, flags, length), now);
+            let found = after(ReceivingSide::Client, &[frame(kind, flags, length)]);
             let expected = if fits { Ok(()) } else { Err(FrameFault::Size) };
             assert_eq!(found, expected, "{kind} {length}");
         }
@@ -298,39 +590,51 @@ mod tests {
     #[test]
     fn each_kind_has_its_allowance_and_time_fills_it() {
         let start = now();
-        for (kind, flags, length, burst, flood) in [
-            (PING, 0, 8, 100, FrameFault::ControlFlood),
-            (WINDOW_UPDATE, 0, 4, 100, FrameFault::ControlFlood),
-            (SETTINGS, 0, 0, 100, FrameFault::ControlFlood),
-            (PRIORITY, 0, 5, 100, FrameFault::ControlFlood),
-            (0xfe, 0, 3, 100, FrameFault::ControlFlood),
-            (DATA, 0, 0, 100, FrameFault::ControlFlood),
-            (CONTINUATION, 0, 0, 100, FrameFault::ControlFlood),
-            (RST_STREAM, 0, 4, 20, FrameFault::ResetFlood),
+        for (kind, length, burst, flood) in [
+            (PING, 8, 100, FrameFault::ControlFlood),
+            (WINDOW_UPDATE, 4, 100, FrameFault::ControlFlood),
+            (SETTINGS, 0, 100, FrameFault::ControlFlood),
+            (PRIORITY, 5, 100, FrameFault::ControlFlood),
+            (0xfe, 3, 100, FrameFault::ControlFlood),
+            (DATA, 0, 100, FrameFault::ControlFlood),
+            (CONTINUATION, 0, 100, FrameFault::ControlFlood),
+            (RST_STREAM, 4, 20, FrameFault::ResetFlood),
         ] {
-            let mut guard = client_guard();
-            let frame = frame(kind, flags, length);
-            for _ in 0..burst {
-                assert_eq!(guard.received(&frame, start), Ok(()), "{kind}");
+            let mut guard = guard(ReceivingSide::Server);
+            if kind == CONTINUATION {
+                guard.received(&mut frame(HEADERS, 0, 1), start).unwrap();
             }
-            assert_eq!(guard.received(&frame, start), Err(flood), "{kind}");
-            let later = start + Duration::from_secs(1);
-            assert_eq!(guard.received(&frame, later), Ok(()), "{kind}");
+            let frame = frame(kind, 0, length);
+            for _ in 0..burst {
+                assert_eq!(guard.received(&mut frame.clone(), start), Ok(()), "{kind}");
+            }
+            let mut later = guard.clone();
+            assert_eq!(
+                guard.received(&mut frame.clone(), start),
+                Err(flood),
+                "{kind}"
+            );
+            let time = start + Duration::from_secs(1);
+            assert_eq!(later.received(&mut frame.clone(), time), Ok(()), "{kind}");
+            // What has ended is not taken up again.
+            assert_eq!(
+                guard.received(&mut frame.clone(), time),
+                Err(flood),
+                "{kind}"
+            );
         }
     }
 
     #[test]
     fn what_carries_something_draws_nothing() {
         let mut guard = client_guard();
-        let now = now();
-        for frame in [
-            frame(DATA, 0, 1),
-            frame(DATA, END_STREAM, 0),
-            frame(HEADERS, 0, 20),
-        ] {
-            for _ in 0..1000 {
-                assert_eq!(guard.received(&frame, now), Ok(()));
-            }
+        for stream in (1..4000).step_by(2) {
+            let frames = [
+                frame_on(stream, HEADERS, END_HEADERS, b"\x88"),
+                frame_on(stream, DATA, 0, b"x"),
+                frame_on(stream, DATA, END_STREAM, b""),
+            ];
+            assert_eq!(guard.received(&mut frames.concat(), now()), Ok(()));
         }
     }
 
@@ -338,65 +642,210 @@ mod tests {
     fn who_receives_much_may_update_windows_and_answered_pings_do_not_count() {
         let now = now();
         let update = [frame(WINDOW_UPDATE, 0, 4), frame(WINDOW_UPDATE, 0, 4)].concat();
-        let mut guard = client_guard();
+        let mut guard = guard(ReceivingSide::Server);
         for _ in 0..1000 {
-            guard.sent(16 * 1024);
-            assert_eq!(guard.received(&update, now), Ok(()));
+            guard.sent(&frame(DATA, 0, 16 * 1024));
+            assert_eq!(guard.received(&mut update.clone(), now), Ok(()));
         }
         let mut guard = client_guard();
         let ping = frame(PING, 0, 8);
         let flooded = (0..1000).any(|_| {
-            guard.sent(17);
-            guard.received(&ping, now).is_err()
+            guard.sent(&ping);
+            guard.received(&mut ping.clone(), now).is_err()
         });
         assert!(flooded);
     }
 
     #[test]
-    fn the_preface_is_no_frame() {
-        let mut guard = FrameGuard::new(ReceivingSide::Server, LIMITS);
-        let now = now();
-        guard
-            .received(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", now)
-            .unwrap();
-        guard.received(&frame(SETTINGS, 0, 0), now).unwrap();
-        for _ in 0..20 {
-            guard.received(&frame(RST_STREAM, 0, 4), now).unwrap();
+    fn field_blocks_are_decoded_in_one_piece() {
+        let block = |flags, payload: &[u8]| frame_on(1, HEADERS, flags, payload);
+        let more = |flags, payload: &[u8]| frame_on(1, CONTINUATION, flags, payload);
+        let padded = [&[2, 0, 0, 0, 0, 0, 0x88, 0x8f][..], &[0xff; 2]].concat();
+        let all = PADDED | PRIORITIZED | END_HEADERS;
+        for (frames, expected) in [
+            (vec![block(END_HEADERS, b"\x88")], Ok(())),
+            (vec![block(END_HEADERS, b"")], Ok(())),
+            (
+                vec![
+                    block(0, b"\x40\x01"),
+                    more(0, b"a"),
+                    more(END_HEADERS, b"\x01b"),
+                ],
+                Ok(()),
+            ),
+            (vec![block(all, &padded), frame(PING, 0, 8)], Ok(())),
+            (
+                vec![block(END_HEADERS | PADDED, b"\x03\x88\0")],
+                Err(FrameFault::Padding),
+            ),
+            (
+                vec![block(END_HEADERS, b"\x80")],
+                Err(FrameFault::Compression),
+            ),
+            (
+                vec![block(0, b"\x40\x01"), more(END_HEADERS, b"")],
+                Err(FrameFault::Compression),
+            ),
+            (
+                vec![block(0, b""), frame(PING, 0, 8)],
+                Err(FrameFault::Block),
+            ),
+            (
+                vec![block(0, b""), frame_on(3, CONTINUATION, 0, b"")],
+                Err(FrameFault::Block),
+            ),
+            (vec![more(END_HEADERS, b"")], Err(FrameFault::Block)),
+            (
+                vec![frame(PUSH_PROMISE, END_HEADERS, 5)],
+                Err(FrameFault::Push),
+            ),
+        ] {
+            assert_eq!(
+                after(ReceivingSide::Client, &frames),
+                expected,
+                "{frames:x?}"
+            );
         }
-        assert_eq!(
-            guard.received(&frame(RST_STREAM, 0, 4), now),
-            Err(FrameFault::ResetFlood)
-        );
+    }
+
+    #[test]
+    fn nothing_comes_behind_the_end_of_a_stream() {
+        let head = |flags| frame_on(1, HEADERS, END_HEADERS | flags, b"\x82\x84\x86");
+        for (end, is_end) in [
+            (head(END_STREAM), true),
+            ([head(0), frame(DATA, END_STREAM, 0)].concat(), true),
+            ([head(0), frame(DATA, END_STREAM, 5)].concat(), true),
+            ([head(0), frame(RST_STREAM, 0, 4)].concat(), true),
+            ([head(0), frame(DATA, 0, 5)].concat(), false),
+        ] {
+            for (late, may) in [
+                (frame(DATA, 0, 1), false),
+                (head(0), false),
+                (frame(CONTINUATION, END_HEADERS, 0), false),
+                (frame(PRIORITY, 0, 5), true),
+                (frame(WINDOW_UPDATE, 0, 4), true),
+                (frame(RST_STREAM, 0, 4), true),
+                (frame_on(3, DATA, 0, b"x"), true),
+            ] {
+                let found = after(ReceivingSide::Server, &[end.clone(), late.clone()]);
+                let closed = Err(FrameFault::StreamClosed);
+                match (is_end, may) {
+                    (true, false) => assert_eq!(found, closed, "{end:x?} {late:x?}"),
+                    _ => assert_ne!(found, closed, "{end:x?} {late:x?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn settings_and_windows_are_held_to_their_bounds() {
+        let setting = |key: u8, value: u32| {
+            let payload = [&[0, 3, 0, 0, 0, 1, 0, key][..], &value.to_be_bytes()].concat();
+            frame_on(0, SETTINGS, 0, &payload)
+        };
+        for (side, frame, expected) in [
+            (
+                ReceivingSide::Server,
+                setting(4, 1 << 31),
+                Err(FrameFault::Window),
+            ),
+            (ReceivingSide::Client, setting(4, WINDOW_MAX), Ok(())),
+            (
+                ReceivingSide::Client,
+                setting(2, 1),
+                Err(FrameFault::Setting),
+            ),
+            (ReceivingSide::Client, setting(2, 0), Ok(())),
+            (ReceivingSide::Server, setting(2, 1), Ok(())),
+        ] {
+            assert_eq!(after(side, &[frame]), expected);
+        }
+        let update = frame_on(5, WINDOW_UPDATE, 0, &WINDOW_MAX.to_be_bytes());
+        let mut guard = client_guard();
+        let mut bytes = [update.clone(), update.clone(), frame(PING, 0, 8)].concat();
+        assert_eq!(guard.received(&mut bytes, now()), Ok(()));
+        let reset = reset_frame(5, FLOW_CONTROL_ERROR);
+        assert_eq!(bytes, [&update[..], &reset, &frame(PING, 0, 8)].concat());
+        assert_eq!(guard.overflowed(), Some(reset));
+        assert_eq!(guard.overflowed(), None);
+        // In pieces it is the end of the connection.
+        let mut guard = client_guard();
+        guard.received(&mut update.clone(), now()).unwrap();
+        guard.received(&mut update.clone()[..10], now()).unwrap();
+        let found = guard.received(&mut update.clone()[10..], now());
+        assert_eq!(found, Err(FrameFault::Window));
+    }
+
+    #[test]
+    fn malformed_messages_are_told_by_stream() {
+        let send = |guard: &mut FrameGuard, stream, block: &[u8]| {
+            let mut frame = frame_on(stream, HEADERS, END_HEADERS, block);
+            guard.received(&mut frame, now()).unwrap();
+            guard.malformed(stream)
+        };
+        let mut server = guard(ReceivingSide::Server);
+        assert_eq!(send(&mut server, 1, b"\x82\x84\x86"), None);
+        assert_eq!(send(&mut server, 3, b"\x82\x86"), Some(Malformed::NoPath));
+        assert_eq!(server.malformed(3), None);
+        assert_eq!(send(&mut server, 1, b"\x00\x01a\x01b"), None);
+        assert_eq!(send(&mut server, 1, b"\x82"), Some(Malformed::Trailers));
+        let mut client = client_guard();
+        assert_eq!(send(&mut client, 1, b"\x08\x03103"), None);
+        assert_eq!(send(&mut client, 1, b"\x88"), None);
+        assert_eq!(send(&mut client, 1, b"\x88"), Some(Malformed::Trailers));
+        let request = Some(Malformed::RequestField);
+        assert_eq!(send(&mut client, 3, b"\x88\x84"), request);
+        assert_eq!(send(&mut client, 5, b"\x08\x03103\x82"), request);
+        // Nobody asks for a stream that was reset.
+        let mut bytes = frame_on(7, HEADERS, END_HEADERS, b"\x84");
+        client.received(&mut bytes, now()).unwrap();
+        client.sent(&reset_frame(7, 8));
+        assert_eq!(client.malformed(7), None);
     }
 
     proptest! {
-        /// However the bytes are cut into reads, the same frames are counted.
+        /// However the bytes are cut into reads, the same frames are seen.
         #[test]
         fn cutting_changes_nothing(
-            frames in prop::collection::vec((0u8..12, 0u8..2, 0usize..40), 0..200),
+            frames in prop::collection::vec(
+                (0u8..12, any::<u8>(), 0u32..6, prop::collection::vec(any::<u8>(), 0..20)),
+                0..60,
+            ),
             cuts in prop::collection::vec(1usize..50, 1..50),
         ) {
             let now = now();
-            let mut whole = client_guard();
-            let mut cut = client_guard();
-            let bytes: Vec<u8> =
-                frames.iter().flat_map(|(kind, flags, length)| frame(*kind, *flags, *length)).collect();
-            let expected = whole.received(&bytes, now);
+            let mut whole = guard(ReceivingSide::Server);
+            let mut cut = guard(ReceivingSide::Server);
+            let frames = frames.iter().map(|(kind, flags, stream, payload)| {
+                // Lengths that let most of them through.
+                let length = match *kind {
+                    PRIORITY => 5,
+                    RST_STREAM | WINDOW_UPDATE => 4,
+                    SETTINGS if flags & ACK != 0 => 0,
+                    SETTINGS => 6,
+                    PING | GOAWAY => 8,
+                    _ => payload.len(),
+                };
+                let mut payload = payload.clone();
+                payload.resize(length, 1);
+                frame_on(*stream, *kind, *flags, &payload)
+            });
+            let mut bytes: Vec<u8> = frames.flatten().collect();
+            let expected = whole.received(&mut bytes.clone(), now);
             let mut found = Ok(());
-            let mut rest = &bytes[..];
+            let mut rest = &mut bytes[..];
             for size in cuts.iter().cycle() {
                 if rest.is_empty() {
                     break;
                 }
-                let (part, behind) = rest.split_at((*size).min(rest.len()));
-                let counted = cut.received(part, now);
-                found = found.and(counted);
+                let (part, behind) = rest.split_at_mut((*size).min(rest.len()));
+                found = cut.received(part, now);
                 rest = behind;
             }
             prop_assert_eq!(expected, found);
-            prop_assert_eq!(whole.control.left, cut.control.left);
-            prop_assert_eq!(whole.reset.left, cut.reset.left);
-            prop_assert_eq!(whole.skip, cut.skip);
+            prop_assert_eq!(whole.control.left(), cut.control.left());
+            prop_assert_eq!(whole.reset.left(), cut.reset.left());
+            prop_assert_eq!(whole.malformed, cut.malformed);
         }
     }
 }

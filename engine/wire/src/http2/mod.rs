@@ -1,6 +1,18 @@
 //! HTTP/2 (RFC 9113) as far as it can be judged from the bytes alone. Frames are read and written by
-//! the `h2` crate; here is what it does not look at.
+//! the `h2` crate; here is what it does not look at, or answers with another code than the RFC names.
 
+mod allowance;
+mod dynamic_table;
+mod field_reader;
 mod frame_guard;
+mod frames;
+mod huffman;
+mod send_windows;
+mod sent_frames;
+mod static_table;
+mod stream_set;
 
-pub use frame_guard::{FloodLimits, FrameFault, FrameGuard, ReceivingSide};
+pub use allowance::FloodLimits;
+pub use frame_guard::{FrameFault, FrameGuard, Malformed, ReceivingSide};
+pub use frames::{goaway_frame, reset_frame};
+pub use sent_frames::Refused;

@@ -1,0 +1,221 @@
+//! The connection that a request goes over: out of the pool, one that another request has just made,
+//! or a new one. What is said on it is `exchange`'s matter.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::absolute::may_switch;
+use super::destination::Destination;
+use super::intercept::secure;
+use super::record::Draft;
+use super::reply::Refusal;
+use super::request::Request;
+use crate::enforcement::Dialable;
+use crate::http2;
+use crate::http2::session::Session;
+use crate::io::socket::Socket;
+use crate::io::transport::Transport;
+use crate::limits::HTTP2_DIALS_AWAITED;
+use crate::tls::OriginCertificate;
+use crate::upstream::dial::dial;
+use crate::upstream::pool::{PoolKey, UpstreamConnection};
+use crate::upstream::shared_dial::{Dialing, Turn};
+use crate::upstream::tls::{Origin, Versions};
+
+/// A new connection, or a stream of one that another request has just made; whether it is new.
+pub(super) async fn open(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    dialable: &Dialable,
+    may_share: bool,
+    draft: &mut Draft,
+) -> Result<(UpstreamConnection, bool), Refusal> {
+    let is_shareable =
+        destination.prior_knowledge || (request.tls.is_some() && !may_switch(request));
+    let address = dialable.addresses().first();
+    let Some(address) = address.filter(|_| may_share && is_shareable) else {
+        let new = connect_new(request, destination, dialable, None, draft).await?;
+        return Ok((new, true));
+    };
+    let address = SocketAddr::new(*address, dialable.port());
+    let key = pool_key(request.origin(), destination, address);
+    let shard = request.shard;
+    let mut turn = None;
+    // An origin that takes few streams on a connection must not be dialed by one after the other.
+    for _ in 0..HTTP2_DIALS_AWAITED {
+        if !destination.prior_knowledge && shard.pool.borrow().is_http1(key) {
+            break;
+        }
+        match shard.dials.enter(key) {
+            Turn::Dial(dialing) => {
+                turn = Some(dialing);
+                break;
+            }
+            Turn::Wait(waiting) => {
+                if !waiting.is_shared().await {
+                    break;
+                }
+            }
+        }
+        if let Some(upstream) = check_out(request, destination, dialable) {
+            return Ok((upstream, false));
+        }
+    }
+    let new = connect_new(request, destination, dialable, turn, draft).await?;
+    Ok((new, true))
+}
+
+/// A new connection, or a stream of it if HTTP/2 is spoken; `turn` ends with that.
+async fn connect_new(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    dialable: &Dialable,
+    turn: Option<Dialing<'_>>,
+    draft: &mut Draft,
+) -> Result<UpstreamConnection, Refusal> {
+    let upstream = connect(request, destination, dialable, draft).await?;
+    if destination.prior_knowledge || upstream.transport.speaks_http2() {
+        let upstream = multiplex(request, destination, upstream).await?;
+        if let Some(turn) = turn {
+            turn.share();
+        }
+        return Ok(upstream);
+    }
+    if request.tls.is_some() {
+        let key = pool_key(request.origin(), destination, upstream.address);
+        let mut pool = request.shard.pool.borrow_mut();
+        pool.note_http1(key, Instant::now());
+    }
+    Ok(upstream)
+}
+
+/// An idle connection to one of the addresses.
+pub(super) fn check_out(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    dialable: &Dialable,
+) -> Option<UpstreamConnection> {
+    let mut pool = request.shard.pool.borrow_mut();
+    for address in dialable.addresses() {
+        let address = SocketAddr::new(*address, dialable.port());
+        let key = pool_key(request.origin(), destination, address);
+        if destination.prior_knowledge || key.tls.is_some() {
+            let stream = pool.open_stream(key, request.shard, may_switch(request));
+            if stream.is_some() {
+                return stream;
+            }
+        }
+        if destination.prior_knowledge {
+            continue;
+        }
+        while let Some(upstream) = pool.check_out(key) {
+            // What is readable before a request was sent is an end, or a response that answers
+            // nothing: to believe it would answer this request with another one's content.
+            if !upstream.transport.is_readable_now() {
+                return Some(upstream);
+            }
+        }
+    }
+    None
+}
+
+/// What a connection to `address` is kept under.
+pub(super) fn pool_key<'a>(
+    origin: Option<&'a Origin<'a>>,
+    destination: &Destination<'a>,
+    address: SocketAddr,
+) -> PoolKey<'a> {
+    PoolKey {
+        host: origin.map_or(destination.host.as_str(), |origin| origin.host),
+        address,
+        tls: origin.map(|origin| origin.parameters.id),
+    }
+}
+
+/// A new connection to one of the addresses, over which TLS is spoken if the request came in TLS.
+async fn connect(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    dialable: &Dialable,
+    draft: &mut Draft,
+) -> Result<UpstreamConnection, Refusal> {
+    let Some(tls) = request.tls else {
+        return connect_plain(request, dialable, draft).await;
+    };
+    if let Some(refusal) = tls.failure.take() {
+        return Err(refusal);
+    }
+    let upstream = connect_plain(request, dialable, draft).await?;
+    // Boxed: a handshake's future is large, and most requests need none.
+    let versions = match may_switch(request) {
+        true => Versions::Http1,
+        false => Versions::Any,
+    };
+    let origin = &tls.origin;
+    Box::pin(secure(
+        request,
+        destination,
+        origin,
+        upstream,
+        versions,
+        draft,
+    ))
+    .await
+}
+
+/// A new connection to one of the addresses, as the kernel gives it.
+pub(super) async fn connect_plain(
+    request: &Request<'_>,
+    dialable: &Dialable,
+    draft: &mut Draft,
+) -> Result<UpstreamConnection, Refusal> {
+    let started = Instant::now();
+    let dialed = dial(dialable, request.snapshot.dial_limits).await;
+    draft.t_connect = Some(started.elapsed());
+    let (stream, address) = dialed.inspect_err(|error| {
+        draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);
+    })?;
+    draft.dst_ip = Some(address.ip());
+    let socket = Socket::new(stream, &request.shard.wheel);
+    Ok(UpstreamConnection {
+        transport: Transport::Plain(socket),
+        address,
+        reused: false,
+        certificate: None,
+    })
+}
+
+/// A stream of a new HTTP/2 connection, which other requests may use as well.
+async fn multiplex(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    upstream: UpstreamConnection,
+) -> Result<UpstreamConnection, Refusal> {
+    let key = pool_key(request.origin(), destination, upstream.address);
+    let shard = request.shard;
+    let session = begin_session(request, upstream.transport, upstream.certificate.clone()).await?;
+    let fits = !may_switch(request) || session.takes_websockets();
+    let stream = session.open(shard).filter(|_| fits);
+    shard.pool.borrow_mut().add_session(key, session);
+    let refused = || Refusal::protocol("the origin takes no such request over HTTP/2");
+    Ok(UpstreamConnection {
+        transport: Transport::Stream(Box::new(stream.ok_or_else(refused)?)),
+        ..upstream
+    })
+}
+
+/// Begins HTTP/2 on a connection.
+pub(super) async fn begin_session(
+    request: &Request<'_>,
+    transport: Transport,
+    certificate: Option<Rc<OriginCertificate>>,
+) -> Result<Session, Refusal> {
+    let shard = request.shard;
+    let settings = http2::Settings::of(&request.snapshot.config);
+    let session = http2::session::start(shard, transport, certificate, &settings).await;
+    let session = session.map_err(|error| Refusal::protocol(error.to_string()))?;
+    // Until then nobody knows how many streams the origin takes, and whether WebSockets.
+    session.settled().await;
+    Ok(session)
+}

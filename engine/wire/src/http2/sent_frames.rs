@@ -1,0 +1,126 @@
+//! Which requests the codec has answered by itself, seen in what it sends.
+//!
+//! A request that is malformed, too large or one too many is not shown to whoever serves requests:
+//! all that can be seen of it is a RST_STREAM, or a HEADERS frame with status 431.
+
+use super::frames::{HEADERS, HeaderReader, RST_STREAM};
+use super::stream_set::StreamSet;
+
+/// A request that was refused before anybody saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its stream.
+    pub stream: u32,
+    /// The code of its RST_STREAM; `None` if it was answered.
+    pub code: Option<u32>,
+}
+
+/// Reads what is sent.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SentFrames {
+    header: HeaderReader,
+    /// Bytes of a payload still to come.
+    left: usize,
+    /// The stream that is reset in it, and what its code is so far.
+    reset: Option<(u32, u32)>,
+    /// Streams that somebody serves.
+    taken: StreamSet,
+    refused: Vec<Refused>,
+}
+
+/// Refusals that wait to be looked at.
+const REFUSED_MAX: usize = 1024;
+
+impl SentFrames {
+    /// Somebody serves this stream.
+    pub(super) fn take(&mut self, stream: u32) {
+        self.taken.insert(stream);
+        if !self.refused.is_empty() {
+            self.refused.retain(|refused| refused.stream != stream);
+        }
+    }
+
+    /// The next refusal.
+    pub(super) fn refused(&mut self) -> Option<Refused> {
+        self.refused.pop()
+    }
+
+    /// Looks at further bytes; `ended` gets the streams that were reset.
+    pub(super) fn read(&mut self, mut bytes: &[u8], mut ended: impl FnMut(u32)) {
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let taken = self.left.min(bytes.len());
+                let (payload, behind) = bytes.split_at_checked(taken).unwrap_or((bytes, &[]));
+                if let Some((_, code)) = &mut self.reset {
+                    for byte in payload {
+                        *code = *code << 8 | u32::from(*byte);
+                    }
+                }
+                self.left -= taken;
+                bytes = behind;
+                if self.left == 0
+                    && let Some((stream, code)) = self.reset.take()
+                {
+                    ended(stream);
+                    self.refuse(stream, Some(code));
+                }
+                continue;
+            }
+            let (taken, header) = self.header.take(bytes);
+            bytes = bytes.get(taken..).unwrap_or_default();
+            let Some(header) = header else { return };
+            self.left = header.length;
+            match header.kind {
+                RST_STREAM => self.reset = Some((header.stream, 0)),
+                HEADERS => self.refuse(header.stream, None),
+                _ => {}
+            }
+        }
+    }
+
+    fn refuse(&mut self, stream: u32, code: Option<u32>) {
+        let is_taken = self.taken.contains(stream) || self.taken.is_forgotten(stream);
+        let is_known = self.refused.iter().any(|refused| refused.stream == stream);
+        if !is_taken && !is_known && self.refused.len() < REFUSED_MAX {
+            self.refused.push(Refused { stream, code });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frames::reset_frame;
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_serves_was_refused() {
+        let mut sent = SentFrames::default();
+        sent.take(1);
+        let head = [0, 0, 1, HEADERS, 4, 0, 0, 0, 5, 0x88];
+        let bytes = [&reset_frame(1, 8)[..], &reset_frame(3, 1), &head].concat();
+        let mut ended = Vec::new();
+        for part in bytes.chunks(5) {
+            sent.read(part, |stream| ended.push(stream));
+        }
+        assert_eq!(ended, [1, 3]);
+        let answered = Refused {
+            stream: 5,
+            code: None,
+        };
+        assert_eq!(sent.refused(), Some(answered));
+        let reset = Refused {
+            stream: 3,
+            code: Some(1),
+        };
+        assert_eq!(sent.refused(), Some(reset));
+        assert_eq!(sent.refused(), None);
+    }
+
+    #[test]
+    fn what_is_served_after_all_was_not_refused() {
+        let mut sent = SentFrames::default();
+        sent.read(&reset_frame(7, 3), |_| ());
+        sent.take(7);
+        assert_eq!(sent.refused(), None);
+    }
+}

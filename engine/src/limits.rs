@@ -280,7 +280,7 @@ pub const LOG_RECORD_BYTES_MAX: usize = 6
     * (LOG_URI_BYTES_MAX
         + 2 * LOG_TEXT_BYTES_MAX
         + 4 * LOG_NAME_BYTES_MAX
-        + (17 + LOG_ALERTS_MAX) * LOG_WORD_BYTES_MAX)
+        + (19 + LOG_ALERTS_MAX) * LOG_WORD_BYTES_MAX)
     + 4 * KIB;
 
 // Relations that the code rests on.

@@ -127,6 +127,11 @@ fn epoll_carries_every_byte() -> io::Result<()> {
     check("epoll")
 }
 
+#[test]
+fn splice_carries_every_byte() -> io::Result<()> {
+    check("splice")
+}
+
 /// Each end speaks TLS with the relay, none with the other.
 #[test]
 fn tls_carries_every_byte() -> Result<(), Box<dyn Error>> {

@@ -44,6 +44,13 @@ class NullRelayEpoll(NullRelay):
     driver = "epoll"
 
 
+class NullRelaySplice(NullRelay):
+    """The floor of bulk."""
+
+    name = "null-relay-splice"
+    driver = "splice"
+
+
 class NullRelayTls(Subject):
     """The floor of interception: TLS ends and starts again, nothing else."""
 

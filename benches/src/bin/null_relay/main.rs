@@ -1,16 +1,19 @@
 //! The floor: a relay that accepts, connects to one fixed target and copies both ways. It parses
 //! nothing, decides nothing, logs nothing. What a proxy costs above it is what the proxy does.
 //!
-//! Three forms, each as lean as its interface allows: `io_uring` through monoio, the runtime of the
-//! proxy, with the flags that the proxy uses; `epoll` with nothing between it and the kernel; `tls`,
-//! the same with rustls on both sides, for the floor of interception.
+//! Four forms, each as lean as its interface allows: `io_uring` through monoio, the runtime of the
+//! proxy, with the flags that the proxy uses; `epoll` with nothing between it and the kernel;
+//! `splice`, the same without copying, for the floor of bulk; `tls`, the same with rustls on both
+//! sides, for the floor of interception.
 //! Started by `benches/peers/run`.
 
 #![deny(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "tells the script that it listens")]
 
 mod epoll;
+mod event_loop;
 mod readable;
+mod splice;
 mod tls;
 mod uring;
 
@@ -48,12 +51,13 @@ struct Args {
     pin: Option<usize>,
 }
 
-/// The three forms.
+/// The four forms.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Driver {
     #[value(name = "io_uring")]
     IoUring,
     Epoll,
+    Splice,
     Tls,
 }
 
@@ -67,13 +71,14 @@ fn main() -> io::Result<()> {
     let listener = listen(args.listen)?;
     match args.driver {
         Driver::IoUring => uring::run(listener, args.target),
-        Driver::Epoll => epoll::run(&listener, args.target),
+        Driver::Epoll => event_loop::run(&listener, args.target, epoll::Copying::default()),
+        Driver::Splice => event_loop::run(&listener, args.target, splice::Splicing::default()),
         Driver::Tls => {
             let [certificate, key] = args.identity.as_slice() else {
                 return Err(io::Error::other("--identity CERT KEY is missing"));
             };
             let identity = tls::Identity::load(certificate, key, args.origin_name)?;
-            tls::run(&listener, args.target, identity)
+            event_loop::run(&listener, args.target, tls::Terminating::new(identity))
         }
     }
 }

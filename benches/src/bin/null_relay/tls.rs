@@ -1,26 +1,21 @@
-//! The form that ends TLS on one side and starts it on the other: rustls on raw epoll, edge-triggered.
+//! The form that ends TLS on one side and starts it on the other: rustls on raw epoll.
 //! The floor of an intercepting proxy whose connections stay open.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::fd::OwnedFd;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
 };
 
-use super::epoll::{LISTENER, accept_some, dial};
-use super::{BUFFER_BYTES, announce};
-
-/// Most events taken in one wait.
-const BATCH: usize = 256;
+use super::BUFFER_BYTES;
+use super::event_loop::Form;
 
 /// What both handshakes need.
 #[derive(Debug)]
@@ -56,62 +51,25 @@ impl Identity {
     }
 }
 
-/// Relays until the process is killed.
-pub(super) fn run(
-    listener: &TcpListener,
-    target: SocketAddr,
+/// Ends and starts TLS, with one buffer between.
+pub(super) struct Terminating {
     identity: Identity,
-) -> io::Result<()> {
-    let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-    epoll::add(
-        &epoll,
-        listener,
-        EventData::new_u64(LISTENER),
-        EventFlags::IN,
-    )?;
-    announce(listener)?;
-    let mut relay = Relay {
-        epoll,
-        target,
-        identity,
-        pairs: Vec::new(),
-        free: Vec::new(),
-        gone: Vec::new(),
-    };
-    let mut events: Vec<Event> = Vec::with_capacity(BATCH);
-    let mut buffer = vec![0; BUFFER_BYTES];
-    loop {
-        events.clear();
-        match epoll::wait(&relay.epoll, spare_capacity(&mut events), None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+    buffer: Vec<u8>,
+}
+
+impl Terminating {
+    pub(super) fn new(identity: Identity) -> Self {
+        Self {
+            identity,
+            buffer: vec![0; BUFFER_BYTES],
         }
-        for event in &events {
-            match event.data.u64() {
-                LISTENER => accept_some(listener, |client| relay.open(client))?,
-                data => relay.on_event(data, &mut buffer),
-            }
-        }
-        // Only now, so that an event of this batch never meets a successor of its connection.
-        relay.free.append(&mut relay.gone);
     }
 }
 
-/// The state of all connections.
-struct Relay {
-    epoll: OwnedFd,
-    target: SocketAddr,
-    identity: Identity,
-    pairs: Vec<Option<[Leg; 2]>>,
-    free: Vec<usize>,
-    gone: Vec<usize>,
-}
+impl Form for Terminating {
+    type Side = Leg;
 
-impl Relay {
-    fn open(&mut self, client: TcpStream) -> io::Result<()> {
-        let Ok(origin) = dial(self.target) else {
-            return Ok(());
-        };
+    fn open(&mut self, client: TcpStream, origin: TcpStream) -> io::Result<[Leg; 2]> {
         let server_side =
             ServerConnection::new(Arc::clone(&self.identity.server)).map_err(io::Error::other)?;
         let client_side = ClientConnection::new(
@@ -119,53 +77,41 @@ impl Relay {
             self.identity.origin.clone(),
         )
         .map_err(io::Error::other)?;
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.pairs.push(None);
-            self.pairs.len() - 1
-        });
-        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        let data = |side: u64| EventData::new_u64(place as u64 * 2 + side);
-        epoll::add(&self.epoll, &client, data(0), flags)?;
-        epoll::add(&self.epoll, &origin, data(1), flags)?;
-        if let Some(pair) = self.pairs.get_mut(place) {
-            *pair = Some([
-                Leg::new(client, server_side.into()),
-                Leg::new(origin, client_side.into()),
-            ]);
-        }
-        Ok(())
+        Ok([
+            Leg::new(client, server_side.into()),
+            Leg::new(origin, client_side.into()),
+        ])
     }
 
-    fn on_event(&mut self, data: u64, buffer: &mut [u8]) {
-        let Ok(place) = usize::try_from(data / 2) else {
-            return;
-        };
-        let Some(pair) = self.pairs.get_mut(place) else {
-            return;
-        };
-        let Some([client, origin]) = pair.as_mut() else {
-            return;
-        };
-        let (ready, other) = if data.is_multiple_of(2) {
-            (client, origin)
-        } else {
-            (origin, client)
-        };
-        if !matches!(exchange(ready, other, buffer), Ok(true)) {
-            *pair = None;
-            self.gone.push(place);
+    fn exchange(&mut self, ready: &mut Leg, other: &mut Leg, _: bool) -> io::Result<bool> {
+        ready.flush()?;
+        if other.ended {
+            return Ok(ready.tls.wants_write());
         }
+        if !ready.tls.wants_write() && other.held {
+            other.held = false;
+            if !pump(other, ready, &mut self.buffer)? {
+                return Ok(false);
+            }
+        }
+        pump(ready, other, &mut self.buffer)
     }
 }
 
 /// One socket of a relayed connection and its TLS.
-struct Leg {
+pub(super) struct Leg {
     socket: TcpStream,
     tls: Connection,
     /// Not read on because the other leg has not sent what it was given.
     held: bool,
     /// Nothing more comes from it.
     ended: bool,
+}
+
+impl AsFd for Leg {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl Leg {
@@ -190,21 +136,6 @@ impl Leg {
         }
         Ok(())
     }
-}
-
-/// `ready` had an event; `Ok(false)` when the connection is over.
-fn exchange(ready: &mut Leg, other: &mut Leg, buffer: &mut [u8]) -> io::Result<bool> {
-    ready.flush()?;
-    if other.ended {
-        return Ok(ready.tls.wants_write());
-    }
-    if !ready.tls.wants_write() && other.held {
-        other.held = false;
-        if !pump(other, ready, buffer)? {
-            return Ok(false);
-        }
-    }
-    pump(ready, other, buffer)
 }
 
 /// Moves what `from` has to `to`, until there is no more or `to` does not keep up.

@@ -143,6 +143,14 @@ pub const BUFFER_BYTES_MIN: usize = 4 * MIB;
 /// Largest value of `limits.buffer_bytes`.
 pub const BUFFER_BYTES_MAX: usize = 16 * 1024 * MIB;
 
+/// Capacity of a pipe that bulk in tunnels goes through, in bytes.
+pub const PIPE_BYTES: usize = 256 * KIB;
+/// Pipes of one shard, two descriptors each; where a tunnel gets none, its bytes are copied. They hold
+/// 64 MiB at worst, in the memory of the kernel: the pages of what was received.
+pub const PIPES_MAX: usize = 256;
+/// Pipes kept while nobody uses them.
+pub const PIPES_FREE_MAX: usize = 32;
+
 // ---- TLS ----
 
 /// Most `[[tls.scope]]` entries; they are looked at one after the other.
@@ -293,6 +301,7 @@ const _: () = {
     // Eight transactions can hold a head each way even with the largest heads.
     assert!(16 * HEAD_BYTES_MAX <= BUFFER_BYTES_MIN);
     assert!(BUFFER_BYTES_MIN <= BUFFER_BYTES_DEFAULT && BUFFER_BYTES_DEFAULT <= BUFFER_BYTES_MAX);
+    assert!(PIPES_FREE_MAX <= PIPES_MAX);
     assert!(CONNECTIONS_PER_CLIENT_DEFAULT <= CONNECTIONS_DEFAULT);
     assert!(TUNNELS_PER_CLIENT_DEFAULT <= CONNECTIONS_PER_CLIENT_DEFAULT);
     assert!(CONNECTIONS_DEFAULT <= CONNECTIONS_MAX);

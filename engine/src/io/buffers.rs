@@ -10,6 +10,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
+use super::splice::PipePool;
 use super::transport::Transport;
 
 /// Capacity of a rented buffer in bytes: a request head and a small body fit, and so does the largest
@@ -29,6 +30,7 @@ pub(crate) struct BufferPool {
     free_bytes: Cell<usize>,
     leased_bytes: Rc<Cell<usize>>,
     waiting: Cell<usize>,
+    pipes: PipePool,
 }
 
 /// Leave to wait for bytes with a buffer in hand, until dropped.
@@ -51,7 +53,13 @@ impl BufferPool {
             free_bytes: Cell::new(0),
             leased_bytes: Rc::default(),
             waiting: Cell::new(0),
+            pipes: PipePool::default(),
         }
+    }
+
+    /// What bulk goes through without being copied.
+    pub(super) fn pipes(&self) -> &PipePool {
+        &self.pipes
     }
 
     /// Counts `bytes` as in use for as long as the lease lives.

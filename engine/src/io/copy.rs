@@ -1,12 +1,18 @@
-//! The byte pipe of a tunnel: both directions at once, each half closed on its own.
+//! The bytes of a tunnel: both directions at once, each half closed on its own. Small exchanges are
+//! copied through a buffer; bulk between two sockets goes through a pipe (`splice.rs`).
 
 use std::cell::Cell;
 use std::io;
 use std::time::{Duration, Instant};
 
 use super::buffers::{BUFFER_BYTES, BufferPool};
-use super::join::join;
+use super::join::{join, yield_now};
+use super::socket::Socket;
+use super::splice::RentedPipe;
 use super::transport::Transport;
+
+/// Bytes that one direction moves before other connections get their turn.
+const TURN_BYTES: usize = 1024 * 1024;
 
 /// How long a tunnel may live.
 #[derive(Debug, Clone, Copy)]
@@ -42,17 +48,16 @@ pub(crate) async fn tunnel(
 ) -> TunnelEnd {
     let clock = Clock {
         life,
-        client,
+        ends: [client, upstream],
         dies: life.total.map(|total| Instant::now() + total),
     };
     clock.touch();
     let end = Cell::new(TunnelEnd::Closed);
     let fail = |cause: TunnelEnd| {
         if end.get() == TunnelEnd::Closed {
-            end.set(if client.expired() {
-                TunnelEnd::Expired
-            } else {
-                cause
+            end.set(match clock.is_expired() {
+                true => TunnelEnd::Expired,
+                false => cause,
             });
         }
         client.cut();
@@ -78,30 +83,38 @@ pub(crate) async fn tunnel(
     };
     join(up, down).await;
     client.disarm();
+    upstream.disarm();
     end.get()
 }
 
-/// Keeps the client's deadline ahead of the tunnel's activity.
+/// Keeps the deadlines ahead of the tunnel's activity. There are two, because either end may be waited
+/// for in both directions: one that neither reads nor sends.
 struct Clock<'a> {
     life: TunnelLife,
-    client: &'a Transport,
+    ends: [&'a Transport; 2],
     dies: Option<Instant>,
 }
 
 impl Clock<'_> {
     fn touch(&self) {
         let idle = self.life.idle;
-        self.client.arm(self.dies.map_or(idle, |dies| {
+        let left = self.dies.map_or(idle, |dies| {
             idle.min(dies.saturating_duration_since(Instant::now()))
-        }));
+        });
+        for end in self.ends {
+            end.arm(left);
+        }
+    }
+
+    fn is_expired(&self) -> bool {
+        self.ends.iter().any(|end| end.expired())
     }
 
     /// An expired deadline reads as an end of stream: tell them apart.
     fn check(&self) -> Result<(), Failure> {
-        if self.client.expired() {
-            Err(Failure::Read)
-        } else {
-            Ok(())
+        match self.is_expired() {
+            true => Err(Failure::Read),
+            false => Ok(()),
         }
     }
 }
@@ -111,39 +124,172 @@ enum Failure {
     Write,
 }
 
+/// What one turn of one direction came to.
+enum Turn {
+    Moved(usize),
+    /// The sender has said its last word.
+    Ended,
+}
+
 async fn one_way(
     from: &Transport,
     to: &Transport,
     pool: &BufferPool,
     clock: &Clock<'_>,
 ) -> Result<(), Failure> {
-    let mut bulk = false;
+    let sockets = from.plain().zip(to.plain());
+    let mut pace = Pace::default();
+    let mut unbroken_bytes = 0;
     loop {
-        // No buffer is held while the tunnel is silent.
-        from.readable().await.map_err(|_| Failure::Read)?;
-        let buffer = if bulk { pool.rent_bulk() } else { pool.rent() };
-        let room = buffer.capacity();
-        let (result, buffer) = from.read_after(buffer, 0).await;
-        let bytes = match result {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(_) => return Err(Failure::Read),
+        let turn = match sockets.filter(|_| pace.is_bulk()) {
+            Some(sockets) => spliced_turn(sockets, pool, clock).await?,
+            None => None,
         };
-        if bytes == 0 {
-            pool.give_back(buffer);
+        let turn = match turn {
+            Some(turn) => turn,
+            None => copied_turn(from, to, pool, pace.is_large, clock).await?,
+        };
+        let Turn::Moved(bytes) = turn else {
             clock.check()?;
             to.finish().await;
             return Ok(());
-        }
-        bulk = if bulk {
-            bytes >= BUFFER_BYTES
-        } else {
-            bytes == room
         };
+        pace.saw(bytes);
+        unbroken_bytes += bytes;
+        if unbroken_bytes >= TURN_BYTES {
+            unbroken_bytes = 0;
+            yield_now().await;
+        }
+    }
+}
+
+/// What the last turns moved: whether the next will be worth a pipe.
+#[derive(Default)]
+struct Pace {
+    /// The last one filled an ordinary buffer.
+    is_large: bool,
+    /// Rises with each such turn and falls faster with each other.
+    score: u8,
+}
+
+impl Pace {
+    /// From here on two more system calls cost less than copying.
+    const BULK: u8 = 4;
+    /// Reached after a while: three small turns in a row then end it.
+    const HIGHEST: u8 = 8;
+
+    fn is_bulk(&self) -> bool {
+        self.score >= Self::BULK
+    }
+
+    fn saw(&mut self, bytes: usize) {
+        self.is_large = bytes >= BUFFER_BYTES;
+        self.score = match self.is_large {
+            true => (self.score + 1).min(Self::HIGHEST),
+            false => self.score.saturating_sub(2),
+        };
+    }
+}
+
+async fn copied_turn(
+    from: &Transport,
+    to: &Transport,
+    pool: &BufferPool,
+    is_large: bool,
+    clock: &Clock<'_>,
+) -> Result<Turn, Failure> {
+    // No buffer is held while the tunnel is silent.
+    from.readable().await.map_err(|_| Failure::Read)?;
+    let buffer = match is_large {
+        true => pool.rent_bulk(),
+        false => pool.rent(),
+    };
+    let (result, buffer) = from.read_after(buffer, 0).await;
+    let bytes = match result {
+        Ok(0) => {
+            pool.give_back(buffer);
+            return Ok(Turn::Ended);
+        }
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            pool.give_back(buffer);
+            return Ok(Turn::Moved(0));
+        }
+        Err(_) => return Err(Failure::Read),
+    };
+    clock.touch();
+    let (result, buffer) = to.write_all(buffer).await;
+    result.map_err(|_| Failure::Write)?;
+    pool.give_back(buffer);
+    clock.touch();
+    Ok(Turn::Moved(bytes))
+}
+
+/// `None` if there is no pipe to be had.
+async fn spliced_turn(
+    (from, to): (&Socket, &Socket),
+    pool: &BufferPool,
+    clock: &Clock<'_>,
+) -> Result<Option<Turn>, Failure> {
+    from.readable_again().await.map_err(|_| Failure::Read)?;
+    let Some(mut pipe) = pool.pipes().rent() else {
+        return Ok(None);
+    };
+    let mut moved = 0;
+    while moved < TURN_BYTES {
+        match pipe.fill(from) {
+            Ok(0) if moved == 0 => return Ok(Some(Turn::Ended)),
+            // The next turn meets the end again.
+            Ok(0) => break,
+            Ok(bytes) => moved += bytes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return Err(Failure::Read),
+        }
         clock.touch();
-        let (result, buffer) = to.write_all(buffer).await;
-        result.map_err(|_| Failure::Write)?;
-        pool.give_back(buffer);
+        empty(&mut pipe, to).await?;
         clock.touch();
+    }
+    Ok(Some(Turn::Moved(moved)))
+}
+
+/// Waits until `to` has taken all that is in the pipe.
+async fn empty(pipe: &mut RentedPipe<'_>, to: &Socket) -> Result<(), Failure> {
+    while pipe.held() > 0 {
+        match pipe.drain(to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                to.writable().await.map_err(|_| Failure::Write)?;
+            }
+            Err(_) => return Err(Failure::Write),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_for_what_stays_large() {
+        let mut pace = Pace::default();
+        let mut seen = |bytes: &[usize]| {
+            bytes.iter().for_each(|bytes| pace.saw(*bytes));
+            pace.is_bulk()
+        };
+        assert!(!seen(&[BUFFER_BYTES; 3]));
+        assert!(seen(&[BUFFER_BYTES; 20]));
+        assert!(seen(&[64, 64]));
+        assert!(!seen(&[64]));
+        assert!(!seen(&[
+            BUFFER_BYTES,
+            64,
+            BUFFER_BYTES,
+            64,
+            BUFFER_BYTES,
+            64
+        ]));
     }
 }

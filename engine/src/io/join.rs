@@ -1,4 +1,4 @@
-//! Awaiting two futures on one task, and catching the panic of one.
+//! Awaiting two futures on one task, letting other tasks have their turn, and catching a panic.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -30,6 +30,19 @@ pub(crate) async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Out
         }
     })
     .await
+}
+
+/// Lets the other tasks of the shard go first.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Runs `future`; a panic in it becomes an error instead of taking the shard down.

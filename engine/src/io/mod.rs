@@ -6,4 +6,8 @@ pub(crate) mod deadline;
 pub(crate) mod departure;
 pub(crate) mod join;
 pub(crate) mod socket;
+pub(crate) mod splice;
 pub(crate) mod transport;
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::TcpStream;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
 
@@ -40,6 +41,7 @@ pub(crate) struct Socket {
     descriptor: RawFd,
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
+    nonblocking: Cell<bool>,
 }
 
 impl Socket {
@@ -51,7 +53,23 @@ impl Socket {
             descriptor,
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
+            nonblocking: Cell::new(false),
         }
+    }
+
+    /// The open descriptor.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is open as long as `self.stream` is, which outlives the borrow.
+        unsafe { BorrowedFd::borrow_raw(self.descriptor) }
+    }
+
+    /// Has system calls on it return at once; what goes through the ring is not concerned.
+    pub(super) fn make_nonblocking(&self) -> io::Result<()> {
+        if !self.nonblocking.get() {
+            fcntl(self.descriptor(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+            self.nonblocking.set(true);
+        }
+        Ok(())
     }
 
     /// Whether something (bytes, an end, an error) waits to be received, without waiting.
@@ -85,11 +103,6 @@ impl Socket {
         poll(&mut polled, PollTimeout::ZERO).map(|count| count > 0)
     }
 
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        // SAFETY: the descriptor is open as long as `self.stream` is, which is what is borrowed.
-        unsafe { BorrowedFd::borrow_raw(self.descriptor) }
-    }
-
     /// Cuts the connection if it is still waiting after `after`.
     pub(crate) fn arm(&self, after: Duration) {
         self.deadline.arm(after);
@@ -98,6 +111,14 @@ impl Socket {
     /// When the connection is cut.
     pub(crate) fn deadline(&self) -> &Deadline {
         &self.deadline
+    }
+
+    pub(super) fn count_in(&self, bytes: usize) {
+        self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+    }
+
+    pub(super) fn count_out(&self, bytes: usize) {
+        self.bytes_out.set(self.bytes_out.get() + bytes as u64);
     }
 
     /// Bytes received so far.
@@ -121,7 +142,7 @@ impl Socket {
         );
         let bytes = received.as_ref().copied().unwrap_or_default();
         data.truncate(filled + bytes);
-        self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+        self.count_in(bytes);
         Ok(received?)
     }
 
@@ -139,6 +160,17 @@ impl Socket {
         self.stream().readable(true).await
     }
 
+    /// The same for who receives past monoio, which with epoll would otherwise not learn that there is
+    /// no more.
+    pub(super) async fn readable_again(&self) -> io::Result<()> {
+        self.stream().readable(false).await
+    }
+
+    /// Waits until the kernel takes more. May be dropped.
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        self.stream().writable(false).await
+    }
+
     /// Receives into `data` behind its first `filled` bytes. Must be awaited to its end.
     pub(crate) async fn read_after(
         &self,
@@ -148,7 +180,7 @@ impl Socket {
         let receive = self.stream().read(data.slice_mut(filled..));
         let (result, slice): (io::Result<usize>, SliceMut<Vec<u8>>) = receive.await;
         if let Ok(bytes) = result {
-            self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+            self.count_in(bytes);
         }
         (result, slice.into_inner())
     }
@@ -168,7 +200,7 @@ impl Socket {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), data),
                 Ok(bytes) => {
                     sent += bytes;
-                    self.bytes_out.set(self.bytes_out.get() + bytes as u64);
+                    self.count_out(bytes);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return (Err(error), data),
@@ -193,7 +225,7 @@ impl Socket {
     )]
     fn stream(&self) -> &mut TcpStream {
         // SAFETY: the cell never leaves this thread, and every caller uses the reference for one
-        // call of `read`, `write` or `readable` only. These clone the reference-counted descriptor
+        // call of `read`, `write`, `readable` or `writable` only. These clone the reference-counted descriptor
         // into an operation of their own and look at the stream no more, so that no two references
         // are used at the same time although a read and a write may be in flight together; it is
         // what monoio's `Split` promises for `TcpStream`.

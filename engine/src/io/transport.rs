@@ -142,6 +142,14 @@ impl Transport {
         self.deadline().expired()
     }
 
+    /// The socket, if bytes are on it as they are here.
+    pub(super) fn plain(&self) -> Option<&Socket> {
+        match self {
+            Self::Plain(socket) => Some(socket),
+            Self::Tls(_) | Self::Stream(_) => None,
+        }
+    }
+
     /// What TLS negotiated, if this is a TLS connection.
     pub(crate) fn tls(&self) -> Option<&TlsStream> {
         match self {

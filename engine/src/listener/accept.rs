@@ -72,7 +72,9 @@ impl Listeners {
     pub(crate) fn stop(&self, shard: &Rc<Shard>) {
         for (descriptor, rest, entrance) in &self.listeners {
             while let Ok((stream, peer)) = rest.accept() {
-                match TcpStream::from_std(stream) {
+                // The epoll driver takes it for granted, the ring does not mind.
+                let stream = stream.set_nonblocking(true).map(|()| stream);
+                match stream.and_then(TcpStream::from_std) {
                     Ok(stream) => admit(shard, stream, peer, entrance),
                     Err(error) => tracing::warn!(%error, "an accepted connection was lost"),
                 }

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 pub(crate) use affinity::allowed_cores;
 pub(crate) use snapshot::{Generation, Snapshot};
+#[cfg(test)]
+pub(crate) use start::io_uring_runtime;
 pub(crate) use start::{Driver, ShardPlan, probe_io_uring, start};
 pub(crate) use workspace::Workspace;
 

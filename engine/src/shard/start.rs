@@ -88,7 +88,7 @@ pub(crate) fn probe_io_uring() -> io::Result<()> {
 }
 
 /// The flags decide: with monoio's defaults a ring is slower than epoll (`docs/internals`).
-fn io_uring_runtime() -> io::Result<RuntimeBuilder<IoUringDriver>> {
+pub(crate) fn io_uring_runtime() -> io::Result<RuntimeBuilder<IoUringDriver>> {
     let mut flags = io_uring::IoUring::builder();
     flags.setup_single_issuer().setup_defer_taskrun();
     Ok(RuntimeBuilder::<IoUringDriver>::new()

@@ -1,5 +1,7 @@
 //! CONNECT up to its answer: the phases that can be decided before the client's first byte.
 
+use std::rc::Rc;
+
 use sallyport_ruleset::{Fact, Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, RequestTarget, connect_host_matches};
 
@@ -9,12 +11,14 @@ use super::exchange::ResponseWork;
 use super::origin_connection::connect_plain;
 use super::record::Draft;
 use super::reply::{Refusal, went_through};
-use super::request::Request;
-use super::session::{After, conclude};
+use super::request::{Arrival, Request};
+use super::session::{After, ClientContext, conclude};
 use super::{admit, resolve, tunnel};
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::{Dialable, Early, Guarded};
+use crate::io::buffers::ReadBuffer;
 use crate::shard::connections::TunnelSlot;
+use crate::shard::{Shard, Workspace};
 use crate::tls::memory::OriginKey;
 use crate::tls::parameters::Handling;
 use crate::upstream::pool::UpstreamConnection;
@@ -42,6 +46,41 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// Serves a CONNECT to the end of its tunnel.
 pub(super) async fn serve(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    mut arrival: Arrival,
+) -> After {
+    let Workspace {
+        request: head,
+        bytes,
+        response,
+        uri,
+        domain,
+        draft,
+    } = &mut *arrival.workspace;
+    let request = Request {
+        shard,
+        client,
+        snapshot: &arrival.snapshot,
+        head,
+        bytes,
+        started: arrival.started,
+        unix_time: arrival.unix_time,
+        tls: None,
+    };
+    let mut work = ResponseWork {
+        head: response,
+        input,
+    };
+    let texts = Scratch { uri, domain };
+    // Boxed: most connections never have a tunnel.
+    let after = Box::pin(answer(&request, texts, draft, &mut work)).await;
+    shard.give_back_workspace(arrival.workspace);
+    after
+}
+
+async fn answer(
     request: &Request<'_>,
     texts: Scratch<'_>,
     draft: &mut Draft,
@@ -49,17 +88,21 @@ pub(super) async fn serve(
 ) -> After {
     let (authority, destination) = match locate(request, texts, draft) {
         Ok(located) => located,
-        Err(refusal) => return conclude(request, None, Err(refusal), draft, work).await,
+        Err(refusal) => {
+            return Box::pin(conclude(request, None, Err(refusal), draft, work)).await;
+        }
     };
-    let opened = match open(request, &destination, draft).await {
+    // Boxed, like all that is gone before the tunnel's long life begins.
+    let opened = match Box::pin(open(request, &destination, draft)).await {
         Ok(opened) => opened,
         Err(refusal) => {
-            return conclude(request, Some(&destination), Err(refusal), draft, work).await;
+            let refused = conclude(request, Some(&destination), Err(refusal), draft, work);
+            return Box::pin(refused).await;
         }
     };
     let client = &request.client.transport;
     client.arm(request.snapshot.config.timeouts.body_idle);
-    let (result, _) = client.write_all(ESTABLISHED.to_vec()).await;
+    let (result, _) = Box::pin(client.write_all(ESTABLISHED.to_vec())).await;
     client.disarm();
     draft.status = Some(200);
     let after = match result {

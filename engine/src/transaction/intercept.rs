@@ -328,7 +328,8 @@ impl Intercepted<'_, '_> {
         };
         let mut input = ReadBuffer::default();
         let after = requests_in_tls(shard, &inner, &mut input, &scope).await;
-        end(shard, &inner, &mut input, after).await;
+        // Boxed, as it is not part of the tunnel's long life.
+        Box::pin(end(shard, &inner, &mut input, after)).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sallyport_ruleset::{Fact, Facts, HeaderFields, Protocol};
 use sallyport_wire::http1::{
@@ -13,9 +13,18 @@ use super::destination::Destination;
 use super::intercept::InnerTls;
 use super::record::Draft;
 use super::session::ClientContext;
-use crate::shard::{Shard, Snapshot};
+use crate::shard::{Shard, Snapshot, Workspace};
 use crate::tls::OriginCertificate;
 use crate::upstream::tls::Origin;
+
+/// A request whose head was read, and what was allocated for it.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) workspace: Box<Workspace>,
+    pub(crate) started: Instant,
+    pub(crate) unix_time: i64,
+}
 
 /// One request; everything in it stays as it is until the transaction ends.
 #[derive(Debug, Clone, Copy)]
@@ -177,4 +186,12 @@ pub(crate) fn response_headers<'a>(response: &'a ResponseHead, bytes: &'a [u8]) 
         fields: &response.headers,
         bytes,
     }
+}
+
+/// Now, for the rules.
+pub(super) fn unix_seconds() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use sallyport_wire::http1::{HeadError, Parse, RequestHead, Scheme, Version};
 
@@ -12,7 +12,7 @@ use super::destination::Destination;
 use super::exchange::{Exchanged, ResponseWork};
 use super::record::Draft;
 use super::reply::{Refusal, Reply};
-use super::request::Request;
+use super::request::{Arrival, Request, unix_seconds};
 use super::tunnel::InnerScope;
 use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
@@ -86,6 +86,8 @@ pub(super) enum After {
     Linger,
     /// It ends now.
     Close,
+    /// It becomes a tunnel, once what a session holds has been let go of.
+    Connect(Arrival),
 }
 
 /// Serves a client connection to its end.
@@ -95,7 +97,16 @@ pub(crate) async fn serve(mut client: Client) {
         context,
         input,
     } = &mut client;
-    let after = requests(shard, context, input, None).await;
+    let after = loop {
+        // Boxed: a session is large, and gone while a tunnel lives.
+        match Box::pin(requests(shard, context, input, None)).await {
+            After::Connect(arrival) => match connect::serve(shard, context, input, arrival).await {
+                After::Next => {}
+                after => break after,
+            },
+            after => break after,
+        }
+    };
     end(shard, context, input, after).await;
 }
 
@@ -125,12 +136,9 @@ pub(super) async fn requests(
         return whole_streams(shard, client, input, scope).await;
     }
     while has_request(shard, client, input, scope.is_some()).await {
-        let mut workspace = shard.rent_workspace();
-        let after = transaction(shard, client, input, scope, &mut workspace).await;
-        shard.give_back_workspace(workspace);
-        match after {
+        match transaction(shard, client, input, scope).await {
             After::Next => {}
-            end => return end,
+            after => return after,
         }
     }
     After::Close
@@ -149,12 +157,9 @@ pub(super) async fn requests_in_tls(
         return whole_streams(shard, client, input, scope).await;
     }
     while has_request(shard, client, input, true).await {
-        let mut workspace = shard.rent_workspace();
-        let after = Box::pin(transaction(shard, client, input, scope, &mut workspace)).await;
-        shard.give_back_workspace(workspace);
-        match after {
+        match Box::pin(transaction(shard, client, input, scope)).await {
             After::Next => {}
-            end => return end,
+            after => return after,
         }
     }
     After::Close
@@ -233,12 +238,13 @@ pub(super) async fn streams(
         };
         Box::pin(async move {
             shard.log_room().await;
-            let mut workspace = shard.rent_workspace();
             let mut input = ReadBuffer::default();
-            transaction(shard, &client, &mut input, scope, &mut workspace).await;
+            let after = transaction(shard, &client, &mut input, scope).await;
+            if let After::Connect(arrival) = after {
+                connect::serve(shard, &client, &mut input, arrival).await;
+            }
             input.consume(usize::MAX);
             input.release(&shard.buffers);
-            shard.give_back_workspace(workspace);
         })
     };
     let tell = |refused| tell_refused(shard, client, scope, refused);
@@ -282,24 +288,17 @@ enum NoHead {
     Refused(Refusal),
 }
 
-/// One request, from its first byte to its log line.
+/// One request, from its first byte to its log line; of a tunnel no more than its head.
 async fn transaction(
     shard: &Rc<Shard>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
-    workspace: &mut Workspace,
 ) -> After {
     let snapshot = shard.snapshot();
-    let Workspace {
-        request: head,
-        bytes,
-        response,
-        uri,
-        domain,
-        draft,
-    } = workspace;
+    let mut workspace = shard.rent_workspace();
     let mut started = None;
+    let head = &mut workspace.request;
     let read = match client.transport.fault() {
         Some(fault) => Err(NoHead::Refused(Refusal::malformed(400, fault.to_string()))),
         // Not a byte of it is read.
@@ -307,75 +306,93 @@ async fn transaction(
         None => read_head(shard, client, &snapshot, input, head, &mut started).await,
     };
     let started = started.unwrap_or_else(Instant::now);
-    draft.transaction = Some(shard.transaction_id());
-    bytes.clear();
-    match &read {
+    let unix_time = unix_seconds();
+    workspace.draft.transaction = Some(shard.transaction_id());
+    workspace.bytes.clear();
+    let refusal = match read {
+        Err(NoHead::Gone) => {
+            shard.give_back_workspace(workspace);
+            return After::Close;
+        }
+        Err(NoHead::Refused(refusal)) => {
+            workspace.request = RequestHead::new();
+            Some(refusal)
+        }
         Ok(head_bytes) => {
             // A copy of the few hundred bytes that matter: the buffer they came in is not held
             // while the origin thinks, or for the life of a tunnel.
-            bytes.extend_from_slice(input.unread().get(..*head_bytes).unwrap_or_default());
-            input.consume(*head_bytes);
+            let head = input.unread().get(..head_bytes).unwrap_or_default();
+            workspace.bytes.extend_from_slice(head);
+            input.consume(head_bytes);
             input.release(&shard.buffers);
+            let limits = &snapshot.config.limits;
+            let limited = client.registered.count_request(limits, unix_time);
+            limited.err().map(Refusal::from)
         }
-        Err(_) => *head = RequestHead::new(),
-    }
+    };
     if client.transport.is_stream() {
-        head.version = Version::Http2;
+        workspace.request.version = Version::Http2;
     }
+    let is_connect = workspace.request.is_connect && scope.is_none();
+    let arrival = Arrival {
+        snapshot,
+        workspace,
+        started,
+        unix_time,
+    };
+    match refusal {
+        None if is_connect => After::Connect(arrival),
+        refusal => respond(shard, client, input, scope, arrival, refusal).await,
+    }
+}
+
+/// Forwards a request or refuses it.
+async fn respond(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: Option<&InnerScope<'_>>,
+    mut arrival: Arrival,
+    refusal: Option<Refusal>,
+) -> After {
+    let Workspace {
+        request: head,
+        bytes,
+        response,
+        uri,
+        domain,
+        draft,
+    } = &mut *arrival.workspace;
     let request = Request {
         shard,
         client,
-        snapshot: &snapshot,
+        snapshot: &arrival.snapshot,
         head,
         bytes,
-        started,
-        unix_time: unix_seconds(),
+        started: arrival.started,
+        unix_time: arrival.unix_time,
         tls: scope.and_then(|scope| scope.tls),
     };
     draft.tls = request.tls.map(|tls| Rc::clone(&tls.notes));
-    match read {
-        Err(NoHead::Gone) => After::Close,
-        Err(NoHead::Refused(refusal)) => {
+    let after = match refusal {
+        Some(refusal) => {
             draft.fail(refusal.error, refusal.detail.clone());
-            let after = refuse(&request, &refusal, draft, false).await;
+            let is_readable = !bytes.is_empty();
+            let after = refuse(&request, &refusal, draft, is_readable).await;
             draft.finish(&request, None);
             after
         }
-        Ok(_) => {
-            let limits = &snapshot.config.limits;
-            let limited = client.registered.count_request(limits, request.unix_time);
+        None => {
             let mut work = ResponseWork {
                 head: response,
                 input,
             };
             let texts = absolute::Scratch { uri, domain };
-            match limited {
-                Ok(()) => dispatch(&request, scope, texts, draft, &mut work).await,
-                Err(limited) => {
-                    let refusal = Refusal::from(limited);
-                    draft.fail(refusal.error, refusal.detail.clone());
-                    let after = refuse(&request, &refusal, draft, true).await;
-                    draft.finish(&request, None);
-                    after
-                }
-            }
+            absolute::serve(&request, scope, texts, draft, &mut work).await
         }
-    }
-}
-
-/// CONNECT or a request to forward.
-async fn dispatch(
-    request: &Request<'_>,
-    scope: Option<&InnerScope<'_>>,
-    texts: absolute::Scratch<'_>,
-    draft: &mut Draft,
-    work: &mut ResponseWork<'_>,
-) -> After {
-    if request.head.is_connect && scope.is_none() {
-        // Boxed: a tunnel's future is large and most connections never have one.
-        return Box::pin(connect::serve(request, texts, draft, work)).await;
-    }
-    absolute::serve(request, scope, texts, draft, work).await
+    };
+    shard.give_back_workspace(arrival.workspace);
+    after
 }
 
 /// Ends a forwarded request: reply if there is one to make, log line, what is next.
@@ -521,11 +538,4 @@ async fn linger(shard: &Shard, client: &ClientContext, input: &mut ReadBuffer) {
     }
     input.consume(usize::MAX);
     input.release(&shard.buffers);
-}
-
-fn unix_seconds() -> i64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

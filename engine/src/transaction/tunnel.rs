@@ -24,6 +24,7 @@ use crate::config::checked::{Fronting, Tunnel, UnknownProtocol};
 use crate::enforcement::{Guarded, Permitted};
 use crate::http2::TargetForm;
 use crate::io::copy::{TunnelEnd, TunnelLife, tunnel as copy};
+use crate::shard::connections::TunnelSlot;
 use crate::tls::parameters::Handling;
 use crate::upstream::pool::UpstreamConnection;
 
@@ -50,7 +51,7 @@ pub(super) async fn serve(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> After {
-    let content = match peek(request, work).await {
+    let content = match Box::pin(peek(request, work)).await {
         Ok(content) => content,
         Err(end) => {
             draft.fail("connection_terminated", end);
@@ -65,7 +66,7 @@ pub(super) async fn serve(
         }
         Content::Tls(hello) => match &opened.handling {
             Handling::Passthrough => {
-                pass_tls(request, destination, opened, *hello, draft, work).await
+                pass_tls(request, destination, opened, hello, draft, work).await
             }
             Handling::Intercept(_) => {
                 let tunnel = Intercepted {
@@ -84,11 +85,8 @@ pub(super) async fn serve(
     };
     draft.fail(refusal.error, refusal.detail);
     if let Some(alert) = alert {
-        let (_, _) = request
-            .client
-            .transport
-            .write_all(fatal_alert(alert).to_vec())
-            .await;
+        let alert = fatal_alert(alert).to_vec();
+        let (_, _) = Box::pin(request.client.transport.write_all(alert)).await;
     }
     After::Linger
 }
@@ -152,10 +150,26 @@ async fn pass_tls(
     request: &Request<'_>,
     destination: &Destination<'_>,
     opened: Opened,
-    hello: ClientHello,
+    hello: Box<ClientHello>,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Ended {
+    let judged = Box::pin(judge_tls(request, destination, opened, hello, draft)).await;
+    let (passage, _slot) = judged?;
+    flow(request, passage, draft, work).await;
+    Ok(())
+}
+
+/// A connection to the origin and the permission to use it.
+type Passage = (UpstreamConnection, Permitted);
+
+async fn judge_tls(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    opened: Opened,
+    hello: Box<ClientHello>,
+    draft: &mut Draft,
+) -> Result<(Passage, TunnelSlot), (Refusal, Option<AlertDescription>)> {
     let alpn: Vec<&[u8]> = hello.alpn().collect();
     let ja4 = hello.ja4();
     let version = version_name(hello.highest_version());
@@ -174,7 +188,7 @@ async fn pass_tls(
     draft.tls = Some(Rc::new(notes(&hello, TlsHandling::Passthrough)));
     let denied = Some(AlertDescription::AccessDenied);
     check_sni(request, destination, &hello, draft).map_err(|refusal| (refusal, denied))?;
-    let (upstream, permitted) = settle(request, destination, opened, &facts, draft)
+    settle(request, destination, opened, &facts, draft)
         .await
         .map_err(|refusal| {
             let alert = match refusal.phase {
@@ -182,10 +196,7 @@ async fn pass_tls(
                 None => AlertDescription::InternalError,
             };
             (refusal, Some(alert))
-        })?;
-    drop(hello);
-    flow(request, upstream, permitted, draft, work).await;
-    Ok(())
+        })
 }
 
 /// Neither TLS nor HTTP: nothing to inspect, so the configuration decides, and then the rules.
@@ -200,6 +211,18 @@ async fn pass_other(
         let detail = "the tunnel holds neither TLS nor HTTP (tunnel.unknown_protocol)";
         return Err((Refusal::new(403, "http_request_denied", detail), None));
     }
+    let judged = Box::pin(judge_other(request, destination, opened, draft)).await;
+    let (passage, _slot) = judged.map_err(|refusal| (refusal, None))?;
+    flow(request, passage, draft, work).await;
+    Ok(())
+}
+
+async fn judge_other(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    opened: Opened,
+    draft: &mut Draft,
+) -> Result<(Passage, TunnelSlot), Refusal> {
     let facts = Facts {
         protocol: Fact::Known(
             ProtocolSet::EMPTY
@@ -212,10 +235,7 @@ async fn pass_other(
         ja4: Fact::Absent,
         ..without_http(request.pre_dns_facts(destination))
     };
-    let settled = settle(request, destination, opened, &facts, draft).await;
-    let (upstream, permitted) = settled.map_err(|refusal| (refusal, None))?;
-    flow(request, upstream, permitted, draft, work).await;
-    Ok(())
+    settle(request, destination, opened, &facts, draft).await
 }
 
 pub(super) fn without_http(facts: Facts<'_>) -> Facts<'_> {
@@ -238,7 +258,7 @@ async fn settle(
     opened: Opened,
     facts: &Facts<'_>,
     draft: &mut Draft,
-) -> Result<(UpstreamConnection, Permitted), Refusal> {
+) -> Result<(Passage, TunnelSlot), Refusal> {
     let rules = &request.snapshot.rules;
     if let Some(EarlyPermit { dialable, upstream }) = opened.early {
         let upstream = match upstream {
@@ -248,13 +268,13 @@ async fn settle(
         let connected = upstream.address.ip();
         let permitted = dialable.pre_request(connected, rules, facts, &mut draft.trail);
         request.write_alerts(draft, Some(destination));
-        return Ok((upstream, permitted?));
+        return Ok(((upstream, permitted?), opened.slot));
     }
     let permitted = opened.guarded.pre_request(rules, facts, &mut draft.trail);
     request.write_alerts(draft, Some(destination));
     let (dialable, permitted) = permitted?;
     let upstream = connect_plain(request, &dialable, draft).await?;
-    Ok((upstream, permitted))
+    Ok(((upstream, permitted), opened.slot))
 }
 
 /// The server name must be the host of the CONNECT.
@@ -292,13 +312,13 @@ pub(super) fn check_sni(
 /// Bytes both ways, to the end of the tunnel. Only with a permit do they begin to.
 async fn flow(
     request: &Request<'_>,
-    upstream: UpstreamConnection,
-    _permitted: Permitted,
+    (upstream, _permitted): Passage,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) {
     let (client, pool) = (&request.client.transport, &request.shard.buffers);
-    if send_on(work.input, &upstream.transport).await.is_ok() {
+    let sent = Box::pin(send_on(work.input, &upstream.transport)).await;
+    if sent.is_ok() {
         work.input.release(pool);
         let end = copy(
             client,

@@ -9,7 +9,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -166,7 +166,7 @@ impl Link {
 
     /// Moves bytes both ways until the link is closed and all that was written has left.
     pub(super) async fn pump(&self, pumped: Pumped<'_>) {
-        join(self.pump_in(pumped), self.pump_out(pumped)).await;
+        join(pin!(self.pump_in(pumped)), pin!(self.pump_out(pumped))).await;
     }
 
     async fn pump_in(&self, pumped: Pumped<'_>) {

@@ -6,7 +6,7 @@
 //! `transaction`.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -121,7 +121,7 @@ pub(crate) async fn serve<'s>(
         }
         link.close();
     };
-    join(codec, link.pump(pumped)).await;
+    join(pin!(codec), pin!(link.pump(pumped))).await;
 }
 
 fn builder(settings: &Settings) -> Builder {
@@ -258,7 +258,7 @@ where
         let stream = StreamTransport::of_client(request, send, form, self.link, &shard.wheel);
         let served = (self.serve_stream)(stream);
         self.serving.push(Box::pin(async move {
-            if catch_panic(served).await.is_err() {
+            if catch_panic(pin!(served)).await.is_err() {
                 tracing::error!("a stream panicked: reset");
             }
             drop(slot);

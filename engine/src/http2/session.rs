@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -96,7 +96,7 @@ pub(crate) async fn start(
         linger: settings.linger,
     };
     monoio::spawn(async move {
-        if catch_panic(driver.run(connection)).await.is_err() {
+        if catch_panic(pin!(driver.run(connection))).await.is_err() {
             tracing::error!("an upstream HTTP/2 connection panicked: closed");
         }
     });
@@ -223,6 +223,6 @@ impl Driver {
             drop(connection);
             link.close();
         };
-        join(codec, link.pump(pumped)).await;
+        join(pin!(codec), pin!(link.pump(pumped))).await;
     }
 }

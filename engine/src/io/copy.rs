@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use super::buffers::{BUFFER_BYTES, BufferPool};
@@ -64,7 +65,7 @@ pub(crate) async fn tunnel(
         upstream.cut();
     };
     let (client_ended, upstream_ended) = (Cell::new(false), Cell::new(false));
-    let up = async {
+    let up = pin!(async {
         match one_way(client, upstream, pool, &clock).await {
             Ok(()) => client_ended.set(true),
             // What has said its last word may stop listening: that is no failure.
@@ -72,15 +73,15 @@ pub(crate) async fn tunnel(
             Err(Failure::Write) => fail(TunnelEnd::UpstreamFailed),
             Err(Failure::Read) => fail(TunnelEnd::ClientFailed),
         }
-    };
-    let down = async {
+    });
+    let down = pin!(async {
         match one_way(upstream, client, pool, &clock).await {
             Ok(()) => upstream_ended.set(true),
             Err(Failure::Write) if client_ended.get() => fail(TunnelEnd::Closed),
             Err(Failure::Write) => fail(TunnelEnd::ClientFailed),
             Err(Failure::Read) => fail(TunnelEnd::UpstreamFailed),
         }
-    };
+    });
     join(up, down).await;
     client.disarm();
     upstream.disarm();

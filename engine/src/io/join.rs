@@ -3,12 +3,15 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
-/// Runs both futures to their ends.
-pub(crate) async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
+/// Runs both futures to their ends. They are pinned by the caller: taken by value they would lie in the
+/// future of this function twice, as its arguments and where they are pinned.
+pub(crate) async fn join<A: Future, B: Future>(
+    mut a: Pin<&mut A>,
+    mut b: Pin<&mut B>,
+) -> (A::Output, B::Output) {
     let (mut a_output, mut b_output) = (None, None);
     poll_fn(move |context| {
         if a_output.is_none()
@@ -46,8 +49,9 @@ pub(crate) async fn yield_now() {
 }
 
 /// Runs `future`; a panic in it becomes an error instead of taking the shard down.
-pub(crate) async fn catch_panic<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
+pub(crate) async fn catch_panic<F: Future>(
+    mut future: Pin<&mut F>,
+) -> Result<F::Output, Box<dyn Any + Send>> {
     poll_fn(
         move |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Pending) => Poll::Pending,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsRawFd, RawFd};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -112,7 +113,7 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
         Ok(registered) => {
             let (shard, entrance) = (Rc::clone(shard), Rc::clone(entrance));
             monoio::spawn(async move {
-                let served = serve(&shard, socket, registered, peer, &entrance);
+                let served = pin!(serve(&shard, socket, registered, peer, &entrance));
                 if let Err(panic) = catch_panic(served).await {
                     let message = panic
                         .downcast_ref::<String>()

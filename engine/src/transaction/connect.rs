@@ -51,6 +51,9 @@ pub(super) async fn serve(
     input: &mut ReadBuffer,
     mut arrival: Arrival,
 ) -> After {
+    // Not held for the life of a tunnel: room for many fields, and for a response that never comes.
+    arrival.workspace.request.headers.shrink_to_fit();
+    arrival.workspace.response.headers = Vec::new();
     let Workspace {
         request: head,
         bytes,

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Instant;
 
 use sallyport_wire::http1::{RequestForward, ResponseHead, encode_request};
@@ -118,16 +118,18 @@ async fn attempt(
     draft.certificate.clone_from(&upstream.certificate);
     let mut input = ReadBuffer::default();
     let client = &request.client.transport;
-    let conversation = converse(
-        request,
-        destination,
-        &upstream.transport,
-        permitted,
-        draft,
-        work,
-        &mut input,
-    );
-    let (ended, gone) = unless_gone(client, &upstream.transport, conversation).await;
+    let (ended, gone) = {
+        let conversation = pin!(converse(
+            request,
+            destination,
+            &upstream.transport,
+            permitted,
+            draft,
+            work,
+            &mut input,
+        ));
+        unless_gone(client, &upstream.transport, conversation).await
+    };
     draft.bytes_up += upstream.transport.bytes_out() - counted.0;
     draft.bytes_down += upstream.transport.bytes_in() - counted.1;
     if gone && !matches!(ended, Ok(Conversation::Complete { .. })) {
@@ -179,12 +181,12 @@ async fn attempt(
 async fn unless_gone<T>(
     client: &Transport,
     upstream: &Transport,
-    conversation: impl Future<Output = T>,
+    mut conversation: Pin<&mut impl Future<Output = T>>,
 ) -> (T, bool) {
     if !client.is_stream() {
         return (conversation.await, false);
     }
-    let (mut client, mut conversation) = (pin!(client.gone()), pin!(conversation));
+    let mut client = pin!(client.gone());
     let mut gone = false;
     poll_fn(|context| {
         if !gone && client.as_mut().poll(context).is_ready() {
@@ -235,7 +237,7 @@ async fn converse(
         return answer.receive(draft, head, input).await;
     }
     let stop = StopFlag::default();
-    let receive = async {
+    let receive = pin!(async {
         let received = answer.receive(draft, head, input).await;
         if sent.get().is_none() {
             // The origin has answered without wanting the rest.
@@ -243,8 +245,8 @@ async fn converse(
             upstream.cut();
         }
         received
-    };
-    let upload = async {
+    });
+    let upload = pin!(async {
         let relay = BodyRelay {
             from: &request.client.transport,
             to: upstream,
@@ -269,7 +271,7 @@ async fn converse(
             Err(_) => upstream.cut(),
         }
         result
-    };
+    });
     // In this order: once the body is sent, `receive` begins to look after the client.
     let (uploaded, received) = join(upload, receive).await;
     conclude_upload(request, uploaded, received)

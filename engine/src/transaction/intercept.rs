@@ -19,12 +19,13 @@ use sallyport_wire::tls::{AlertDescription, ClientHello};
 
 use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
+use super::ending::end;
 use super::exchange::ResponseWork;
 use super::origin_connection::{begin_session, connect_plain, pool_key};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
-use super::session::{ClientContext, end, requests_in_tls};
+use super::session::{ClientContext, requests_in_tls};
 use super::tunnel::{Ended, InnerScope, check_sni, notes};
 use crate::access_log::TlsHandling;
 use crate::enforcement::{Early, Trail};
@@ -328,8 +329,7 @@ impl Intercepted<'_, '_> {
         };
         let mut input = ReadBuffer::default();
         let after = requests_in_tls(shard, &inner, &mut input, &scope).await;
-        // Boxed, as it is not part of the tunnel's long life.
-        Box::pin(end(shard, &inner, &mut input, after)).await;
+        end(shard, &inner, &mut input, after).await;
     }
 }
 

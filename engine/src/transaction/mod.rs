@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod connect;
 mod destination;
+mod ending;
 mod exchange;
 mod final_recipient;
 mod forwarded;

@@ -9,6 +9,7 @@ use sallyport_wire::http1::{HeadError, Parse, RequestHead, Scheme, Version};
 use super::absolute;
 use super::connect;
 use super::destination::Destination;
+use super::ending::end;
 use super::exchange::{Exchanged, ResponseWork};
 use super::record::Draft;
 use super::reply::{Refusal, Reply};
@@ -108,21 +109,6 @@ pub(crate) async fn serve(mut client: Client) {
         }
     };
     end(shard, context, input, after).await;
-}
-
-/// Ends a connection, or TLS inside it, in order.
-pub(super) async fn end(
-    shard: &Rc<Shard>,
-    client: &ClientContext,
-    input: &mut ReadBuffer,
-    after: After,
-) {
-    if matches!(after, After::Linger) {
-        linger(shard, client, input).await;
-    } else if client.transport.tls().is_some() {
-        client.transport.arm(shard.config().timeouts.linger);
-        client.transport.finish().await;
-    }
 }
 
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
@@ -516,26 +502,4 @@ async fn read_head(
 
 fn malformed(error: HeadError) -> Refusal {
     Refusal::malformed(error.status(), error.reason())
-}
-
-/// RFC 9112 section 9.6: closing with unread input resets the connection, and the reset can
-/// overtake the response. So: end our side, discard what still comes, then close.
-async fn linger(shard: &Shard, client: &ClientContext, input: &mut ReadBuffer) {
-    let time = shard.config().timeouts.linger;
-    client.transport.finish().await;
-    client.transport.arm(time);
-    let end = Instant::now() + time;
-    while Instant::now() < end {
-        input.consume(usize::MAX);
-        input.release(&shard.buffers);
-        if client.transport.readable().await.is_err() {
-            break;
-        }
-        match input.fill(&client.transport, &shard.buffers, 0).await {
-            Ok(0) | Err(_) => break,
-            Ok(_) => {}
-        }
-    }
-    input.consume(usize::MAX);
-    input.release(&shard.buffers);
 }

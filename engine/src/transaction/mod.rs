@@ -16,6 +16,7 @@ mod record;
 mod reply;
 mod request;
 mod session;
+mod streams;
 mod tunnel;
 mod upgrade;
 

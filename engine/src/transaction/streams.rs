@@ -1,0 +1,90 @@
+//! A client connection that speaks HTTP/2: each of its streams is a connection with one request.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use sallyport_wire::http1::{RequestHead, Version};
+
+use super::connect;
+use super::record::Draft;
+use super::request::{Request, unix_seconds};
+use super::session::{After, ClientContext, transaction};
+use super::tunnel::InnerScope;
+use crate::http2::server::{NoRequest, Served};
+use crate::http2::{self, TargetForm};
+use crate::io::buffers::ReadBuffer;
+use crate::io::departure::Begun;
+use crate::io::transport::Transport;
+use crate::shard::Shard;
+/// Serves the requests of a connection, or of a tunnel on it (`scope`).
+pub(super) async fn streams(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: Option<&InnerScope<'_>>,
+    form: TargetForm,
+) {
+    let early = input.unread().to_vec();
+    input.consume(usize::MAX);
+    input.release(&shard.buffers);
+    client.registered.set_idle(false);
+    let connection = http2::server::ClientConnection {
+        shard,
+        transport: &client.transport,
+        registered: &client.registered,
+        form,
+    };
+    let serve_stream = |stream| -> Served<'_> {
+        let client = ClientContext {
+            id: client.id,
+            address: client.address,
+            listener: Rc::clone(&client.listener),
+            registered: Rc::clone(&client.registered),
+            principal: client.principal.clone(),
+            begun: Begun::default(),
+            transport: Rc::new(Transport::Stream(Box::new(stream))),
+        };
+        Box::pin(async move {
+            shard.log_room().await;
+            let mut input = ReadBuffer::default();
+            let after = transaction(shard, &client, &mut input, scope).await;
+            if let After::Connect(arrival) = after {
+                connect::serve(shard, &client, &mut input, arrival).await;
+            }
+            input.consume(usize::MAX);
+            input.release(&shard.buffers);
+        })
+    };
+    let tell = |refused| tell_refused(shard, client, scope, refused);
+    http2::server::serve(connection, early, serve_stream, tell).await;
+}
+
+/// Writes the line of what HTTP/2 refused before it was a request: all that is known is who sent it.
+fn tell_refused(
+    shard: &Rc<Shard>,
+    client: &ClientContext,
+    scope: Option<&InnerScope<'_>>,
+    refused: NoRequest,
+) {
+    let snapshot = shard.snapshot();
+    let mut head = RequestHead::new();
+    head.version = Version::Http2;
+    let request = Request {
+        shard,
+        client,
+        snapshot: &snapshot,
+        head: &head,
+        bytes: &[],
+        started: Instant::now(),
+        unix_time: unix_seconds(),
+        tls: scope.and_then(|scope| scope.tls),
+    };
+    let mut draft = Draft {
+        transaction: Some(shard.transaction_id()),
+        status: refused.status,
+        tls: request.tls.map(|tls| Rc::clone(&tls.notes)),
+        ..Draft::default()
+    };
+    draft.fail("http_request_error", refused.detail);
+    draft.finish(&request, None);
+}

@@ -12,14 +12,13 @@ use std::rc::Rc;
 
 use super::splice::PipePool;
 use super::transport::Transport;
+use crate::limits::WAITING_BUFFER_BYTES_MAX;
 
 /// Capacity of a rented buffer in bytes: a request head and a small body fit, and so does the largest
 /// TLS record of a sender that does not pad.
 pub(crate) const BUFFER_BYTES: usize = 17 * 1024;
 /// Capacity of the buffers that a bulk transfer moves up to.
 pub(crate) const BULK_BUFFER_BYTES: usize = 128 * 1024;
-/// Buffers of a shard that may wait for bytes that have not come: 4 MiB.
-const WAITING_MAX: usize = 4 * 1024 * 1024 / BUFFER_BYTES;
 
 /// The buffers of one shard: those that are free, and how much is in use.
 #[derive(Debug)]
@@ -80,7 +79,8 @@ impl BufferPool {
     /// `None` when as many wait as may, or memory runs short: then ask first, and hold nothing meanwhile.
     pub(crate) fn waiting_buffer(&self) -> Option<WaitingBuffer<'_>> {
         let waiting = self.waiting.get();
-        let may_wait = waiting < WAITING_MAX && self.leased_bytes.get() < self.bytes_max / 2;
+        let may_wait = waiting * BUFFER_BYTES < WAITING_BUFFER_BYTES_MAX
+            && self.leased_bytes.get() < self.bytes_max / 2;
         may_wait.then(|| {
             self.waiting.set(waiting + 1);
             WaitingBuffer(&self.waiting)

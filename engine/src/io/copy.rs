@@ -199,13 +199,22 @@ async fn copied_turn(
     is_large: bool,
     clock: &Clock<'_>,
 ) -> Result<Turn, Failure> {
-    // No buffer is held while the tunnel is silent.
-    from.readable().await.map_err(|_| Failure::Read)?;
+    // A plain socket is read at once as long as few wait so. Otherwise no buffer is held while the
+    // tunnel is silent.
+    let leave = match is_large {
+        false => from.plain().and_then(|_| pool.waiting_buffer()),
+        true => None,
+    };
+    if leave.is_none() {
+        from.readable().await.map_err(|_| Failure::Read)?;
+    }
     let buffer = match is_large {
         true => pool.rent_bulk(),
         false => pool.rent(),
     };
+    let _lease = pool.lease(buffer.capacity());
     let (result, buffer) = from.read_after(buffer, 0).await;
+    drop(leave);
     let bytes = match result {
         Ok(0) => {
             pool.give_back(buffer);

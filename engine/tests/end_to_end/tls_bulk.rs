@@ -34,8 +34,18 @@ fn growth(proxy: &Proxy, run: impl FnOnce()) -> u64 {
     peak().saturating_sub(before)
 }
 
-fn curl_args<'a>(version: &'a str, authority: &'a str) -> [&'a str; 5] {
-    [version, "--cacert", authority, "--output", "/dev/null"]
+/// As long as it takes: a machine may be busy with other tests.
+fn curl_args<'a>(version: &'a str, authority: &'a str) -> [&'a str; 7] {
+    let null = "/dev/null";
+    [
+        version,
+        "--cacert",
+        authority,
+        "--output",
+        null,
+        "--max-time",
+        "180",
+    ]
 }
 
 /// An origin that first reads nothing, and then slowly: what the client may send meanwhile is bounded.

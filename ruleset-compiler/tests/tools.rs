@@ -366,6 +366,47 @@ fn logs_are_decided_again() {
 }
 
 #[test]
+fn threads_do_not_change_a_report() {
+    let folder = compiled("demo.toml");
+    let folder = folder.path();
+    let (good, bad): (Vec<_>, Vec<_>) = log()
+        .lines()
+        .map(|line| format!("{line}\n"))
+        .partition(|line| line.starts_with('{'));
+    assert_eq!(bad.len(), 1);
+    let good = good.concat();
+    let late = [good.repeat(40), bad.concat(), good.repeat(3)].concat();
+    for (log, expected) in [
+        (log().repeat(50), 50),
+        (late, 1),
+        (good, 0),
+        (String::new(), 0),
+    ] {
+        write(folder, "access.jsonl", &log);
+        let report = |threads: &[&str]| {
+            let arguments = ["replay", "rules.spb", "access.jsonl", "--assume-absent"];
+            let (code, said, errors) = ends(folder, &[&arguments, threads].concat());
+            assert_eq!(errors, "");
+            let lines = said.lines().filter(|line| !line.contains("/s"));
+            let lines = lines.map(|line| line.split(" s, decided").last().unwrap().to_owned());
+            (code, lines.collect::<Vec<_>>())
+        };
+        let one = report(&["--threads", "1"]);
+        for threads in ["2", "7", "64", "100000"] {
+            assert_eq!(report(&["--threads", threads]), one, "{threads} threads");
+        }
+        assert_eq!(report(&[]), one);
+        if let Some(at) = log.lines().position(|line| !line.starts_with('{')) {
+            let before: usize = log.lines().take(at).map(|line| line.len() + 1).sum();
+            let said = format!("the first unreadable line, at byte {before}: no JSON object");
+            assert!(one.1.contains(&said), "{one:?}");
+            let count = format!("  unreadable lines      {expected:>12}");
+            assert!(one.1.contains(&count), "{one:?}");
+        }
+    }
+}
+
+#[test]
 fn what_a_log_lacks_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::printable;
-use crate::tools::log::{self, Event, LogRecord};
+use crate::tools::log::{self, Event, LogReader};
 use crate::tools::replay::Decider;
 
 /// What to count.
@@ -166,6 +166,7 @@ fn from_hits(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
 fn from_log(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
     let mut counts = Counts::new(bundle);
     let mut decider = Decider::new(bundle);
+    let mut reader = LogReader::default();
     let mut transactions = 0_u64;
     let unreadable = |error| CliError::Read {
         path: path.to_owned(),
@@ -173,7 +174,7 @@ fn from_log(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
     };
     for portion in log::portions(path, 1).map_err(unreadable)? {
         let read = log::for_each_line(path, &portion, |_, line| {
-            let Ok(record) = LogRecord::read(line) else {
+            let Ok(record) = reader.read(line) else {
                 return;
             };
             if record.event != Event::Transaction {

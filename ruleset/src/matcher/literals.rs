@@ -3,7 +3,7 @@
 //! A text that holds none of a pattern's literals cannot match it; the few patterns whose literal
 //! was met are then verified one by one. Patterns without a usable literal are the index's care.
 
-use aho_corasick::automaton::Automaton;
+use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::{Anchored, MatchKind, dfa, nfa};
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 use regex_syntax::hir::{Hir, HirKind};
@@ -126,14 +126,31 @@ fn scan(automaton: &impl Automaton, text: &[u8], mut found: impl FnMut(usize)) {
     let Ok(mut state) = automaton.start_state(Anchored::No) else {
         return;
     };
-    for byte in text {
-        state = automaton.next_state(Anchored::No, state, *byte);
-        if automaton.is_special(state) && automaton.is_match(state) {
+    let mut rest = text;
+    while !rest.is_empty() {
+        (state, rest) = walk(automaton, state, rest);
+        if automaton.is_match(state) {
             for position in 0..automaton.match_len(state) {
                 found(automaton.match_pattern(state, position).as_usize());
             }
         }
     }
+}
+
+/// Up to a state that is special, or to the end. A function of its own, so that the state stays in a
+/// register: each step waits for the one before.
+#[inline(never)]
+fn walk<'t>(automaton: &impl Automaton, from: StateID, text: &'t [u8]) -> (StateID, &'t [u8]) {
+    let mut state = from;
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        state = automaton.next_state(Anchored::No, state, *byte);
+        rest = after;
+        if automaton.is_special(state) {
+            break;
+        }
+    }
+    (state, rest)
 }
 
 #[cfg(test)]

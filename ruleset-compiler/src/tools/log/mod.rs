@@ -2,8 +2,9 @@
 //! `docs/log-format.md` says what is in it.
 
 mod lines;
+mod names;
 mod record;
 mod scan;
 
 pub use lines::{Portion, for_each_line, portions};
-pub use record::{BadLine, Event, LogRecord};
+pub use record::{BadLine, Event, LogReader, LogRecord};

@@ -3,14 +3,7 @@
 
 use std::borrow::Cow;
 
-/// A member's name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Key<'l> {
-    /// As it stands between the quotes.
-    pub(super) name: &'l [u8],
-    /// The first eight bytes of it, as [`head`] has them.
-    pub(super) head: u64,
-}
+use super::names::Names;
 
 /// The first eight bytes of a name as one word; zeros follow a shorter one. Tells names apart at the
 /// cost of comparing numbers.
@@ -47,10 +40,16 @@ pub(super) struct Raw<'l> {
 
 impl<'l> Raw<'l> {
     /// The bytes that are meant. `None` for an escape that is none (RFC 8259 section 7).
+    #[inline]
     pub(super) fn decode(self) -> Option<Cow<'l, [u8]>> {
-        if !self.has_escapes {
-            return Some(Cow::Borrowed(self.bytes));
+        if self.has_escapes {
+            self.unescaped()
+        } else {
+            Some(Cow::Borrowed(self.bytes))
         }
+    }
+
+    fn unescaped(self) -> Option<Cow<'l, [u8]>> {
         let text = [b"\"", self.bytes, b"\""].concat();
         let text: String = serde_json::from_slice(&text).ok()?;
         Some(Cow::Owned(text.into_bytes()))
@@ -58,34 +57,65 @@ impl<'l> Raw<'l> {
 }
 
 /// Calls `visit` with each member of the object that the line is; `None` when it is no object.
-pub(super) fn members<'l>(
+/// `meaning` says what a name, as it stands between the quotes, is to the caller; it is asked about
+/// those that `names` does not expect.
+pub(super) fn members<'l, T: Clone>(
     line: &'l [u8],
-    mut visit: impl FnMut(Key<'l>, Value<'l>) -> Option<()>,
+    names: &mut Names<T>,
+    meaning: impl Fn(&[u8]) -> T,
+    mut visit: impl FnMut(T, Value<'l>) -> Option<()>,
 ) -> Option<()> {
-    let mut rest = line.trim_ascii().strip_prefix(b"{")?;
+    names.restart();
+    let line = line.trim_ascii();
+    let mut rest = line;
     loop {
-        rest = blank(rest);
-        match rest.split_first()? {
-            (b'}', after) => return after.is_empty().then_some(()),
-            (b',', after) => rest = blank(after),
-            _ => {}
-        }
-        let (key, after) = key(rest.strip_prefix(b"\"")?)?;
-        rest = blank(blank(after).strip_prefix(b":")?);
-        let value = match rest.strip_prefix(b"\"") {
-            Some(quoted) => {
+        let (key, after) = match names.expected(rest) {
+            Some(found) => found,
+            None => match name_or_end(rest, rest.len() == line.len())? {
+                (None, _) => return Some(()),
+                (Some(name), after) => {
+                    let key = meaning(name);
+                    names.learn(name, &key);
+                    (key, after)
+                }
+            },
+        };
+        rest = blank(after);
+        let value = match rest.split_first()? {
+            (b'"', quoted) => {
                 let (text, after) = string(quoted)?;
                 rest = after;
                 Value::Text(text)
             }
-            None => {
+            _ => {
                 let (value, after) = rest.split_at_checked(other_len(rest)?)?;
                 rest = after;
                 Value::Other(value.trim_ascii_end())
             }
         };
         visit(key, value)?;
+        if rest == b"}" {
+            return Some(());
+        }
     }
+}
+
+/// The next name, as it stands between its quotes, and what follows its colon; `None` for the name:
+/// the object ends.
+fn name_or_end(text: &[u8], is_first: bool) -> Option<(Option<&[u8]>, &[u8])> {
+    let text = if is_first {
+        text.strip_prefix(b"{")?
+    } else {
+        text
+    };
+    let mut rest = blank(text);
+    match rest.split_first()? {
+        (b'}', after) => return after.is_empty().then_some((None, after)),
+        (b',', after) => rest = blank(after),
+        _ => {}
+    }
+    let (name, after) = string(rest.strip_prefix(b"\"")?)?;
+    Some((Some(name.bytes), blank(after).strip_prefix(b":")?))
 }
 
 /// The strings of an array of strings.
@@ -109,36 +139,43 @@ fn blank(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Behind an opening quote: the name, and what follows its closing quote.
-fn key(text: &[u8]) -> Option<(Key<'_>, &[u8])> {
-    let (Raw { bytes: name, .. }, after) = string(text)?;
-    // What follows the name is in the word that is there anyway, and is masked out.
-    let head = match (text.first_chunk::<8>(), name.len()) {
-        (Some(word), len @ 0..8) => u64::from_le_bytes(*word) & !(u64::MAX << (8 * len)),
-        _ => head(name),
-    };
-    Some((Key { name, head }, after))
+/// Behind an opening quote: the string, and what follows its closing quote.
+#[inline]
+fn string(text: &[u8]) -> Option<(Raw<'_>, &[u8])> {
+    let at = quote_or_escape(text)?;
+    let (bytes, after) = text.split_at_checked(at)?;
+    match after.split_first()? {
+        (b'"', after) => Some((
+            Raw {
+                bytes,
+                has_escapes: false,
+            },
+            after,
+        )),
+        _ => escaped_string(text, at),
+    }
 }
 
-/// Behind an opening quote: the string, and what follows its closing quote.
-fn string(text: &[u8]) -> Option<(Raw<'_>, &[u8])> {
-    let mut at = quote_or_escape(text)?;
-    let mut has_escapes = false;
-    loop {
-        if text.get(at) == Some(&b'"') {
-            let bytes = text.get(..at)?;
-            return Some((Raw { bytes, has_escapes }, text.get(at + 1..)?));
-        }
-        has_escapes = true;
+/// The same; the first backslash is known.
+#[cold]
+fn escaped_string(text: &[u8], backslash: usize) -> Option<(Raw<'_>, &[u8])> {
+    let mut at = backslash;
+    while text.get(at) != Some(&b'"') {
         at += 2;
         at += quote_or_escape(text.get(at..)?)?;
     }
+    let raw = Raw {
+        bytes: text.get(..at)?,
+        has_escapes: true,
+    };
+    Some((raw, text.get(at + 1..)?))
 }
 
 /// Words that are looked at here; longer strings are worth a call.
 const WORDS_MAX: usize = 4;
 
 /// Where the first quote or backslash is. Most strings of a log have a few bytes.
+#[inline]
 fn quote_or_escape(text: &[u8]) -> Option<usize> {
     let (words, _) = text.as_chunks::<8>();
     for (number, word) in words.iter().take(WORDS_MAX).enumerate() {
@@ -162,6 +199,9 @@ const fn first_of(word: u64, wanted: u8) -> u64 {
 
 /// How long a value that is no string is: up to the comma or brace that ends it.
 fn other_len(text: &[u8]) -> Option<usize> {
+    if let Some(bytes) = digits_len(text) {
+        return Some(bytes);
+    }
     let mut depth = 0_u32;
     let mut at = 0;
     loop {
@@ -180,23 +220,38 @@ fn other_len(text: &[u8]) -> Option<usize> {
     }
 }
 
+/// How long a number of up to seven digits is that a comma or brace ends. `None`: something else.
+fn digits_len(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(*text.first_chunk::<8>()?);
+    // A digit becomes 0 to 9; adding 0x76 sets the upper bit of what is larger, and does not carry.
+    let values = word ^ (ONES * b'0' as u64);
+    let others = (((values & (ONES * 0x7f)) + ONES * 0x76) | values) & (ONES << 7);
+    let bytes = others.trailing_zeros() as usize / 8;
+    (bytes > 0 && matches!(text.get(bytes), Some(b',' | b'}')) && bytes < 8).then_some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn shown(line: &str) -> Option<Vec<(String, String)>> {
+    fn shown_after(names: &mut Names<String>, line: &str) -> Option<Vec<(String, String)>> {
         let mut found = Vec::new();
-        members(line.as_bytes(), |key, value| {
+        let owned = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        members(line.as_bytes(), names, owned, |key, value| {
             let value = match value {
-                Value::Text(raw) => String::from_utf8_lossy(&raw.decode()?).into_owned(),
-                Value::Other(raw) => format!("<{}>", String::from_utf8_lossy(raw)),
+                Value::Text(raw) => owned(&raw.decode()?),
+                Value::Other(raw) => format!("<{}>", owned(raw)),
             };
-            assert_eq!(key.head, head(key.name));
-            found.push((String::from_utf8_lossy(key.name).into_owned(), value));
+            found.push((key, value));
             Some(())
         })?;
         Some(found)
+    }
+
+    fn shown(line: &str) -> Option<Vec<(String, String)>> {
+        shown_after(&mut Names::new(), line)
     }
 
     #[test]
@@ -259,6 +314,21 @@ mod tests {
         }
 
         #[test]
+        fn numbers_end_where_a_walk_says(text in "[0-9]{0,9}[,}\\]e. -]?[0-9]{0,3}[,}]?.{0,4}") {
+            let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+            let is_number = matches!(digits, 1..8) && text.len() >= 8 && matches!(text.as_bytes().get(digits), Some(b',' | b'}'));
+            prop_assert_eq!(digits_len(text.as_bytes()), is_number.then_some(digits));
+        }
+
+        #[test]
+        fn lines_before_do_not_matter(lines in proptest::collection::vec("\\{(\"(a|b|ab|a_b|upstream_reused|client_ip|client_ipx|a\\\\\"|a name that is longer)\" ?:(1|12345678|\"x\"|\\[\"y\"\\]),?){0,6}\\}", 1..12)) {
+            let mut names = Names::new();
+            for line in &lines {
+                prop_assert_eq!(shown_after(&mut names, line), shown(line), "{}", line);
+            }
+        }
+
+        #[test]
         fn reads_what_a_json_library_writes(texts in proptest::collection::vec((".{0,12}|[a-z\"]{30,50}", "[a-y_]{0,12}"), 0..5), number in any::<i32>()) {
             let mut object = serde_json::Map::new();
             let mut expected = Vec::new();
@@ -274,7 +344,7 @@ mod tests {
 
         #[test]
         fn any_bytes_end(bytes in proptest::collection::vec(prop_oneof![Just(b'{'), Just(b'"'), Just(b':'), Just(b','), Just(b'['), Just(b']'), Just(b'}'), Just(b'\\'), any::<u8>()], 0..40)) {
-            members(&bytes, |_, value| { if let Value::Text(raw) = value { raw.decode(); } Some(()) });
+            members(&bytes, &mut Names::new(), |_| (), |(), value| { if let Value::Text(raw) = value { raw.decode(); } Some(()) });
             strings(&bytes);
         }
     }

@@ -10,7 +10,10 @@ use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex, Source};
 use super::decide::{Again, Decider};
 use super::report;
 use crate::cli::{CliError, Status, Terminal};
-use crate::tools::log::{self, Event, LogRecord, Portion};
+use crate::tools::log::{self, Event, LogReader, LogRecord, Portion};
+
+/// More threads are not started.
+const THREADS_MAX: usize = 256;
 
 /// What to replay.
 #[derive(clap::Args, Debug)]
@@ -19,9 +22,9 @@ pub struct Args {
     pub bundle: PathBuf,
     /// The access log, as the proxy wrote it
     pub log: PathBuf,
-    /// How many threads read the log
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub threads: NonZeroUsize,
+    /// How many threads read the log [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
     /// How many of the transactions that would change are shown
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub list: usize,
@@ -90,7 +93,7 @@ pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError>
         path: args.log.clone(),
         error,
     };
-    let portions = log::portions(&args.log, args.threads.get()).map_err(unreadable)?;
+    let portions = log::portions(&args.log, threads(args)).map_err(unreadable)?;
     let tallies = std::thread::scope(|scope| {
         let threads: Vec<_> = portions
             .iter()
@@ -121,6 +124,12 @@ pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError>
     })
 }
 
+fn threads(args: &Args) -> usize {
+    let cores = || std::thread::available_parallelism().ok();
+    let wanted = args.threads.or_else(cores);
+    wanted.map_or(1, NonZeroUsize::get).min(THREADS_MAX)
+}
+
 fn replay(bundle: &Bundle, args: &Args, portion: &Portion) -> std::io::Result<Tally> {
     let mut decider = if args.assume_absent {
         Decider::assuming_absent(bundle)
@@ -128,19 +137,18 @@ fn replay(bundle: &Bundle, args: &Args, portion: &Portion) -> std::io::Result<Ta
         Decider::new(bundle)
     };
     let mut tally = Tally::default();
-    log::for_each_line(&args.log, portion, |offset, line| {
-        match LogRecord::read(line) {
-            Ok(record) if record.event == Event::Transaction => {
-                tally.transactions += 1;
-                tally.judge(&mut decider, &record, offset, args.list);
-            }
-            Ok(_) => tally.others += 1,
-            Err(error) => {
-                tally.bad += 1;
-                tally
-                    .first_bad
-                    .get_or_insert_with(|| (offset, error.to_string()));
-            }
+    let mut reader = LogReader::default();
+    log::for_each_line(&args.log, portion, |offset, line| match reader.read(line) {
+        Ok(record) if record.event == Event::Transaction => {
+            tally.transactions += 1;
+            tally.judge(&mut decider, &record, offset, args.list);
+        }
+        Ok(_) => tally.others += 1,
+        Err(error) => {
+            tally.bad += 1;
+            tally
+                .first_bad
+                .get_or_insert_with(|| (offset, error.to_string()));
         }
     })?;
     Ok(tally)

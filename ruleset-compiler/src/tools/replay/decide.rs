@@ -8,9 +8,10 @@ use memchr::{memmem, memrchr};
 use sallyport_ruleset::normalize::{normalize_domain, normalize_uri};
 use sallyport_ruleset::{
     Bundle, Decision, Fact, Facts, Outcome, Phase, Protocol, ProtocolSet, RuleIndex, Scratch,
-    Source, Verdict, evaluate,
+    Source, Verdict,
 };
 
+use super::memo::Memo;
 use crate::tools::log::LogRecord;
 
 /// A bundle and the memory for asking it again and again.
@@ -18,6 +19,7 @@ use crate::tools::log::LogRecord;
 pub struct Decider<'b> {
     bundle: &'b Bundle,
     scratch: Scratch,
+    pub(super) memo: Memo,
     /// What the log never tells counts as absent.
     assumes_absent: bool,
     uri: Vec<u8>,
@@ -61,6 +63,7 @@ impl<'b> Decider<'b> {
         Self {
             bundle,
             scratch: bundle.scratch(),
+            memo: Memo::new(bundle),
             assumes_absent: false,
             uri: Vec::new(),
             domain: String::new(),
@@ -122,12 +125,15 @@ impl<'b> Decider<'b> {
             if self.assumes_absent && phase != Phase::PreDns {
                 assume_absent(&mut facts);
             }
-            match evaluate(self.bundle, phase, &facts, &mut self.scratch) {
+            let (outcome, alerts) =
+                self.memo
+                    .evaluate(self.bundle, phase, &facts, &mut self.scratch);
+            match outcome {
                 Outcome::Undetermined => {
                     return Again::Unknown(missing(self.bundle, phase, &facts));
                 }
                 Outcome::Decided(verdict) => {
-                    visit(phase, verdict, self.scratch.alerts());
+                    visit(phase, verdict, alerts);
                     last = Again::Decided { phase, verdict };
                     if verdict.action == Decision::Deny {
                         break;
@@ -312,6 +318,7 @@ mod tests {
     use super::*;
     use crate::pipeline::{Options, compile_str};
     use crate::source::MemoryFiles;
+    use crate::tools::log::LogReader;
 
     fn bundle(rules: &str) -> Bundle {
         let text = format!(
@@ -324,7 +331,7 @@ mod tests {
 
     fn check(rules: &str, line: &str, expected: &str) {
         let bundle = bundle(rules);
-        let record = LogRecord::read(line.as_bytes()).unwrap();
+        let record = LogReader::default().read(line.as_bytes()).unwrap();
         let found = match Decider::new(&bundle).decide(&record, |_, _, _| {}) {
             Again::Decided { phase, verdict } => format!("{phase} {}", verdict.action),
             Again::Unknown(mask) => {

@@ -1,8 +1,9 @@
 //! `replay`: logged requests, decided again. `decide.rs` makes facts of a log line and asks the
-//! bundle, `command.rs` runs over the file, `report.rs` says what came of it.
+//! bundle, `memo.rs` keeps its answers, `command.rs` runs over the file, `report.rs` says what came of it.
 
 mod command;
 mod decide;
+mod memo;
 mod report;
 
 pub use command::{Args, run};

@@ -73,6 +73,7 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("intercept-64", INTERCEPT, "/bytes/1024"),
     Scenario("intercept-h2", INTERCEPT_H2, "/bytes/1024"),
     Scenario("intercept-new", INTERCEPT, "/bytes/1024"),
+    Scenario("intercept-resumed", INTERCEPT, "/bytes/1024"),
     Scenario("intercept-hosts", INTERCEPT_HOSTS, "/bytes/1024"),
     Scenario("intercept-hold", INTERCEPT, "/bytes/64", MEMORY, duration=20),
 )}

@@ -1,5 +1,6 @@
 """From the meter's reports to one table for each scenario, and the folder that keeps all."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -101,14 +102,15 @@ def shown_arguments():
 
 
 def write_results(world, subjects, results, started):
-    """Writes `README.md` and `raw.json` into the folder of this run and prints the first."""
+    """Writes `README.md` and `raw.json.gz` into the folder of this run and prints the first."""
     args = world.args
     slug = re.sub(r"[^a-z0-9]+", "-", processor().lower()).strip("-")
     commit = git_commit()
     name = f"{started:%Y-%m-%d}-{slug}-{os.cpu_count()}cpu-{commit}"
     folder = pathlib.Path(args.out or REPOSITORY / "benches" / "results" / name)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "raw.json").write_text(json.dumps(results, indent=1) + "\n")
+    # Without a time, so that the same data gives the same bytes.
+    (folder / "raw.json.gz").write_bytes(gzip.compress(json.dumps(results).encode(), mtime=0))
     absent = [cls.name for cls in SUBJECTS if cls.name not in {s.name for s in subjects}]
     lines = [
         f"# Peers, {started:%Y-%m-%d %H:%M} UTC", "",
@@ -127,7 +129,7 @@ def write_results(world, subjects, results, started):
         "Medians with their range over the rounds; ratios of medians with the range of the ratios "
         "within a round. CPU is user and system time of the process and its children. The floor, in "
         "bold, is the cheapest null relay. 1 000 domains or rules are loaded, logs are on. Raw data: "
-        "`raw.json`.", "",
+        "`raw.json.gz`.", "",
         *[table(scenario, by_subject) for scenario, by_subject in results.items()],
     ]
     text = "\n".join(lines)

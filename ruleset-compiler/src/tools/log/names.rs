@@ -1,10 +1,11 @@
 //! The names of members, learned from the lines that were read. Lines of a log mostly have the same
 //! members in the same order, so what comes next is compared with what came there before, comma,
-//! quotes and colon included: three words, instead of a search for the end of a name and another for
+//! quotes and colon included: four words, instead of a search for the end of a name and another for
 //! its meaning. What a line says never hangs on what was learned. Not here: the values (`scan.rs`).
 
-/// A name is learned if it takes no more with what stands around it.
-const TEXT_BYTES_MAX: usize = 24;
+/// A name is learned if it takes no more with what stands around it. The longest that the proxy
+/// writes is `upstream_http_version`.
+const TEXT_BYTES_MAX: usize = 32;
 /// So many names are learned. The proxy writes about fifty.
 const NAMES_MAX: usize = 96;
 const WORDS: usize = TEXT_BYTES_MAX / 8;
@@ -118,11 +119,11 @@ impl<T: Clone> Names<T> {
         Some(self.known.len() - 1)
     }
 
-    fn at(&self, number: usize, [a, b, c]: &[u64; WORDS]) -> Option<&Name<T>> {
+    fn at(&self, number: usize, [a, b, c, d]: &[u64; WORDS]) -> Option<&Name<T>> {
         self.known.get(number).filter(|name| {
-            let [x, y, z] = name.words;
-            let [p, q, r] = name.masks;
-            ((a ^ x) & p) | ((b ^ y) & q) | ((c ^ z) & r) == 0
+            let [w, x, y, z] = name.words;
+            let [p, q, r, s] = name.masks;
+            ((a ^ w) & p) | ((b ^ x) & q) | ((c ^ y) & r) | ((d ^ z) & s) == 0
         })
     }
 }

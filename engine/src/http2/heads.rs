@@ -34,6 +34,16 @@ pub(super) struct Text {
     pub(super) coding: Coding,
 }
 
+impl Text {
+    /// Nothing of the head; content as it is.
+    pub(super) const fn headless() -> Self {
+        Self {
+            bytes: Vec::new(),
+            coding: Coding::Raw,
+        }
+    }
+}
+
 /// What a request was, as far as reading its response depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Asked {

@@ -74,11 +74,6 @@ impl Incoming {
         Self::of(Source::Unasked(None), link)
     }
 
-    /// Nothing at all.
-    pub(super) fn nothing(link: Rc<Link>) -> Self {
-        Self::of(Source::Ended, link)
-    }
-
     fn of(source: Source, link: Rc<Link>) -> Self {
         Self {
             source,
@@ -118,6 +113,11 @@ impl Incoming {
     /// Whether a malformed message has come since the last call (RFC 9113 section 8.1.1).
     pub(super) fn take_malformed(&mut self) -> bool {
         std::mem::take(&mut self.malformed)
+    }
+
+    /// The connection that it arrives on.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
     }
 
     /// Waits until there is something to read; `false` at the end.

@@ -14,8 +14,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use h2::StreamId;
-use sallyport_wire::http2::{FrameFault, FrameGuard, Malformed, Refused, goaway_frame};
+use h2::{Reason, StreamId};
+use sallyport_wire::http2::{
+    FrameFault, FrameGuard, Malformed, Refused, goaway_frame, reset_frame,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::io::buffers::{BUFFER_BYTES, BufferPool};
@@ -81,6 +83,9 @@ impl Link {
     /// A link whose codec first reads `early`, which has been received already.
     pub(super) fn new(mut early: Vec<u8>, mut guard: FrameGuard) -> Rc<Self> {
         let fault = guard.received(&mut early, Instant::now()).err();
+        if fault.is_some() {
+            early.truncate(guard.sound_bytes());
+        }
         Rc::new(Self {
             inbound: RefCell::new(Inbound {
                 data: early,
@@ -95,9 +100,12 @@ impl Link {
         })
     }
 
-    /// What the other side has sent too much of or wrongly, if it has.
+    /// What the other side has sent too much of or wrongly, if it has, and the codec has read all that
+    /// came before: what that asks for is answered before the connection ends.
     pub(super) fn fault(&self) -> Option<FrameFault> {
-        self.fault.get()
+        let inbound = self.inbound.borrow();
+        let is_read = inbound.taken >= inbound.data.len();
+        self.fault.get().filter(|_| is_read)
     }
 
     /// What is wrong with the last message in a stream, which the codec takes to be right.
@@ -118,6 +126,11 @@ impl Link {
     /// Tells the other side what was wrong, where the codec has no word for it.
     pub(super) fn say_goaway(&self, fault: FrameFault) {
         self.send_frame(&goaway_frame(fault.code()));
+    }
+
+    /// Ends a stream that the codec takes to be closed.
+    pub(super) fn say_reset(&self, stream: StreamId, reason: Reason) {
+        self.send_frame(&reset_frame(stream.into(), reason.into()));
     }
 
     /// Sends a frame of our own. The codec gives whole frames, so there is room between them.
@@ -204,9 +217,10 @@ impl Link {
         pool.give_back(std::mem::take(&mut self.inbound.borrow_mut().data));
     }
 
-    fn look_at(&self, received: &mut [u8]) {
+    fn look_at(&self, received: &mut Vec<u8>) {
         let mut guard = self.guard.borrow_mut();
         if let Err(fault) = guard.received(received, Instant::now()) {
+            received.truncate(guard.sound_bytes());
             self.fault.set(Some(fault));
         }
         let reset = guard.overflowed();
@@ -304,6 +318,10 @@ impl AsyncRead for LinkIo {
         inbound.taken += bytes;
         if inbound.taken == inbound.data.len() {
             wake(&mut inbound.pump);
+            if self.0.fault.get().is_some() {
+                // Now the connection may end.
+                context.waker().wake_by_ref();
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -15,6 +15,7 @@ use sallyport_wire::http1::{BodyEvent, BodyFraming, BodyReader, ChunkLimits, Sch
 
 use super::heads::{Asked, Coding};
 use super::incoming::{Incoming, io_error};
+use super::link::Link;
 use super::messages::{Message, request_message, response_message, trailer_message};
 
 /// The sending half of an exchange.
@@ -231,12 +232,14 @@ impl Outgoing {
     }
 
     /// Ends the stream because what came in it is malformed (RFC 9113 section 8.1.1).
-    pub(super) fn refuse_malformed(&mut self) {
+    pub(super) fn refuse_malformed(&mut self, link: &Link) {
         match &mut self.state {
             State::Response(send, _) => send.send_reset(Reason::PROTOCOL_ERROR),
-            State::Body(stream, _) | State::Raw(stream) | State::Ended(stream) => {
+            State::Body(stream, _) | State::Raw(stream) => {
                 stream.send_reset(Reason::PROTOCOL_ERROR);
             }
+            // To the codec the stream is closed: both sides have ended it.
+            State::Ended(stream) => link.say_reset(stream.stream_id(), Reason::PROTOCOL_ERROR),
             State::Request(..) | State::Broken => return,
         }
         self.state = State::Broken;

@@ -18,7 +18,7 @@ use h2::server::SendResponse;
 use http::Request;
 use sallyport_wire::http1::Scheme;
 
-use super::heads::{Asked, HeadFault, TargetForm, request_text};
+use super::heads::{Asked, HeadFault, TargetForm, Text, request_text};
 use super::incoming::Incoming;
 use super::link::Link;
 use super::outgoing::{Outgoing, Payload};
@@ -83,10 +83,12 @@ impl StreamTransport {
     ) -> Self {
         let link = Rc::clone(link);
         let (parts, body) = request.into_parts();
-        let (incoming, asked, fault) = match request_text(&parts, body.is_end_stream(), form) {
-            Ok((text, asked)) => (Incoming::request(text, body, link), asked, None),
-            Err(fault) => (Incoming::nothing(link), Asked::Plain, Some(fault)),
+        let (text, asked, fault) = match request_text(&parts, body.is_end_stream(), form) {
+            Ok((text, asked)) => (text, asked, None),
+            // Its content is still to be read and discarded.
+            Err(fault) => (Text::headless(), Asked::Plain, Some(fault)),
         };
+        let incoming = Incoming::request(text, body, link);
         let mut stream = Self::new(incoming, Outgoing::response(send, asked), None, wheel);
         stream.fault = fault;
         stream
@@ -177,7 +179,8 @@ impl StreamTransport {
         let mut incoming = self.incoming.borrow_mut();
         let polled = incoming.poll_readable(context);
         if incoming.take_malformed() {
-            self.outgoing.borrow_mut().refuse_malformed();
+            let mut outgoing = self.outgoing.borrow_mut();
+            outgoing.refuse_malformed(incoming.link());
         }
         polled
     }

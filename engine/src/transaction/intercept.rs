@@ -25,12 +25,11 @@ use super::origin_connection::{begin_session, connect_plain, pool_key};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
-use super::session::{ClientContext, requests_in_tls};
+use super::session::requests_in_tls;
 use super::tunnel::{Ended, InnerScope, check_sni, notes};
 use crate::access_log::TlsHandling;
 use crate::enforcement::{Early, Trail};
 use crate::io::buffers::ReadBuffer;
-use crate::io::departure::Begun;
 use crate::io::transport::Transport;
 use crate::tls::memory::KnownOrigin;
 use crate::tls::parameters::Handling;
@@ -309,15 +308,7 @@ impl Intercepted<'_, '_> {
             snapshot,
             ..
         } = *self.request;
-        let inner = ClientContext {
-            id: client.id,
-            address: client.address,
-            listener: Rc::clone(&client.listener),
-            registered: Rc::clone(&client.registered),
-            principal: client.principal.clone(),
-            begun: Begun::default(),
-            transport: Rc::new(Transport::Tls(Box::new(stream))),
-        };
+        let inner = client.within(Transport::Tls(Box::new(stream)));
         let scope = InnerScope {
             authority: self.authority,
             host: self.destination.host,

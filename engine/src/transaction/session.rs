@@ -43,6 +43,21 @@ pub(crate) struct ClientContext {
     pub(crate) transport: Rc<Transport>,
 }
 
+impl ClientContext {
+    /// The same client on a transport within its own: a stream, or TLS in a tunnel.
+    pub(super) fn within(&self, transport: Transport) -> Self {
+        Self {
+            id: self.id,
+            address: self.address,
+            listener: Rc::clone(&self.listener),
+            registered: Rc::clone(&self.registered),
+            principal: self.principal.clone(),
+            begun: Begun::default(),
+            transport: Rc::new(transport),
+        }
+    }
+}
+
 /// A client connection and what has been received on it but not used.
 #[derive(Debug)]
 pub(crate) struct Client {

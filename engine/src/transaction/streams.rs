@@ -6,6 +6,7 @@ use std::time::Instant;
 use sallyport_wire::http1::{RequestHead, Version};
 
 use super::connect;
+use super::ending::end;
 use super::record::Draft;
 use super::request::{Request, unix_seconds};
 use super::session::{After, ClientContext, transaction};
@@ -13,7 +14,6 @@ use super::tunnel::InnerScope;
 use crate::http2::server::{NoRequest, Served};
 use crate::http2::{self, TargetForm};
 use crate::io::buffers::ReadBuffer;
-use crate::io::departure::Begun;
 use crate::io::transport::Transport;
 use crate::shard::Shard;
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
@@ -35,22 +35,18 @@ pub(super) async fn streams(
         form,
     };
     let serve_stream = |stream| -> Served<'_> {
-        let client = ClientContext {
-            id: client.id,
-            address: client.address,
-            listener: Rc::clone(&client.listener),
-            registered: Rc::clone(&client.registered),
-            principal: client.principal.clone(),
-            begun: Begun::default(),
-            transport: Rc::new(Transport::Stream(Box::new(stream))),
-        };
+        let client = client.within(Transport::Stream(Box::new(stream)));
         Box::pin(async move {
             shard.log_room().await;
             let mut input = ReadBuffer::default();
-            let after = transaction(shard, &client, &mut input, scope).await;
-            if let After::Connect(arrival) = after {
-                connect::serve(shard, &client, &mut input, arrival).await;
-            }
+            let after = match transaction(shard, &client, &mut input, scope).await {
+                After::Connect(arrival) => {
+                    connect::serve(shard, &client, &mut input, arrival).await
+                }
+                after => after,
+            };
+            // Content that comes after the response is malformed or not, and the client is told.
+            end(shard, &client, &mut input, after).await;
             input.consume(usize::MAX);
             input.release(&shard.buffers);
         })

@@ -117,7 +117,7 @@ fn requirements_on_a_server() {
     };
     let arguments = [&*proxy.address.to_string(), &*origin.target()];
     if let Some(outcome) = run("http2_client_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 128);
+        assert_cases(&outcome, 129);
         assert_lines_of_what_was_refused(&proxy);
     }
 }
@@ -159,7 +159,7 @@ fn requirements_on_a_server_inside_tls() {
     let (address, authority) = (proxy.address.to_string(), pki.authority());
     let arguments = [&*address, &*origin.target(), &*authority];
     if let Some(outcome) = run("http2_client_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 128);
+        assert_cases(&outcome, 129);
     }
 }
 
@@ -210,7 +210,7 @@ fn tunnels_in_streams() {
         identity.key.to_str().unwrap(),
     ];
     if let Some(outcome) = run("http2_tunnels.py", &["hpack", "websockets"], &arguments) {
-        assert_cases(&outcome, 3);
+        assert_cases(&outcome, 4);
     }
 }
 

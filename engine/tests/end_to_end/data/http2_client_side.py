@@ -310,6 +310,18 @@ malformed("window_update_0_of_a_stream", frame(WINDOW_UPDATE, 0, 1, b"\0" * 4), 
 malformed("window_update_length", frame(WINDOW_UPDATE, 0, 0, b"\0" * 3), FRAME_SIZE_ERROR)
 malformed("window_overflow", frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff") * 2, FLOW_CONTROL_ERROR)
 malformed("window_overflow_of_a_stream", frame(WINDOW_UPDATE, 0, 1, b"\x7f\xff\xff\xff") * 2, FLOW_CONTROL_ERROR, opened=True)
+
+
+@case
+def what_comes_before_a_fault_is_answered():
+    client = Client()
+    client.request(flags=END_HEADERS, method="POST", path="/post")
+    client.send(frame(WINDOW_UPDATE, 0, 1, b"\x7f\xff\xff\xff") * 2, frame(PING, 0, 0, b"123456"))
+    *_, payload = client.wait(lambda kind, *_: kind in (RST_STREAM, GOAWAY))
+    assert len(payload) == 4 and payload[3] == FLOW_CONTROL_ERROR, payload
+    client.connection_error(FRAME_SIZE_ERROR)
+
+
 malformed("continuation_on_stream_0", frame(CONTINUATION, END_HEADERS, 0, b""), PROTOCOL_ERROR)
 malformed("continuation_after_the_block", MORE_CONTINUATION, PROTOCOL_ERROR, opened=True)
 malformed(

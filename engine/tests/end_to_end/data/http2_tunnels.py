@@ -52,6 +52,28 @@ def content(peer, stream):
     return found[3]
 
 
+def content_after_a_refusal_is_judged():
+    peer = listener()
+    for stream, parts in (
+        (1, [frame(DATA, END_STREAM, 1, b"test")]),
+        (3, [frame(DATA, 0, 3, b"t"), frame(HEADERS, END_STREAM | END_HEADERS, 3, block([(":method", "GET")]))]),
+    ):
+        head = [(":method", "POST"), (":scheme", "https"), (":path", "/"), (":authority", "a.test"), ("content-length", "1")]
+        peer.send(frame(HEADERS, END_HEADERS, stream, block(head)))
+        *_, answer = peer.wait(lambda kind, *_: kind == HEADERS)
+        assert answer[":status"] == "400", answer
+        peer.send(*parts)
+        *_, payload = peer.wait(lambda kind, *_: kind in (RST_STREAM, GOAWAY))
+        assert struct.unpack(">I", payload) == (PROTOCOL_ERROR,), (stream, payload)
+    # In order: nothing is said of it.
+    head = [(":method", "POST"), (":scheme", "https"), (":path", "/"), (":authority", "a.test")]
+    peer.send(frame(HEADERS, END_HEADERS, 5, block(head)))
+    peer.wait(lambda kind, flags, *_: kind == DATA and flags & END_STREAM)
+    peer.send(frame(DATA, END_STREAM, 5, b"test"), frame(PING, 0, 0, b"12345678"))
+    kind, *_ = peer.wait(lambda kind, *_: kind in (RST_STREAM, GOAWAY, PING))
+    assert kind == PING, kind
+
+
 def tunnels_and_requests_side_by_side():
     peer = listener()
     for stream in (1, 3, 5):
@@ -95,5 +117,5 @@ def another_protocol():
     assert open_stream(peer, 1, **fields) == "400"
 
 
-CASES = (tunnels_and_requests_side_by_side, websocket, another_protocol)
+CASES = (tunnels_and_requests_side_by_side, content_after_a_refusal_is_judged, websocket, another_protocol)
 print(json.dumps({case.__name__: outcome(case) for case in CASES}))

@@ -131,6 +131,8 @@ pub struct FrameGuard {
     sent_bytes: usize,
     /// A stream to be reset for its window.
     overflowed: Option<u32>,
+    /// Bytes of whole frames that were in order, of those received last.
+    sound_bytes: usize,
 }
 
 /// The frame whose payload is coming.
@@ -193,6 +195,7 @@ impl FrameGuard {
             sent: SentFrames::default(),
             sent_bytes: 0,
             overflowed: None,
+            sound_bytes: 0,
         }
     }
 
@@ -210,10 +213,18 @@ impl FrameGuard {
     pub fn received(&mut self, bytes: &mut [u8], now: Instant) -> Result<(), FrameFault> {
         self.control.fill(now);
         self.reset.fill(now);
+        self.sound_bytes = 0;
         if self.fault.is_none() {
             self.fault = self.read(bytes).err();
         }
         self.fault.map_or(Ok(()), Err)
+    }
+
+    /// How many of the bytes received last come before the frame at fault: they are still to be served,
+    /// since what they ask for may come before the end.
+    #[must_use]
+    pub const fn sound_bytes(&self) -> usize {
+        self.sound_bytes
     }
 
     /// Tells that `bytes` go to the side whose frames are looked at.
@@ -270,9 +281,10 @@ impl FrameGuard {
                 at += size;
                 self.payload(rest.get(..size).unwrap_or_default())?;
             }
-            if self.frame.left == 0
-                && let Some(stream) = self.end()?
-            {
+            if self.frame.left > 0 {
+                continue;
+            }
+            if let Some(stream) = self.end()? {
                 // Only whole: a part of it has been given to the codec.
                 let start = at.checked_sub(WINDOW_UPDATE_BYTES);
                 let place = start.and_then(|start| bytes.get_mut(start..at));
@@ -280,6 +292,7 @@ impl FrameGuard {
                 place.copy_from_slice(&reset_frame(stream, FLOW_CONTROL_ERROR));
                 self.overflowed = Some(stream);
             }
+            self.sound_bytes = at;
         }
     }
 
@@ -768,6 +781,11 @@ mod tests {
         assert_eq!(bytes, [&update[..], &reset, &frame(PING, 0, 8)].concat());
         assert_eq!(guard.overflowed(), Some(reset));
         assert_eq!(guard.overflowed(), None);
+        // All of it comes before a fault.
+        let mut guard = client_guard();
+        let mut bytes = [update.clone(), update.clone(), frame(PING, 0, 6)].concat();
+        assert_eq!(guard.received(&mut bytes, now()), Err(FrameFault::Size));
+        assert_eq!(guard.sound_bytes(), 2 * update.len());
         // In pieces it is the end of the connection.
         let mut guard = client_guard();
         guard.received(&mut update.clone(), now()).unwrap();

@@ -138,9 +138,9 @@ pub const TRAILER_BYTES_DEFAULT: usize = 8 * KIB;
 pub const TRAILER_BYTES_MAX: usize = 64 * KIB;
 /// Bytes of the pool of I/O buffers of one shard; all of it may be resident at worst.
 pub const BUFFER_BYTES_DEFAULT: usize = 64 * MIB;
-/// Buffers of a shard in which plain connections wait for bytes that have not come; more connections
-/// than that wait without.
-pub const WAITING_BUFFER_BYTES_MAX: usize = 4 * MIB;
+/// Buffers of a shard in which tunnels wait for bytes that have not come; more directions than that
+/// wait without.
+pub const TUNNEL_WAITING_BYTES_MAX: usize = 4 * MIB;
 /// Smallest value of `limits.buffer_bytes`: room for the two heads of eight transactions.
 pub const BUFFER_BYTES_MIN: usize = 4 * MIB;
 /// Largest value of `limits.buffer_bytes`.

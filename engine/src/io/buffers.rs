@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use super::splice::PipePool;
 use super::transport::Transport;
-use crate::limits::WAITING_BUFFER_BYTES_MAX;
+use crate::limits::TUNNEL_WAITING_BYTES_MAX;
 
 /// Capacity of a rented buffer in bytes: a request head and a small body fit, and so does the largest
 /// TLS record of a sender that does not pad.
@@ -28,15 +28,15 @@ pub(crate) struct BufferPool {
     bytes_max: usize,
     free_bytes: Cell<usize>,
     leased_bytes: Rc<Cell<usize>>,
-    waiting: Cell<usize>,
+    waiting_tunnels: Cell<usize>,
     pipes: PipePool,
 }
 
-/// Leave to wait for bytes with a buffer in hand, until dropped.
+/// Leave of a direction of a tunnel to wait with a buffer in hand, until dropped.
 #[derive(Debug)]
-pub(crate) struct WaitingBuffer<'p>(&'p Cell<usize>);
+pub(crate) struct TunnelWait<'p>(&'p Cell<usize>);
 
-impl Drop for WaitingBuffer<'_> {
+impl Drop for TunnelWait<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get().saturating_sub(1));
     }
@@ -51,7 +51,7 @@ impl BufferPool {
             bytes_max,
             free_bytes: Cell::new(0),
             leased_bytes: Rc::default(),
-            waiting: Cell::new(0),
+            waiting_tunnels: Cell::new(0),
             pipes: PipePool::default(),
         }
     }
@@ -75,15 +75,19 @@ impl BufferPool {
         self.leased_bytes.get() >= self.bytes_max
     }
 
-    /// Leave to wait for bytes with a buffer in hand, which saves asking first whether there are any;
-    /// `None` when as many wait as may, or memory runs short: then ask first, and hold nothing meanwhile.
-    pub(crate) fn waiting_buffer(&self) -> Option<WaitingBuffer<'_>> {
-        let waiting = self.waiting.get();
-        let may_wait = waiting * BUFFER_BYTES < WAITING_BUFFER_BYTES_MAX
-            && self.leased_bytes.get() < self.bytes_max / 2;
+    /// Whether a connection may wait for bytes with a buffer in hand, which saves asking first whether
+    /// there are any. If not, memory runs short: ask first, and hold nothing meanwhile.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.leased_bytes.get() < self.bytes_max / 2
+    }
+
+    /// The same for a direction of a tunnel: most are silent most of the time, so only so many may.
+    pub(super) fn tunnel_wait(&self) -> Option<TunnelWait<'_>> {
+        let waiting = self.waiting_tunnels.get();
+        let may_wait = self.may_wait() && waiting * BUFFER_BYTES < TUNNEL_WAITING_BYTES_MAX;
         may_wait.then(|| {
-            self.waiting.set(waiting + 1);
-            WaitingBuffer(&self.waiting)
+            self.waiting_tunnels.set(waiting + 1);
+            TunnelWait(&self.waiting_tunnels)
         })
     }
 
@@ -233,10 +237,9 @@ impl ReadBuffer {
     /// received. `false`: there will be none.
     pub(crate) async fn wait(&mut self, transport: &Transport, pool: &BufferPool) -> bool {
         // TLS holds buffers of its own.
-        let leave = transport.tls().is_none().then(|| pool.waiting_buffer());
-        match leave.flatten() {
-            Some(_leave) => matches!(self.fill(transport, pool, BUFFER_BYTES).await, Ok(1..)),
-            None => transport.readable().await.is_ok(),
+        match transport.tls().is_none() && pool.may_wait() {
+            true => matches!(self.fill(transport, pool, BUFFER_BYTES).await, Ok(1..)),
+            false => transport.readable().await.is_ok(),
         }
     }
 

@@ -202,7 +202,7 @@ async fn copied_turn(
     // A plain socket is read at once as long as few wait so. Otherwise no buffer is held while the
     // tunnel is silent.
     let leave = match is_large {
-        false => from.plain().and_then(|_| pool.waiting_buffer()),
+        false => from.plain().and_then(|_| pool.tunnel_wait()),
         true => None,
     };
     if leave.is_none() {

@@ -141,11 +141,11 @@ impl Answer<'_> {
         if !input.is_empty() {
             return Some(input.fill(self.upstream, pool, most).await);
         }
-        let Some(_leave) = pool.waiting_buffer() else {
+        if !pool.may_wait() {
             // No buffer is held while the origin thinks.
             let _ = self.while_client_waits(self.upstream.readable()).await?;
             return Some(input.fill(self.upstream, pool, most).await);
-        };
+        }
         let mut fill = pin!(input.fill(self.upstream, pool, most));
         let received = self.while_client_waits(fill.as_mut()).await;
         if received.is_none() {

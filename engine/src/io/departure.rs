@@ -16,8 +16,9 @@ use super::deadline::TICK;
 use super::socket::{HangUp, Socket};
 use super::transport::{Bottom, Transport};
 
-/// How long an origin may think before somebody looks whether the client still waits.
-const LOOK_AFTER: Duration = TICK;
+/// How long an origin may think before somebody looks whether the client still waits: longer than a
+/// busy proxy takes for an exchange, since looking costs operations of the ring.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// Longest pause between two looks at a client whose socket is readable all the time.
 const PAUSE_MAX: Duration = Duration::from_millis(800);
 /// What every answer over HTTP/1 begins with.

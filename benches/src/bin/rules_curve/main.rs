@@ -1,5 +1,5 @@
-//! Rules alone, by the number of values: nanoseconds of one evaluation (median and p99, hit and
-//! miss), time to write and to load the bundle, its size and the memory it takes; and the crates that
+//! Rules alone, by the number of values: nanoseconds of one evaluation (median and p99, hit,
+//! miss, and a hit again while it is in the caches), time to write and to load the bundle, its size and the memory it takes; and the crates that
 //! one would otherwise take, on the same values and requests in the same run.
 //!
 //! `cargo run --release -p sallyport-benches --bin rules_curve [-- --json FILE]` prints a markdown
@@ -34,9 +34,9 @@ struct Arguments {
 fn main() -> std::io::Result<()> {
     let arguments = Arguments::parse();
     println!(
-        "| kind | values | who | hit ns, median | p99 | miss ns, median | p99 | write ms | load ms | MiB in the file | MiB in memory |"
+        "| kind | values | who | hit ns, median | p99 | miss ns, median | p99 | warm hit ns, median | p99 | write ms | load ms | MiB in the file | MiB in memory |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut rows = Vec::new();
     for kind in arguments.kinds {
         for values in &arguments.sizes {

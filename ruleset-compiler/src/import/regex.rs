@@ -1,8 +1,8 @@
 //! Regular expressions of other tools in the syntax that rules have.
 //!
-//! POSIX extended expressions (Squid) differ in brackets and in braces that repeat nothing; Perl's
-//! (Suricata) are nearly the same, and what is not is refused by the parser: look-around,
-//! back-references, atomic groups.
+//! POSIX extended expressions (Squid) differ in brackets and in braces that repeat nothing. Perl's
+//! (Suricata) differ in what may stand for itself unescaped; what has no like (look-around,
+//! back-references, atomic groups) is left as it is, for the parser to refuse.
 
 use regex_syntax::ast::{Ast, parse::Parser};
 
@@ -31,6 +31,133 @@ pub(super) fn from_posix(pattern: &str) -> String {
         };
     }
     out
+}
+
+/// A Perl expression (pcre2pattern(3)).
+///
+/// # Errors
+/// For a possessive quantifier: here it would be a repetition of a repetition, which matches more.
+pub(super) fn from_perl(pattern: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    // Behind a quantifier a `+` would make it possessive.
+    let mut is_quantified = false;
+    while let Some(c) = rest.chars().next() {
+        let after = rest.get(c.len_utf8()..).unwrap_or("");
+        let was_quantified = std::mem::take(&mut is_quantified);
+        rest = match c {
+            '\\' => perl_escape(after, &mut out, false),
+            '[' => perl_class(after, &mut out),
+            '{' if is_repetition(after) => {
+                let (inside, behind) = after.split_once('}').unwrap_or((after, ""));
+                out.push('{');
+                out.push_str(inside);
+                out.push('}');
+                is_quantified = true;
+                behind
+            }
+            '{' | '}' => {
+                literal(c, &mut out);
+                after
+            }
+            '+' if was_quantified => return Err("a possessive quantifier".to_owned()),
+            _ => {
+                // A lazy one ends there.
+                is_quantified = matches!(c, '*' | '+') || (c == '?' && !was_quantified);
+                out.push(c);
+                // `(?` is no quantifier.
+                match (c, after.strip_prefix('?')) {
+                    ('(', Some(group)) => {
+                        out.push('?');
+                        group
+                    }
+                    _ => after,
+                }
+            }
+        };
+    }
+    Ok(out)
+}
+
+/// What follows a backslash in a Perl expression.
+fn perl_escape<'p>(after: &'p str, out: &mut String, in_class: bool) -> &'p str {
+    let Some(c) = after.chars().next() else {
+        out.push('\\');
+        return after;
+    };
+    match c {
+        'b' if in_class => out.push_str("\\x08"),
+        'e' => out.push_str("\\x1B"),
+        // The end, or before a line feed at it.
+        'Z' if !in_class => out.push_str("(?:\\n?\\z)"),
+        _ if c.is_ascii_alphanumeric() => {
+            out.push('\\');
+            out.push(c);
+        }
+        _ => literal(c, out),
+    }
+    after.get(c.len_utf8()..).unwrap_or("")
+}
+
+/// A character class of a Perl expression: `[` in it is itself, and so is a `-` beside a class.
+fn perl_class<'p>(after: &'p str, out: &mut String) -> &'p str {
+    out.push('[');
+    let mut rest = after;
+    if let Some(negated) = rest.strip_prefix('^') {
+        out.push('^');
+        rest = negated;
+    }
+    let mut is_first = true;
+    // `\d`, `[:alpha:]`: no range begins with one.
+    let mut was_class = false;
+    while let Some(c) = rest.chars().next() {
+        let next = rest.get(c.len_utf8()..).unwrap_or("");
+        if c == ']' && !is_first {
+            out.push(']');
+            return next;
+        }
+        is_first = false;
+        let is_after_class = std::mem::take(&mut was_class);
+        if let Some((name, behind)) = rest
+            .strip_prefix("[:")
+            .and_then(|named| named.split_once(":]"))
+            .filter(|(name, _)| {
+                name.bytes()
+                    .all(|byte| byte == b'^' || byte.is_ascii_lowercase())
+            })
+        {
+            out.push_str("[:");
+            out.push_str(name);
+            out.push_str(":]");
+            was_class = true;
+            rest = behind;
+            continue;
+        }
+        rest = match c {
+            '\\' => {
+                was_class = is_class_escape(next);
+                perl_escape(next, out, true)
+            }
+            '-' if is_after_class || next.strip_prefix('\\').is_some_and(is_class_escape) => {
+                out.push_str("\\-");
+                next
+            }
+            '-' => {
+                out.push('-');
+                next
+            }
+            _ => {
+                literal(c, out);
+                next
+            }
+        };
+    }
+    rest
+}
+
+/// Whether what follows a backslash is a class of characters.
+fn is_class_escape(after: &str) -> bool {
+    after.starts_with(['d', 'D', 's', 'S', 'w', 'W'])
 }
 
 /// What follows a backslash outside brackets.
@@ -242,6 +369,29 @@ mod tests {
             assert_eq!(check(ours), Ok(()), "{ours}");
         }
         assert!(check(&from_posix(r"(a)\1")).is_err());
+    }
+
+    #[test]
+    fn perl_becomes_ours() {
+        for (perl, ours) in [
+            (r"^/a\.exe$", r"^/a\.exe$"),
+            (r"\<script\>\/\_\~", r"<script>/_\~"),
+            (r"a{b}c{2,3}d{,4}x}", r"a\{b\}c{2,3}d\{,4\}x\}"),
+            (r"[[({]x[^[:alpha:][]", r"[\[\(\{]x[^[:alpha:]\[]"),
+            (r"[]a-z\]&&~~\<\b]", r"[\]a-z\]\&\&\~\~<\x08]"),
+            (r"[\w-.][a-\d]", r"[\w\-\.][a\-\d]"),
+            (r"(?:a+?b*)??(?i)c+", r"(?:a+?b*)??(?i)c+"),
+            (r"x\d\x41\Z", r"x\d\x41(?:\n?\z)"),
+        ] {
+            assert_eq!(from_perl(perl).as_deref(), Ok(ours), "{perl}");
+            assert_eq!(check(ours), Ok(()), "{ours}");
+        }
+        for possessive in ["a++", "a*+b", "a?+", "a{2}+"] {
+            assert!(from_perl(possessive).is_err(), "{possessive}");
+        }
+        for unlike in [r"(a)\1", "(?=a)", "(?>a)", r"\Qa\E", "["] {
+            assert!(check(&from_perl(unlike).unwrap()).is_err(), "{unlike}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use sallyport_ruleset::Protocol;
 
 use super::super::condition::{Checker, Condition, Formula, Values, operator};
+use super::super::regex::from_perl;
 use super::content::{self, Buffer, Content, Pattern, buffer, buffer_of_flag};
 use crate::operator::Question;
 
@@ -225,8 +226,9 @@ impl KeywordReader {
                 }
             }
         }
+        let expression = from_perl(expression)?;
         let expression = if ours.is_empty() {
-            expression.to_owned()
+            expression
         } else {
             format!("(?{ours}){expression}")
         };
@@ -446,6 +448,7 @@ mod tests {
                 "Ja4 StringLike t13d*",
             ),
             (r#"pcre:"/x/U";"#, "Uri StringMatches (?:x)"),
+            (r#"pcre:"/\<{x/U";"#, r"Uri StringMatches (?:<\{x)"),
             (
                 "app-layer-protocol:!tls;",
                 "Protocol StringNotEquals https|wss",
@@ -466,6 +469,7 @@ mod tests {
             ),
             (r#"http.uri; pcre:"/(?=x)y/";"#, "look-around"),
             (r#"http.uri; pcre:"/(a)\1/";"#, "backreferences"),
+            (r#"http.uri; pcre:"/a++/";"#, "possessive"),
             ("flow:to_client;", "server sends"),
             ("flowbits:isset,x;", "remembered"),
             ("frobnicate:1;", "not known"),

@@ -10,6 +10,7 @@ class Sallyport(Subject):
     kinds = (ABSOLUTE, TUNNEL, INTERCEPT, INTERCEPT_H2, INTERCEPT_HOSTS)
     intercepting = None
     shards = 1
+    compile_options = ()
 
     def is_available(self):
         return bool(self.world.binary("sallyport") and self.world.binary("sallyport-rules"))
@@ -56,7 +57,7 @@ access = "{self.world.folder}/sallyport-access-{port}.jsonl"
                                  'post_response = "allow"\n\n[[group]]\npriority = 10\nfile = "group.toml"\n')
         self.world.file("group.toml", self.group())
         bundle = self.world.folder / "rules.spb"
-        run_text([self.world.binary("sallyport-rules"), "compile", source, "-o", bundle])
+        run_text([self.world.binary("sallyport-rules"), "compile", source, "-o", bundle, *self.compile_options])
         return bundle
 
     def group(self):

@@ -146,33 +146,61 @@ fn glob_covers(wide: &str, narrow: &str) -> bool {
     if wide.len().max(narrow.len()) > COMPARED_GLOB_BYTES_MAX {
         return wide == narrow;
     }
-    let narrow = narrow.as_bytes();
+    let (mut wide, mut narrow) = (wide.as_bytes(), narrow.as_bytes());
+    // What stands before the first `*` and behind the last one has one place only; most globs differ
+    // there.
+    while let Some((symbol, rest)) = wide.split_first().filter(|(symbol, _)| **symbol != b'*') {
+        match narrow.split_first() {
+            Some((other, behind)) if stands_against(*symbol, *other) => narrow = behind,
+            _ => return false,
+        }
+        wide = rest;
+    }
+    while let Some((symbol, rest)) = wide.split_last().filter(|(symbol, _)| **symbol != b'*') {
+        match narrow.split_last() {
+            Some((other, before)) if stands_against(*symbol, *other) => narrow = before,
+            _ => return false,
+        }
+        wide = rest;
+    }
+    match wide {
+        [] => narrow.is_empty(),
+        [b'*'] => true,
+        _ => run_covers(wide, narrow),
+    }
+}
+
+/// Whether a symbol of the wider glob surely matches what one of the narrower does.
+const fn stands_against(symbol: u8, other: u8) -> bool {
+    match symbol {
+        b'?' => other != b'*',
+        literal => other == literal,
+    }
+}
+
+/// The same with `*` at both ends of `wide`.
+fn run_covers(wide: &[u8], narrow: &[u8]) -> bool {
     // Positions in `narrow` up to which the symbols of `wide` so far can reach.
     let mut reached = vec![false; narrow.len() + 1];
+    let mut next = reached.clone();
     if let Some(start) = reached.first_mut() {
         *start = true;
     }
-    for symbol in wide.bytes() {
+    for symbol in wide {
         let mut run = false;
-        let mut next = vec![false; narrow.len() + 1];
         let mut before = false;
         for (position, (here, slot)) in reached.iter().zip(&mut next).enumerate() {
-            let passed = position
-                .checked_sub(1)
-                .and_then(|at| narrow.get(at))
-                .is_some_and(|other| match symbol {
-                    b'?' => *other != b'*',
-                    literal => *other == literal,
-                });
+            let other = position.checked_sub(1).and_then(|at| narrow.get(at));
+            let passed = other.is_some_and(|other| stands_against(*symbol, *other));
             run |= *here;
-            *slot = if symbol == b'*' {
+            *slot = if *symbol == b'*' {
                 run
             } else {
                 before && passed
             };
             before = *here;
         }
-        reached = next;
+        std::mem::swap(&mut reached, &mut next);
     }
     reached.last() == Some(&true)
 }
@@ -210,6 +238,11 @@ mod tests {
             ("a?c", "a?c", true),
             ("a?c", "a*c", false),
             ("a*c", "a?c", true),
+            ("a*a", "a", false),
+            ("*a*b*", "*xa?b", true),
+            ("*a*b*", "*xb?a", false),
+            ("", "", true),
+            ("", "*", false),
         ] {
             assert_eq!(glob_covers(wide, narrow), expected, "{wide} over {narrow}");
         }

@@ -3,6 +3,7 @@
 
 mod allowance;
 mod dynamic_table;
+mod fault;
 mod field_reader;
 mod frame_guard;
 mod frames;
@@ -13,6 +14,7 @@ mod static_table;
 mod stream_set;
 
 pub use allowance::FloodLimits;
-pub use frame_guard::{FrameFault, FrameGuard, Malformed, ReceivingSide};
+pub use fault::{FrameFault, Malformed};
+pub use frame_guard::{FrameGuard, ReceivingSide};
 pub use frames::{goaway_frame, reset_frame};
 pub use sent_frames::Refused;

@@ -1,0 +1,75 @@
+//! What a side can have done wrong, and the error code that tells it so.
+
+use thiserror::Error;
+
+pub(super) const FLOW_CONTROL_ERROR: u32 = 0x3;
+
+/// What a side has sent too much of, or not as it must: the end of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FrameFault {
+    /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, GOAWAY, unknown and empty frames.
+    #[error("control frame flood")]
+    ControlFlood,
+    /// RST_STREAM (and streams opened only to be reset).
+    #[error("stream reset flood")]
+    ResetFlood,
+    /// More malformed messages than anybody has looked at.
+    #[error("malformed message flood")]
+    MalformedFlood,
+    /// The first frame is not SETTINGS (RFC 9113 section 3.4).
+    #[error("the first frame is not SETTINGS")]
+    Preface,
+    /// A length that frames of this type cannot have (RFC 9113 section 4.2).
+    #[error("a frame of a wrong size")]
+    Size,
+    /// Fields that cannot be decoded (RFC 9113 section 4.3).
+    #[error("a field block that cannot be decoded")]
+    Compression,
+    /// A frame inside a field block, or a part of one outside (RFC 9113 section 6.10).
+    #[error("a field block that is not in one piece")]
+    Block,
+    /// More padding than the frame is long (RFC 9113 section 6.2).
+    #[error("more padding than payload")]
+    Padding,
+    /// PUSH_PROMISE, which nobody may send here (RFC 9113 section 8.4).
+    #[error("a push promise")]
+    Push,
+    /// ENABLE_PUSH of a server (RFC 9113 section 6.5.2).
+    #[error("a setting of a value that it cannot have")]
+    Setting,
+    /// DATA or HEADERS behind the end of a stream (RFC 9113 section 5.1).
+    #[error("a frame on a stream that has ended")]
+    StreamClosed,
+    /// A window above 2^31-1 (RFC 9113 sections 6.5.2 and 6.9.1).
+    #[error("a window that is too large")]
+    Window,
+}
+
+impl FrameFault {
+    /// The error code that says so to the other side (RFC 9113 section 7).
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Preface | Self::Block | Self::Padding | Self::Push | Self::Setting => 0x1,
+            Self::Window => FLOW_CONTROL_ERROR,
+            Self::StreamClosed => 0x5,
+            Self::Size => 0x6,
+            Self::Compression => 0x9,
+            Self::ControlFlood | Self::ResetFlood | Self::MalformedFlood => 0xb,
+        }
+    }
+}
+
+/// What is wrong with a message whose frames are right (RFC 9113 section 8.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Malformed {
+    /// A pseudo-header field in trailers (RFC 9113 section 8.1).
+    #[error("a pseudo-header field in trailers")]
+    Trailers,
+    /// A pseudo-header field of requests in a response (RFC 9113 section 8.3).
+    #[error("a pseudo-header field of requests in a response")]
+    RequestField,
+    /// A request without `:path`, which only CONNECT may be (RFC 9113 section 8.3.1).
+    #[error(":path is missing")]
+    NoPath,
+}

@@ -248,6 +248,37 @@ impl Facts<'_> {
     }
 }
 
+impl<'f> Facts<'f> {
+    /// The value of a source that has one text; absent of any other source.
+    #[must_use]
+    pub fn text(&self, source: crate::Source) -> Fact<&'f [u8]> {
+        use crate::Source;
+        match source {
+            Source::SourceVpce => self.source_vpce,
+            Source::SourceVpc => self.source_vpc,
+            Source::SourceAccount => self.source_account,
+            Source::Principal => self.principal,
+            Source::DestinationDomain => match self.destination_domain {
+                Fact::Known(domain) => Fact::Known(domain.as_bytes()),
+                Fact::Absent => Fact::Absent,
+                Fact::Unknown => Fact::Unknown,
+            },
+            Source::TlsSni => self.tls_sni,
+            Source::TlsVersion => self.tls_version,
+            Source::Ja4 => self.ja4,
+            Source::HttpUri => self.uri,
+            Source::HttpMethod => self.method,
+            Source::HttpUserAgent => self.user_agent,
+            Source::HttpContentType => self.content_type,
+            Source::HttpHost => self.host,
+            Source::ResponseContentType => self.response_content_type,
+            Source::ResponseTlsIssuer => self.tls_issuer,
+            Source::ResponseTlsSha256 => self.tls_sha256,
+            _ => Fact::Absent,
+        }
+    }
+}
+
 /// Says which facts are known, not their values: they may be secret (a query, a principal).
 impl fmt::Debug for Facts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -171,7 +171,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
     }
 
     fn look_up_text(&mut self, field: &FieldRecord, source: Source) -> bool {
-        let Fact::Known(raw) = text::fact(source, self.facts) else {
+        let Fact::Known(raw) = self.facts.text(source) else {
             return false;
         };
         // The buffer is lent out of the scratch, so that marking can go on beside it.

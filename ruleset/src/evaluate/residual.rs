@@ -39,7 +39,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
                 Fact::Absent | Fact::Unknown => false,
             },
             source => {
-                let Fact::Known(raw) = text::fact(source, self.facts) else {
+                let Fact::Known(raw) = self.facts.text(source) else {
                     return false;
                 };
                 let mut buffer = std::mem::take(&mut self.scratch.buffer);

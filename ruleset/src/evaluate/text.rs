@@ -1,7 +1,7 @@
 //! Text fields as they are compared: the forms of a URI and of a content type, names in lower case.
 
+use crate::Source;
 use crate::normalize::{lower_case_host, normalize_content_type};
-use crate::{Fact, Facts, Source};
 
 /// A text in the two forms that values are compared with.
 #[derive(Clone, Copy, Debug)]
@@ -27,33 +27,6 @@ impl<'t> Text<'t> {
             short: text.get(..end).unwrap_or(text),
             full: text,
         }
-    }
-}
-
-/// The value of a source that has one text.
-pub(super) fn fact<'a>(source: Source, facts: &Facts<'a>) -> Fact<&'a [u8]> {
-    match source {
-        Source::SourceVpce => facts.source_vpce,
-        Source::SourceVpc => facts.source_vpc,
-        Source::SourceAccount => facts.source_account,
-        Source::Principal => facts.principal,
-        Source::DestinationDomain => match facts.destination_domain {
-            Fact::Known(domain) => Fact::Known(domain.as_bytes()),
-            Fact::Absent => Fact::Absent,
-            Fact::Unknown => Fact::Unknown,
-        },
-        Source::TlsSni => facts.tls_sni,
-        Source::TlsVersion => facts.tls_version,
-        Source::Ja4 => facts.ja4,
-        Source::HttpUri => facts.uri,
-        Source::HttpMethod => facts.method,
-        Source::HttpUserAgent => facts.user_agent,
-        Source::HttpContentType => facts.content_type,
-        Source::HttpHost => facts.host,
-        Source::ResponseContentType => facts.response_content_type,
-        Source::ResponseTlsIssuer => facts.tls_issuer,
-        Source::ResponseTlsSha256 => facts.tls_sha256,
-        _ => Fact::Absent,
     }
 }
 

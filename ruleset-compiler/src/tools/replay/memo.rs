@@ -146,22 +146,22 @@ fn write_fact(source: Source, facts: &Facts<'_>, key: &mut Vec<u8>) -> Option<()
         Source::RequestHeaders => return nothing(facts.request_headers, key),
         Source::ResponseHeaders => return nothing(facts.response_headers, key),
         Source::TlsAlpn => return nothing(facts.tls_alpn, key),
-        Source::DestinationDomain => map(facts.destination_domain, str::as_bytes),
-        Source::SourceVpce => facts.source_vpce,
-        Source::SourceVpc => facts.source_vpc,
-        Source::SourceAccount => facts.source_account,
-        Source::Principal => facts.principal,
-        Source::TlsSni => facts.tls_sni,
-        Source::TlsVersion => facts.tls_version,
-        Source::Ja4 => facts.ja4,
-        Source::HttpUri => facts.uri,
-        Source::HttpMethod => facts.method,
-        Source::HttpUserAgent => facts.user_agent,
-        Source::HttpContentType => facts.content_type,
-        Source::HttpHost => facts.host,
-        Source::ResponseContentType => facts.response_content_type,
-        Source::ResponseTlsIssuer => facts.tls_issuer,
-        Source::ResponseTlsSha256 => facts.tls_sha256,
+        Source::SourceVpce
+        | Source::SourceVpc
+        | Source::SourceAccount
+        | Source::Principal
+        | Source::DestinationDomain
+        | Source::TlsSni
+        | Source::TlsVersion
+        | Source::Ja4
+        | Source::HttpUri
+        | Source::HttpMethod
+        | Source::HttpUserAgent
+        | Source::HttpContentType
+        | Source::HttpHost
+        | Source::ResponseContentType
+        | Source::ResponseTlsIssuer
+        | Source::ResponseTlsSha256 => facts.text(source),
     };
     if let Some(bytes) = known(text, key) {
         let length = u32::try_from(bytes.len()).ok()?;

@@ -11,100 +11,19 @@ use rcgen::{KeyPair, PublicKeyData, SigningKey};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_KEY_IDENTIFIER;
 use x509_parser::prelude::FromDer;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::authority_chain::{chain, check, common_validity, is_root};
+use super::authority_error::AuthorityError;
 use super::distinguished_name;
+use super::file_kind::other_blocks;
 use super::name::CertificateName;
 use super::name_constraints::NameConstraints;
-use super::origin_certificate::unix_time;
 use crate::limits::{CA_CHAIN_MAX, CA_EXPIRY_WARNING, RSA_KEY_BITS_MIN};
-
-/// Why a certificate authority cannot be used. Each text says what to do about it.
-#[derive(Debug, Error)]
-pub enum AuthorityError {
-    /// The PEM text is damaged.
-    #[error("the PEM text is damaged: {0}")]
-    Pem(String),
-    /// There is no certificate in the file.
-    #[error("there is no certificate: expected a block `-----BEGIN CERTIFICATE-----`")]
-    NoCertificate,
-    /// There are more certificates than a chain has.
-    #[error(
-        "there are {0} certificates, more than the {CA_CHAIN_MAX} that a chain may have; give the authority and those above it only"
-    )]
-    LongChain(usize),
-    /// A certificate does not parse.
-    #[error("certificate {number} of the file is not a well-formed X.509 certificate: {reason}")]
-    BadCertificate {
-        /// Its place in the file, from 1.
-        number: usize,
-        /// What the parser says.
-        reason: String,
-    },
-    /// There is no private key in the file.
-    #[error(
-        "there is no private key: expected a block `-----BEGIN PRIVATE KEY-----`, `-----BEGIN EC PRIVATE KEY-----` or `-----BEGIN RSA PRIVATE KEY-----`"
-    )]
-    NoKey,
-    /// The private key is protected by a passphrase.
-    #[error(
-        "the private key is encrypted; decrypt it with `openssl pkey -in KEY -out ca.key` and protect the file with chmod 600"
-    )]
-    EncryptedKey,
-    /// The private key does not parse, or is of another kind.
-    #[error(
-        "the private key cannot be used: ECDSA P-256, P-384 and RSA keys in PKCS#8, SEC1 or PKCS#1 form are supported ({0})"
-    )]
-    UnsupportedKey(String),
-    /// The RSA key is too short.
-    #[error("the RSA key has {0} bits; clients refuse less than {RSA_KEY_BITS_MIN}")]
-    WeakKey(usize),
-    /// No certificate of the file has this key.
-    #[error(
-        "the private key does not belong to the certificate `{0}` nor to any other in the file"
-    )]
-    OtherKey(String),
-    /// The certificate is not one of an authority.
-    #[error(
-        "`{0}` is not a certificate authority: its basic constraints lack CA:TRUE; `sallyport ca init` makes one"
-    )]
-    NotAnAuthority(String),
-    /// Its key may not sign certificates.
-    #[error("`{subject}` may not sign certificates for servers: {lacks}")]
-    MayNotSign {
-        /// The subject.
-        subject: String,
-        /// Which usage is missing.
-        lacks: &'static str,
-    },
-    /// It, or one above it, is expired.
-    #[error("`{subject}` expired on {}", date(*not_after))]
-    Expired {
-        /// The subject.
-        subject: String,
-        /// When.
-        not_after: UnixTime,
-    },
-    /// It, or one above it, is not valid yet.
-    #[error("`{subject}` is not valid before {}; is the clock right?", date(*not_before))]
-    NotYetValid {
-        /// The subject.
-        subject: String,
-        /// From when.
-        not_before: UnixTime,
-    },
-    /// The path length of a certificate above it forbids it to sign.
-    #[error("`{0}` allows fewer certificate authorities below it than there are")]
-    PathLength(String),
-    /// The name constraints cannot be read.
-    #[error("the name constraints of `{0}` cannot be read")]
-    BadNameConstraints(String),
-}
 
 /// A certificate authority: its certificate, its key and what is sent along with a leaf.
 pub struct Authority {
@@ -136,9 +55,9 @@ impl Authority {
             parsed.push(parse(der, index + 1)?);
         }
         let key = Key::load(key_pem)?;
-        let chain = chain(&parsed, &key)?;
+        let chain = chain(&parsed, key.pair.der_bytes())?;
         check(&chain, now)?;
-        let own = chain.first().ok_or(AuthorityError::NoCertificate)?;
+        let own = chain.first().ok_or(AuthorityError::NoCertificate(""))?;
         let mut constraints = NameConstraints::default();
         for certificate in &chain {
             if !constraints.add(certificate) {
@@ -161,7 +80,7 @@ impl Authority {
             // A root is known to the client or it is of no use to send it.
             chain: chain
                 .iter()
-                .filter(|certificate| !is_self_issued(certificate))
+                .filter(|certificate| !is_root(certificate))
                 .map(owned)
                 .collect(),
             key,
@@ -268,6 +187,10 @@ impl Key {
     fn load(pem: &[u8]) -> Result<Self, AuthorityError> {
         let der = Zeroizing::new(private_key(pem)?);
         let unsupported = |error: rcgen::Error| AuthorityError::UnsupportedKey(error.to_string());
+        // aws-lc takes no short keys, and does not say that it is the length.
+        if let Some(bits) = rsa_bits(&der).filter(|bits| *bits < RSA_KEY_BITS_MIN) {
+            return Err(AuthorityError::WeakKey(bits));
+        }
         let pair = KeyPair::try_from(&*der).map_err(unsupported)?;
         let algorithm = if pair.is_compatible(&rcgen::PKCS_ECDSA_P256_SHA256) {
             SignatureAlgorithm::EcdsaP256Sha256
@@ -293,7 +216,7 @@ fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, AuthorityEr
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     let found = found.map_err(|error| AuthorityError::Pem(pem_damage(&error)))?;
     match found.len() {
-        0 => Err(AuthorityError::NoCertificate),
+        0 => Err(AuthorityError::NoCertificate(other_blocks(text))),
         1..=CA_CHAIN_MAX => Ok(found),
         many => Err(AuthorityError::LongChain(many)),
     }
@@ -306,9 +229,44 @@ fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, AuthorityError> {
     }
     match PrivateKeyDer::from_pem_slice(text) {
         Ok(key) => Ok(key),
-        Err(pem::Error::NoItemsFound) => Err(AuthorityError::NoKey),
+        Err(pem::Error::NoItemsFound) => Err(AuthorityError::NoKey(other_blocks(text))),
         Err(error) => Err(AuthorityError::Pem(pem_damage(&error))),
     }
+}
+
+/// The bits of an RSA key, PKCS#1 (RFC 8017 appendix A.1.2) or PKCS#8; `None` for other keys.
+fn rsa_bits(key: &PrivateKeyDer<'_>) -> Option<usize> {
+    let pkcs1 = match key {
+        PrivateKeyDer::Pkcs1(key) => Zeroizing::new(key.secret_pkcs1_der().to_vec()),
+        PrivateKeyDer::Pkcs8(key) => {
+            let inner = yasna::parse_der(key.secret_pkcs8_der(), |reader| {
+                reader.read_sequence(|fields| {
+                    fields.next().read_der()?;
+                    fields.next().read_der()?;
+                    let key = fields.next().read_bytes()?;
+                    // Attributes.
+                    fields.read_optional(|attributes| attributes.read_der())?;
+                    Ok(key)
+                })
+            });
+            Zeroizing::new(inner.ok()?)
+        }
+        _ => return None,
+    };
+    let modulus = yasna::parse_der(&pkcs1, |reader| {
+        reader.read_sequence(|fields| {
+            fields.next().read_der()?;
+            let (modulus, _) = fields.next().read_bigint_bytes()?;
+            for _ in 0..7 {
+                fields.next().read_der()?;
+            }
+            Ok(modulus)
+        })
+    });
+    let modulus = modulus.ok()?;
+    let first = modulus.iter().position(|byte| *byte != 0)?;
+    let leading = modulus.get(first)?.leading_zeros() as usize;
+    Some((modulus.len() - first) * 8 - leading)
 }
 
 /// What is wrong with a PEM text, for people.
@@ -334,121 +292,6 @@ fn parse(der: &[u8], number: usize) -> Result<X509Certificate<'_>, AuthorityErro
             reason: error.to_string(),
         }),
     }
-}
-
-/// The certificate of the key, then those above it as far as the file has them.
-fn chain<'a, 'c>(
-    certificates: &'a [X509Certificate<'c>],
-    key: &Key,
-) -> Result<Vec<&'a X509Certificate<'c>>, AuthorityError> {
-    let public = key.pair.der_bytes();
-    let is_own = |certificate: &&X509Certificate<'_>| {
-        certificate.public_key().subject_public_key.as_ref() == public
-    };
-    let Some(mut last) = certificates.iter().find(is_own) else {
-        let first = certificates.first().ok_or(AuthorityError::NoCertificate)?;
-        let subject = distinguished_name::rfc_4514(first.subject());
-        return Err(AuthorityError::OtherKey(subject));
-    };
-    let mut chain = vec![last];
-    while !is_self_issued(last) && chain.len() < certificates.len() {
-        let issuer = last.issuer().as_raw();
-        let Some(above) = certificates
-            .iter()
-            .find(|candidate| candidate.subject().as_raw() == issuer)
-        else {
-            break;
-        };
-        chain.push(above);
-        last = above;
-    }
-    Ok(chain)
-}
-
-fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
-    certificate.subject().as_raw() == certificate.issuer().as_raw()
-}
-
-/// What RFC 5280 section 6.1.4 asks of each certificate that signs another.
-fn check(chain: &[&X509Certificate<'_>], now: UnixTime) -> Result<(), AuthorityError> {
-    for (below, certificate) in chain.iter().enumerate() {
-        let subject = || distinguished_name::rfc_4514(certificate.subject());
-        let bad = |reason: &str| AuthorityError::BadCertificate {
-            number: below + 1,
-            reason: reason.to_owned(),
-        };
-        let constraints = certificate
-            .basic_constraints()
-            .map_err(|_| bad("it has two basic constraints"))?
-            .filter(|constraints| constraints.value.ca)
-            .ok_or_else(|| AuthorityError::NotAnAuthority(subject()))?;
-        let allowed = constraints.value.path_len_constraint;
-        if allowed
-            .is_some_and(|allowed| usize::try_from(allowed).is_ok_and(|allowed| below > allowed))
-        {
-            return Err(AuthorityError::PathLength(subject()));
-        }
-        if let Some(lacks) =
-            lacking_usage(certificate).map_err(|()| bad("its key usage is damaged"))?
-        {
-            let subject = subject();
-            return Err(AuthorityError::MayNotSign { subject, lacks });
-        }
-        if let Ok(x509_parser::public_key::PublicKey::RSA(key)) = certificate.public_key().parsed()
-            && key.key_size() < RSA_KEY_BITS_MIN
-        {
-            return Err(AuthorityError::WeakKey(key.key_size()));
-        }
-        check_validity(certificate, now)?;
-    }
-    Ok(())
-}
-
-fn lacking_usage(certificate: &X509Certificate<'_>) -> Result<Option<&'static str>, ()> {
-    let usage = certificate.key_usage().map_err(|_| ())?;
-    if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
-        return Ok(Some("its key usage lacks keyCertSign"));
-    }
-    let extended = certificate.extended_key_usage().map_err(|_| ())?;
-    let may_serve = extended.is_none_or(|usage| usage.value.any || usage.value.server_auth);
-    Ok((!may_serve).then_some("its extended key usage lacks serverAuth"))
-}
-
-fn check_validity(certificate: &X509Certificate<'_>, now: UnixTime) -> Result<(), AuthorityError> {
-    let (not_before, not_after) = validity(certificate);
-    let subject = || distinguished_name::rfc_4514(certificate.subject());
-    if now > not_after {
-        let subject = subject();
-        return Err(AuthorityError::Expired { subject, not_after });
-    }
-    if now < not_before {
-        return Err(AuthorityError::NotYetValid {
-            subject: subject(),
-            not_before,
-        });
-    }
-    Ok(())
-}
-
-/// The time in which all of the chain is valid.
-fn common_validity(chain: &[&X509Certificate<'_>]) -> (UnixTime, UnixTime) {
-    let all = chain.iter().map(|certificate| validity(certificate));
-    let widest = (
-        UnixTime::since_unix_epoch(Duration::ZERO),
-        UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX)),
-    );
-    all.fold(widest, |common, own| {
-        (common.0.max(own.0), common.1.min(own.1))
-    })
-}
-
-fn validity(certificate: &X509Certificate<'_>) -> (UnixTime, UnixTime) {
-    let validity = certificate.validity();
-    let epoch = UnixTime::since_unix_epoch(Duration::ZERO);
-    (
-        unix_time(validity.not_before.timestamp()).unwrap_or(epoch),
-        unix_time(validity.not_after.timestamp()).unwrap_or(epoch),
-    )
 }
 
 /// The one that the certificate says, or one of our own making: then nobody can compare it.

@@ -6,12 +6,14 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::authority::{Authority, AuthorityError, pem_damage};
+use super::authority::{Authority, pem_damage};
+use super::authority_error::AuthorityError;
+use super::file_kind::{is_pkcs12, other_blocks, other_kind};
 use crate::limits::PEM_FILE_BYTES_MAX;
 
 /// Why a file of certificates or keys cannot be used.
@@ -79,6 +81,9 @@ pub fn read_authority(
     if holds_key(&key_pem) {
         refuse_exposed(key)?;
     }
+    for (path, bytes) in [(certificate, &certificates), (key, &key_pem)] {
+        refuse_other_kind(path, bytes)?;
+    }
     Authority::load(&certificates, &key_pem, now).map_err(|error| FileError::Authority {
         path: blamed(&error, certificate, key).to_owned(),
         error,
@@ -116,9 +121,15 @@ pub fn read_private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError
     if holds_key(&bytes) {
         refuse_exposed(path)?;
     }
+    refuse_other_kind(path, &bytes)?;
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| FileError::Content {
         path: path.to_owned(),
-        reason: format!("there is no private key: {error}"),
+        reason: match error {
+            pem::Error::NoItemsFound => {
+                format!("there is no private key{}", other_blocks(&bytes))
+            }
+            error => format!("the PEM text is damaged: {}", pem_damage(&error)),
+        },
     })
 }
 
@@ -129,9 +140,10 @@ fn objects<T: PemObject>(
 ) -> Result<Vec<T>, FileError> {
     let bytes = read(path)?;
     // A DER file is one SEQUENCE; no PEM text begins with that byte.
-    if bytes.first() == Some(&0x30) {
+    if bytes.first() == Some(&0x30) && !is_pkcs12(&bytes) {
         return Ok(vec![from_der(bytes.to_vec())]);
     }
+    refuse_other_kind(path, &bytes)?;
     let found: Result<Vec<T>, _> = T::pem_slice_iter(&bytes).collect();
     let content = |reason: String| FileError::Content {
         path: path.to_owned(),
@@ -140,15 +152,27 @@ fn objects<T: PemObject>(
     let found = found
         .map_err(|error| content(format!("the PEM text is damaged: {}", pem_damage(&error))))?;
     if found.is_empty() {
-        return Err(content(format!("there is no {kind}")));
+        let instead = other_blocks(&bytes);
+        return Err(content(format!("there is no {kind}{instead}")));
     }
     Ok(found)
+}
+
+/// A file that is no PEM text at all.
+fn refuse_other_kind(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    match other_kind(bytes) {
+        None => Ok(()),
+        Some(reason) => Err(FileError::Content {
+            path: path.to_owned(),
+            reason,
+        }),
+    }
 }
 
 /// The file that an error of the authority is about.
 fn blamed<'p>(error: &AuthorityError, certificate: &'p Path, key: &'p Path) -> &'p Path {
     match error {
-        AuthorityError::NoKey
+        AuthorityError::NoKey(_)
         | AuthorityError::EncryptedKey
         | AuthorityError::UnsupportedKey(_)
         | AuthorityError::OtherKey(_) => key,

@@ -5,9 +5,12 @@
 //! connections use: rustls driven over this shard's ring.
 
 mod authority;
+mod authority_chain;
+mod authority_error;
 mod certificate_cache;
 mod distinguished_name;
 mod fault;
+mod file_kind;
 mod files;
 mod mint;
 mod name;
@@ -26,7 +29,8 @@ mod records;
 pub(crate) mod stream;
 mod tickets;
 
-pub use authority::{Authority, AuthorityError};
+pub use authority::Authority;
+pub use authority_error::AuthorityError;
 pub use certificate_cache::CertificateCache;
 pub(crate) use distinguished_name::rfc_4514;
 pub use fault::{CertificateFault, OriginFault};

@@ -297,7 +297,7 @@ pub(super) fn weak_key(certificate: &X509Certificate<'_>) -> Option<OriginFault>
 }
 
 /// Signatures with a broken hash, by the name that people know.
-fn weak_signature(algorithm: &str) -> Option<&'static str> {
+pub(super) fn weak_signature(algorithm: &str) -> Option<&'static str> {
     Some(match algorithm {
         "1.2.840.113549.1.1.2" => "md2WithRSAEncryption",
         "1.2.840.113549.1.1.4" => "md5WithRSAEncryption",

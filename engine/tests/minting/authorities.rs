@@ -83,8 +83,27 @@ fn keys_that_cannot_be_used_are_told_apart() {
     }
     openssl.root("ca", RSA_1024);
     let said = complaint();
+    assert!(said.contains("the RSA key has 1024 bits"), "{said}");
+    openssl.run("rsa -traditional -in ca.key -out pkcs1.key");
+    fs::rename(openssl.path("pkcs1.key"), openssl.path("ca.key")).unwrap();
+    let said = complaint();
+    assert!(said.contains("the RSA key has 1024 bits"), "{said}");
+}
+
+#[test]
+fn subordinates_signed_with_sha_1_are_refused() {
+    let Some(openssl) = OpenSsl::find() else {
+        return;
+    };
+    openssl.root("root", RSA);
+    let extensions = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign";
+    openssl.sign("ca", RSA, "root", extensions, "-sha1");
+    let key = openssl.path("ca.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let refused = read_authority(&openssl.path("ca.pem"), None, UnixTime::now());
+    let said = refused.unwrap_err().to_string();
     assert!(
-        said.contains("1024 bits") || said.contains("cannot be used"),
+        said.contains("`CN=ca` is signed with sha1WithRSAEncryption"),
         "{said}"
     );
 }

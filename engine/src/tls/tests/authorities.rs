@@ -145,6 +145,43 @@ fn a_file_that_is_something_else_is_told_from_one_that_is_damaged() {
 }
 
 #[test]
+fn every_certificate_of_the_file_leads_upwards() {
+    let top = root(authority_params("Top"));
+    let middle = below(&top, authority_params("Middle"));
+    let low = below(&middle, authority_params("Low"));
+    let key = low.key().serialize_pem();
+    let gap = try_load(&(low.pem() + &top.pem()), &key).unwrap_err();
+    let said = gap.to_string();
+    assert!(
+        said.contains("`CN=Low` was issued by `CN=Middle`") && said.contains("though `CN=Top` is"),
+        "{said}"
+    );
+    let other = root(authority_params("Other"));
+    let all = low.pem() + &middle.pem() + &other.pem() + &top.pem();
+    let said = try_load(&all, &key).unwrap_err().to_string();
+    assert!(
+        said.contains("certificate 3 of the file, `CN=Other`"),
+        "{said}"
+    );
+    // The root was made anew, with another key and the same name.
+    let anew = root(authority_params("Top"));
+    let said = try_load(&(low.pem() + &middle.pem() + &anew.pem()), &key);
+    let said = said.unwrap_err().to_string();
+    assert!(said.contains("`CN=Top` in the file has not signed `CN=Middle`"));
+    // Both roots, and the certificate that leads from one to the other: that one is sent.
+    let link = anew.key();
+    let link = rcgen::CertifiedIssuer::signed_by(authority_params("Top"), link, &top).unwrap();
+    let under_new = below(&anew, authority_params("Low"));
+    let pem = under_new.pem() + &link.pem() + &top.pem();
+    let authority = try_load(&pem, &under_new.key().serialize_pem()).unwrap();
+    assert_eq!(authority.chain().len(), 2);
+    // The authority is certified twice: both ways up may be in the file.
+    let twice = rcgen::CertifiedIssuer::signed_by(authority_params("Low"), low.key(), &other);
+    let pem = low.pem() + &middle.pem() + &top.pem() + &twice.unwrap().pem() + &other.pem();
+    try_load(&pem, &key).unwrap();
+}
+
+#[test]
 fn its_own_certificate_may_have_any_subject() {
     let odd = changed(|params| {
         params.distinguished_name = rcgen::DistinguishedName::new();

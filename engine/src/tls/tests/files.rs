@@ -111,9 +111,7 @@ fn certificates_are_read_from_either_form() {
 
     let empty = folder.write("empty", "", 0o644);
     let error = read_certificates(&empty).unwrap_err();
-    assert!(
-        matches!(error, FileError::Content { reason, .. } if reason == "there is no certificate")
-    );
+    assert!(matches!(error, FileError::Content { reason, .. } if reason == "the file is empty"));
     let error = read_revocation_lists(&pem).unwrap_err();
     assert!(
         error
@@ -123,4 +121,45 @@ fn certificates_are_read_from_either_form() {
     );
     let error = read_certificates(&folder.0.path().join("absent")).unwrap_err();
     assert!(error.to_string().starts_with("cannot read "), "{error}");
+}
+
+#[test]
+fn files_of_other_kinds_are_named() {
+    let issuer = root(authority_params("A"));
+    let (pem, key) = (issuer.pem(), issuer.key().serialize_pem());
+    let folder = Folder::new();
+    let utf16: Vec<u8> = "\u{feff}-----BEGIN"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let marked = format!("\u{feff}{pem}{key}");
+    let store = [0x30, 0x82, 0x09, 0x00, 0x02, 0x01, 0x03, 0x30];
+    let jks = [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2];
+    let request = pem.replace("CERTIFICATE", "CERTIFICATE REQUEST");
+    let cases: [(&str, &[u8], &str); 9] = [
+        ("empty", b"", "the file is empty"),
+        ("marked", marked.as_bytes(), "byte order mark"),
+        ("utf16", &utf16, "UTF-16"),
+        ("p12", &store, "PKCS#12"),
+        ("jks", &jks, "Java key store"),
+        ("der", issuer.der(), "openssl x509 -inform der"),
+        (
+            "key.der",
+            issuer.key().serialized_der(),
+            "openssl pkey -inform der",
+        ),
+        ("request", request.as_bytes(), "a request for a certificate"),
+        ("key", key.as_bytes(), "it holds a private key"),
+    ];
+    for (name, bytes, expected) in cases {
+        let path = folder.write(name, bytes, 0o600);
+        let said = read_authority(&path, None, now()).unwrap_err().to_string();
+        assert!(said.contains(expected), "{name}: {said}");
+    }
+    let store = folder.write("roots.p12", store, 0o600);
+    let said = read_certificates(&store).unwrap_err().to_string();
+    assert!(said.contains("PKCS#12"), "{said}");
+    let der = folder.write("k", issuer.key().serialized_der(), 0o600);
+    let said = crate::tls::read_private_key(&der).unwrap_err().to_string();
+    assert!(said.contains("openssl pkey -inform der"), "{said}");
 }

@@ -29,6 +29,9 @@ pub(crate) enum CaCommand {
         /// The certificate of the authority.
         #[arg(value_name = "CA.PEM")]
         certificate: PathBuf,
+        /// Print the certificate of its root in PEM instead: what clients are to trust.
+        #[arg(long)]
+        root: bool,
     },
     /// Make a key and a request to sign it, so that it becomes a subordinate of your own root:
     /// DIR/ca.key and DIR/ca.csr.
@@ -62,7 +65,14 @@ impl CaCommand {
         let now = Timestamp::now();
         match self {
             Self::Init { creation, days } => create::init(&creation.into(), days, now),
-            Self::Show { certificate } => show::show(&certificate, now),
+            Self::Show {
+                certificate,
+                root: false,
+            } => show::show(&certificate, now),
+            Self::Show {
+                certificate,
+                root: true,
+            } => show::show_root(&certificate),
             Self::SignRequest { creation } => create::sign_request(&creation.into(), now),
         }
     }

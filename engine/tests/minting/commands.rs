@@ -101,11 +101,32 @@ fn a_request_is_signed_by_another_authority_and_then_used() {
     openssl.run(
         "verify -x509_strict -purpose sslserver -CAfile root.pem -untrusted leaf.pem -verify_hostname a.test leaf.pem",
     );
-    let shown = ca(&["show", openssl.path("ca.pem").to_str().unwrap()]);
+    let file = openssl.path("ca.pem");
+    let file = file.to_str().unwrap();
+    let shown = said(&ca(&["show", file]));
+    assert!(shown.contains("Issuer       CN=root"), "{shown}");
     assert!(
-        said(&shown).contains("Issuer       CN=root"),
-        "{}",
-        said(&shown)
+        shown.contains("above CN=root, which is not in the file"),
+        "{shown}"
+    );
+    assert!(shown.contains("NODE_EXTRA_CA_CERTS=root.pem"), "{shown}");
+    let without = ca(&["show", "--root", file]);
+    assert!(!without.status.success(), "{}", said(&without));
+    // With the root in the file it is named, and taken out by what is printed. The order is free.
+    openssl.write(
+        "ca.pem",
+        [openssl.read("root.pem"), openssl.read("ca.pem")].concat(),
+    );
+    let shown = said(&ca(&["show", file]));
+    assert!(shown.contains("Subject      CN=Acme Proxy CA"), "{shown}");
+    assert!(
+        shown.contains("Root         CN=root (certificate 1 of the file)"),
+        "{shown}"
+    );
+    let taken = ca(&["show", "--root", file]);
+    assert_eq!(
+        said(&taken).trim(),
+        String::from_utf8_lossy(&openssl.read("root.pem")).trim()
     );
     fs::metadata(openssl.path("ca.csr")).unwrap();
 }

@@ -113,15 +113,10 @@ pub(crate) async fn serve(mut client: Client) {
         context,
         input,
     } = &mut client;
-    let after = loop {
-        // Boxed: a session is large, and gone while a tunnel lives.
-        match Box::pin(requests(shard, context, input, None)).await {
-            After::Connect(arrival) => match connect::serve(shard, context, input, arrival).await {
-                After::Next => {}
-                after => break after,
-            },
-            after => break after,
-        }
+    // Boxed: a session is large, and gone while a tunnel lives.
+    let after = match Box::pin(requests(shard, context, input, None)).await {
+        After::Connect(arrival) => connect::serve(shard, context, input, arrival).await,
+        after => after,
     };
     end(shard, context, input, after).await;
 }
@@ -366,7 +361,14 @@ pub(super) async fn refuse(
         bytes,
         ..
     } = *request;
-    let close = refusal.closes || !head.keep_alive || request.has_body() || shard.is_draining();
+    // What follows a refused CONNECT was meant for its tunnel, and must not be read as requests
+    // (RFC 9931). A stream of HTTP/2 ends with its CONNECT anyway.
+    let is_tunnel = head.is_connect && !client.transport.is_stream();
+    let close = refusal.closes
+        || is_tunnel
+        || !head.keep_alive
+        || request.has_body()
+        || shard.is_draining();
     let rule = draft.trail.decided.and_then(|decision| {
         let bundle = snapshot.rules.bundle();
         decision

@@ -13,7 +13,7 @@ use crate::common::proxy::Setup;
 use crate::common::{ALLOW_ALL, Origin, Proxy, ScriptedOrigin};
 
 /// An address that is taken, so that nobody else can listen there, but does not listen itself.
-fn taken_address() -> (socket2::Socket, SocketAddr) {
+pub(crate) fn taken_address() -> (socket2::Socket, SocketAddr) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket
         .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
@@ -34,10 +34,10 @@ fn refused_connections() {
     let line = proxy.log.transaction();
     assert_fields(&line, &expected);
     assert_eq!(line["txn"].as_str().unwrap(), response.transaction());
-    let refusal = client.connect(&authority).unwrap_err();
-    refusal.assert_refusal(502, "connection_refused");
     // The same connection still serves.
     assert_eq!(client.get(&Origin::start().url("/")).status, 200);
+    let refusal = client.connect(&authority).unwrap_err();
+    refusal.assert_refusal(502, "connection_refused");
 }
 
 /// A listener whose queue is full: the kernel drops every further SYN.

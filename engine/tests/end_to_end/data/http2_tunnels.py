@@ -111,11 +111,20 @@ def websocket():
     assert content(peer, 1) == b"\x81\x05HELLO"
 
 
+def a_refused_connect_ends_its_stream_only():
+    peer = listener()
+    assert open_stream(peer, 1, method="CONNECT", authority="127.66.0.1:1") in ("403", "502")
+    peer.send(frame(DATA, 0, 1, f"GET http://{PLAIN}/ HTTP/1.1\r\nHost: {PLAIN}\r\n\r\n".encode()))
+    assert open_stream(peer, 3, method="CONNECT", authority=PLAIN) == "200"
+    peer.send(frame(DATA, 0, 3, f"GET / HTTP/1.1\r\nHost: {PLAIN}\r\n\r\n".encode()))
+    assert content(peer, 3).startswith(b"HTTP/1.1 200 ")
+
+
 def another_protocol():
     peer = listener()
     fields = {"method": "CONNECT", "protocol": "connect-udp", "scheme": "https", "path": "/", "authority": PLAIN}
     assert open_stream(peer, 1, **fields) == "400"
 
 
-CASES = (tunnels_and_requests_side_by_side, content_after_a_refusal_is_judged, websocket, another_protocol)
+CASES = (tunnels_and_requests_side_by_side, content_after_a_refusal_is_judged, websocket, a_refused_connect_ends_its_stream_only, another_protocol)
 print(json.dumps({case.__name__: outcome(case) for case in CASES}))

@@ -10,7 +10,7 @@ use h2::ext::Protocol;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, request, response};
-use sallyport_wire::http1::Scheme;
+use sallyport_wire::http1::{Authority, Scheme, connect_host_matches, host_matches};
 use thiserror::Error;
 
 use super::websocket;
@@ -95,7 +95,7 @@ pub(super) fn request_text(
 ) -> Result<(Text, Asked), HeadFault> {
     check_values(&parts.headers)?;
     let asked = asked(parts)?;
-    let authority = authority(parts)?;
+    let authority = authority(parts, &asked, form)?;
     let mut out = Vec::with_capacity(256);
     match asked {
         Asked::Tunnel => {
@@ -141,9 +141,14 @@ fn asked(parts: &request::Parts) -> Result<Asked, HeadFault> {
     })
 }
 
-/// RFC 9113 section 8.3.1: `:authority`, or `host` from an intermediary that had no other; where
-/// both are there they must be the same.
-fn authority(parts: &request::Parts) -> Result<&[u8], HeadFault> {
+/// RFC 9113 section 8.3.1: `:authority`, or `host` from an intermediary that had no other. Where both
+/// are there they must name the same, once the port of the scheme is put in for one that is missing;
+/// what is sent on is `:authority`.
+fn authority<'p>(
+    parts: &'p request::Parts,
+    asked: &Asked,
+    form: TargetForm,
+) -> Result<&'p [u8], HeadFault> {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let host = hosts.next().map(HeaderValue::as_bytes);
     if hosts.next().is_some() {
@@ -151,7 +156,9 @@ fn authority(parts: &request::Parts) -> Result<&[u8], HeadFault> {
     }
     let written = parts.uri.authority().map(|authority| authority.as_str());
     let authority = match (written.map(str::as_bytes), host) {
-        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
+        (Some(authority), Some(host))
+            if !names_same(authority, host, asked, scheme(parts, form)) =>
+        {
             return Err(HeadFault::HostDiffers);
         }
         (Some(authority), _) => authority,
@@ -161,6 +168,27 @@ fn authority(parts: &request::Parts) -> Result<&[u8], HeadFault> {
     match authority.contains(&b'@') {
         true => Err(HeadFault::UserInformation),
         false => Ok(authority),
+    }
+}
+
+fn names_same(authority: &[u8], host: &[u8], asked: &Asked, scheme: Scheme) -> bool {
+    if authority.eq_ignore_ascii_case(host) {
+        return true;
+    }
+    Authority::parse(authority).is_ok_and(|authority| match asked {
+        Asked::Tunnel => connect_host_matches(&authority, host),
+        _ => host_matches(&authority, scheme, host),
+    })
+}
+
+/// The scheme whose port is meant when none is written.
+fn scheme(parts: &request::Parts, form: TargetForm) -> Scheme {
+    match form {
+        TargetForm::Origin(scheme) => scheme,
+        TargetForm::Absolute if parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS) => {
+            Scheme::Https
+        }
+        TargetForm::Absolute => Scheme::Http,
     }
 }
 
@@ -368,6 +396,21 @@ mod tests {
             check("https://a.test/", &[("host", "A.TEST")], HTTPS),
             Ok(())
         );
+        for (uri, host) in [
+            ("https://a.test/", "a.test:443"),
+            ("https://a.test:443/", "A.test"),
+            ("https://a.test:8443/", "a.test:8443"),
+        ] {
+            assert_eq!(check(uri, &[("host", host)], HTTPS), Ok(()), "{uri}");
+        }
+        let differs = Err(HeadFault::HostDiffers);
+        for (uri, host) in [
+            ("https://a.test/", "a.test:80"),
+            ("https://a.test:8443/", "a.test"),
+            ("https://a.test/", ""),
+        ] {
+            assert_eq!(check(uri, &[("host", host)], HTTPS), differs, "{uri}");
+        }
         assert_eq!(check("/", &[("host", "a.test")], HTTPS), Ok(()));
         for (uri, fields, fault) in [
             (

@@ -31,8 +31,8 @@ pub(super) async fn serve(
     work: &mut ResponseWork<'_>,
 ) -> After {
     let located = match scope {
-        None => locate(request, texts),
-        Some(scope) => locate_inside(request, scope, texts),
+        None => locate(request, texts, draft),
+        Some(scope) => locate_inside(request, scope, texts, draft),
     };
     let located = match located {
         Ok(located) => located,
@@ -56,7 +56,11 @@ struct Located<'a> {
 }
 
 /// The destination of an absolute-form request (RFC 9112 section 3.2.2).
-fn locate<'a>(request: &Request<'a>, texts: Scratch<'a>) -> Result<Located<'a>, Refusal> {
+fn locate<'a>(
+    request: &Request<'a>,
+    texts: Scratch<'a>,
+    draft: &mut Draft,
+) -> Result<Located<'a>, Refusal> {
     let (head, bytes) = (request.head, request.bytes);
     if went_through(head, bytes, &request.snapshot.config.headers.via) {
         return Err(Refusal::looped(
@@ -83,13 +87,9 @@ fn locate<'a>(request: &Request<'a>, texts: Scratch<'a>) -> Result<Located<'a>, 
             "https and wss are reached through CONNECT",
         ));
     }
-    let host = head.host.map(|host| host.of(bytes));
-    if host.is_some_and(|host| !host_matches(&authority, scheme, host)) {
-        return Err(Refusal::malformed(
-            400,
-            "Host differs from the request target",
-        ));
-    }
+    note_host(request, draft, |host| {
+        host_matches(&authority, scheme, host)
+    });
     let port = authority.port_or_default(scheme);
     let protocol = if is_websocket(request) {
         Protocol::Ws
@@ -116,6 +116,7 @@ fn locate_inside<'a>(
     request: &Request<'a>,
     scope: &InnerScope<'a>,
     texts: Scratch<'a>,
+    draft: &mut Draft,
 ) -> Result<Located<'a>, Refusal> {
     let (head, bytes) = (request.head, request.bytes);
     if head.is_connect {
@@ -146,12 +147,9 @@ fn locate_inside<'a>(
             authority,
             path_and_query,
         } => {
-            if !host_matches(&authority, scheme, host_value) {
-                return Err(Refusal::malformed(
-                    400,
-                    "Host differs from the request target",
-                ));
-            }
+            note_host(request, draft, |host| {
+                host_matches(&authority, scheme, host)
+            });
             (authority, path_and_query)
         }
         RequestTarget::Authority(_) => return Err(bad_target(TargetError::Form)),
@@ -177,6 +175,21 @@ fn locate_inside<'a>(
             logged_protocol: protocol,
         },
     })
+}
+
+/// The target alone says where a request goes (RFC 9112 section 3.2.2). Another `Host` is not sent on:
+/// clients that put the proxy's own name there (Node's `http` does) mean no harm, but the log shall
+/// tell.
+pub(super) fn note_host(
+    request: &Request<'_>,
+    draft: &mut Draft,
+    is_target: impl Fn(&[u8]) -> bool,
+) {
+    let host = request.head.host.map(|host| host.of(request.bytes));
+    if let Some(host) = host.filter(|host| !is_target(host)) {
+        let host = String::from_utf8_lossy(host);
+        draft.detail = Some(format!("Host is not that of the target: \"{host}\"").into());
+    }
 }
 
 /// A request that names another host than its tunnel does.

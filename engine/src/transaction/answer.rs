@@ -259,7 +259,8 @@ impl Answer<'_> {
         if let Some(content_type) = head.first(HeaderName::ContentType) {
             draft.content_type.extend_from_slice(content_type.of(bytes));
         }
-        let (headers, answered) = (request.headers(), response_headers(head, bytes));
+        let headers = request.headers(self.destination);
+        let answered = response_headers(head, bytes);
         let certificate = draft.certificate.clone();
         let from = AnsweredBy {
             address: draft.dst_ip,

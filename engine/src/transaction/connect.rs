@@ -5,7 +5,7 @@ use std::rc::Rc;
 use sallyport_ruleset::{Fact, Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, RequestTarget, connect_host_matches};
 
-use super::absolute::{Scratch, bad_target};
+use super::absolute::{Scratch, bad_target, note_host};
 use super::destination::{Destination, NormalHost};
 use super::exchange::ResponseWork;
 use super::origin_connection::connect_plain;
@@ -134,9 +134,9 @@ fn locate<'a>(
     let RequestTarget::Authority(authority) = target else {
         return Err(Refusal::malformed(400, "CONNECT needs host:port"));
     };
-    if let Some(host) = head.host.map(|host| host.of(bytes)) {
-        heed_host(&authority, host, draft)?;
-    }
+    note_host(request, draft, |host| {
+        connect_host_matches(&authority, host)
+    });
     let port = authority.port.unwrap_or_default();
     let destination = Destination {
         host: NormalHost::new(&authority, texts.domain)?,
@@ -149,20 +149,6 @@ fn locate<'a>(
         logged_protocol: Protocol::Connect,
     };
     Ok((authority, destination))
-}
-
-/// The target alone says where a tunnel leads, and `Host` goes nowhere: clients that put the proxy's own
-/// name there (Node's `http` does) mean no harm, but the log shall tell.
-fn heed_host(authority: &Authority<'_>, host: &[u8], draft: &mut Draft) -> Result<(), Refusal> {
-    if connect_host_matches(authority, host) {
-        return Ok(());
-    }
-    if Authority::parse(host).is_err() {
-        return Err(Refusal::malformed(400, "Host is malformed"));
-    }
-    let host = String::from_utf8_lossy(host);
-    draft.detail = Some(format!("Host is not the target of the CONNECT: {host:?}").into());
-    Ok(())
 }
 
 /// PreDNS, resolution, guard, and as much of PreREQUEST as can be said now.

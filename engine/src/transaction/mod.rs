@@ -97,7 +97,7 @@ fn permit(
     guarded: &Guarded,
     draft: &mut Draft,
 ) -> Result<(Dialable, Permitted), Refusal> {
-    let headers = request.headers();
+    let headers = request.headers(destination);
     let facts = request.pre_request_facts(destination, &headers);
     let permitted = guarded.pre_request(&request.snapshot.rules, &facts, &mut draft.trail);
     request.write_alerts(draft, Some(destination));

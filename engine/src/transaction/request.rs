@@ -54,13 +54,20 @@ pub(crate) struct AnsweredBy<'a> {
 pub(crate) struct Headers<'a> {
     fields: &'a [HeaderField],
     bytes: &'a [u8],
+    /// `Host` as it is sent to the origin, whatever the client wrote; requests only.
+    host: Option<&'a [u8]>,
 }
 
 impl HeaderFields for Headers<'_> {
     fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        if let Some(host) = self.host {
+            visit(b"Host", host);
+        }
         for field in self.fields {
-            // Credentials for the proxy are between it and the client.
-            if field.id != HeaderName::ProxyAuthorization {
+            // Credentials for the proxy are between it and the client; what the client wrote as
+            // `Host` goes nowhere.
+            let is_own = self.host.is_some() && field.id == HeaderName::Host;
+            if field.id != HeaderName::ProxyAuthorization && !is_own {
                 visit(field.name.of(self.bytes), field.value.of(self.bytes));
             }
         }
@@ -68,10 +75,15 @@ impl HeaderFields for Headers<'_> {
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn headers(&self) -> Headers<'a> {
+    /// The header fields as they are judged: with the `Host` that the origin will see.
+    pub(crate) fn headers<'h>(&self, destination: &Destination<'h>) -> Headers<'h>
+    where
+        'a: 'h,
+    {
         Headers {
             fields: &self.head.headers,
             bytes: self.bytes,
+            host: Some(destination.authority.as_bytes()),
         }
     }
 
@@ -132,7 +144,7 @@ impl<'a> Request<'a> {
             method: Fact::Known(self.head.method.of(self.bytes)),
             user_agent: first(HeaderName::UserAgent),
             content_type: first(HeaderName::ContentType),
-            host: self.head.host.map(|host| host.of(self.bytes)).into(),
+            host: Fact::Known(destination.authority.as_bytes()),
             content_length: self.head.content_length.into(),
             request_headers: Fact::Known(headers),
             ..self.pre_dns_facts(destination)
@@ -185,6 +197,7 @@ pub(crate) fn response_headers<'a>(response: &'a ResponseHead, bytes: &'a [u8]) 
     Headers {
         fields: &response.headers,
         bytes,
+        host: None,
     }
 }
 

@@ -97,7 +97,8 @@ pub struct RequestHead {
     /// The first `Upgrade` field, when `Connection` lists `upgrade` and the
     /// version is HTTP/1.1.
     pub upgrade: Option<Span>,
-    /// The one `Host` field; its value is a valid authority.
+    /// The one `Host` field; its value is a valid authority. `None` as well where it
+    /// is empty and the target names a host, which then says it all.
     pub host: Option<Span>,
     /// Bytes of the head, an empty line before it included.
     pub head_bytes: usize,
@@ -215,6 +216,28 @@ impl RequestHead {
         text.parse().ok()
     }
 
+    /// RFC 9112 section 3.2. A CONNECT may do without: many clients send none, and its
+    /// target leaves nothing to be said.
+    fn host(&self, head: &[u8], found: &Collected) -> Result<Option<Span>, HeadError> {
+        if found.host_repeated {
+            return Err(HeadError::HostRepeated);
+        }
+        let Some(host) = found.host else {
+            return match self.version == Version::Http11 && !self.is_connect {
+                true => Err(HeadError::HostMissing),
+                false => Ok(None),
+            };
+        };
+        let target_names_host = !matches!(self.target.of(head).first(), Some(b'/' | b'*'));
+        if host.is_empty() && target_names_host {
+            return Ok(None);
+        }
+        match Authority::parse(host.of(head)) {
+            Ok(_) => Ok(Some(host)),
+            Err(_) => Err(HeadError::HostInvalid),
+        }
+    }
+
     /// What follows from the fields for this request.
     fn conclude(&mut self, head: &[u8], found: &Collected) -> Result<(), HeadError> {
         let is_http11 = self.version == Version::Http11;
@@ -224,17 +247,7 @@ impl RequestHead {
         if self.is_connect && !matches!(self.framing, BodyFraming::None | BodyFraming::Length(0)) {
             return Err(HeadError::ConnectWithBody);
         }
-        // RFC 9112 section 3.2.
-        if found.host_repeated {
-            return Err(HeadError::HostRepeated);
-        }
-        if is_http11 && found.host.is_none() {
-            return Err(HeadError::HostMissing);
-        }
-        if let Some(host) = found.host {
-            Authority::parse(host.of(head)).map_err(|_| HeadError::HostInvalid)?;
-        }
-        self.host = found.host;
+        self.host = self.host(head, found)?;
         self.content_length = found.content_length;
         self.keep_alive = is_http11 && !found.connection_close;
         self.expect_continue = is_http11 && found.expect_continue;

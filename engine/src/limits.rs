@@ -181,6 +181,14 @@ pub const REFUSAL_ENTRIES: usize = 1_024;
 /// How long a key encrypts session tickets; it decrypts them for as long again.
 pub const TICKET_KEY_LIFE: Duration = Duration::from_secs(6 * 3600);
 
+// ---- requests that are sent again ----
+
+/// Content of a request that is kept until its response begins. It lies in the buffers of
+/// `limits.buffer_bytes`, and nothing is kept once half of those are in use.
+pub const RETRY_BODY_BYTES_DEFAULT: usize = 64 * KIB;
+/// Largest value of `http.retry_body_bytes`.
+pub const RETRY_BODY_BYTES_MAX: usize = 16 * MIB;
+
 // ---- pool and dialing ----
 
 /// Idle upstream connections to one destination on one shard.

@@ -35,6 +35,7 @@ pub(super) fn check(
         tunnel: sections::tunnel(root.section("tunnel")),
         timeouts: sections::timeouts(root.section("timeouts")),
         limits: sections::limits(root.section("limits"), shards),
+        http: sections::http(root.section("http")),
         pool: sections::pool(root.section("pool")),
         http2: sections::http2(root.section("http2")),
         connect: sections::connect(root.section("connect")),

@@ -45,6 +45,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How much each client and each shard may use.
     pub limits: Limits,
+    /// How messages are forwarded.
+    pub http: Http,
     /// Idle upstream connections.
     pub pool: Pool,
     /// HTTP/2 connections.
@@ -231,6 +233,13 @@ pub struct Limits {
     pub trailer_bytes: usize,
     /// Bytes of I/O buffers of one shard.
     pub buffer_bytes: usize,
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http {
+    /// Content of a request that is kept until its response begins, to be sent again.
+    pub retry_body_bytes: usize,
 }
 
 /// `[pool]`.

@@ -71,6 +71,7 @@ pub const KEYS: &[&str] = &[
     "limits.chunk_extension_bytes",
     "limits.trailer_bytes",
     "limits.buffer_bytes",
+    "http.retry_body_bytes",
     "pool.idle_per_destination",
     "pool.idle_total",
     "pool.idle_timeout",

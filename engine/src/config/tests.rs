@@ -103,6 +103,8 @@ uri_bytes = 8192
 chunk_extension_bytes = 0
 trailer_bytes = 0
 buffer_bytes = "16MiB"
+[http]
+retry_body_bytes = "16KiB"
 [pool]
 idle_per_destination = 1
 idle_total = 2

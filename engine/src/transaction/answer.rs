@@ -12,8 +12,9 @@ use sallyport_wire::http1::{
 };
 
 use super::absolute::may_switch;
-use super::body::{BodyRelay, RelayError};
+use super::body::{BodyRelay, Progress, RelayError};
 use super::destination::Destination;
+use super::kept::Kept;
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::{AnsweredBy, Request, response_headers};
@@ -56,6 +57,8 @@ pub(super) struct Answer<'a> {
     pub(super) upstream: &'a Transport,
     /// When the request had been sent whole; `None` until then.
     pub(super) sent: &'a Cell<Option<Instant>>,
+    /// What is kept of the request until the response begins.
+    pub(super) kept: Option<&'a Kept>,
 }
 
 impl Answer<'_> {
@@ -65,12 +68,23 @@ impl Answer<'_> {
         head: &mut ResponseHead,
         input: &mut ReadBuffer,
     ) -> Result<Conversation, Failure> {
-        for _ in 0..INTERIM_RESPONSES_MAX {
-            let Some(head_bytes) = self.read_head(head, input).await? else {
+        for interim_responses in 0..INTERIM_RESPONSES_MAX {
+            let head_bytes = match self.read_head(head, input).await {
+                // What was answered at all has been processed, or will be.
+                Err(Failure::Stale) if interim_responses > 0 => {
+                    const CUT: &str = "the origin closed the connection after an interim response";
+                    return Err(Refusal::terminated(CUT).into());
+                }
+                head_bytes => head_bytes?,
+            };
+            let Some(head_bytes) = head_bytes else {
                 const DETAIL: &str = "the client closed the connection before the response";
                 draft.fail("connection_terminated", DETAIL);
                 return Ok(Conversation::Broken);
             };
+            if let Some(kept) = self.kept {
+                kept.let_go(&self.request.shard.buffers);
+            }
             draft.upstream_version = Some(head.version);
             if draft.t_first_byte.is_none() {
                 draft.t_first_byte = Some(
@@ -310,11 +324,13 @@ impl Answer<'_> {
             to: &request.client.transport,
             pool: &request.shard.buffers,
             idle: request.snapshot.config.timeouts.body_idle,
-            from_framing: from,
             framing: to,
+            limits: &request.snapshot.chunk_limits,
             stop: None,
+            kept: None,
         };
-        relay.run(input, &request.snapshot.chunk_limits, out).await
+        let mut progress = Progress::new(from, relay.limits);
+        relay.run(&mut progress, input, out).await
     }
 }
 

@@ -10,6 +10,7 @@ use sallyport_wire::http1::{
     BodyError, BodyEvent, BodyFraming, BodyReader, ChunkLimits, write_last_chunk,
 };
 
+use super::kept::Kept;
 use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, ReadBuffer};
 use crate::io::transport::Transport;
 
@@ -44,6 +45,24 @@ impl StopFlag {
     }
 }
 
+/// How far a body was read. It outlives the relay whose recipient has failed: the next one goes on.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    reader: BodyReader,
+    /// The content is complete: a trailer section behind it is read.
+    in_trailers: bool,
+}
+
+impl Progress {
+    /// Nothing was read yet of a body that is framed like this.
+    pub(crate) fn new(framing: BodyFraming, limits: &ChunkLimits) -> Self {
+        Self {
+            reader: BodyReader::new(framing, limits),
+            in_trailers: false,
+        }
+    }
+}
+
 /// One direction of an exchange.
 #[derive(Debug)]
 pub(crate) struct BodyRelay<'a> {
@@ -52,37 +71,64 @@ pub(crate) struct BodyRelay<'a> {
     pub(crate) pool: &'a BufferPool,
     /// Longest silence on either side.
     pub(crate) idle: Duration,
-    /// How the body is framed on the way in, and on the way out.
-    pub(crate) from_framing: BodyFraming,
+    /// How the body is framed on the way out.
     pub(crate) framing: BodyFraming,
+    pub(crate) limits: &'a ChunkLimits,
     pub(crate) stop: Option<&'a StopFlag>,
+    /// Where a copy of what is sent goes.
+    pub(crate) kept: Option<&'a Kept>,
 }
 
 impl BodyRelay<'_> {
-    /// Sends `out` (a head, usually) and then the body that is in `input` and behind it.
+    /// Sends what is kept or `out` (a head, usually), and then the body that is in `input` and behind
+    /// it, as far as it was not read before.
     ///
     /// What follows the body stays in `input`. `out` comes back empty, for its storage.
     pub(crate) async fn run(
         &self,
+        progress: &mut Progress,
         input: &mut ReadBuffer,
-        limits: &ChunkLimits,
         out: &mut Vec<u8>,
     ) -> Result<(), RelayError> {
-        let mut reader = BodyReader::new(self.from_framing, limits);
+        // Between streams of HTTP/2 a trailer section may follow content of a declared length, in the
+        // form of a last chunk.
         let is_length = matches!(self.framing, BodyFraming::Length(1..));
-        if !(is_length && self.from.is_stream() && self.to.is_stream()) {
-            return self.content(input, &mut reader, out).await;
+        let has_trailers = is_length && self.from.is_stream() && self.to.is_stream();
+        if has_trailers {
+            self.from.receive_trailers();
+            self.to.send_trailers();
         }
-        self.from.receive_trailers();
-        self.to.send_trailers();
-        self.content(input, &mut reader, out).await?;
-        // Between streams of HTTP/2 a trailer section may follow, in the form of a last chunk.
+        self.repeat(has_trailers).await?;
+        if !progress.in_trailers {
+            self.content(input, &mut progress.reader, out).await?;
+        }
+        if !has_trailers {
+            return Ok(());
+        }
+        if !progress.in_trailers {
+            progress.in_trailers = true;
+            progress.reader = BodyReader::new(BodyFraming::Chunked, self.limits);
+            if let Some(kept) = self.kept {
+                kept.end_content();
+            }
+        }
         let trailers = BodyRelay {
             framing: BodyFraming::Chunked,
             ..*self
         };
-        let mut reader = BodyReader::new(BodyFraming::Chunked, limits);
-        trailers.content(input, &mut reader, out).await
+        trailers.content(input, &mut progress.reader, out).await
+    }
+
+    /// Sends what was sent before to a recipient that has failed.
+    async fn repeat(&self, with_trailers: bool) -> Result<(), RelayError> {
+        let Some(kept) = self.kept.filter(|kept| !kept.is_fresh()) else {
+            return Ok(());
+        };
+        self.to.arm(self.idle);
+        let (result, bytes) = self.to.write_all(kept.take(with_trailers)).await;
+        self.to.disarm();
+        kept.restore(bytes);
+        result.map_err(|_| RelayError::Write)
     }
 
     async fn content(
@@ -91,10 +137,12 @@ impl BodyRelay<'_> {
         reader: &mut BodyReader,
         out: &mut Vec<u8>,
     ) -> Result<(), RelayError> {
+        // The head stands before the content in the first write, which is the first that is kept.
+        let mut head_bytes = out.len();
         loop {
-            self.take(input, reader, out).await?;
+            self.take(input, reader, out, &mut head_bytes).await?;
             let ended = reader.is_complete();
-            self.flush(out).await?;
+            self.flush(out, &mut head_bytes).await?;
             if ended {
                 return Ok(());
             }
@@ -105,7 +153,7 @@ impl BodyRelay<'_> {
                 reader.at_eof().map_err(|_| self.read_error())?;
                 if self.framing == BodyFraming::Chunked {
                     write_last_chunk(out, reader.trailers());
-                    self.flush(out).await?;
+                    self.flush(out, &mut head_bytes).await?;
                 }
                 return Ok(());
             }
@@ -118,7 +166,11 @@ impl BodyRelay<'_> {
         input: &mut ReadBuffer,
         reader: &mut BodyReader,
         out: &mut Vec<u8>,
+        head_bytes: &mut usize,
     ) -> Result<(), RelayError> {
+        if out.capacity() == 0 && !input.is_empty() {
+            *out = self.pool.rent();
+        }
         if self.framing == BodyFraming::Chunked {
             let recoded = reader
                 .recode_chunked(input.unread(), out)
@@ -132,7 +184,7 @@ impl BodyRelay<'_> {
             let (start, len) = data_of(event);
             let is_all = len == unread.len();
             if is_all && (out.is_empty() || len > out.capacity() - out.len()) {
-                self.flush(out).await?;
+                self.flush(out, head_bytes).await?;
                 self.send_through(input).await?;
                 return Ok(());
             }
@@ -148,18 +200,28 @@ impl BodyRelay<'_> {
         self.to.arm(self.idle);
         let (result, data) = self.to.write_from(data, start).await;
         self.to.disarm();
+        if let Some(kept) = self.kept {
+            kept.add(data.get(start..).unwrap_or_default(), self.pool);
+        }
         let end = data.len();
         input.put_back(data, end);
         result.map_err(|_| RelayError::Write)
     }
 
-    async fn flush(&self, out: &mut Vec<u8>) -> Result<(), RelayError> {
+    /// Sends `out`, the first `head_bytes` of which are a head.
+    async fn flush(&self, out: &mut Vec<u8>, head_bytes: &mut usize) -> Result<(), RelayError> {
         if out.is_empty() {
             return Ok(());
         }
         self.to.arm(self.idle);
         let (result, mut sent) = self.to.write_all(std::mem::take(out)).await;
         self.to.disarm();
+        let head_bytes = std::mem::take(head_bytes);
+        match self.kept {
+            Some(kept) if kept.is_fresh() => sent = kept.begin(sent, head_bytes, self.pool),
+            Some(kept) => kept.add(&sent, self.pool),
+            None => {}
+        }
         sent.clear();
         *out = sent;
         result.map_err(|_| RelayError::Write)

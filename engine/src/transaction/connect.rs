@@ -75,6 +75,7 @@ pub(super) async fn serve(
     let mut work = ResponseWork {
         head: response,
         input,
+        upload: None,
     };
     let texts = Scratch { uri, domain };
     // Boxed: most connections never have a tunnel.

@@ -9,13 +9,14 @@ use sallyport_wire::http1::{RequestForward, ResponseHead, encode_request};
 
 use super::absolute::may_switch;
 use super::answer::{Answer, Conversation, Failure};
-use super::body::{BodyRelay, RelayError, StopFlag};
+use super::body::{RelayError, StopFlag};
 use super::destination::Destination;
 use super::forwarded;
 use super::origin_connection::{check_out, open, pool_key};
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
+use super::upload::{self, Upload};
 use crate::enforcement::{Dialable, Permitted};
 use crate::io::buffers::ReadBuffer;
 use crate::io::join::join;
@@ -29,6 +30,8 @@ pub(crate) struct ResponseWork<'a> {
     pub(crate) head: &'a mut ResponseHead,
     /// What the client has sent behind the request head.
     pub(crate) input: &'a mut ReadBuffer,
+    /// The content that comes behind it, while it is sent.
+    pub(crate) upload: Option<Upload>,
 }
 
 /// How an exchange ended that sent the client a response of the origin.
@@ -61,6 +64,7 @@ pub(super) async fn exchange(
 ) -> Result<Exchanged, Refusal> {
     let mut pooled = check_out(request, destination, dialable);
     let (mut may_share, mut dialed) = (true, false);
+    work.upload = Upload::of(request);
     loop {
         let (upstream, is_last) = match pooled.take() {
             Some(upstream) => (upstream, false),
@@ -94,11 +98,17 @@ fn closed_early(upstream: &UpstreamConnection) -> &'static str {
 }
 
 /// Whether a request may be sent again that a pooled connection has not answered, or that the origin
-/// has declined to process (RFC 9110 section 9.2.2, RFC 9113 section 8.7).
-fn is_repeatable(request: &Request<'_>, upstream: &UpstreamConnection) -> bool {
+/// has declined to process (RFC 9110 section 9.2.2, RFC 9113 section 8.7). What of its content was read
+/// from the client must be there still.
+fn is_repeatable(
+    request: &Request<'_>,
+    upstream: &UpstreamConnection,
+    work: &ResponseWork<'_>,
+) -> bool {
     let is_idempotent = request.head.method_kind.is_idempotent();
     let may = upstream.transport.is_refused() || (upstream.reused && is_idempotent);
-    may && !request.has_body()
+    let upload = work.upload.as_ref();
+    may && upload.is_none_or(|upload| upload.kept.is_whole())
 }
 
 async fn attempt(
@@ -122,7 +132,7 @@ async fn attempt(
         let conversation = pin!(converse(
             request,
             destination,
-            &upstream.transport,
+            &upstream,
             permitted,
             draft,
             work,
@@ -141,7 +151,7 @@ async fn attempt(
         return Err(Refusal::terminated(DETAIL).into());
     }
     let ended = match ended {
-        Err(Failure::Stale) if !is_repeatable(request, &upstream) => {
+        Err(Failure::Stale) if !is_repeatable(request, &upstream, work) => {
             return Err(Refusal::terminated(closed_early(&upstream)).into());
         }
         ended => ended?,
@@ -203,7 +213,7 @@ async fn unless_gone<T>(
 async fn converse(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    upstream: &Transport,
+    connection: &UpstreamConnection,
     permitted: &Permitted,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
@@ -212,20 +222,23 @@ async fn converse(
     let ResponseWork {
         head,
         input: client_input,
+        upload,
     } = work;
     let config = &request.snapshot.config;
     let pool = &request.shard.buffers;
-    let mut out = pool.rent();
-    let lease = pool.lease(out.capacity());
-    encode(request, destination, permitted, &mut out);
+    let upstream = &connection.transport;
     let sent = Cell::new(None);
-    let answer = Answer {
+    let mut answer = Answer {
         request,
         destination,
         upstream,
         sent: &sent,
+        kept: None,
     };
-    if !request.has_body() {
+    let mut out = pool.rent();
+    let lease = pool.lease(out.capacity());
+    let Some(Upload { progress, kept }) = upload else {
+        encode(request, destination, permitted, &mut out);
         upstream.arm(config.timeouts.response);
         let (result, out) = upstream.write_all(out).await;
         drop(lease);
@@ -235,7 +248,13 @@ async fn converse(
         }
         sent.set(Some(Instant::now()));
         return answer.receive(draft, head, input).await;
+    };
+    if kept.is_fresh() {
+        encode(request, destination, permitted, &mut out);
     }
+    // A new connection of HTTP/1 is not closed for its age, and refuses nothing unprocessed.
+    let keeps = connection.reused || upstream.is_stream() || !kept.is_fresh();
+    answer.kept = Some(&*kept).filter(|_| keeps);
     let stop = StopFlag::default();
     let receive = pin!(async {
         let received = answer.receive(draft, head, input).await;
@@ -246,29 +265,18 @@ async fn converse(
         }
         received
     });
+    let attempt = upload::Attempt {
+        request,
+        upstream,
+        stop: &stop,
+        kept: answer.kept,
+    };
     let upload = pin!(async {
-        let relay = BodyRelay {
-            from: &request.client.transport,
-            to: upstream,
-            pool,
-            idle: config.timeouts.body_idle,
-            from_framing: request.head.framing,
-            framing: request.head.framing,
-            stop: Some(&stop),
-        };
-        let limits = &request.snapshot.chunk_limits;
-        let result = relay.run(client_input, limits, &mut out).await;
+        let result = attempt.send(progress, client_input, &mut out).await;
         drop(lease);
         pool.give_back(std::mem::take(&mut out));
-        request.client.transport.disarm();
-        match result {
-            Ok(()) => {
-                sent.set(Some(Instant::now()));
-                upstream.arm(config.timeouts.response);
-            }
-            // The origin may have answered before it stopped listening.
-            Err(RelayError::Write | RelayError::Stopped) => {}
-            Err(_) => upstream.cut(),
+        if result.is_ok() {
+            sent.set(Some(Instant::now()));
         }
         result
     });

@@ -11,6 +11,7 @@ mod exchange;
 mod final_recipient;
 mod forwarded;
 mod intercept;
+mod kept;
 mod origin_connection;
 mod record;
 mod reply;
@@ -19,6 +20,7 @@ mod session;
 mod streams;
 mod tunnel;
 mod upgrade;
+mod upload;
 
 use std::time::Instant;
 

@@ -308,6 +308,7 @@ async fn respond(
             let mut work = ResponseWork {
                 head: response,
                 input,
+                upload: None,
             };
             let texts = absolute::Scratch { uri, domain };
             absolute::serve(&request, scope, texts, draft, &mut work).await

@@ -47,6 +47,7 @@ mod reload;
 mod resolver;
 mod scopes;
 mod signatures;
+mod stale_connections;
 mod tls_bulk;
 mod tls_clients;
 mod tunnels;

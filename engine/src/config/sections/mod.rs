@@ -3,6 +3,7 @@
 
 mod destinations;
 mod headers;
+mod http;
 mod listeners;
 mod log;
 mod names;
@@ -11,6 +12,7 @@ mod tls;
 
 pub(super) use destinations::{guard, hosts};
 pub(super) use headers::{headers, responses};
+pub(super) use http::http;
 pub(super) use listeners::listeners;
 pub(super) use log::log;
 pub(super) use names::dns;

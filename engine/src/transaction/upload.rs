@@ -1,0 +1,75 @@
+//! The content of a request on its way to an origin, over as many connections as that takes.
+
+use sallyport_wire::http1::BodyFraming;
+
+use super::body::{BodyRelay, Progress, RelayError, StopFlag};
+use super::kept::Kept;
+use super::request::Request;
+use crate::io::buffers::ReadBuffer;
+use crate::io::transport::Transport;
+
+/// What of a request's content was read from the client, and what is kept of it.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) progress: Progress,
+    pub(super) kept: Kept,
+}
+
+impl Upload {
+    /// Nothing was sent yet; `None` for a request without content.
+    pub(super) fn of(request: &Request<'_>) -> Option<Self> {
+        if !request.has_body() {
+            return None;
+        }
+        let limits = &request.snapshot.chunk_limits;
+        Some(Self {
+            progress: Progress::new(request.head.framing, limits),
+            kept: Kept::new(request.snapshot.config.http.retry_body_bytes),
+        })
+    }
+}
+
+/// One attempt to send it.
+#[derive(Debug)]
+pub(super) struct Attempt<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) upstream: &'a Transport,
+    pub(super) stop: &'a StopFlag,
+    /// `None` where nothing would be sent again.
+    pub(super) kept: Option<&'a Kept>,
+}
+
+impl Attempt<'_> {
+    /// Sends `out`, which the head is in unless it is kept, and all content.
+    pub(super) async fn send(
+        &self,
+        progress: &mut Progress,
+        input: &mut ReadBuffer,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RelayError> {
+        let request = self.request;
+        let framing: BodyFraming = request.head.framing;
+        let relay = BodyRelay {
+            from: &request.client.transport,
+            to: self.upstream,
+            pool: &request.shard.buffers,
+            idle: request.snapshot.config.timeouts.body_idle,
+            framing,
+            limits: &request.snapshot.chunk_limits,
+            stop: Some(self.stop),
+            kept: self.kept,
+        };
+        let result = relay.run(progress, input, out).await;
+        request.client.transport.disarm();
+        match result {
+            Ok(()) => {
+                let timeouts = &request.snapshot.config.timeouts;
+                self.upstream.arm(timeouts.response);
+            }
+            // The origin may have answered before it stopped listening.
+            Err(RelayError::Write | RelayError::Stopped) => {}
+            Err(_) => self.upstream.cut(),
+        }
+        result
+    }
+}

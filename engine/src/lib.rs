@@ -17,6 +17,7 @@ pub mod tls;
 
 mod bundle_store;
 mod ca;
+mod control_loop;
 mod demo;
 mod destination;
 mod enforcement;

@@ -32,6 +32,10 @@ pub const PAGE_BYTES_MAX: usize = 64 * KIB;
 /// Time that a drain may take before what is left is cut.
 pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
+/// Time beyond it after which the process ends although a shard has not: it hangs, or the kernel keeps
+/// it waiting.
+pub const SHARD_END_TIMEOUT: Duration = Duration::from_secs(5);
+
 // ---- names ----
 
 /// Most servers of `dns.servers` or of `/etc/resolv.conf`.

@@ -110,6 +110,7 @@ impl Source {
 pub(crate) fn warn_of_restart(old: &Config, new: &Config) {
     let changes = [
         ("shards", old.shards != new.shards),
+        ("io.driver", old.io != new.io),
         ("listener", old.listeners != new.listeners),
         ("log", old.log != new.log),
         (

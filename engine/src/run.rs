@@ -1,25 +1,22 @@
-//! The process: start-up, the control loop (signals, reloads, drain), the end.
+//! The process from its start to its end: what is verified, in which order, and what then runs.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::{SigSet, Signal};
 use thiserror::Error;
 
-use crate::access_log::{LogError, Writer};
+use crate::access_log::{LogError, ShardLog, Writer};
 use crate::config::Overrides;
 use crate::config::checked::{Config, LogFormat};
+use crate::control_loop::{self, Inbox, Shards};
 use crate::listener::accept::BoundListener;
 use crate::listener::bind::{self, BindError};
-use crate::reload::{ReloadError, Source, warn_of_restart};
-use crate::shard::control::Message;
-use crate::shard::{Driver, Generation, ShardPlan, allowed_cores, probe_io_uring, start};
+use crate::reload::{ReloadError, Source};
+use crate::shard::{Driver, DriverError, Generation, ShardPlan, allowed_cores, start};
 
 /// Why the proxy did not start, or ended otherwise than asked.
 #[derive(Debug, Error)]
@@ -27,6 +24,9 @@ pub enum RunError {
     /// The configuration or the ruleset cannot be used.
     #[error("{0}")]
     Load(String),
+    /// The kernel interface that the configuration asks for cannot be used.
+    #[error("{0}")]
+    Driver(String),
     /// A listener could not be set up.
     #[error("{0}")]
     Bind(String),
@@ -44,11 +44,20 @@ pub enum RunError {
     /// A shard ended by itself.
     #[error("shard {0} ended unexpectedly; see the messages before this one")]
     ShardLost(usize),
+    /// Shards that did not end when they were to.
+    #[error("{0} shards did not end in time and were abandoned")]
+    ShardsStuck(usize),
 }
 
 impl From<ReloadError> for RunError {
     fn from(error: ReloadError) -> Self {
         Self::Load(error.to_string())
+    }
+}
+
+impl From<DriverError> for RunError {
+    fn from(error: DriverError) -> Self {
+        Self::Driver(error.to_string())
     }
 }
 
@@ -78,15 +87,6 @@ impl RunOptions {
     }
 }
 
-/// What wakes the control loop.
-enum Event {
-    Signal(Signal),
-    ShardEnded(usize),
-}
-
-/// How often the control loop looks at the ruleset file.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
-
 /// Does all of start-up but listening: reads and verifies configuration and ruleset.
 ///
 /// Returns one line that says what would run.
@@ -96,13 +96,15 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 pub fn check(options: &RunOptions) -> Result<String, RunError> {
     let mut source = options.source();
     let config = source.config()?;
+    let driver = Driver::choose(config.io.driver)?;
     let generation = source.generation(Arc::clone(&config), Arc::new([]))?;
     Ok(format!(
-        "configuration {} and bundle {} are usable: {} listeners, {} shards",
+        "configuration {} and bundle {} are usable: {} listeners, {} shards on {}",
         config.id,
         generation.bundle.id(),
         config.listeners.len(),
-        config.shards
+        config.shards,
+        driver.name()
     ))
 }
 
@@ -111,160 +113,78 @@ pub fn check(options: &RunOptions) -> Result<String, RunError> {
 /// # Errors
 /// When it cannot start, or a shard is lost.
 pub fn run(options: &RunOptions) -> Result<(), RunError> {
+    // Before any thread starts and any port opens: a signal that comes early waits for the control
+    // loop, in place of ending the process.
+    let inbox = Inbox::open()?;
     let mut source = options.source();
     let config = source.config()?;
     init_messages(&config);
-    let driver = choose_driver();
+    let driver = Driver::choose(config.io.driver)?;
     raise_descriptor_limit(&config);
+    // What is wrong is found before clients can connect.
+    let mut generation = source.generation(Arc::clone(&config), Arc::new([]))?;
     let (listeners, sockets) = bind_all(&config)?;
-    let generation = source.generation(Arc::clone(&config), Arc::clone(&listeners))?;
-    // Blocked before any thread starts, so that only the signal thread ever sees them.
-    let signals = handled_signals();
-    signals
-        .thread_block()
-        .map_err(|errno| system("blocking signals", errno))?;
+    generation.listeners = Arc::clone(&listeners);
     let (writer, logs) = Writer::start(&config.log, config.shards)?;
-    let (events, inbox) = mpsc::channel();
-    let cores = allowed_cores();
-    let mut shards = Shards::default();
-    for (index, (log, sockets)) in logs.into_iter().zip(sockets).enumerate() {
-        let (mailbox, messages) = mpsc::channel();
-        let plan = ShardPlan {
-            index,
-            core: cores.get(index % cores.len().max(1)).copied(),
-            driver,
-            listeners: sockets,
-            generation: generation.clone(),
-            log,
-            messages,
-        };
-        let ended = events.clone();
-        let thread =
-            start(plan, move || drop(ended.send(Event::ShardEnded(index)))).map_err(|source| {
-                RunError::System {
-                    what: "starting a shard",
-                    source,
-                }
-            })?;
-        shards.add(mailbox, thread);
-    }
-    watch_signals(signals, events);
-    for address in &*listeners {
-        tracing::info!(%address, bundle = generation.bundle.id(), config = config.id, "listening");
-    }
-    let outcome = control(&inbox, &mut source, generation, &shards, &writer);
-    shards.join();
-    writer.finish()?;
-    outcome
-}
-
-/// Handles events until all shards have ended.
-fn control(
-    inbox: &Receiver<Event>,
-    source: &mut Source,
-    mut current: Generation,
-    shards: &Shards,
-    writer: &Writer,
-) -> Result<(), RunError> {
-    let mut running = shards.threads.len();
-    let mut draining = false;
-    let mut outcome = Ok(());
-    while running > 0 {
-        match inbox.recv_timeout(WATCH_INTERVAL) {
-            Ok(Event::Signal(Signal::SIGHUP)) => reload(source, &mut current, shards),
-            Ok(Event::Signal(Signal::SIGUSR1)) => writer.reopen(),
-            Ok(Event::Signal(signal)) => {
-                // The second request to end is the impatient one.
-                let timeout = if draining {
-                    Duration::ZERO
-                } else {
-                    current.config.drain.timeout
-                };
-                tracing::info!(%signal, ?timeout, "draining");
-                draining = true;
-                shards.tell(|| Message::Drain(timeout));
-            }
-            Ok(Event::ShardEnded(index)) => {
-                running -= 1;
-                if !draining {
-                    outcome = Err(RunError::ShardLost(index));
-                    draining = true;
-                    shards.tell(|| Message::Drain(current.config.drain.timeout));
-                }
-            }
-            Err(RecvTimeoutError::Timeout) if !draining => {
-                if source.has_changed(&current.config.ruleset) {
-                    tracing::info!(file = %current.config.ruleset.display(), "the ruleset file was replaced");
-                    let config = Arc::clone(&current.config);
-                    adopt(source, config, &mut current, shards);
-                }
-                if let Some(material) = source.renew_keys() {
-                    tracing::info!("keys for minting and session tickets renewed");
-                    current.material = material;
-                    shards.tell(|| Message::Adopt(Box::new(current.clone())));
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+    let starting = Starting {
+        driver,
+        generation: &generation,
+        inbox: &inbox,
+    };
+    let (shards, accepting) = starting.shards(logs, sockets)?;
+    inbox.watch_signals();
+    // Ends when each shard accepts connections or has ended.
+    if accepting.iter().count() == config.shards {
+        let (driver, shards) = (driver.name(), config.shards);
+        let (bundle, config) = (generation.bundle.id(), &*config.id);
+        for address in &*listeners {
+            tracing::info!(%address, driver, shards, bundle, config, "listening");
         }
     }
+    let outcome = control_loop::run(&inbox, &mut source, generation, &shards, &writer);
+    shards.join();
+    writer.finish()?;
     tracing::info!("ended");
     outcome
 }
 
-fn reload(source: &mut Source, current: &mut Generation, shards: &Shards) {
-    match source.config() {
-        Ok(config) => {
-            warn_of_restart(&current.config, &config);
-            adopt(source, config, current, shards);
-        }
-        Err(error) => tracing::error!("reload refused, nothing is changed: {error}"),
-    }
+/// What all shards begin with.
+struct Starting<'a> {
+    driver: Driver,
+    generation: &'a Generation,
+    inbox: &'a Inbox,
 }
 
-fn adopt(source: &mut Source, config: Arc<Config>, current: &mut Generation, shards: &Shards) {
-    match source.generation(config, Arc::clone(&current.listeners)) {
-        Ok(generation) => {
-            tracing::info!(
-                bundle = generation.bundle.id(),
-                config = generation.config.id,
-                "reloaded: each connection's next request uses it"
-            );
-            *current = generation;
-            shards.tell(|| Message::Adopt(Box::new(current.clone())));
+impl Starting<'_> {
+    /// Starts the shards. What is returned with them gets a word from each that accepts connections.
+    fn shards(
+        &self,
+        logs: Vec<ShardLog>,
+        sockets: Vec<Vec<BoundListener>>,
+    ) -> Result<(Shards, Receiver<()>), RunError> {
+        let cores = allowed_cores();
+        let mut shards = Shards::default();
+        let (accepting, accepted) = mpsc::channel();
+        for (index, (log, sockets)) in logs.into_iter().zip(sockets).enumerate() {
+            let (mailbox, messages) = mpsc::channel();
+            let plan = ShardPlan {
+                index,
+                core: cores.get(index % cores.len().max(1)).copied(),
+                driver: self.driver,
+                listeners: sockets,
+                generation: self.generation.clone(),
+                log,
+                messages,
+                accepting: accepting.clone(),
+            };
+            let thread =
+                start(plan, self.inbox.when_ended(index)).map_err(|source| RunError::System {
+                    what: "starting a shard",
+                    source,
+                })?;
+            shards.add(mailbox, thread);
         }
-        Err(error) => tracing::error!("reload refused, nothing is changed: {error}"),
-    }
-}
-
-/// The shards as the control thread knows them.
-#[derive(Default)]
-struct Shards {
-    mailboxes: Vec<Sender<Message>>,
-    threads: Vec<JoinHandle<io::Result<()>>>,
-}
-
-impl Shards {
-    fn add(&mut self, mailbox: Sender<Message>, thread: JoinHandle<io::Result<()>>) {
-        self.mailboxes.push(mailbox);
-        self.threads.push(thread);
-    }
-
-    fn tell(&self, message: impl Fn() -> Message) {
-        for mailbox in &self.mailboxes {
-            // A shard that has ended needs no message.
-            let _ = mailbox.send(message());
-        }
-    }
-
-    fn join(self) {
-        for (index, thread) in self.threads.into_iter().enumerate() {
-            match thread.join() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(shard = index, %error, "the shard failed"),
-                Err(_) => tracing::error!(shard = index, "the shard panicked"),
-            }
-        }
+        Ok((shards, accepted))
     }
 }
 
@@ -288,20 +208,6 @@ fn bind_all(config: &Config) -> Result<Bound, RunError> {
     Ok((addresses.into(), per_shard))
 }
 
-fn choose_driver() -> Driver {
-    match probe_io_uring() {
-        Ok(()) => Driver::IoUring,
-        Err(error) => {
-            tracing::warn!(
-                %error,
-                "io_uring cannot be used, falling back to epoll, which costs more CPU; it needs Linux 6.1 \
-                 or newer, kernel.io_uring_disabled = 0, and a seccomp profile that allows io_uring_setup"
-            );
-            Driver::Epoll
-        }
-    }
-}
-
 /// Each client connection needs a descriptor and mostly one upstream.
 fn raise_descriptor_limit(config: &Config) {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
@@ -320,28 +226,6 @@ fn raise_descriptor_limit(config: &Config) {
     }
 }
 
-fn handled_signals() -> SigSet {
-    [
-        Signal::SIGTERM,
-        Signal::SIGINT,
-        Signal::SIGHUP,
-        Signal::SIGUSR1,
-    ]
-    .into_iter()
-    .collect()
-}
-
-fn watch_signals(signals: SigSet, events: Sender<Event>) {
-    // Ends with the process: there is no way to interrupt a wait for signals, nor a need.
-    thread::spawn(move || {
-        while let Ok(signal) = signals.wait() {
-            if events.send(Event::Signal(signal)).is_err() {
-                break;
-            }
-        }
-    });
-}
-
 fn init_messages(config: &Config) {
     let builder = tracing_subscriber::fmt()
         .with_max_level(config.log.level.as_tracing())
@@ -354,11 +238,4 @@ fn init_messages(config: &Config) {
             .try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
-}
-
-fn system(what: &'static str, errno: nix::errno::Errno) -> RunError {
-    RunError::System {
-        what,
-        source: errno.into(),
-    }
 }

@@ -27,6 +27,7 @@ pub(super) fn check(
         ruleset: ruleset(&root, surroundings),
         trusted_keys: trusted_keys(&root, surroundings),
         shards,
+        io: sections::io(root.section("io")),
         listeners: sections::listeners(&root, surroundings),
         dns: sections::dns(root.section("dns"), surroundings),
         hosts: sections::hosts(&root, report),

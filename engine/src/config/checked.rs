@@ -29,6 +29,8 @@ pub struct Config {
     pub trusted_keys: Vec<PublicKey>,
     /// Threads that serve, at least one.
     pub shards: usize,
+    /// How shards wait for the kernel.
+    pub io: Io,
     /// Where clients connect, at least one.
     pub listeners: Vec<Listener>,
     /// The resolver.
@@ -61,6 +63,24 @@ pub struct Config {
     pub log: Log,
     /// The end of the process.
     pub drain: Drain,
+}
+
+/// `[io]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Io {
+    /// The kernel interface.
+    pub driver: IoDriver,
+}
+
+/// `io.driver`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IoDriver {
+    /// io_uring if it works here, else epoll.
+    Auto,
+    /// io_uring, or the process does not start.
+    IoUring,
+    /// epoll, whatever works here.
+    Epoll,
 }
 
 /// One `[[listener]]`.

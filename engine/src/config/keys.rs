@@ -7,6 +7,7 @@ pub const KEYS: &[&str] = &[
     "ruleset",
     "trusted_keys",
     "shards",
+    "io.driver",
     "listener.address",
     "listener.protocol",
     "listener.certificate",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::checked::{AccessSink, Config, FileSink, Fronting, HostPort, Ports};
+use super::checked::{AccessSink, Config, FileSink, Fronting, HostPort, IoDriver, Ports};
 use super::keys::KEYS;
 use super::raw::{Report, Section};
 use super::{ConfigErrors, Overrides, Surroundings};
@@ -143,6 +143,8 @@ level = "debug"
 format = "json"
 [drain]
 timeout = "5s"
+[io]
+driver = "epoll"
 "#;
 
 /// Of the private key in RFC 8410 section 10.3.
@@ -235,6 +237,7 @@ fn every_key_is_read() {
     };
     assert_eq!(config.log.access, AccessSink::File(file));
     assert_eq!(config.drain.timeout, Duration::from_secs(5));
+    assert_eq!(config.io.driver, IoDriver::Epoll);
 }
 
 #[test]

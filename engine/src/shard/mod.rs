@@ -6,6 +6,7 @@
 mod affinity;
 pub(crate) mod connections;
 pub(crate) mod control;
+mod driver;
 mod snapshot;
 mod start;
 mod workspace;
@@ -15,10 +16,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use affinity::allowed_cores;
-pub(crate) use snapshot::{Generation, Snapshot};
+pub(crate) use driver::{Driver, DriverError};
 #[cfg(test)]
-pub(crate) use start::io_uring_runtime;
-pub(crate) use start::{Driver, ShardPlan, probe_io_uring, start};
+pub(crate) use driver::{io_uring_runtime, probe_io_uring};
+pub(crate) use snapshot::{Generation, Snapshot};
+pub(crate) use start::{ShardPlan, start};
 pub(crate) use workspace::Workspace;
 
 use crate::access_log::{ConnectionId, ShardLog, TransactionId};

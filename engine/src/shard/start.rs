@@ -3,15 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use core_affinity::CoreId;
-use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 use sallyport_dns::ResolverConfig;
 
 use super::control::{self, Message};
+use super::driver::Driver;
 use super::snapshot::{Generation, Snapshot};
 use super::{Shard, affinity};
 use crate::access_log::ShardLog;
@@ -25,9 +25,6 @@ use crate::upstream::pool::{Pool, PoolLimits};
 use crate::upstream::resolver::Resolver;
 use crate::upstream::shared_dial::SharedDials;
 
-/// Submission queue entries of a ring; the completion queue has twice as many.
-const RING_ENTRIES: u32 = 4096;
-
 /// Everything that a shard begins with.
 #[derive(Debug)]
 pub(crate) struct ShardPlan {
@@ -38,13 +35,8 @@ pub(crate) struct ShardPlan {
     pub(crate) generation: Generation,
     pub(crate) log: ShardLog,
     pub(crate) messages: Receiver<Message>,
-}
-
-/// How a shard waits for the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Driver {
-    IoUring,
-    Epoll,
+    /// Told, and let go of, once the shard accepts connections.
+    pub(crate) accepting: Sender<()>,
 }
 
 /// Starts the thread of a shard. `ended` runs on it at its end, whatever the reason.
@@ -66,34 +58,8 @@ pub(crate) fn start(
             }
             let _ended = Ended(Some(ended));
             affinity::pin(plan.index, plan.core);
-            match plan.driver {
-                Driver::IoUring => io_uring_runtime()?
-                    .enable_timer()
-                    .build()?
-                    .block_on(serve(plan)),
-                Driver::Epoll => RuntimeBuilder::<LegacyDriver>::new()
-                    .enable_timer()
-                    .build()?
-                    .block_on(serve(plan)),
-            }
+            plan.driver.block_on(serve(plan))
         })
-}
-
-/// Whether a ring can be set up here; the error says why not.
-pub(crate) fn probe_io_uring() -> io::Result<()> {
-    // The ring belongs to the thread that makes it, so the probe has one of its own.
-    thread::spawn(|| io_uring_runtime().and_then(|builder| builder.build().map(drop)))
-        .join()
-        .unwrap_or_else(|_| Err(io::Error::other("the set-up of a ring panicked")))
-}
-
-/// The flags decide: with monoio's defaults a ring is slower than epoll (`docs/internals`).
-pub(crate) fn io_uring_runtime() -> io::Result<RuntimeBuilder<IoUringDriver>> {
-    let mut flags = io_uring::IoUring::builder();
-    flags.setup_single_issuer().setup_defer_taskrun();
-    Ok(RuntimeBuilder::<IoUringDriver>::new()
-        .uring_builder(flags)
-        .with_entries(RING_ENTRIES))
 }
 
 async fn serve(plan: ShardPlan) -> io::Result<()> {
@@ -116,6 +82,9 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         next_id: Cell::new(first_id()?),
     });
     let listeners = Listeners::start(&shard, plan.listeners)?;
+    // Who started the shards waits for this, or has given up.
+    let _ = plan.accepting.send(());
+    drop(plan.accepting);
     control::run(shard, listeners, plan.messages).await;
     Ok(())
 }

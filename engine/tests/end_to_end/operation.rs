@@ -291,11 +291,16 @@ fn it_survives_the_end_of_descriptors() {
     assert!(proxy.process.is_running());
 }
 
-/// Takes `io_uring_setup` away (EPERM, as container profiles do) and becomes the command.
-const WITHOUT_IO_URING: &str = r#"
+/// Takes system calls away (EPERM, as container profiles do), those whose numbers come before `--`,
+/// and becomes the command behind it.
+const WITHOUT_SYSTEM_CALLS: &str = r#"
 import ctypes, os, platform, struct, sys
 if platform.machine() not in ("x86_64", "aarch64"): sys.exit("unknown machine")
-instructions = [(0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)]
+end = sys.argv.index("--")
+refused = [int(number) for number in sys.argv[1:end]]
+instructions = [(0x20, 0, 0, 0)]
+for index, number in enumerate(refused): instructions.append((0x15, len(refused) - index, 0, number))
+instructions += [(0x06, 0, 0, 0x7fff0000), (0x06, 0, 0, 0x00050001)]
 filter = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in instructions))
 class Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
@@ -304,43 +309,60 @@ libc = ctypes.CDLL(None, use_errno=True)
 zero = ctypes.c_ulong(0)
 if libc.prctl(38, ctypes.c_ulong(1), zero, zero, zero): sys.exit("no_new_privs")
 if libc.prctl(22, ctypes.c_ulong(2), ctypes.byref(program), zero, zero): sys.exit("seccomp")
-os.execv(sys.argv[1], sys.argv[1:])
+os.execv(sys.argv[end + 1], sys.argv[end + 1:])
 "#;
 
+// The same numbers on every machine.
+const IO_URING_SETUP: &str = "425";
+const IO_URING_ENTER: &str = "426";
+
+/// A command that ends in the binary and runs it without some system calls; `None` where that cannot be.
+fn without_system_call(number: &str) -> Option<Command> {
+    let python = system("python3")?;
+    let wrapped = |program: &str| {
+        let mut command = Command::new(&python);
+        command.args(["-c", WITHOUT_SYSTEM_CALLS, number, "--", program]);
+        command
+    };
+    let probe = wrapped("/bin/true").output().unwrap();
+    if !probe.status.success() {
+        let said = String::from_utf8_lossy(&probe.stderr);
+        skip(&format!("seccomp cannot be used: {said}"));
+        return None;
+    }
+    Some(wrapped(env!("CARGO_BIN_EXE_sallyport")))
+}
+
+/// A ring that cannot be made, and one that can be made and not be used.
 #[test]
 fn without_io_uring_it_falls_back_to_epoll() {
-    let Some(python) = system("python3") else {
-        return;
-    };
-    let probe = Command::new(&python)
-        .args(["-c", WITHOUT_IO_URING, "/bin/true"])
-        .output()
-        .unwrap();
-    if !probe.status.success() {
-        skip(&format!(
-            "seccomp cannot be used: {}",
-            String::from_utf8_lossy(&probe.stderr)
-        ));
-        return;
+    for (system_call, reason) in [
+        (IO_URING_SETUP, "Operation not permitted"),
+        (IO_URING_ENTER, "io_uring_enter: Operation not permitted"),
+    ] {
+        let Some(mut command) = without_system_call(system_call) else {
+            return;
+        };
+        let setup = Setup::new().key("shards", "2").key("io.driver", "\"auto\"");
+        ALLOW_ALL.compile(&setup.path("rules.spb"));
+        let mut proxy = setup.start_with(&mut command);
+        assert_eq!(proxy.driver, "epoll");
+        let warning = proxy.wait_message("the warning", |level, text| {
+            level == "WARN" && text.contains("epoll")
+        });
+        let said = warning["error"].as_str().unwrap();
+        assert!(said.contains(reason), "{warning}");
+        serves_and_ends(proxy);
     }
-    let setup = Setup::new().key("shards", "2");
-    ALLOW_ALL.compile(&setup.path("rules.spb"));
-    let mut command = Command::new(python);
-    command.args(["-c", WITHOUT_IO_URING, env!("CARGO_BIN_EXE_sallyport")]);
-    let mut proxy = setup.start_with(&mut command);
-    proxy.wait_message("the warning", |level, text| {
-        level == "WARN" && text.contains("epoll")
-    });
+}
+
+/// Requests, a tunnel, log lines, an end.
+fn serves_and_ends(mut proxy: Proxy) {
     let origin = Origin::start();
     let mut client = proxy.connection();
     for bytes in [0, 1, 200_000] {
-        assert_eq!(
-            client
-                .get(&origin.url(&format!("/bytes/{bytes}")))
-                .body
-                .len(),
-            bytes
-        );
+        let answer = client.get(&origin.url(&format!("/bytes/{bytes}")));
+        assert_eq!(answer.body.len(), bytes);
     }
     let mut tunnel = proxy.connection();
     tunnel.connect(&origin.address.to_string()).unwrap();
@@ -353,6 +375,82 @@ fn without_io_uring_it_falls_back_to_epoll() {
     proxy.log.transactions(5);
     proxy.signal(Signal::SIGTERM);
     assert_eq!(proxy.process.wait_end().code(), Some(0));
+}
+
+/// `"epoll"` is epoll, and `"io_uring"` is io_uring or nothing, for `check` too.
+#[test]
+fn the_driver_that_is_asked_for_is_the_one_that_runs() {
+    let proxy = Setup::new().key("io.driver", "\"epoll\"").start(ALLOW_ALL);
+    assert_eq!(proxy.driver, "epoll");
+    serves_and_ends(proxy);
+    for system_call in [IO_URING_SETUP, IO_URING_ENTER] {
+        let setup = Setup::new().key("io.driver", "\"io_uring\"");
+        ALLOW_ALL.compile(&setup.path("rules.spb"));
+        let config = setup.write();
+        for subcommand in ["run", "check"] {
+            let Some(mut command) = without_system_call(system_call) else {
+                return;
+            };
+            let output = command
+                .args([subcommand, "--config"])
+                .arg(&config)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            for word in ["io.driver", "not permitted", "seccomp"] {
+                assert!(said.contains(word), "{word} in {said}");
+            }
+        }
+    }
+}
+
+/// From its first moment on no signal ends the process otherwise than in order: it is sent over and
+/// over while the process starts.
+#[test]
+fn signals_that_come_early_wait_for_their_time() {
+    for signal in [Signal::SIGHUP, Signal::SIGUSR1] {
+        let setup = Setup::new();
+        ALLOW_ALL.compile(&setup.path("rules.spb"));
+        let config = setup.write();
+        let mut process = Process::start(sallyport().args(["run", "--config"]).arg(config));
+        handles_signals(&process);
+        let started = std::cell::Cell::new(false);
+        while !started.get() {
+            process.signal(signal);
+            let lines = process.lines();
+            started.set(lines.iter().any(|line| line.contains("\"listening\"")));
+            assert!(process.is_running(), "{signal}: {lines:#?}");
+        }
+        process.signal(Signal::SIGTERM);
+        assert_eq!(process.wait_end().code(), Some(0));
+    }
+    let setup = Setup::new();
+    ALLOW_ALL.compile(&setup.path("rules.spb"));
+    let config = setup.write();
+    let mut process = Process::start(sallyport().args(["run", "--config"]).arg(config));
+    handles_signals(&process);
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.wait_end().code(), Some(0));
+    let lines = process.lines();
+    assert!(
+        lines.iter().any(|line| line.contains("\"ended\"")),
+        "{lines:#?}"
+    );
+}
+
+/// Waits until the process holds its signals back, which it does before anything else of its own: no
+/// program can say what happens to signals while the kernel and the loader are still at work.
+fn handles_signals(process: &Process) {
+    let status = format!("/proc/{}/status", process.pid());
+    wait_for("the signals to be held back", || {
+        let status = std::fs::read_to_string(&status).ok()?;
+        let blocked = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigBlk:"))?;
+        let blocked = u64::from_str_radix(blocked.trim(), 16).ok()?;
+        (blocked & 1 << (Signal::SIGHUP as i32 - 1) != 0).then_some(())
+    });
 }
 
 /// The tour runs to its end by itself.

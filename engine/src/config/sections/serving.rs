@@ -1,16 +1,31 @@
-//! How requests are served: `[tunnel]`, `[timeouts]`, `[limits]`, `[pool]`, `[http2]`,
+//! How requests are served: `[io]`, `[tunnel]`, `[timeouts]`, `[limits]`, `[pool]`, `[http2]`,
 //! `[connect]`, `[drain]`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::checked::{
-    Connect, Drain, Fronting, Http2, Limits, Pool, Timeouts, Tunnel, UnknownProtocol,
+    Connect, Drain, Fronting, Http2, Io, IoDriver, Limits, Pool, Timeouts, Tunnel, UnknownProtocol,
 };
 use crate::config::raw::{Placed, Section};
 use crate::config::values::{Wrong, show_duration, show_size};
 use crate::limits as bounds;
 use crate::limits::{DURATION_MAX, DURATION_MIN};
+
+/// The kernel interface.
+pub(in crate::config) fn io(section: Section<'_>) -> Io {
+    let driver = section.choice(
+        "driver",
+        IoDriver::Auto,
+        &[
+            ("auto", IoDriver::Auto),
+            ("io_uring", IoDriver::IoUring),
+            ("epoll", IoDriver::Epoll),
+        ],
+    );
+    section.finish();
+    Io { driver }
+}
 
 /// CONNECT tunnels.
 pub(in crate::config) fn tunnel(section: Section<'_>) -> Tunnel {

@@ -1,6 +1,7 @@
 //! The proxy under test: a folder, a configuration, compiled rules, a process.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,10 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// One shard, loopback allowed, any port, quick to end.
+    /// One shard, loopback allowed, any port, quick to end. `SALLYPORT_TEST_SHARDS` and
+    /// `SALLYPORT_TEST_DRIVER` say otherwise for all tests that do not choose themselves.
     pub(crate) fn new() -> Self {
+        let shards = env::var("SALLYPORT_TEST_SHARDS").unwrap_or_else(|_| "1".to_owned());
         let setup = Self {
             folder: tempfile::tempdir().unwrap(),
             keys: BTreeMap::new(),
@@ -36,7 +39,8 @@ impl Setup {
         };
         setup
             .key("ruleset", "\"rules.spb\"")
-            .key("shards", "1")
+            .key("shards", &shards)
+            .key("io.driver", &format!("\"{}\"", wanted_driver()))
             .key("guard.allow", "[\"127.0.0.0/8\"]")
             .key("guard.ports", "\"any\"")
             // Nobody answers there: a name that is not in `hosts` is an error, not a leak.
@@ -102,16 +106,25 @@ impl Setup {
     pub(crate) fn start_with(self, command: &mut Command) -> Proxy {
         let config = self.write();
         let mut process = Process::start(command.args(["run", "--config"]).arg(config));
-        let address = process.wait_line("the listening line", |line| {
+        let started = process.wait_line("the listening line", |line| {
             let message: Value = serde_json::from_str(line).ok()?;
             let fields = &message["fields"];
-            (fields["message"] == "listening").then(|| fields["address"].as_str()?.parse().ok())?
+            (fields["message"] == "listening").then(|| fields.clone())
         });
+        let address = started["address"].as_str().unwrap().parse().unwrap();
+        // What the tests are to run on is what they run on.
+        if let Some(wanted) = self.keys.get("io.driver").filter(|wanted| *wanted != AUTO) {
+            assert_eq!(started["driver"].to_string(), *wanted);
+        }
+        if let Some(wanted) = self.keys.get("shards") {
+            assert_eq!(started["shards"].to_string(), *wanted);
+        }
         let log = AccessLog {
             path: self.path("access.jsonl"),
         };
         Proxy {
             address,
+            driver: started["driver"].as_str().unwrap().to_owned(),
             log,
             process,
             setup: self,
@@ -119,10 +132,19 @@ impl Setup {
     }
 }
 
+/// `io.driver` where nobody chooses.
+const AUTO: &str = "\"auto\"";
+
+fn wanted_driver() -> String {
+    env::var("SALLYPORT_TEST_DRIVER").unwrap_or_else(|_| "auto".to_owned())
+}
+
 /// A running proxy.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
+    /// What it runs on: `io_uring` or `epoll`.
+    pub(crate) driver: String,
     pub(crate) log: AccessLog,
     pub(crate) process: Process,
     // Last: the folder goes after the process that writes into it.

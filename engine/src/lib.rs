@@ -21,6 +21,7 @@ mod control_loop;
 mod demo;
 mod destination;
 mod enforcement;
+mod fair_share;
 mod http2;
 mod io;
 mod listener;

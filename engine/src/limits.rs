@@ -62,6 +62,10 @@ pub const DNS_NEGATIVE_TTL_MAX_DEFAULT: Duration = Duration::from_secs(300);
 pub const DNS_CACHE_ENTRIES_DEFAULT: usize = 10_000;
 /// Largest value of `dns.cache_entries`.
 pub const DNS_CACHE_ENTRIES_MAX: usize = 1_000_000;
+/// Names of one shard that are being asked for; 2 KiB and two sockets each, so 2 MiB a shard.
+pub const DNS_LOOKUPS_IN_FLIGHT_DEFAULT: usize = 1_024;
+/// Largest value of `dns.lookups_in_flight`.
+pub const DNS_LOOKUPS_IN_FLIGHT_MAX: usize = 65_536;
 /// How long an answer of the other family is waited for (RFC 8305 section 3).
 pub const DNS_RESOLUTION_DELAY_DEFAULT: Duration = Duration::from_millis(50);
 /// Most names of `[hosts]`.
@@ -110,9 +114,24 @@ pub const LINGER_TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 pub const CONNECTIONS_DEFAULT: usize = 65_536;
 /// Largest value of `limits.connections`.
 pub const CONNECTIONS_MAX: usize = 4_000_000;
-/// Connections of one client address on one shard.
+/// Connections that a full shard looks at in a tick to find those that make room for others: about a
+/// millisecond.
+pub const CONNECTIONS_LOOKED_AT: usize = 65_536;
+/// Bits of an IPv6 address that make a client: what a site or a household has at least (RFC 6177).
+pub const IPV6_CLIENT_PREFIX_DEFAULT: usize = 64;
+/// Largest value of `limits.ipv6_client_prefix`: each address is a client.
+pub const IPV6_CLIENT_PREFIX_MAX: usize = 128;
+/// What one client may hold of what a shard has so much of, in percent, when it is alone.
+pub const CLIENT_SHARE_DEFAULT: usize = 50;
+/// Clients without connections that a shard remembers because the second in which they asked is not
+/// over; 300 bytes each, so 5 MiB a shard at worst.
+pub const CLIENTS_LEAVING_MAX: usize = 16_384;
+/// Clients of one shard whose use the other shards can read: 24 bytes each, so 384 KiB a shard where
+/// there are several.
+pub const CLIENTS_SHARED: usize = 16_384;
+/// Connections of one client in the process.
 pub const CONNECTIONS_PER_CLIENT_DEFAULT: usize = 8_192;
-/// Tunnels of one client address on one shard.
+/// Tunnels of one client in the process.
 pub const TUNNELS_PER_CLIENT_DEFAULT: usize = 8_192;
 /// Largest value of `limits.requests_per_second_per_client`.
 pub const REQUESTS_PER_SECOND_MAX: usize = 10_000_000;

@@ -16,7 +16,7 @@ use crate::control_loop::{self, Inbox, Shards};
 use crate::listener::accept::BoundListener;
 use crate::listener::bind::{self, BindError};
 use crate::reload::{ReloadError, Source};
-use crate::shard::{Driver, DriverError, Generation, ShardPlan, allowed_cores, start};
+use crate::shard::{Driver, DriverError, Generation, ShardPlan, UsageBoard, allowed_cores, start};
 
 /// Why the proxy did not start, or ended otherwise than asked.
 #[derive(Debug, Error)]
@@ -165,7 +165,8 @@ impl Starting<'_> {
         let cores = allowed_cores();
         let mut shards = Shards::default();
         let (accepting, accepted) = mpsc::channel();
-        for (index, (log, sockets)) in logs.into_iter().zip(sockets).enumerate() {
+        let rows = UsageBoard::rows(sockets.len());
+        for (index, ((log, sockets), row)) in logs.into_iter().zip(sockets).zip(rows).enumerate() {
             let (mailbox, messages) = mpsc::channel();
             let plan = ShardPlan {
                 index,
@@ -174,6 +175,7 @@ impl Starting<'_> {
                 listeners: sockets,
                 generation: self.generation.clone(),
                 log,
+                row,
                 messages,
                 accepting: accepting.clone(),
             };

@@ -41,6 +41,7 @@ pub use addresses::Addresses;
 pub use config::ResolverConfig;
 pub use counters::Counters;
 pub use error::{DnsError, NameError};
+pub use lookup::Held;
 pub use query::{QueryId, Transmit, Transport};
 pub use resolver::{Lookup, LookupId, MessageOutcome, Resolver};
 

@@ -1,12 +1,15 @@
 //! One name on its way: the questions of both families, and what their outcomes come to together.
 
+use std::any::Any;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use hickory_proto::rr::RecordType;
+use hickory_proto::rr::{Name, RecordType};
 
+use crate::answer::Chain;
 use crate::cache::Answer;
+use crate::config::ResolverConfig;
 use crate::error::DnsError;
 use crate::limits::PARTIAL_ANSWER_TTL_MAX;
 use crate::query::QueryId;
@@ -43,6 +46,9 @@ pub(crate) enum Progress {
     Done(Outcome),
 }
 
+/// Something of the caller's that is kept as long as a lookup is in flight, and then dropped.
+pub type Held = Box<dyn Any>;
+
 /// A lookup in flight.
 #[derive(Debug)]
 pub(crate) struct InFlight {
@@ -55,9 +61,33 @@ pub(crate) struct InFlight {
     pub(crate) reported: bool,
     pub(crate) ipv6: Progress,
     pub(crate) ipv4: Progress,
+    /// Dropped with it.
+    _held: Held,
 }
 
 impl InFlight {
+    /// A lookup of `name`, `wire_name` as queries have it, none of whose questions has been asked.
+    pub(crate) fn new(
+        (name, wire_name): (Rc<str>, &Name),
+        deadline: Instant,
+        config: &ResolverConfig,
+        held: Held,
+    ) -> Self {
+        let progress = |enabled: bool| match enabled {
+            true => Progress::Asking(Question::new(Chain::new(wire_name.clone()))),
+            false => Progress::Off,
+        };
+        Self {
+            name,
+            deadline,
+            delay_ends: None,
+            reported: false,
+            ipv6: progress(config.ipv6),
+            ipv4: progress(config.ipv4),
+            _held: held,
+        }
+    }
+
     pub(crate) fn progress_mut(&mut self, family: Family) -> &mut Progress {
         match family {
             Family::Ipv6 => &mut self.ipv6,

@@ -14,12 +14,12 @@ use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
 use crate::addresses::Addresses;
-use crate::answer::{self, Chain, Reply};
+use crate::answer::{self, Reply};
 use crate::cache::Cache;
 use crate::config::ResolverConfig;
 use crate::counters::Counters;
 use crate::error::DnsError;
-use crate::lookup::{Family, InFlight, Progress};
+use crate::lookup::{Family, Held, InFlight, Progress};
 use crate::name;
 use crate::query::{Match, QueryId, SentQuery, Transmit, Transport};
 use crate::question::{Attempt, Next, Question};
@@ -127,6 +127,17 @@ impl Resolver {
     /// Static hosts come first, then `localhost` (RFC 6761 section 6.3), the cache, and a lookup in
     /// flight for the same name. An answer from the cache allocates nothing.
     pub fn lookup(&mut self, name: &str, now: Instant) -> Lookup {
+        self.lookup_if(name, now, || Some(Box::new(())))
+    }
+
+    /// The same, but a lookup that has to begin does so only with `leave`, which it holds until it is
+    /// over. Without, it fails with [`DnsError::TooManyLookups`].
+    pub fn lookup_if(
+        &mut self,
+        name: &str,
+        now: Instant,
+        leave: impl FnOnce() -> Option<Held>,
+    ) -> Lookup {
         if let Some(list) = self.static_hosts.find(name) {
             self.counters.static_hits += 1;
             let expires = now + self.config.ttl_max;
@@ -143,7 +154,7 @@ impl Resolver {
             }
             None => {}
         }
-        self.join_or_begin(name, now)
+        self.join_or_begin(name, now, leave)
     }
 
     /// The next query to send; none until another call brings one about.
@@ -267,7 +278,12 @@ impl Resolver {
         }
     }
 
-    fn join_or_begin(&mut self, name: &str, now: Instant) -> Lookup {
+    fn join_or_begin(
+        &mut self,
+        name: &str,
+        now: Instant,
+        leave: impl FnOnce() -> Option<Held>,
+    ) -> Lookup {
         if let Some(id) = self.names.get(name).copied() {
             if self.lookups.get(&id).is_some_and(|lookup| !lookup.reported) {
                 self.counters.joined += 1;
@@ -277,7 +293,7 @@ impl Resolver {
             // their own.
             self.remove_lookup(id);
         }
-        match self.begin(name, now) {
+        match self.begin(name, now, leave) {
             Ok(id) => {
                 self.counters.cache_misses += 1;
                 Lookup::Pending(id)
@@ -289,7 +305,12 @@ impl Resolver {
         }
     }
 
-    fn begin(&mut self, text: &str, now: Instant) -> Result<LookupId, DnsError> {
+    fn begin(
+        &mut self,
+        text: &str,
+        now: Instant,
+        leave: impl FnOnce() -> Option<Held>,
+    ) -> Result<LookupId, DnsError> {
         let wire_name = name::parse(text)?;
         if self.lookups.len() >= self.config.lookups_in_flight_max {
             return Err(DnsError::TooManyLookups);
@@ -300,26 +321,13 @@ impl Resolver {
         if name::is_localhost(text) || !(self.config.ipv4 || self.config.ipv6) {
             return Err(DnsError::NoAddresses);
         }
+        let held = leave().ok_or(DnsError::TooManyLookups)?;
         let id = LookupId(self.next_id());
         let name: Rc<str> = Rc::from(text);
         let deadline = now + self.config.lookup_timeout;
-        let progress = |enabled: bool| match enabled {
-            true => Progress::Asking(Question::new(Chain::new(wire_name.clone()))),
-            false => Progress::Off,
-        };
-        let (ipv6, ipv4) = (progress(self.config.ipv6), progress(self.config.ipv4));
         self.names.insert(name.clone(), id);
-        self.lookups.insert(
-            id,
-            InFlight {
-                name,
-                deadline,
-                delay_ends: None,
-                reported: false,
-                ipv6,
-                ipv4,
-            },
-        );
+        let lookup = InFlight::new((name, &wire_name), deadline, &self.config, held);
+        self.lookups.insert(id, lookup);
         self.timers.insert((deadline, Timer::Lookup(id)));
         for family in Family::ALL {
             let question = self

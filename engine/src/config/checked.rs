@@ -133,6 +133,8 @@ pub struct Dns {
     pub negative_ttl_max: Duration,
     /// Names in the cache of one shard.
     pub cache_entries: usize,
+    /// Names that one shard asks for at once, at least one.
+    pub lookups_in_flight: usize,
     /// Ask for A records. At least one of `ipv4` and `ipv6` is true.
     pub ipv4: bool,
     /// Ask for AAAA records.
@@ -235,12 +237,8 @@ pub struct Limits {
     pub connections: usize,
     /// Client connections of one shard: `connections` divided by the shards, at least one.
     pub connections_per_shard: usize,
-    /// Connections of one client address on one shard, at least one.
-    pub connections_per_client: usize,
-    /// Tunnels of one client address on one shard, at least one.
-    pub tunnels_per_client: usize,
-    /// Requests a second of one client address on one shard, or no limit.
-    pub requests_per_second_per_client: Option<u32>,
+    /// What each client may use.
+    pub per_client: PerClient,
     /// Bytes of a request or response head.
     pub head_bytes: usize,
     /// Header fields of a head, at most [`crate::limits::HEADERS_MAX`].
@@ -260,6 +258,21 @@ pub struct Limits {
 pub struct Http {
     /// Content of a request that is kept until its response begins, to be sent again.
     pub retry_body_bytes: usize,
+}
+
+/// The keys of `[limits]` that concern each client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerClient {
+    /// Connections of one client in the process, at least one.
+    pub connections: usize,
+    /// Tunnels of one client in the process, at least one.
+    pub tunnels: usize,
+    /// Requests of one client in one second, or no limit.
+    pub requests_per_second: Option<u32>,
+    /// Bits of an IPv6 address that make a client, 1 to 128.
+    pub ipv6_prefix: u8,
+    /// What one client may hold of what a shard has so much of, when it is alone: 1 to 100 percent.
+    pub share: usize,
 }
 
 /// `[pool]`.

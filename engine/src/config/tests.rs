@@ -42,6 +42,7 @@ ttl_min = "2s"
 ttl_max = "30m"
 negative_ttl_max = "10s"
 cache_entries = 5
+lookups_in_flight = 6
 ipv4 = true
 ipv6 = false
 resolution_delay = "0s"
@@ -97,6 +98,8 @@ connections = 300
 connections_per_client = 20
 tunnels_per_client = 10
 requests_per_second_per_client = 1_000
+ipv6_client_prefix = 56
+client_share = 40
 head_bytes = "64KiB"
 headers = 100
 uri_bytes = 8192
@@ -198,7 +201,7 @@ fn every_key_is_read() {
     assert_eq!(scope.ports, [443, 8443]);
     let (ca, extra) = (config.tls.ca.unwrap(), &config.tls.upstream.roots[0]);
     assert_eq!(ca.path, PathBuf::from("/etc/sallyport/ca.pem"));
-    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 55));
+    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 56));
     assert_eq!(config.tls.scopes[1].upstream_verify, UpstreamVerify::Alert);
     let tls = config.listeners[0].protocol.tls().unwrap();
     assert_eq!(
@@ -217,7 +220,7 @@ fn every_key_is_read() {
         ),
         (300, 100)
     );
-    assert_eq!(config.limits.requests_per_second_per_client, Some(1000));
+    assert_eq!(config.limits.per_client.requests_per_second, Some(1000));
     assert_eq!(config.limits.head_bytes, 65_536);
     assert_eq!(config.headers.request.strip, ["cookie", "x-secret"]);
     assert_eq!(

@@ -22,10 +22,12 @@ use super::heads::TargetForm;
 use super::link::{Link, LinkIo, Pumped};
 use super::settings::Settings;
 use super::stream::StreamTransport;
+use crate::fair_share::FairShare;
 use crate::io::join::{catch_panic, join};
 use crate::io::transport::Transport;
 use crate::limits;
 use crate::shard::Shard;
+use crate::shard::clients::{Limited, Resource, Shared, Slot};
 use crate::shard::connections::Registered;
 
 /// A connection on which a client speaks HTTP/2.
@@ -89,7 +91,7 @@ pub(crate) async fn serve<'s>(
     );
     let pumped = Pumped {
         transport: connection.transport,
-        pool: &connection.shard.buffers,
+        pool: connection.registered.account().buffers(),
         write_timeout: settings.write_timeout,
         linger: settings.linger,
     };
@@ -191,7 +193,7 @@ where
         let is_quiet = self.is_quiet();
         let Some(codec) = &mut self.codec else { return };
         if let Some(fault) = self.link.fault() {
-            let client = self.connection.registered.client();
+            let client = self.connection.registered.address();
             tracing::info!(%client, %fault, "HTTP/2 connection closed");
             codec.abrupt_shutdown(Reason::from(fault.code()));
             if !self.ended {
@@ -229,6 +231,20 @@ where
         }
     }
 
+    /// A place among the streams of the shard.
+    fn slot(&self) -> Result<Slot, Limited> {
+        let shared = {
+            let config = self.connection.shard.config();
+            Shared {
+                key: "http2.streams_per_shard",
+                capacity: config.http2.streams_per_shard,
+                share: FairShare::new(config.limits.per_client.share),
+            }
+        };
+        let account = self.connection.registered.account();
+        account.open_shared(Resource::Stream, shared)
+    }
+
     fn begin(&mut self, request: Request<RecvStream>, mut send: SendResponse<Bytes>) {
         let id = send.stream_id();
         self.link.take(id);
@@ -243,16 +259,17 @@ where
             });
         }
         let shard = self.connection.shard;
-        let most = shard.config().http2.streams_per_shard;
-        let Some(slot) = shard.connections.open_stream(most) else {
-            // RFC 9113 section 8.7: the client may safely send it again, elsewhere or later.
-            send.send_reset(Reason::REFUSED_STREAM);
-            let detail = format!("stream {}: over http2.streams_per_shard", u32::from(id));
-            (self.tell)(NoRequest {
-                status: None,
-                detail,
-            });
-            return;
+        let slot = match self.slot() {
+            Ok(slot) => slot,
+            Err(limited) => {
+                // RFC 9113 section 8.7: the client may safely send it again, elsewhere or later.
+                send.send_reset(Reason::REFUSED_STREAM);
+                let detail = format!("stream {}: {}", u32::from(id), limited.detail());
+                return (self.tell)(NoRequest {
+                    status: None,
+                    detail,
+                });
+            }
         };
         let form = self.connection.form;
         let stream = StreamTransport::of_client(request, send, form, self.link, &shard.wheel);

@@ -5,6 +5,9 @@
 //! under way goes on to its end. What is in use is counted by [`Lease`]s, which whoever holds a buffer
 //! over an await holds beside it: a buffer that is dropped rather than given back is no longer counted
 //! either.
+//!
+//! What is rented for a client is rented from that client's view of the pool ([`BufferPool::of_client`]),
+//! which counts for the shard and for the client: one of them cannot hold it all.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -12,6 +15,7 @@ use std::rc::Rc;
 
 use super::splice::PipePool;
 use super::transport::Transport;
+use crate::fair_share::{FairShare, Use};
 use crate::limits::TUNNEL_WAITING_BYTES_MAX;
 
 /// Capacity of a rented buffer in bytes: a request head and a small body fit, and so does the largest
@@ -20,16 +24,34 @@ pub(crate) const BUFFER_BYTES: usize = 17 * 1024;
 /// Capacity of the buffers that a bulk transfer moves up to.
 pub(crate) const BULK_BUFFER_BYTES: usize = 128 * 1024;
 
-/// The buffers of one shard: those that are free, and how much is in use.
+/// The buffers of one shard, as one client sees them or the shard itself.
 #[derive(Debug)]
 pub(crate) struct BufferPool {
+    shelves: Rc<Shelves>,
+    /// What is in use by one client.
+    client_bytes: Option<Rc<Cell<usize>>>,
+}
+
+/// The buffers that are free, and how much is in use.
+#[derive(Debug)]
+struct Shelves {
     free: RefCell<Vec<Vec<u8>>>,
     bulk: RefCell<Vec<Vec<u8>>>,
     bytes_max: usize,
     free_bytes: Cell<usize>,
     leased_bytes: Rc<Cell<usize>>,
+    client_share: Cell<FairShare>,
     waiting_tunnels: Cell<usize>,
     pipes: PipePool,
+}
+
+/// Why no new work should begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shortage {
+    /// The pool is used up.
+    Exhausted,
+    /// The client holds its share.
+    ClientShare,
 }
 
 /// Leave of a direction of a tunnel to wait with a buffer in hand, until dropped.
@@ -43,62 +65,105 @@ impl Drop for TunnelWait<'_> {
 }
 
 impl BufferPool {
-    /// A pool for at most `bytes_max` bytes of buffers, used and unused.
+    /// A pool for at most `bytes_max` bytes of buffers, used and unused, all of which one client may hold.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self {
+        let shelves = Shelves {
             free: RefCell::default(),
             bulk: RefCell::default(),
             bytes_max,
             free_bytes: Cell::new(0),
             leased_bytes: Rc::default(),
+            client_share: Cell::new(FairShare::new(100)),
             waiting_tunnels: Cell::new(0),
             pipes: PipePool::default(),
+        };
+        Self {
+            shelves: Rc::new(shelves),
+            client_bytes: None,
         }
+    }
+
+    /// The same buffers, where what is leased counts for one client besides.
+    pub(crate) fn of_client(&self) -> Self {
+        Self {
+            shelves: Rc::clone(&self.shelves),
+            client_bytes: Some(Rc::default()),
+        }
+    }
+
+    /// Changes the part that one client may hold.
+    pub(crate) fn set_client_share(&self, share: FairShare) {
+        self.shelves.client_share.set(share);
     }
 
     /// What bulk goes through without being copied.
     pub(super) fn pipes(&self) -> &PipePool {
-        &self.pipes
+        &self.shelves.pipes
     }
 
     /// Counts `bytes` as in use for as long as the lease lives.
     pub(crate) fn lease(&self, bytes: usize) -> Lease {
-        self.leased_bytes.set(self.leased_bytes.get() + bytes);
+        let leased = &self.shelves.leased_bytes;
+        leased.set(leased.get() + bytes);
+        if let Some(held) = &self.client_bytes {
+            held.set(held.get() + bytes);
+        }
         Lease {
             bytes,
-            leased_bytes: Some(Rc::clone(&self.leased_bytes)),
+            leased_bytes: Some(Rc::clone(leased)),
+            client_bytes: self.client_bytes.clone(),
         }
     }
 
-    /// Whether no new work should begin.
-    pub(crate) fn is_exhausted(&self) -> bool {
-        self.leased_bytes.get() >= self.bytes_max
+    /// Why no new work should begin, if none should.
+    pub(crate) fn shortage(&self) -> Option<Shortage> {
+        let now = self.in_use();
+        if now.used >= now.capacity {
+            return Some(Shortage::Exhausted);
+        }
+        let is_held = self.client_bytes.is_some() && !self.shelves.client_share.get().admits(now);
+        is_held.then_some(Shortage::ClientShare)
+    }
+
+    fn in_use(&self) -> Use {
+        Use {
+            held: self.client_bytes.as_ref().map_or(0, |held| held.get()),
+            used: self.shelves.leased_bytes.get(),
+            capacity: self.shelves.bytes_max,
+        }
     }
 
     /// Whether a connection may wait for bytes with a buffer in hand, which saves asking first whether
-    /// there are any. If not, memory runs short: ask first, and hold nothing meanwhile.
+    /// there are any. If not, memory runs short, or the client has to keep half of its share for what
+    /// is under way: ask first, and hold nothing meanwhile.
     pub(crate) fn may_wait(&self) -> bool {
-        self.leased_bytes.get() < self.bytes_max / 2
+        let now = self.in_use();
+        let twice = Use {
+            held: now.held * 2,
+            ..now
+        };
+        now.used < now.capacity / 2 && self.shelves.client_share.get().admits(twice)
     }
 
     /// The same for a direction of a tunnel: most are silent most of the time, so only so many may.
     pub(super) fn tunnel_wait(&self) -> Option<TunnelWait<'_>> {
-        let waiting = self.waiting_tunnels.get();
+        let count = &self.shelves.waiting_tunnels;
+        let waiting = count.get();
         let may_wait = self.may_wait() && waiting * BUFFER_BYTES < TUNNEL_WAITING_BYTES_MAX;
         may_wait.then(|| {
-            self.waiting_tunnels.set(waiting + 1);
-            TunnelWait(&self.waiting_tunnels)
+            count.set(waiting + 1);
+            TunnelWait(count)
         })
     }
 
     /// An empty buffer of at least [`BUFFER_BYTES`].
     pub(crate) fn rent(&self) -> Vec<u8> {
-        self.take(&self.free, BUFFER_BYTES)
+        self.take(&self.shelves.free, BUFFER_BYTES)
     }
 
     /// An empty buffer of at least [`BULK_BUFFER_BYTES`].
     pub(crate) fn rent_bulk(&self) -> Vec<u8> {
-        self.take(&self.bulk, BULK_BUFFER_BYTES)
+        self.take(&self.shelves.bulk, BULK_BUFFER_BYTES)
     }
 
     fn take(&self, shelf: &RefCell<Vec<Vec<u8>>>, bytes: usize) -> Vec<u8> {
@@ -106,8 +171,8 @@ impl BufferPool {
         kept.map_or_else(
             || Vec::with_capacity(bytes),
             |buffer| {
-                self.free_bytes
-                    .set(self.free_bytes.get().saturating_sub(buffer.capacity()));
+                let free = &self.shelves.free_bytes;
+                free.set(free.get().saturating_sub(buffer.capacity()));
                 buffer
             },
         )
@@ -115,15 +180,16 @@ impl BufferPool {
 
     /// Takes a buffer back. Odd sizes (grown for a large head) are freed.
     pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
+        let shelves = &self.shelves;
         let shelf = match buffer.capacity() {
-            BUFFER_BYTES => &self.free,
-            BULK_BUFFER_BYTES => &self.bulk,
+            BUFFER_BYTES => &shelves.free,
+            BULK_BUFFER_BYTES => &shelves.bulk,
             _ => return,
         };
-        let free = self.free_bytes.get() + buffer.capacity();
-        if free + self.leased_bytes.get() <= self.bytes_max {
+        let free = shelves.free_bytes.get() + buffer.capacity();
+        if free + shelves.leased_bytes.get() <= shelves.bytes_max {
             buffer.clear();
-            self.free_bytes.set(free);
+            shelves.free_bytes.set(free);
             shelf.borrow_mut().push(buffer);
         }
     }
@@ -134,11 +200,15 @@ impl BufferPool {
 pub(crate) struct Lease {
     bytes: usize,
     leased_bytes: Option<Rc<Cell<usize>>>,
+    client_bytes: Option<Rc<Cell<usize>>>,
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(leased) = &self.leased_bytes {
+        for leased in [&self.leased_bytes, &self.client_bytes]
+            .into_iter()
+            .flatten()
+        {
             leased.set(leased.get().saturating_sub(self.bytes));
         }
     }
@@ -188,9 +258,10 @@ impl ReadBuffer {
         self.data.capacity() > 0 && self.data.len() == self.data.capacity()
     }
 
-    /// Swaps empty storage for the size that bulk transfers use.
+    /// Swaps empty storage for the size that bulk transfers use, unless memory runs short.
     pub(crate) fn enlarge(&mut self, pool: &BufferPool) {
-        if self.is_empty() && self.data.capacity() < BULK_BUFFER_BYTES {
+        let is_small = self.is_empty() && self.data.capacity() < BULK_BUFFER_BYTES;
+        if is_small && pool.shortage().is_none() {
             // In this order: what is given back is no longer in use.
             self.lease = pool.lease(BULK_BUFFER_BYTES);
             pool.give_back(std::mem::replace(&mut self.data, pool.rent_bulk()));
@@ -269,10 +340,10 @@ mod tests {
         pool.give_back(a);
         pool.give_back(b);
         pool.give_back(c);
-        assert_eq!(pool.free.borrow().len(), 2);
+        assert_eq!(pool.shelves.free.borrow().len(), 2);
         let again = [pool.rent(), pool.rent()];
         assert!(again.iter().any(|buffer| buffer.as_ptr() == first));
-        assert_eq!(pool.free_bytes.get(), 0);
+        assert_eq!(pool.shelves.free_bytes.get(), 0);
     }
 
     #[test]
@@ -280,17 +351,55 @@ mod tests {
         let pool = BufferPool::new(3 * BUFFER_BYTES);
         let first = pool.lease(BUFFER_BYTES);
         let second = pool.lease(BUFFER_BYTES);
-        assert!(!pool.is_exhausted());
+        assert_eq!(pool.shortage(), None);
         // Used and free ones together are bounded.
         pool.give_back(Vec::with_capacity(BUFFER_BYTES));
         pool.give_back(Vec::with_capacity(BUFFER_BYTES));
-        assert_eq!(pool.free.borrow().len(), 1);
+        assert_eq!(pool.shelves.free.borrow().len(), 1);
         let third = pool.lease(BUFFER_BYTES);
-        assert!(pool.is_exhausted());
+        assert_eq!(pool.shortage(), Some(Shortage::Exhausted));
         drop(second);
-        assert!(!pool.is_exhausted());
+        assert_eq!(pool.shortage(), None);
         drop((first, third));
-        assert_eq!(pool.leased_bytes.get(), 0);
+        assert_eq!(pool.shelves.leased_bytes.get(), 0);
+    }
+
+    #[test]
+    fn one_client_cannot_hold_it_all() {
+        const BUFFERS: usize = 8;
+        let shard = BufferPool::new(BUFFERS * BUFFER_BYTES);
+        shard.set_client_share(FairShare::new(50));
+        let (greedy, modest) = (shard.of_client(), shard.of_client());
+        let mut held = Vec::new();
+        while greedy.shortage().is_none() {
+            held.push(greedy.lease(BUFFER_BYTES));
+        }
+        assert_eq!(held.len(), BUFFERS / 2);
+        assert_eq!(greedy.shortage(), Some(Shortage::ClientShare));
+        assert_eq!((modest.shortage(), shard.shortage()), (None, None));
+        // What another takes makes the share smaller, and what is given back makes room.
+        held.pop();
+        let other = modest.lease(2 * BUFFER_BYTES);
+        assert_eq!(greedy.shortage(), Some(Shortage::ClientShare));
+        drop(other);
+        assert_eq!(greedy.shortage(), None);
+        drop(held);
+        assert_eq!(shard.shelves.leased_bytes.get(), 0);
+        assert_eq!(greedy.in_use().held, 0);
+    }
+
+    #[test]
+    fn a_client_waits_with_no_more_than_half_of_its_share() {
+        let shard = BufferPool::new(12 * BUFFER_BYTES);
+        shard.set_client_share(FairShare::new(50));
+        let client = shard.of_client();
+        let mut held = Vec::new();
+        while client.may_wait() {
+            held.push(client.lease(BUFFER_BYTES));
+        }
+        assert_eq!(held.len(), 4);
+        assert_eq!(client.shortage(), None);
+        assert!(shard.of_client().may_wait());
     }
 
     #[test]

@@ -201,6 +201,7 @@ async fn copied_turn(
 ) -> Result<Turn, Failure> {
     // A plain socket is read at once as long as few wait so. Otherwise no buffer is held while the
     // tunnel is silent.
+    let is_large = is_large && pool.shortage().is_none();
     let leave = match is_large {
         false => from.plain().and_then(|_| pool.tunnel_wait()),
         true => None,

@@ -16,7 +16,8 @@ use crate::io::socket::Socket;
 use crate::io::transport::Transport;
 use crate::listener::tls::ListenerTls;
 use crate::shard::Shard;
-use crate::shard::connections::{Limited, Registered};
+use crate::shard::clients::Limited;
+use crate::shard::connections::Registered;
 use crate::transaction::{self, Client, ListenerName};
 
 /// A socket that listens already.
@@ -141,7 +142,7 @@ async fn serve(
     let (mut transport, mut principal) = (Rc::new(Transport::Plain(socket)), None);
     if let Some(tls) = &entrance.tls {
         // Boxed: it is gone before the connection's long life begins.
-        match Box::pin(tls.secure(shard, Rc::clone(&transport))).await {
+        match Box::pin(tls.secure(shard, &registered, Rc::clone(&transport))).await {
             Ok(secured) => (transport, principal) = (secured.transport, secured.principal),
             Err(error) => {
                 tracing::debug!(%peer, listener = &*entrance.name, %error, "no TLS with a client");
@@ -162,7 +163,7 @@ async fn refuse(socket: Socket, limited: Limited) {
         429 => TOO_MANY,
         _ => UNAVAILABLE,
     };
-    tracing::debug!(limit = limited.key(), "connection refused");
+    tracing::debug!(limit = limited.detail(), "connection refused");
     let _ = socket.write_all(reply.to_vec()).await;
     socket.shut_down(Shutdown::Write);
     // Reading what the client sends keeps a reset from overtaking the reply.

@@ -8,6 +8,7 @@ use rustls::server::{ServerConfig, UnbufferedServerConnection};
 
 use crate::io::transport::Transport;
 use crate::shard::Shard;
+use crate::shard::connections::Registered;
 use crate::tls::OriginCertificate;
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 
@@ -39,6 +40,7 @@ impl ListenerTls {
     pub(super) async fn secure(
         &self,
         shard: &Shard,
+        registered: &Registered,
         carrier: Rc<Transport>,
     ) -> Result<SecuredClient, HandshakeError> {
         let snapshot = shard.snapshot();
@@ -48,7 +50,8 @@ impl ListenerTls {
         carrier.arm(snapshot.config.timeouts.tls_handshake);
         // A client that only connects holds nothing.
         carrier.readable().await?;
-        let stream = TlsStream::server(Rc::clone(&carrier), &shard.buffers, connection, Vec::new());
+        let buffers = registered.account().buffers();
+        let stream = TlsStream::server(Rc::clone(&carrier), buffers, connection, Vec::new());
         let shaken = stream.handshake(LastFlight::WithData).await;
         carrier.disarm();
         shaken?;

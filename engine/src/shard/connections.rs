@@ -1,4 +1,4 @@
-//! The client connections of a shard: how many, whose, and which are idle.
+//! The open connections of a shard's clients: how many, whose, and which are idle.
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Shutdown};
@@ -8,22 +8,27 @@ use std::task::Waker;
 
 use hashbrown::HashMap;
 
+use super::clients::{Account, Clients, Limited, Slot};
 use crate::config::checked::Limits;
 use crate::io::deadline::shut_down;
+use crate::limits::CONNECTIONS_LOOKED_AT;
 
 /// All client connections of one shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Connections {
     open: RefCell<HashMap<u64, Open>>,
-    clients: RefCell<HashMap<IpAddr, Client, foldhash::fast::RandomState>>,
+    clients: Clients,
     next: Cell<u64>,
-    /// Streams of all HTTP/2 connections.
-    streams: Cell<usize>,
+    /// Connections that were ended to make room for others and are still there.
+    ending: Cell<usize>,
+    /// Connections that may still be looked at in this tick, in search of one to end.
+    looks_left: Cell<usize>,
 }
 
 #[derive(Debug)]
 struct Open {
     descriptor: RawFd,
+    account: Rc<Account>,
     state: Rc<State>,
 }
 
@@ -32,48 +37,10 @@ struct Open {
 struct State {
     /// It waits for a request.
     idle: Cell<bool>,
+    /// It was ended to make room for another.
+    ended: Cell<bool>,
     /// Who is to learn that the shard drains.
     waker: RefCell<Option<Waker>>,
-}
-
-/// What one client address uses.
-#[derive(Debug, Default)]
-struct Client {
-    connections: usize,
-    tunnels: usize,
-    /// The second in which `requests` were counted.
-    second: i64,
-    requests: u32,
-}
-
-/// A limit that a client met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limited {
-    /// `limits.connections`
-    Connections,
-    /// `limits.connections_per_client`
-    ConnectionsPerClient,
-    /// `limits.tunnels_per_client`
-    TunnelsPerClient,
-    /// `limits.requests_per_second_per_client`
-    RequestsPerSecond,
-}
-
-impl Limited {
-    /// The key of the configuration that was met.
-    pub(crate) fn key(self) -> &'static str {
-        match self {
-            Self::Connections => "limits.connections",
-            Self::ConnectionsPerClient => "limits.connections_per_client",
-            Self::TunnelsPerClient => "limits.tunnels_per_client",
-            Self::RequestsPerSecond => "limits.requests_per_second_per_client",
-        }
-    }
-
-    /// 429 where the client itself is the cause, else 503.
-    pub(crate) fn status(self) -> u16 {
-        if self == Self::Connections { 503 } else { 429 }
-    }
 }
 
 /// One open client connection; leaves the table when dropped.
@@ -83,22 +50,22 @@ impl Limited {
 pub(crate) struct Registered {
     table: Rc<Connections>,
     key: u64,
-    client: IpAddr,
+    address: IpAddr,
+    slot: Slot,
     state: Rc<State>,
 }
 
-/// One open stream of an HTTP/2 connection.
-#[derive(Debug)]
-pub(crate) struct StreamSlot(Rc<Connections>);
-
-/// One open tunnel of a client.
-#[derive(Debug)]
-pub(crate) struct TunnelSlot {
-    table: Rc<Connections>,
-    client: IpAddr,
-}
-
 impl Connections {
+    pub(crate) fn new(clients: Clients) -> Self {
+        Self {
+            open: RefCell::default(),
+            clients,
+            next: Cell::new(0),
+            ending: Cell::new(0),
+            looks_left: Cell::new(CONNECTIONS_LOOKED_AT),
+        }
+    }
+
     /// Open connections.
     pub(crate) fn count(&self) -> usize {
         self.open.borrow().len()
@@ -107,48 +74,86 @@ impl Connections {
     /// Takes a connection in, or says which limit forbids it.
     pub(crate) fn register(
         self: &Rc<Self>,
-        client: IpAddr,
+        address: IpAddr,
         descriptor: RawFd,
         limits: &Limits,
     ) -> Result<Registered, Limited> {
-        if self.count() >= limits.connections_per_shard {
+        let account = self.clients.account(address, &limits.per_client);
+        let slot = account.open_connection(&limits.per_client);
+        let is_full = self.count() - self.ending.get() >= limits.connections_per_shard;
+        if is_full && (slot.is_err() || !self.make_room(&account)) {
             return Err(Limited::Connections);
         }
-        let mut clients = self.clients.borrow_mut();
-        let usage = clients.entry(client).or_default();
-        if usage.connections >= limits.connections_per_client {
-            return Err(Limited::ConnectionsPerClient);
-        }
-        usage.connections += 1;
+        let slot = slot?;
         let key = self.next.get();
         self.next.set(key + 1);
         let state = Rc::new(State {
             idle: Cell::new(true),
+            ended: Cell::new(false),
             waker: RefCell::new(None),
         });
-        self.open.borrow_mut().insert(
-            key,
-            Open {
-                descriptor,
-                state: Rc::clone(&state),
-            },
-        );
+        let open = Open {
+            descriptor,
+            account,
+            state: Rc::clone(&state),
+        };
+        self.open.borrow_mut().insert(key, open);
         Ok(Registered {
             table: Rc::clone(self),
             key,
-            client,
+            address,
+            slot,
             state,
         })
     }
 
-    /// Takes one stream in, unless `most` are open already.
-    pub(crate) fn open_stream(self: &Rc<Self>, most: usize) -> Option<StreamSlot> {
-        let streams = self.streams.get();
-        if streams >= most {
-            return None;
+    /// Ends connections of the client that has most of them, if `newcomer` has fewer with the one that
+    /// it asks for: a sixteenth of those that are idle, or else the latest one. `false`: there is none
+    /// to end.
+    fn make_room(&self, newcomer: &Account) -> bool {
+        // Looking for one takes a look at all.
+        let Some(left) = self.looks_left.get().checked_sub(self.count()) else {
+            return false;
+        };
+        self.looks_left.set(left);
+        let Some(largest) = self.clients.largest() else {
+            return false;
+        };
+        if newcomer.connections() >= largest.connections() {
+            return false;
         }
-        self.streams.set(streams + 1);
-        Some(StreamSlot(Rc::clone(self)))
+        let table = self.open.borrow();
+        let of_largest =
+            |open: &&Open| Rc::ptr_eq(&open.account, &largest) && !open.state.ended.get();
+        let open = table.values().filter(of_largest);
+        let idle = open.filter(|open| open.state.idle.get());
+        let mut ended = 0;
+        for victim in idle.take((largest.connections() / 16).max(1)) {
+            // One whose request has just arrived is still served.
+            self.end(victim, Shutdown::Read);
+            ended += 1;
+        }
+        let open = table.iter().filter(|(_, open)| of_largest(open));
+        if ended == 0
+            && let Some((_, latest)) = open.max_by_key(|(key, _)| **key)
+        {
+            self.end(latest, Shutdown::Both);
+            ended += 1;
+        }
+        ended > 0
+    }
+
+    fn end(&self, victim: &Open, how: Shutdown) {
+        victim.state.ended.set(true);
+        self.ending.set(self.ending.get() + 1);
+        shut_down(victim.descriptor, how);
+    }
+
+    /// Forgets the clients that are gone. Called each tick.
+    pub(crate) fn sweep(&self, unix_time: i64) {
+        // Once at least, however many there are.
+        self.looks_left.set(CONNECTIONS_LOOKED_AT.max(self.count()));
+        self.clients.sweep(unix_time);
     }
 
     /// Ends the connections that wait for a request; one that has just arrived is still served.
@@ -167,17 +172,6 @@ impl Connections {
     pub(crate) fn cut_all(&self) {
         for open in self.open.borrow().values() {
             shut_down(open.descriptor, Shutdown::Both);
-        }
-    }
-
-    fn leave(&self, client: IpAddr, of: impl FnOnce(&mut Client) -> &mut usize) {
-        let mut clients = self.clients.borrow_mut();
-        if let Some(usage) = clients.get_mut(&client) {
-            let count = of(usage);
-            *count = count.saturating_sub(1);
-            if usage.connections == 0 && usage.tunnels == 0 {
-                clients.remove(&client);
-            }
         }
     }
 }
@@ -200,64 +194,22 @@ impl Registered {
     }
 
     /// The address of the client.
-    pub(crate) fn client(&self) -> IpAddr {
-        self.client
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
     }
 
-    /// Counts a request; an error if the client makes more a second than it may.
-    pub(crate) fn count_request(&self, limits: &Limits, unix_time: i64) -> Result<(), Limited> {
-        let Some(most) = limits.requests_per_second_per_client else {
-            return Ok(());
-        };
-        let mut clients = self.table.clients.borrow_mut();
-        let Some(usage) = clients.get_mut(&self.client) else {
-            return Ok(());
-        };
-        if usage.second != unix_time {
-            usage.second = unix_time;
-            usage.requests = 0;
-        }
-        usage.requests = usage.requests.saturating_add(1);
-        if usage.requests > most {
-            Err(Limited::RequestsPerSecond)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Takes one of the client's tunnels.
-    pub(crate) fn open_tunnel(&self, limits: &Limits) -> Result<TunnelSlot, Limited> {
-        let mut clients = self.table.clients.borrow_mut();
-        if let Some(usage) = clients.get_mut(&self.client) {
-            if usage.tunnels >= limits.tunnels_per_client {
-                return Err(Limited::TunnelsPerClient);
-            }
-            usage.tunnels += 1;
-        }
-        Ok(TunnelSlot {
-            table: Rc::clone(&self.table),
-            client: self.client,
-        })
+    /// What the client uses.
+    pub(crate) fn account(&self) -> &Rc<Account> {
+        self.slot.account()
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
         self.table.open.borrow_mut().remove(&self.key);
-        self.table
-            .leave(self.client, |usage| &mut usage.connections);
-    }
-}
-
-impl Drop for StreamSlot {
-    fn drop(&mut self) {
-        let streams = &self.0.streams;
-        streams.set(streams.get().saturating_sub(1));
-    }
-}
-
-impl Drop for TunnelSlot {
-    fn drop(&mut self) {
-        self.table.leave(self.client, |usage| &mut usage.tunnels);
+        if self.state.ended.get() {
+            let ending = &self.table.ending;
+            ending.set(ending.get().saturating_sub(1));
+        }
     }
 }

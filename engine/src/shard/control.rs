@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Shard;
 use super::snapshot::{Generation, Snapshot};
+use crate::fair_share::FairShare;
 use crate::io::deadline::TICK;
 use crate::listener::accept::Listeners;
 use crate::upstream::resolver::Resolver;
@@ -33,6 +34,7 @@ pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiv
         let now = Instant::now();
         shard.wheel.advance(now);
         shard.log.borrow_mut().flush();
+        shard.connections.sweep(jiff::Timestamp::now().as_second());
         if tick.is_multiple_of(SWEEP_TICKS) {
             shard.pool.borrow_mut().sweep(now);
         }
@@ -67,6 +69,8 @@ fn adopt(shard: &Shard, generation: Generation) {
         }
     };
     let config = &snapshot.config;
+    let share = FairShare::new(config.limits.per_client.share);
+    shard.buffers.set_client_share(share);
     if config.dns != before.config.dns || config.hosts != before.config.hosts {
         match super::start::resolver(config) {
             Ok(resolver) => {

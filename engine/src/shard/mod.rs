@@ -4,11 +4,13 @@
 //! thread arrive between tasks.
 
 mod affinity;
+pub(crate) mod clients;
 pub(crate) mod connections;
 pub(crate) mod control;
 mod driver;
 mod snapshot;
 mod start;
+mod usage_board;
 mod workspace;
 
 use std::cell::{Cell, Ref, RefCell};
@@ -21,6 +23,7 @@ pub(crate) use driver::{Driver, DriverError};
 pub(crate) use driver::{io_uring_runtime, probe_io_uring};
 pub(crate) use snapshot::{Generation, Snapshot};
 pub(crate) use start::{ShardPlan, start};
+pub(crate) use usage_board::{Row, UsageBoard};
 pub(crate) use workspace::Workspace;
 
 use crate::access_log::{ConnectionId, ShardLog, TransactionId};

@@ -13,12 +13,14 @@ use sallyport_dns::ResolverConfig;
 use super::control::{self, Message};
 use super::driver::Driver;
 use super::snapshot::{Generation, Snapshot};
-use super::{Shard, affinity};
+use super::{Row, Shard, affinity};
 use crate::access_log::ShardLog;
 use crate::config::checked::Config;
+use crate::fair_share::FairShare;
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::listener::accept::{BoundListener, Listeners};
+use crate::shard::clients::Clients;
 use crate::shard::connections::Connections;
 use crate::tls::memory::TlsMemory;
 use crate::upstream::pool::{Pool, PoolLimits};
@@ -34,6 +36,8 @@ pub(crate) struct ShardPlan {
     pub(crate) listeners: Vec<BoundListener>,
     pub(crate) generation: Generation,
     pub(crate) log: ShardLog,
+    /// Where shards read what clients use on each other; `None` for one that is alone.
+    pub(crate) row: Option<Row>,
     pub(crate) messages: Receiver<Message>,
     /// Told, and let go of, once the shard accepts connections.
     pub(crate) accepting: Sender<()>,
@@ -66,13 +70,17 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
     let config = std::sync::Arc::clone(&plan.generation.config);
     let tls = TlsMemory::new();
     let snapshot = Snapshot::new(plan.generation, None, &tls).map_err(io::Error::other)?;
+    let share = FairShare::new(config.limits.per_client.share);
+    let buffers = Rc::new(BufferPool::new(config.limits.buffer_bytes));
+    buffers.set_client_share(share);
+    let clients = Clients::new(&buffers, plan.row);
     let shard = Rc::new(Shard {
         index: plan.index,
         wheel: Wheel::new(Instant::now()),
-        buffers: Rc::new(BufferPool::new(config.limits.buffer_bytes)),
+        buffers,
         pool: RefCell::new(Pool::new(pool_limits(&config))),
         dials: SharedDials::default(),
-        connections: Rc::new(Connections::default()),
+        connections: Rc::new(Connections::new(clients)),
         log: RefCell::new(plan.log),
         resolver: RefCell::new(resolver(&config)?),
         snapshot: RefCell::new(Rc::new(snapshot)),
@@ -113,6 +121,7 @@ pub(crate) fn resolver(config: &Config) -> io::Result<Rc<Resolver>> {
         ttl_max: dns.ttl_max,
         negative_ttl_max: dns.negative_ttl_max,
         cache_entries_max: dns.cache_entries,
+        lookups_in_flight_max: dns.lookups_in_flight,
         static_hosts: hosts
             .map(|(name, ips)| (name.as_str().into(), ips.clone()))
             .collect(),
@@ -128,5 +137,6 @@ pub(crate) fn pool_limits(config: &Config) -> PoolLimits {
         idle_per_destination: config.pool.idle_per_destination,
         idle_total: config.pool.idle_total,
         idle_timeout: config.pool.idle_timeout,
+        client_share: FairShare::new(config.limits.per_client.share),
     }
 }

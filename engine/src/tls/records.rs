@@ -249,7 +249,8 @@ impl Records {
     /// A buffer to receive into, behind what it holds already: the begin of a record, or nothing.
     pub(crate) fn receiving_buffer(&mut self, pool: &BufferPool) -> Vec<u8> {
         let partial = self.inbox.get(self.inbox_start..).unwrap_or_default();
-        let is_bulk = self.was_full || partial.len() + RECORD_OVERHEAD_BYTES > BUFFER_BYTES / 2;
+        let may_grow = self.was_full && pool.shortage().is_none();
+        let is_bulk = may_grow || partial.len() + RECORD_OVERHEAD_BYTES > BUFFER_BYTES / 2;
         let mut buffer = match is_bulk {
             true => pool.rent_bulk(),
             false => pool.rent(),

@@ -83,7 +83,7 @@ impl Answer<'_> {
                 return Ok(Conversation::Broken);
             };
             if let Some(kept) = self.kept {
-                kept.let_go(&self.request.shard.buffers);
+                kept.let_go(self.request.client.buffers());
             }
             draft.upstream_version = Some(head.version);
             if draft.t_first_byte.is_none() {
@@ -151,7 +151,7 @@ impl Answer<'_> {
 
     /// Receives more of a head; `None` if the client no longer waits for it.
     async fn more(&self, input: &mut ReadBuffer, most: usize) -> Option<io::Result<usize>> {
-        let pool = &self.request.shard.buffers;
+        let pool = self.request.client.buffers();
         if !input.is_empty() {
             return Some(input.fill(self.upstream, pool, most).await);
         }
@@ -200,7 +200,7 @@ impl Answer<'_> {
         if self.request.head.version == Version::Http10 {
             return Ok(());
         }
-        let pool = &self.request.shard.buffers;
+        let pool = self.request.client.buffers();
         let mut out = pool.rent();
         let _lease = pool.lease(out.capacity());
         self.encode(head, input.unread(), BodyFraming::None, false, &mut out);
@@ -232,8 +232,8 @@ impl Answer<'_> {
             request.head.keep_alive && self.sent.get().is_some() && !request.shard.is_draining();
         let framing = client_framing(head.framing, request.head.version);
         let client_keep_alive = client_keep_alive && framing != BodyFraming::UntilClose;
-        let mut out = request.shard.buffers.rent();
-        let _lease = request.shard.buffers.lease(out.capacity());
+        let mut out = request.client.buffers().rent();
+        let _lease = request.client.buffers().lease(out.capacity());
         self.encode(
             head,
             input.unread(),
@@ -246,7 +246,7 @@ impl Answer<'_> {
         let relayed = self
             .relay(head.framing, framing, released, &mut out, input)
             .await;
-        request.shard.buffers.give_back(out);
+        request.client.buffers().give_back(out);
         match relayed {
             Ok(()) if is_switch => Ok(Conversation::Switched),
             Ok(()) => Ok(Conversation::Complete {
@@ -322,7 +322,7 @@ impl Answer<'_> {
         let relay = BodyRelay {
             from: self.upstream,
             to: &request.client.transport,
-            pool: &request.shard.buffers,
+            pool: request.client.buffers(),
             idle: request.snapshot.config.timeouts.body_idle,
             framing: to,
             limits: &request.snapshot.chunk_limits,

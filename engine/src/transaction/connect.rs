@@ -17,7 +17,7 @@ use super::{admit, resolve, tunnel};
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::{Dialable, Early, Guarded};
 use crate::io::buffers::ReadBuffer;
-use crate::shard::connections::TunnelSlot;
+use crate::shard::clients::Slot;
 use crate::shard::{Shard, Workspace};
 use crate::tls::memory::OriginKey;
 use crate::tls::parameters::Handling;
@@ -29,7 +29,7 @@ pub(super) struct Opened {
     pub(super) guarded: Guarded,
     /// Where to, if the rules could say yes without seeing what the tunnel holds.
     pub(super) early: Option<EarlyPermit>,
-    pub(super) slot: TunnelSlot,
+    pub(super) slot: Slot,
     /// What is done with TLS.
     pub(super) handling: Handling,
 }
@@ -166,7 +166,8 @@ async fn open(
         );
         return Err(Refusal::new(403, "http_request_denied", detail));
     }
-    let slot = request.client.registered.open_tunnel(&config.limits)?;
+    let account = request.client.registered.account();
+    let slot = account.open_tunnel(&config.limits.per_client)?;
     let admitted = admit(request, destination, draft)?;
     let guarded = resolve(request, destination, &admitted, draft).await?;
     let facts = sallyport_ruleset::Facts {

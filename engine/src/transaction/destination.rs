@@ -1,15 +1,15 @@
 //! Where a request goes: host in normal form, port, and what is sent as `Host`.
 
 use std::net::IpAddr;
-use std::rc::Rc;
 
 use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, Host};
 
+use crate::fair_share::FairShare;
 use crate::transaction::reply::Refusal;
+use crate::transaction::request::Request;
 use crate::upstream::addresses::AddressList;
-use crate::upstream::resolver::Resolver;
 
 /// The destination of one request.
 #[derive(Debug, Clone, Copy)]
@@ -89,11 +89,14 @@ impl<'a> NormalHost<'a> {
 
 impl Destination<'_> {
     /// The addresses to try, in order.
-    pub(crate) async fn resolve(&self, resolver: &Rc<Resolver>) -> Result<AddressList, Refusal> {
+    pub(crate) async fn resolve(&self, request: &Request<'_>) -> Result<AddressList, Refusal> {
         match self.host {
             NormalHost::Address(address, _) => Ok(AddressList::one(address)),
             NormalHost::Domain(domain) => {
-                let addresses = resolver.resolve(domain).await?;
+                let account = request.client.registered.account();
+                let share = FairShare::new(request.snapshot.config.limits.per_client.share);
+                let resolver = request.shard.resolver();
+                let addresses = resolver.resolve(domain, account, share).await?;
                 Ok(AddressList::interleaved(addresses.as_slice()))
             }
         }

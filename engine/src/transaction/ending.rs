@@ -32,15 +32,15 @@ async fn linger(shard: &Shard, client: &ClientContext, input: &mut ReadBuffer) {
     let end = Instant::now() + time;
     while Instant::now() < end {
         input.consume(usize::MAX);
-        input.release(&shard.buffers);
+        input.release(client.buffers());
         if client.transport.readable().await.is_err() {
             break;
         }
-        match input.fill(&client.transport, &shard.buffers, 0).await {
+        match input.fill(&client.transport, client.buffers(), 0).await {
             Ok(0) | Err(_) => break,
             Ok(_) => {}
         }
     }
     input.consume(usize::MAX);
-    input.release(&shard.buffers);
+    input.release(client.buffers());
 }

@@ -172,14 +172,12 @@ async fn attempt(
                     reused: true,
                     ..upstream
                 };
-                request
-                    .shard
-                    .pool
-                    .borrow_mut()
-                    .check_in(key, upstream, Instant::now());
+                let account = request.client.registered.account();
+                let mut pool = request.shard.pool.borrow_mut();
+                pool.check_in(key, upstream, account, Instant::now());
             }
             input.consume(usize::MAX);
-            input.release(&request.shard.buffers);
+            input.release(request.client.buffers());
             Ok(Exchanged::Complete {
                 keep_alive: client_keep_alive,
             })
@@ -225,7 +223,7 @@ async fn converse(
         upload,
     } = work;
     let config = &request.snapshot.config;
-    let pool = &request.shard.buffers;
+    let pool = request.client.buffers();
     let upstream = &connection.transport;
     let sent = Cell::new(None);
     let mut answer = Answer {

@@ -29,14 +29,14 @@ pub(super) async fn answer(request: &Request<'_>, draft: &mut Draft) -> Exchange
     let (shard, client) = (request.shard, request.client);
     // A body is not read: what it is for is not said, and TRACE has none.
     let keep_alive = request.head.keep_alive && !request.has_body() && !shard.is_draining();
-    let mut out = shard.buffers.rent();
-    let _lease = shard.buffers.lease(out.capacity());
+    let mut out = client.buffers().rent();
+    let _lease = client.buffers().lease(out.capacity());
     encode(request.head, request.bytes, keep_alive, &mut out);
     client
         .transport
         .arm(request.snapshot.config.timeouts.body_idle);
     let (result, out) = client.transport.write_all(out).await;
-    shard.buffers.give_back(out);
+    client.buffers().give_back(out);
     draft.status = Some(200);
     draft.dst_ip = None;
     if result.is_err() {

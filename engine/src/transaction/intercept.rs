@@ -188,13 +188,14 @@ impl Intercepted<'_, '_> {
         let secured = secure(request, destination, origin, upstream, Versions::Any, draft);
         let upstream = secured.await?;
         let key = pool_key(Some(origin), destination, upstream.address);
-        let pool = &request.shard.pool;
+        let (pool, account) = (&request.shard.pool, request.client.registered.account());
         if upstream.transport.speaks_http2() {
             let certificate = upstream.certificate;
             let session = begin_session(request, upstream.transport, certificate).await?;
-            pool.borrow_mut().add_session(key, session);
+            pool.borrow_mut().add_session(key, session, account);
         } else {
-            pool.borrow_mut().check_in(key, upstream, Instant::now());
+            let mut pool = pool.borrow_mut();
+            pool.check_in(key, upstream, account, Instant::now());
         }
         Ok(request.shard.tls.origin(origin.key()))
     }
@@ -238,10 +239,7 @@ impl Intercepted<'_, '_> {
         work: &mut ResponseWork<'_>,
     ) -> Result<TlsStream, (Refusal, Option<AlertDescription>)> {
         let Request {
-            shard,
-            client,
-            snapshot,
-            ..
+            client, snapshot, ..
         } = *self.request;
         let connection = UnbufferedServerConnection::new(config).map_err(|error| {
             let refusal = Refusal::new(500, "proxy_internal_error", error.to_string());
@@ -249,9 +247,9 @@ impl Intercepted<'_, '_> {
         })?;
         let received = work.input.unread().to_vec();
         work.input.consume(usize::MAX);
-        work.input.release(&shard.buffers);
+        work.input.release(client.buffers());
         let carrier = Rc::clone(&client.transport);
-        let stream = TlsStream::server(carrier, &shard.buffers, connection, received);
+        let stream = TlsStream::server(carrier, client.buffers(), connection, received);
         let started = Instant::now();
         client.transport.arm(snapshot.config.timeouts.tls_handshake);
         let shaken = stream.handshake(LastFlight::WithData).await;

@@ -79,7 +79,7 @@ async fn resolve(
     draft: &mut Draft,
 ) -> Result<Guarded, Refusal> {
     let started = Instant::now();
-    let addresses = destination.resolve(&request.shard.resolver()).await;
+    let addresses = destination.resolve(request).await;
     draft.t_dns = Some(started.elapsed());
     let resolved = admitted.resolved(addresses?, destination.port);
     let guarded = resolved

@@ -197,7 +197,8 @@ async fn multiplex(
     let session = begin_session(request, upstream.transport, upstream.certificate.clone()).await?;
     let fits = !may_switch(request) || session.takes_websockets();
     let stream = session.open(shard).filter(|_| fits);
-    shard.pool.borrow_mut().add_session(key, session);
+    let account = request.client.registered.account();
+    shard.pool.borrow_mut().add_session(key, session, account);
     let refused = || Refusal::protocol("the origin takes no such request over HTTP/2");
     Ok(UpstreamConnection {
         transport: Transport::Stream(Box::new(stream.ok_or_else(refused)?)),

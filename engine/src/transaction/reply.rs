@@ -10,8 +10,10 @@ use crate::access_log::TransactionId;
 use crate::config::checked::{Config, Page};
 use crate::destination::Prohibited;
 use crate::enforcement::Denied;
-use crate::shard::connections::Limited;
+use crate::io::buffers::Shortage;
+use crate::shard::clients::Limited;
 use crate::upstream::dial::DialError;
+use crate::upstream::resolver::ResolveError;
 use crate::upstream::tls::OriginTlsError;
 use sallyport_dns::DnsError;
 use sallyport_ruleset::Phase;
@@ -53,14 +55,6 @@ impl Refusal {
         }
     }
 
-    /// There is no memory for the request.
-    pub(crate) fn exhausted() -> Self {
-        Self {
-            closes: true,
-            ..Self::new(503, "connection_limit_reached", "over limits.buffer_bytes")
-        }
-    }
-
     /// The origin broke off.
     pub(crate) fn terminated(detail: &'static str) -> Self {
         Self::new(502, "connection_terminated", detail)
@@ -99,11 +93,34 @@ impl From<Denied> for Refusal {
     }
 }
 
+impl From<Shortage> for Refusal {
+    fn from(shortage: Shortage) -> Self {
+        let limited = match shortage {
+            Shortage::Exhausted => Limited::Shard(BUFFERS),
+            Shortage::ClientShare => Limited::Share(BUFFERS),
+        };
+        // The request is not read, so there is nothing to go on with.
+        Self {
+            closes: true,
+            ..limited.into()
+        }
+    }
+}
+
 impl From<DnsError> for Refusal {
     fn from(error: DnsError) -> Self {
         match error.is_timeout() {
             true => Self::new(504, "dns_timeout", error.to_string()),
             false => Self::new(502, "dns_error", error.to_string()),
+        }
+    }
+}
+
+impl From<ResolveError> for Refusal {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Dns(error) => error.into(),
+            ResolveError::Limited(limited) => limited.into(),
         }
     }
 }
@@ -139,10 +156,12 @@ impl From<Limited> for Refusal {
         Self::new(
             limited.status(),
             "connection_limit_reached",
-            format!("over {}", limited.key()),
+            limited.detail(),
         )
     }
 }
+
+const BUFFERS: &str = "limits.buffer_bytes";
 
 /// A reply to be written.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use super::tunnel::InnerScope;
 use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::http2::TargetForm;
-use crate::io::buffers::ReadBuffer;
+use crate::io::buffers::{BufferPool, ReadBuffer};
 use crate::io::departure::Begun;
 use crate::io::transport::Transport;
 use crate::shard::connections::Registered;
@@ -44,6 +44,11 @@ pub(crate) struct ClientContext {
 }
 
 impl ClientContext {
+    /// Buffers that count for this client.
+    pub(super) fn buffers(&self) -> &Rc<BufferPool> {
+        self.registered.account().buffers()
+    }
+
     /// The same client on a transport within its own: a stream, or TLS in a tunnel.
     pub(super) fn within(&self, transport: Transport) -> Self {
         Self {
@@ -185,7 +190,7 @@ async fn has_request(
     is_inside: bool,
 ) -> bool {
     if input.is_empty() {
-        input.release(&shard.buffers);
+        input.release(client.buffers());
         if shard.is_draining() && is_inside {
             return false;
         }
@@ -193,7 +198,7 @@ async fn has_request(
         client
             .transport
             .arm_read(shard.config().timeouts.keep_alive);
-        let has_bytes = input.wait(&client.transport, &shard.buffers).await;
+        let has_bytes = input.wait(&client.transport, client.buffers()).await;
         client.registered.set_idle(false);
         if !has_bytes || client.transport.expired() {
             return false;
@@ -221,11 +226,11 @@ pub(super) async fn transaction(
     let mut workspace = shard.rent_workspace();
     let mut started = None;
     let head = &mut workspace.request;
-    let read = match client.transport.fault() {
-        Some(fault) => Err(NoHead::Refused(Refusal::malformed(400, fault.to_string()))),
+    let read = match (client.transport.fault(), client.buffers().shortage()) {
+        (Some(fault), _) => Err(NoHead::Refused(Refusal::malformed(400, fault.to_string()))),
         // Not a byte of it is read.
-        None if shard.buffers.is_exhausted() => Err(NoHead::Refused(Refusal::exhausted())),
-        None => read_head(shard, client, &snapshot, input, head, &mut started).await,
+        (None, Some(shortage)) => Err(NoHead::Refused(shortage.into())),
+        (None, None) => read_head(client, &snapshot, input, head, &mut started).await,
     };
     let started = started.unwrap_or_else(Instant::now);
     let unix_time = unix_seconds();
@@ -246,9 +251,9 @@ pub(super) async fn transaction(
             let head = input.unread().get(..head_bytes).unwrap_or_default();
             workspace.bytes.extend_from_slice(head);
             input.consume(head_bytes);
-            input.release(&shard.buffers);
-            let limits = &snapshot.config.limits;
-            let limited = client.registered.count_request(limits, unix_time);
+            input.release(client.buffers());
+            let limits = &snapshot.config.limits.per_client;
+            let limited = client.registered.account().count_request(limits, unix_time);
             limited.err().map(Refusal::from)
         }
     };
@@ -376,8 +381,8 @@ pub(super) async fn refuse(
             .rule
             .map(|rule| bundle.rule_name(decision.phase, rule))
     });
-    let mut out = shard.buffers.rent();
-    let _lease = shard.buffers.lease(out.capacity());
+    let mut out = client.buffers().rent();
+    let _lease = client.buffers().lease(out.capacity());
     Reply {
         refusal,
         transaction: draft.transaction.unwrap_or(TransactionId(0)),
@@ -390,7 +395,7 @@ pub(super) async fn refuse(
     client.begun.trim(&mut out);
     client.transport.arm(snapshot.config.timeouts.body_idle);
     let (result, out) = client.transport.write_all(out).await;
-    shard.buffers.give_back(out);
+    client.buffers().give_back(out);
     draft.status = Some(refusal.status);
     match (result, close) {
         (Err(_), _) => After::Close,
@@ -401,7 +406,6 @@ pub(super) async fn refuse(
 
 /// Receives until a head is complete; `started` is set when its first bytes are there.
 async fn read_head(
-    shard: &Shard,
     client: &ClientContext,
     snapshot: &Snapshot,
     input: &mut ReadBuffer,
@@ -427,7 +431,11 @@ async fn read_head(
         }
         // One byte more than the limit: the parser then says that it is too large.
         match input
-            .fill(&client.transport, &shard.buffers, limits.head_bytes_max + 1)
+            .fill(
+                &client.transport,
+                client.buffers(),
+                limits.head_bytes_max + 1,
+            )
             .await
         {
             Ok(0) if client.transport.expired() && started.is_some() => {

@@ -26,7 +26,7 @@ pub(super) async fn streams(
 ) {
     let early = input.unread().to_vec();
     input.consume(usize::MAX);
-    input.release(&shard.buffers);
+    input.release(client.buffers());
     client.registered.set_idle(false);
     let connection = http2::server::ClientConnection {
         shard,
@@ -48,7 +48,7 @@ pub(super) async fn streams(
             // Content that comes after the response is malformed or not, and the client is told.
             end(shard, &client, &mut input, after).await;
             input.consume(usize::MAX);
-            input.release(&shard.buffers);
+            input.release(client.buffers());
         })
     };
     let tell = |refused| tell_refused(shard, client, scope, refused);

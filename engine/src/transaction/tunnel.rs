@@ -25,7 +25,7 @@ use crate::config::checked::{Fronting, Tunnel, UnknownProtocol};
 use crate::enforcement::{Guarded, Permitted};
 use crate::http2::TargetForm;
 use crate::io::copy::{TunnelEnd, TunnelLife, tunnel as copy};
-use crate::shard::connections::TunnelSlot;
+use crate::shard::clients::Slot;
 use crate::tls::parameters::Handling;
 use crate::upstream::pool::UpstreamConnection;
 
@@ -103,7 +103,7 @@ enum Content {
 /// Receives until the first bytes tell what they are; a ClientHello is received whole.
 async fn peek(request: &Request<'_>, work: &mut ResponseWork<'_>) -> Result<Content, &'static str> {
     let tunnel = &request.snapshot.config.tunnel;
-    let (client, pool) = (&request.client.transport, &request.shard.buffers);
+    let (client, pool) = (&request.client.transport, request.client.buffers());
     let end = Instant::now() + tunnel.sniff_timeout;
     let mut hello: Option<Box<ClientHello>> = None;
     loop {
@@ -170,7 +170,7 @@ async fn judge_tls(
     opened: Opened,
     hello: Box<ClientHello>,
     draft: &mut Draft,
-) -> Result<(Passage, TunnelSlot), (Refusal, Option<AlertDescription>)> {
+) -> Result<(Passage, Slot), (Refusal, Option<AlertDescription>)> {
     let alpn: Vec<&[u8]> = hello.alpn().collect();
     let ja4 = hello.ja4();
     let version = version_name(hello.highest_version());
@@ -223,7 +223,7 @@ async fn judge_other(
     destination: &Destination<'_>,
     opened: Opened,
     draft: &mut Draft,
-) -> Result<(Passage, TunnelSlot), Refusal> {
+) -> Result<(Passage, Slot), Refusal> {
     let facts = Facts {
         protocol: Fact::Known(
             ProtocolSet::EMPTY
@@ -259,7 +259,7 @@ async fn settle(
     opened: Opened,
     facts: &Facts<'_>,
     draft: &mut Draft,
-) -> Result<(Passage, TunnelSlot), Refusal> {
+) -> Result<(Passage, Slot), Refusal> {
     let rules = &request.snapshot.rules;
     if let Some(EarlyPermit { dialable, upstream }) = opened.early {
         let upstream = match upstream {
@@ -317,7 +317,7 @@ async fn flow(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) {
-    let (client, pool) = (&request.client.transport, &request.shard.buffers);
+    let (client, pool) = (&request.client.transport, request.client.buffers());
     let sent = Box::pin(send_on(work.input, &upstream.transport)).await;
     if sent.is_ok() {
         work.input.release(pool);
@@ -355,14 +355,16 @@ async fn inner_requests(
     if let Some(upstream) = early.and_then(|early| early.upstream) {
         // The first inner request finds it in the pool.
         let key = pool_key(None, destination, upstream.address);
+        let account = request.client.registered.account();
         if prior_knowledge {
             // What fails now fails again when a request wants it, and is told then.
             if let Ok(session) = begin_session(request, upstream.transport, None).await {
-                request.shard.pool.borrow_mut().add_session(key, session);
+                let mut pool = request.shard.pool.borrow_mut();
+                pool.add_session(key, session, account);
             }
         } else {
             let mut pool = request.shard.pool.borrow_mut();
-            pool.check_in(key, upstream, Instant::now());
+            pool.check_in(key, upstream, account, Instant::now());
         }
     }
     let scope = InnerScope {

@@ -20,7 +20,7 @@ pub(super) async fn tunnel(
         upstream,
         mut early,
     } = switched;
-    let (client, pool) = (&request.client.transport, &request.shard.buffers);
+    let (client, pool) = (&request.client.transport, request.client.buffers());
     let counted = (
         upstream.transport.bytes_out(),
         upstream.transport.bytes_in(),

@@ -52,7 +52,7 @@ impl Attempt<'_> {
         let relay = BodyRelay {
             from: &request.client.transport,
             to: self.upstream,
-            pool: &request.shard.buffers,
+            pool: request.client.buffers(),
             idle: request.snapshot.config.timeouts.body_idle,
             framing,
             limits: &request.snapshot.chunk_limits,

@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
 
+use crate::fair_share::FairShare;
 use crate::http2::session::Session;
 use crate::io::transport::Transport;
 use crate::shard::Shard;
+use crate::shard::clients::{Account, Resource, Shared, Slot};
 use crate::tls::OriginCertificate;
 
 /// What makes two upstream connections interchangeable.
@@ -29,6 +31,18 @@ pub(crate) struct PoolLimits {
     pub(crate) idle_per_destination: usize,
     pub(crate) idle_total: usize,
     pub(crate) idle_timeout: Duration,
+    /// What of `idle_total` one client may fill.
+    pub(crate) client_share: FairShare,
+}
+
+impl PoolLimits {
+    fn total(&self) -> Shared {
+        Shared {
+            key: "pool.idle_total",
+            capacity: self.idle_total,
+            share: self.client_share,
+        }
+    }
 }
 
 /// An open connection to an origin.
@@ -48,7 +62,6 @@ pub(crate) struct Pool {
     destinations: HashTable<Destination>,
     hasher: foldhash::fast::RandomState,
     limits: PoolLimits,
-    idle: usize,
 }
 
 #[derive(Debug)]
@@ -57,7 +70,7 @@ struct Destination {
     address: SocketAddr,
     tls: Option<u64>,
     idle: Vec<Idle>,
-    sessions: Vec<Session>,
+    sessions: Vec<Multiplexed>,
     /// When it last turned out to speak HTTP/1.1.
     http1_seen: Option<Instant>,
 }
@@ -66,6 +79,15 @@ struct Destination {
 struct Idle {
     connection: UpstreamConnection,
     since: Instant,
+    /// Of the client that used it last.
+    _slot: Slot,
+}
+
+#[derive(Debug)]
+struct Multiplexed {
+    session: Session,
+    /// Of the client that it was opened for.
+    _slot: Slot,
 }
 
 impl Destination {
@@ -84,7 +106,6 @@ impl Pool {
             destinations: HashTable::new(),
             hasher: foldhash::fast::RandomState::default(),
             limits,
-            idle: 0,
         }
     }
 
@@ -99,31 +120,35 @@ impl Pool {
         let destination = self
             .destinations
             .find_mut(hash, |entry| entry.key() == key)?;
-        let idle = destination.idle.pop()?;
-        self.idle -= 1;
-        Some(idle.connection)
+        Some(destination.idle.pop()?.connection)
     }
 
-    /// Keeps a connection on which an exchange was completed; closes it if there is no room.
+    /// Keeps a connection on which an exchange of a client was completed; closes it if there is no room,
+    /// or the client has filled its share.
     pub(crate) fn check_in(
         &mut self,
         key: PoolKey<'_>,
         connection: UpstreamConnection,
+        account: &Rc<Account>,
         now: Instant,
     ) {
-        if self.idle >= self.limits.idle_total {
-            return;
-        }
-        let most = self.limits.idle_per_destination;
+        let PoolLimits {
+            idle_per_destination,
+            ..
+        } = self.limits;
+        let total = self.limits.total();
         let destination = self.destination(key);
         destination.http1_seen = Some(now);
-        if destination.idle.len() < most {
+        if destination.idle.len() >= idle_per_destination {
+            return;
+        }
+        if let Ok(slot) = account.open_shared(Resource::Pooled, total) {
             connection.transport.disarm();
             destination.idle.push(Idle {
                 connection,
                 since: now,
+                _slot: slot,
             });
-            self.idle += 1;
         }
     }
 
@@ -140,7 +165,8 @@ impl Pool {
             .destinations
             .find_mut(hash, |entry| entry.key() == key)?;
         let fits = |session: &&Session| !for_websocket || session.takes_websockets();
-        let mut sessions = destination.sessions.iter().filter(fits);
+        let sessions = destination.sessions.iter().map(|kept| &kept.session);
+        let mut sessions = sessions.filter(fits);
         sessions.find_map(|session| {
             Some(UpstreamConnection {
                 transport: Transport::Stream(Box::new(session.open(shard)?)),
@@ -151,9 +177,21 @@ impl Pool {
         })
     }
 
-    /// Keeps an HTTP/2 connection to `key`. However many there are, each but the last had no room.
-    pub(crate) fn add_session(&mut self, key: PoolKey<'_>, session: Session) {
-        self.destination(key).sessions.push(session);
+    /// Keeps an HTTP/2 connection to `key` that was opened for a client, within the same bounds as idle
+    /// ones. However many there are to one destination, each but the last had no room.
+    pub(crate) fn add_session(
+        &mut self,
+        key: PoolKey<'_>,
+        session: Session,
+        account: &Rc<Account>,
+    ) {
+        if let Ok(slot) = account.open_shared(Resource::Pooled, self.limits.total()) {
+            let kept = Multiplexed {
+                session,
+                _slot: slot,
+            };
+            self.destination(key).sessions.push(kept);
+        }
     }
 
     /// Notes that an origin has chosen HTTP/1.1, where it had the choice.
@@ -191,26 +229,24 @@ impl Pool {
     /// Closes what was idle for too long or was closed by its origin. Called about once a second.
     pub(crate) fn sweep(&mut self, now: Instant) {
         let timeout = self.limits.idle_timeout;
-        let mut kept = 0;
         self.destinations.retain(|destination| {
             destination.idle.retain(|idle| {
                 now.saturating_duration_since(idle.since) < timeout
                     && !idle.connection.transport.is_readable_now()
             });
-            kept += destination.idle.len();
             let sessions = &mut destination.sessions;
-            sessions.retain(|session| !session.is_closed() && !session.is_idle(now, timeout));
+            sessions.retain(|Multiplexed { session, .. }| {
+                !session.is_closed() && !session.is_idle(now, timeout)
+            });
             let is_recent = |seen| now.saturating_duration_since(seen) < timeout;
             let is_http1 = destination.http1_seen.is_some_and(is_recent);
             !destination.idle.is_empty() || !sessions.is_empty() || is_http1
         });
-        self.idle = kept;
     }
 
     /// Closes everything.
     pub(crate) fn clear(&mut self) {
         self.destinations.clear();
-        self.idle = 0;
     }
 }
 

@@ -16,9 +16,13 @@ use monoio::io::{AsyncReadRentExt, AsyncWriteRentExt};
 use monoio::net::TcpStream;
 use monoio::net::udp::UdpSocket;
 use sallyport_dns::{
-    Addresses, DnsError, Lookup, LookupId, MessageOutcome, QueryId, Resolver as StubResolver,
+    Addresses, DnsError, Held, Lookup, LookupId, MessageOutcome, QueryId, Resolver as StubResolver,
     ResolverConfig, Transmit, Transport,
 };
+use thiserror::Error;
+
+use crate::fair_share::FairShare;
+use crate::shard::clients::{Account, Limited, Resource, Shared};
 
 /// A UDP answer fits: more than any EDNS payload that is announced.
 const UDP_MESSAGE_BYTES: usize = 4096;
@@ -26,9 +30,26 @@ const UDP_MESSAGE_BYTES: usize = 4096;
 /// The resolver of one shard.
 #[derive(Debug)]
 pub(crate) struct Resolver {
+    lookups_max: usize,
     stub: RefCell<StubResolver>,
     waiting: RefCell<HashMap<LookupId, Waiting>>,
     timer_runs: Cell<bool>,
+}
+
+/// Why a name could not be resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum ResolveError {
+    #[error("{0}")]
+    Dns(#[from] DnsError),
+    /// It was not asked for.
+    #[error("{}", .0.detail())]
+    Limited(Limited),
+}
+
+impl From<Limited> for ResolveError {
+    fn from(limited: Limited) -> Self {
+        Self::Limited(limited)
+    }
 }
 
 /// Those who wait for one lookup.
@@ -42,23 +63,45 @@ struct Waiting {
 impl Resolver {
     pub(crate) fn new(config: ResolverConfig, seed: [u8; 32]) -> Rc<Self> {
         Rc::new(Self {
+            lookups_max: config.lookups_in_flight_max,
             stub: RefCell::new(StubResolver::new(config, seed)),
             waiting: RefCell::default(),
             timer_runs: Cell::new(false),
         })
     }
 
-    /// The addresses of `name` (in normal form), at once if they are known.
-    pub(crate) async fn resolve(self: &Rc<Self>, name: &str) -> Result<Addresses, DnsError> {
-        let lookup = self.stub.borrow_mut().lookup(name, Instant::now());
+    /// The addresses of `name` (in normal form), at once if they are known. A lookup that has to begin
+    /// counts for the client who asks until it is over.
+    pub(crate) async fn resolve(
+        self: &Rc<Self>,
+        name: &str,
+        account: &Rc<Account>,
+        share: FairShare,
+    ) -> Result<Addresses, ResolveError> {
+        let shared = Shared {
+            key: "dns.lookups_in_flight",
+            capacity: self.lookups_max,
+            share,
+        };
+        let mut limited = Limited::Shard(shared.key);
+        let leave = || {
+            let slot = account.open_shared(Resource::Lookup, shared);
+            let slot = slot.map_err(|why| limited = why).ok()?;
+            Some(Box::new(slot) as Held)
+        };
+        let lookup = self
+            .stub
+            .borrow_mut()
+            .lookup_if(name, Instant::now(), leave);
         match lookup {
             Lookup::Answer(addresses) => Ok(addresses),
-            Lookup::Failed(error) => Err(error),
+            Lookup::Failed(DnsError::TooManyLookups) => Err(limited.into()),
+            Lookup::Failed(error) => Err(error.into()),
             Lookup::Pending(id) => {
                 self.waiting.borrow_mut().entry(id).or_default().waiters += 1;
                 let ticket = Ticket { resolver: self, id };
                 self.turn();
-                ticket.result().await
+                Ok(ticket.result().await?)
             }
         }
     }

@@ -251,6 +251,7 @@ fn limits_on_buffers() {
     const BYTES: usize = 12_000_000;
     let proxy = Setup::new()
         .key("limits.buffer_bytes", "\"4MiB\"")
+        .key("limits.client_share", "100")
         .start(ALLOW_ALL);
     let origin = Origin::start();
     // Downloads that nobody reads hold what has come and cannot go on.

@@ -20,6 +20,7 @@ mod connect_host;
 mod curl;
 mod decisions;
 mod departures;
+mod fair_shares;
 mod forwarding;
 mod fronting;
 mod guard;

@@ -1,6 +1,7 @@
 //! One behavior at a time: the test plays the servers by hand.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, ResponseCode};
@@ -9,8 +10,8 @@ use hickory_proto::rr::{RData, RecordType};
 
 use super::server::{Entry, Zone, record, start, tld};
 use crate::{
-    Addresses, DnsError, Lookup, LookupId, MessageOutcome, NameError, Resolver, ResolverConfig,
-    Transmit, Transport,
+    Addresses, DnsError, Held, Lookup, LookupId, MessageOutcome, NameError, Resolver,
+    ResolverConfig, Transmit, Transport,
 };
 
 /// A resolver, its caller's clock, and a zone.
@@ -228,6 +229,30 @@ fn what_cannot_begin_fails_at_once() {
     assert_eq!(second, Lookup::Failed(DnsError::TooManyLookups));
     narrow.begin("both.test");
     assert_eq!(narrow.resolver.counters().rejected, 1);
+}
+
+/// What a lookup holds is asked for once it has to begin, and dropped once it is over.
+#[test]
+fn a_lookup_holds_what_it_was_given_until_it_is_over() {
+    let mut scene = Scene::with_servers(1);
+    let held = Rc::new(());
+    let leave = || Some(Box::new(Rc::clone(&held)) as Held);
+    let (resolver, now) = (&mut scene.resolver, scene.now);
+    let refused = resolver.lookup_if("both.test", now, || None);
+    assert_eq!(refused, Lookup::Failed(DnsError::TooManyLookups));
+    let first = resolver.lookup_if("both.test", now, leave);
+    assert!(matches!(first, Lookup::Pending(_)));
+    // Those who join it, or ask for what is known, need no leave.
+    assert_eq!(resolver.lookup_if("both.test", now, || None), first);
+    let local = resolver.lookup_if("localhost", now, || None);
+    assert!(matches!(local, Lookup::Answer(_)));
+    assert_eq!(Rc::strong_count(&held), 2);
+    let end = scene.resolver.next_deadline().unwrap() + Duration::from_secs(60);
+    while let Some(deadline) = scene.resolver.next_deadline().filter(|at| *at < end) {
+        scene.resolver.on_deadline(deadline);
+        while scene.resolver.next_transmit(deadline).is_some() {}
+    }
+    assert_eq!(Rc::strong_count(&held), 1);
 }
 
 #[test]

@@ -10,15 +10,15 @@ use crate::config::raw::Section;
 use crate::config::values::{self, Wrong, show_duration};
 use crate::limits::{
     DNS_ATTEMPT_TIMEOUT_DEFAULT, DNS_ATTEMPTS_DEFAULT, DNS_ATTEMPTS_MAX, DNS_CACHE_ENTRIES_DEFAULT,
-    DNS_CACHE_ENTRIES_MAX, DNS_LOOKUP_TIMEOUT_DEFAULT, DNS_NEGATIVE_TTL_MAX_DEFAULT,
-    DNS_RESOLUTION_DELAY_DEFAULT, DNS_SERVERS_MAX, DNS_TTL_MAX_DEFAULT, DNS_TTL_MIN_DEFAULT,
-    DURATION_MAX, DURATION_MIN, RESOLV_CONF,
+    DNS_CACHE_ENTRIES_MAX, DNS_LOOKUP_TIMEOUT_DEFAULT, DNS_LOOKUPS_IN_FLIGHT_DEFAULT,
+    DNS_LOOKUPS_IN_FLIGHT_MAX, DNS_NEGATIVE_TTL_MAX_DEFAULT, DNS_RESOLUTION_DELAY_DEFAULT,
+    DNS_SERVERS_MAX, DNS_TTL_MAX_DEFAULT, DNS_TTL_MIN_DEFAULT, DURATION_MAX, DURATION_MIN,
+    RESOLV_CONF,
 };
 
 /// The resolver's settings.
 pub(in crate::config) fn dns(section: Section<'_>, surroundings: &Surroundings<'_>) -> Dns {
-    let any = DURATION_MIN..=DURATION_MAX;
-    let or_zero = Duration::ZERO..=DURATION_MAX;
+    let (any, or_zero) = (DURATION_MIN..=DURATION_MAX, Duration::ZERO..=DURATION_MAX);
     let lookup_timeout = section
         .duration("lookup_timeout", DNS_LOOKUP_TIMEOUT_DEFAULT, any.clone())
         .value;
@@ -33,11 +33,10 @@ pub(in crate::config) fn dns(section: Section<'_>, surroundings: &Surroundings<'
     );
     let ttl_min = section.duration("ttl_min", DNS_TTL_MIN_DEFAULT.min(ttl_max), or_zero.clone());
     let (ipv4, ipv6) = (section.flag("ipv4", true), section.flag("ipv6", true));
+    let count = |name, default, bounds| section.count(name, default, bounds).value;
     let dns = Dns {
         servers: servers(&section, surroundings),
-        attempts: section
-            .count("attempts", DNS_ATTEMPTS_DEFAULT, 1..=DNS_ATTEMPTS_MAX)
-            .value,
+        attempts: count("attempts", DNS_ATTEMPTS_DEFAULT, 1..=DNS_ATTEMPTS_MAX),
         attempt_timeout: attempt_timeout.value,
         lookup_timeout,
         case_mixing: section.flag("case_mixing", true).value,
@@ -46,13 +45,16 @@ pub(in crate::config) fn dns(section: Section<'_>, surroundings: &Surroundings<'
         negative_ttl_max: section
             .duration("negative_ttl_max", DNS_NEGATIVE_TTL_MAX_DEFAULT, or_zero)
             .value,
-        cache_entries: section
-            .count(
-                "cache_entries",
-                DNS_CACHE_ENTRIES_DEFAULT,
-                0..=DNS_CACHE_ENTRIES_MAX,
-            )
-            .value,
+        cache_entries: count(
+            "cache_entries",
+            DNS_CACHE_ENTRIES_DEFAULT,
+            0..=DNS_CACHE_ENTRIES_MAX,
+        ),
+        lookups_in_flight: count(
+            "lookups_in_flight",
+            DNS_LOOKUPS_IN_FLIGHT_DEFAULT,
+            1..=DNS_LOOKUPS_IN_FLIGHT_MAX,
+        ),
         ipv4: ipv4.value,
         ipv6: ipv6.value,
         resolution_delay: section

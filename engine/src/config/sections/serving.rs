@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::checked::{
-    Connect, Drain, Fronting, Http2, Io, IoDriver, Limits, Pool, Timeouts, Tunnel, UnknownProtocol,
+    Connect, Drain, Fronting, Http2, Io, IoDriver, Limits, PerClient, Pool, Timeouts, Tunnel,
+    UnknownProtocol,
 };
 use crate::config::raw::{Placed, Section};
 use crate::config::values::{Wrong, show_duration, show_size};
@@ -119,16 +120,6 @@ pub(in crate::config) fn limits(section: Section<'_>, shards: usize) -> Limits {
         bounds::CONNECTIONS_DEFAULT,
         shards..=bounds::CONNECTIONS_MAX,
     );
-    let per_client = |name, default| {
-        section
-            .count(name, default, 1..=bounds::CONNECTIONS_MAX)
-            .value
-    };
-    let requests_per_second = section.count(
-        "requests_per_second_per_client",
-        0,
-        0..=bounds::REQUESTS_PER_SECOND_MAX,
-    );
     let head_bytes = section
         .size(
             "head_bytes",
@@ -143,14 +134,7 @@ pub(in crate::config) fn limits(section: Section<'_>, shards: usize) -> Limits {
             .checked_div(shards)
             .unwrap_or_default()
             .max(1),
-        connections_per_client: per_client(
-            "connections_per_client",
-            bounds::CONNECTIONS_PER_CLIENT_DEFAULT,
-        ),
-        tunnels_per_client: per_client("tunnels_per_client", bounds::TUNNELS_PER_CLIENT_DEFAULT),
-        requests_per_second_per_client: u32::try_from(requests_per_second.value)
-            .ok()
-            .filter(|&rate| rate != 0),
+        per_client: per_client(&section),
         head_bytes,
         headers: section
             .count(
@@ -184,6 +168,39 @@ pub(in crate::config) fn limits(section: Section<'_>, shards: usize) -> Limits {
     };
     section.finish();
     limits
+}
+
+/// What each client may use.
+fn per_client(section: &Section<'_>) -> PerClient {
+    let count = |name, default, bounds| section.count(name, default, bounds).value;
+    let any = 1..=bounds::CONNECTIONS_MAX;
+    let requests_per_second = count(
+        "requests_per_second_per_client",
+        0,
+        0..=bounds::REQUESTS_PER_SECOND_MAX,
+    );
+    let ipv6_prefix = count(
+        "ipv6_client_prefix",
+        bounds::IPV6_CLIENT_PREFIX_DEFAULT,
+        1..=bounds::IPV6_CLIENT_PREFIX_MAX,
+    );
+    PerClient {
+        connections: count(
+            "connections_per_client",
+            bounds::CONNECTIONS_PER_CLIENT_DEFAULT,
+            any.clone(),
+        ),
+        tunnels: count(
+            "tunnels_per_client",
+            bounds::TUNNELS_PER_CLIENT_DEFAULT,
+            any,
+        ),
+        requests_per_second: u32::try_from(requests_per_second)
+            .ok()
+            .filter(|&rate| rate != 0),
+        ipv6_prefix: u8::try_from(ipv6_prefix).unwrap_or(u8::MAX),
+        share: count("client_share", bounds::CLIENT_SHARE_DEFAULT, 1..=100),
+    }
 }
 
 /// Below the size of the head that it is in, by default half of it at most.

@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
+use socket2::{Domain, Socket, Type};
+
 use super::message::{head_end, parse_chunked, parse_head};
 use super::response::Response;
 use super::wait::PATIENCE;
@@ -25,6 +27,15 @@ impl Connection {
     pub(crate) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         Self::over(stream)
+    }
+
+    /// From an address of this machine: another client.
+    pub(crate) fn open_from(client: &str, address: SocketAddr) -> Self {
+        let client = SocketAddr::new(client.parse().unwrap(), 0);
+        let socket = Socket::new(Domain::for_address(client), Type::STREAM, None).unwrap();
+        socket.bind(&client.into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::over(socket.into())
     }
 
     pub(crate) fn over(stream: TcpStream) -> Self {

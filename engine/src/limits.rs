@@ -255,6 +255,11 @@ pub const HTTP2_SEND_BUFFER_BYTES: usize = 64 * KIB;
 pub const HTTP2_SETTINGS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Dials of other requests that one request waits for before it dials itself.
 pub const HTTP2_DIALS_AWAITED: usize = 3;
+/// Origins of which a shard remembers that they want HTTP/1.1 (HTTP_1_1_REQUIRED): 128 bytes each as a
+/// rule.
+pub const HTTP1_ONLY_ENTRIES: usize = 1_024;
+/// How long it does.
+pub const HTTP1_ONLY_LIFE: Duration = HOUR;
 /// Streams of one connection that were reset and are remembered for frames still on their way.
 pub const HTTP2_RESET_STREAMS_KEPT: usize = 64;
 /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty and unknown frames that one connection may send a

@@ -35,12 +35,21 @@ pub(super) struct Incoming {
     carries_trailers: bool,
     /// The one that nobody has asked for yet.
     last_chunk: Vec<u8>,
-    /// The origin has refused the request unprocessed.
-    refused: bool,
+    /// The origin has not processed the request, and says so.
+    declined: Option<Declined>,
     /// Knows what is malformed for RFC 9113 and not for the codec.
     link: Rc<Link>,
     /// Such a message has come, and nobody has been told.
     malformed: bool,
+}
+
+/// What an origin wants of a request that it has not processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Declined {
+    /// It may be sent again, on another connection.
+    Again,
+    /// It is to be sent again over HTTP/1.1.
+    OverHttp1,
 }
 
 #[derive(Debug)]
@@ -84,7 +93,7 @@ impl Incoming {
             in_chunk: false,
             carries_trailers: false,
             last_chunk: Vec::new(),
-            refused: false,
+            declined: None,
             link,
             malformed: false,
         }
@@ -98,9 +107,17 @@ impl Incoming {
         }
     }
 
-    /// Whether the origin said that it has not processed the request (RFC 9113 section 8.7).
-    pub(super) fn is_refused(&self) -> bool {
-        self.refused
+    /// Whether the origin said that it has not processed the request.
+    pub(super) fn declined(&self) -> Option<Declined> {
+        self.declined
+    }
+
+    /// The request never left: its connection takes no more of them.
+    pub(super) fn never_sent(&mut self) {
+        self.declined = Some(match self.link.wants_http1() {
+            true => Declined::OverHttp1,
+            false => Declined::Again,
+        });
     }
 
     /// Has a last chunk, with the trailers in it, follow content of a declared length.
@@ -241,19 +258,37 @@ impl Incoming {
     }
 
     fn failed(&mut self, error: &h2::Error) -> io::Error {
-        // A stream behind the last one of a graceful GOAWAY was not processed either.
-        let went_away = error.is_go_away() && error.reason() == Some(Reason::NO_ERROR);
-        self.refused = error.is_remote()
-            && (error.reason() == Some(Reason::REFUSED_STREAM) || went_away)
-            && matches!(self.source, Source::Answer(..));
+        if let Source::Answer(answer, _) = &self.source {
+            self.declined = declined(error, answer.stream_id().into(), &self.link);
+        }
         self.source = Source::Ended;
-        match error.is_reset() && !self.refused {
+        match error.is_reset() && self.declined.is_none() {
             true if error.is_remote() => {
                 io::Error::new(io::ErrorKind::ConnectionAborted, error.to_string())
             }
             true => io::Error::new(io::ErrorKind::InvalidData, "a malformed response"),
             false => io_error(error),
         }
+    }
+}
+
+/// Whether an origin whose response has not begun says that it has not processed the request.
+fn declined(error: &h2::Error, stream: u32, link: &Link) -> Option<Declined> {
+    let is_remote = error.is_remote();
+    match error.reason() {
+        // RFC 9113 section 8.7.
+        Some(Reason::REFUSED_STREAM) if is_remote && error.is_reset() => Some(Declined::Again),
+        // RFC 9113 section 7.
+        Some(Reason::HTTP_1_1_REQUIRED) if is_remote => Some(Declined::OverHttp1),
+        // RFC 9113 section 6.8: the codec ends so what is behind the last stream, whatever the code.
+        Some(_) if is_remote && error.is_go_away() => Some(Declined::Again),
+        // The last stream is the one for which an origin wants HTTP/1.1. It resets it, or closes the
+        // connection over it; what came before may have been processed.
+        _ if is_remote || !error.is_reset() => {
+            let told = link.going_away().filter(|_| link.wants_http1())?;
+            (stream >= told.last_stream).then_some(Declined::OverHttp1)
+        }
+        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use h2::{Reason, StreamId};
 use sallyport_wire::http2::{
-    FrameFault, FrameGuard, Malformed, Refused, goaway_frame, reset_frame,
+    FrameFault, FrameGuard, GoingAway, Malformed, Refused, goaway_frame, reset_frame,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -38,6 +38,8 @@ pub(super) struct Link {
     closing: Cell<bool>,
     /// A write failed or timed out.
     broken: Cell<bool>,
+    /// Nothing that is written gets anywhere, and what there is to read is still read.
+    deaf: Cell<bool>,
     /// How long the connection may stay as it is, when it carries nothing.
     idle: Cell<Option<Duration>>,
 }
@@ -77,6 +79,8 @@ pub(super) struct Pumped<'a> {
     pub(super) write_timeout: Duration,
     /// Time to read and discard at the end, so that a reset does not overtake the last frames.
     pub(super) linger: Duration,
+    /// What the other side has said last is read although nothing can be written any more.
+    pub(super) hears_out: bool,
 }
 
 impl Link {
@@ -96,6 +100,7 @@ impl Link {
             fault: Cell::new(fault),
             closing: Cell::new(false),
             broken: Cell::new(false),
+            deaf: Cell::new(false),
             idle: Cell::new(None),
         })
     }
@@ -111,6 +116,17 @@ impl Link {
     /// What is wrong with the last message in a stream, which the codec takes to be right.
     pub(super) fn malformed(&self, stream: StreamId) -> Option<Malformed> {
         self.guard.borrow_mut().malformed(stream.into())
+    }
+
+    /// What the other side has said at its leave, if it takes it.
+    pub(super) fn going_away(&self) -> Option<GoingAway> {
+        self.guard.borrow().going_away()
+    }
+
+    /// Whether it leaves because it wants HTTP/1.1 (RFC 9113 section 7).
+    pub(super) fn wants_http1(&self) -> bool {
+        let told = self.going_away();
+        told.is_some_and(|told| Reason::from(told.code) == Reason::HTTP_1_1_REQUIRED)
     }
 
     /// Tells that the request in a stream is served.
@@ -172,6 +188,7 @@ impl Link {
 
     fn rearm(&self, transport: &Transport) {
         match self.idle.get() {
+            _ if self.deaf.get() => {}
             Some(idle) => transport.arm_read(idle),
             None => transport.disarm(),
         }
@@ -252,6 +269,7 @@ impl Link {
             pool,
             write_timeout,
             linger,
+            hears_out,
         } = pumped;
         while let Some(data) = self.written(pool).await {
             transport.arm(write_timeout);
@@ -260,13 +278,20 @@ impl Link {
             let mut outbound = self.outbound.borrow_mut();
             outbound.writing = false;
             wake(&mut outbound.codec);
-            if result.is_err() {
+            drop(outbound);
+            if result.is_ok() {
+                self.rearm(transport);
+                continue;
+            }
+            if hears_out && !transport.expired() {
+                // A GOAWAY may have come before the end, which says what was not processed.
+                self.deaf.set(true);
+                transport.arm_read(linger);
+            } else {
                 self.broken.set(true);
                 transport.cut();
-                return;
             }
-            drop(outbound);
-            self.rearm(transport);
+            return;
         }
         transport.finish().await;
         transport.arm_read(linger);
@@ -343,6 +368,9 @@ impl AsyncWrite for LinkIo {
     ) -> Poll<io::Result<usize>> {
         if self.0.broken.get() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        if self.0.deaf.get() {
+            return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
         }
         let mut outbound = self.0.outbound.borrow_mut();
         if outbound.data.len() >= OUTBOUND_BYTES_MAX {

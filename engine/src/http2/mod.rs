@@ -20,5 +20,6 @@ mod stream;
 mod websocket;
 
 pub(crate) use heads::{HeadFault, TargetForm};
+pub(crate) use incoming::Declined;
 pub(crate) use settings::Settings;
 pub(crate) use stream::StreamTransport;

@@ -164,9 +164,11 @@ impl Outgoing {
                 let (message, asked) = request_message(head, *scheme).map_err(invalid)?;
                 let ends = message.coding == Coding::Nothing;
                 let (framing, is_raw) = framing(&message);
-                let (answer, stream) = send
-                    .send_request(message.head, ends)
-                    .map_err(|error| io_error(&error))?;
+                let sent = send.send_request(message.head, ends);
+                let (answer, stream) = sent.map_err(|error| {
+                    incoming.never_sent();
+                    io_error(&error)
+                })?;
                 incoming.expect(answer, asked);
                 self.state = State::after(stream, framing, is_raw, ends);
             }
@@ -229,6 +231,14 @@ impl Outgoing {
             State::Request(..) | State::Ended(_) | State::Broken => return,
         }
         self.state = State::Broken;
+    }
+
+    /// Says that nothing of the request was processed (RFC 9113 section 8.7), while that can be said.
+    pub(super) fn decline(&mut self) {
+        if let State::Response(send, _) = &mut self.state {
+            send.send_reset(Reason::REFUSED_STREAM);
+            self.state = State::Broken;
+        }
     }
 
     /// Ends the stream because what came in it is malformed (RFC 9113 section 8.1.1).

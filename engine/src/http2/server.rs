@@ -94,6 +94,7 @@ pub(crate) async fn serve<'s>(
         pool: connection.registered.account().buffers(),
         write_timeout: settings.write_timeout,
         linger: settings.linger,
+        hears_out: false,
     };
     let codec = async {
         link.set_idle(connection.transport, Some(settings.keep_alive));

@@ -204,6 +204,7 @@ impl Driver {
             pool: &shard.buffers,
             write_timeout: *write_timeout,
             linger: *linger,
+            hears_out: true,
         };
         let codec = async {
             let outcome = std::future::poll_fn(|context| {

@@ -19,7 +19,7 @@ use http::Request;
 use sallyport_wire::http1::Scheme;
 
 use super::heads::{Asked, HeadFault, TargetForm, Text, request_text};
-use super::incoming::Incoming;
+use super::incoming::{Declined, Incoming};
 use super::link::Link;
 use super::outgoing::{Outgoing, Payload};
 use super::session::Lease;
@@ -137,8 +137,19 @@ impl StreamTransport {
     }
 
     /// Whether the origin said that it has not processed the request.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.incoming.borrow().is_refused()
+    pub(crate) fn declined(&self) -> Option<Declined> {
+        self.incoming.borrow().declined()
+    }
+
+    /// Whether the origin wants HTTP/1.1, for this request or at all.
+    pub(crate) fn wants_http1(&self) -> bool {
+        let incoming = self.incoming.borrow();
+        incoming.declined() == Some(Declined::OverHttp1) || incoming.link().wants_http1()
+    }
+
+    /// Tells the client that its request was not processed, so that it sends it again.
+    pub(crate) fn decline(&self) {
+        self.outgoing.borrow_mut().decline();
     }
 
     /// Has a trailer section, in the form of a last chunk, follow content of a declared length that is

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::deadline::Deadline;
 use super::socket::Socket;
-use crate::http2::{HeadFault, StreamTransport};
+use crate::http2::{Declined, HeadFault, StreamTransport};
 use crate::tls::parameters::ALPN_HTTP2;
 use crate::tls::stream::TlsStream;
 
@@ -105,10 +105,29 @@ impl Transport {
     }
 
     /// Whether the origin said that it has not processed the request that was sent here.
-    pub(crate) fn is_refused(&self) -> bool {
+    pub(crate) fn declined(&self) -> Option<Declined> {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => None,
+            Self::Stream(stream) => stream.declined(),
+        }
+    }
+
+    /// Whether the origin has said that it wants HTTP/1.1.
+    pub(crate) fn wants_http1(&self) -> bool {
         match self {
             Self::Plain(_) | Self::Tls(_) => false,
-            Self::Stream(stream) => stream.is_refused(),
+            Self::Stream(stream) => stream.wants_http1(),
+        }
+    }
+
+    /// Tells the client of a stream that nobody has processed its request; says whether it could.
+    pub(crate) fn decline(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => false,
+            Self::Stream(stream) => {
+                stream.decline();
+                true
+            }
         }
     }
 

@@ -32,6 +32,7 @@ use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::shard::connections::Connections;
 use crate::tls::memory::TlsMemory;
+use crate::upstream::http1_only::Http1Only;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolver::Resolver;
 use crate::upstream::shared_dial::SharedDials;
@@ -44,6 +45,7 @@ pub(crate) struct Shard {
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) pool: RefCell<Pool>,
     pub(crate) dials: SharedDials,
+    pub(crate) http1_only: Http1Only,
     pub(crate) connections: Rc<Connections>,
     pub(crate) tls: TlsMemory,
     pub(crate) log: RefCell<ShardLog>,

@@ -23,6 +23,7 @@ use crate::listener::accept::{BoundListener, Listeners};
 use crate::shard::clients::Clients;
 use crate::shard::connections::Connections;
 use crate::tls::memory::TlsMemory;
+use crate::upstream::http1_only::Http1Only;
 use crate::upstream::pool::{Pool, PoolLimits};
 use crate::upstream::resolver::Resolver;
 use crate::upstream::shared_dial::SharedDials;
@@ -80,6 +81,7 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         buffers,
         pool: RefCell::new(Pool::new(pool_limits(&config))),
         dials: SharedDials::default(),
+        http1_only: Http1Only::default(),
         connections: Rc::new(Connections::new(clients)),
         log: RefCell::new(plan.log),
         resolver: RefCell::new(resolver(&config)?),

@@ -31,6 +31,8 @@ pub(super) enum Failure {
     /// A pooled connection had died before: nothing of the response was there, and the request is
     /// one that may be sent again (RFC 9110 section 9.2.2).
     Stale,
+    /// The same of an origin that wants it over HTTP/1.1.
+    OverHttp1,
     Refused(Refusal),
 }
 

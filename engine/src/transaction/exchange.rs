@@ -12,17 +12,19 @@ use super::answer::{Answer, Conversation, Failure};
 use super::body::{RelayError, StopFlag};
 use super::destination::Destination;
 use super::forwarded;
-use super::origin_connection::{check_out, open, pool_key};
+use super::origin_connection::{Wish, check_out, open, pool_key};
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
 use super::upload::{self, Upload};
 use crate::enforcement::{Dialable, Permitted};
+use crate::http2::Declined;
 use crate::io::buffers::ReadBuffer;
 use crate::io::join::join;
 use crate::io::transport::Transport;
 use crate::tls::stream::TlsStream;
 use crate::upstream::pool::UpstreamConnection;
+use crate::upstream::tls::Versions;
 
 /// Storage that an exchange works in.
 #[derive(Debug)]
@@ -63,15 +65,18 @@ pub(super) async fn exchange(
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     let mut pooled = check_out(request, destination, dialable);
-    let (mut may_share, mut dialed) = (true, false);
     work.upload = Upload::of(request);
+    let mut wish = Wish {
+        may_share: true,
+        versions: Versions::Any,
+    };
+    let mut dialed = false;
     loop {
         let (upstream, is_last) = match pooled.take() {
             Some(upstream) => (upstream, false),
             None => {
-                let (opened, is_new) =
-                    open(request, destination, dialable, may_share, draft).await?;
-                may_share = false;
+                let (opened, is_new) = open(request, destination, dialable, wish, draft).await?;
+                wish.may_share = false;
                 // What an HTTP/2 origin declines to process may go over one more connection.
                 let is_last = is_new && (dialed || !opened.transport.is_stream());
                 dialed |= is_new;
@@ -81,6 +86,8 @@ pub(super) async fn exchange(
         match attempt(request, destination, upstream, permitted, draft, work).await {
             Ok(exchanged) => return Ok(exchanged),
             Err(Failure::Refused(refusal)) => return Err(refusal),
+            // Nothing of it comes back from there: this ends.
+            Err(Failure::OverHttp1) => wish.versions = Versions::Http1,
             Err(Failure::Stale) if is_last => {
                 return Err(Refusal::terminated("the origin closed the connection"));
             }
@@ -106,9 +113,27 @@ fn is_repeatable(
     work: &ResponseWork<'_>,
 ) -> bool {
     let is_idempotent = request.head.method_kind.is_idempotent();
-    let may = upstream.transport.is_refused() || (upstream.reused && is_idempotent);
+    let may = upstream.transport.declined().is_some() || (upstream.reused && is_idempotent);
     let upload = work.upload.as_ref();
     may && upload.is_none_or(|upload| upload.kept.is_whole())
+}
+
+/// What becomes of a request that got no response and is not sent again.
+fn give_up(
+    request: &Request<'_>,
+    upstream: &UpstreamConnection,
+    draft: &mut Draft,
+) -> Result<Exchanged, Failure> {
+    const DECLINED: &str =
+        "the origin has not processed the request, whose content was not kept to send it again";
+    if upstream.transport.declined().is_none() {
+        return Err(Refusal::terminated(closed_early(upstream)).into());
+    }
+    if request.client.transport.decline() {
+        draft.fail("connection_terminated", DECLINED);
+        return Ok(Exchanged::Broken);
+    }
+    Err(Refusal::terminated(DECLINED).into())
 }
 
 async fn attempt(
@@ -150,9 +175,16 @@ async fn attempt(
         }
         return Err(Refusal::terminated(DETAIL).into());
     }
+    if upstream.transport.wants_http1() {
+        let key = pool_key(request.origin(), destination, upstream.address);
+        request.shard.http1_only.note(key, Instant::now());
+    }
     let ended = match ended {
         Err(Failure::Stale) if !is_repeatable(request, &upstream, work) => {
-            return Err(Refusal::terminated(closed_early(&upstream)).into());
+            return give_up(request, &upstream, draft);
+        }
+        Err(Failure::Stale) if upstream.transport.declined() == Some(Declined::OverHttp1) => {
+            return Err(Failure::OverHttp1);
         }
         ended => ended?,
     };
@@ -167,14 +199,7 @@ async fn attempt(
             upstream_keep_alive,
         } => {
             if upstream_keep_alive && input.is_empty() && !upstream.transport.is_stream() {
-                let key = pool_key(request.origin(), destination, upstream.address);
-                let upstream = UpstreamConnection {
-                    reused: true,
-                    ..upstream
-                };
-                let account = request.client.registered.account();
-                let mut pool = request.shard.pool.borrow_mut();
-                pool.check_in(key, upstream, account, Instant::now());
+                keep(request, destination, upstream);
             }
             input.consume(usize::MAX);
             input.release(request.client.buffers());
@@ -183,6 +208,18 @@ async fn attempt(
             })
         }
     }
+}
+
+/// Keeps a connection for other requests.
+fn keep(request: &Request<'_>, destination: &Destination<'_>, upstream: UpstreamConnection) {
+    let key = pool_key(request.origin(), destination, upstream.address);
+    let upstream = UpstreamConnection {
+        reused: true,
+        ..upstream
+    };
+    let account = request.client.registered.account();
+    let mut pool = request.shard.pool.borrow_mut();
+    pool.check_in(key, upstream, account, Instant::now());
 }
 
 /// Ends the exchange with the origin as soon as the client no longer wants it; says whether it did.

@@ -334,6 +334,11 @@ pub(super) async fn secure(
     let snapshot = request.snapshot;
     let started = Instant::now();
     let address = upstream.address;
+    let key = pool_key(Some(origin), destination, address);
+    let versions = match request.shard.http1_only.contains(key, started) {
+        true => Versions::Http1,
+        false => versions,
+    };
     let secured = tls::secure(
         request.shard,
         &snapshot.tls.material.trust,

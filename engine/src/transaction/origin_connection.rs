@@ -20,33 +20,32 @@ use crate::limits::HTTP2_DIALS_AWAITED;
 use crate::tls::OriginCertificate;
 use crate::upstream::dial::dial;
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
-use crate::upstream::shared_dial::{Dialing, Turn};
+use crate::upstream::shared_dial::Turn;
 use crate::upstream::tls::{Origin, Versions};
+
+/// What a connection has to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish {
+    /// It may be one that another request dials.
+    pub(super) may_share: bool,
+    pub(super) versions: Versions,
+}
 
 /// A new connection, or a stream of one that another request has just made; whether it is new.
 pub(super) async fn open(
     request: &Request<'_>,
     destination: &Destination<'_>,
     dialable: &Dialable,
-    may_share: bool,
+    wish: Wish,
     draft: &mut Draft,
 ) -> Result<(UpstreamConnection, bool), Refusal> {
-    let is_shareable =
-        destination.prior_knowledge || (request.tls.is_some() && !may_switch(request));
-    let address = dialable.addresses().first();
-    let Some(address) = address.filter(|_| may_share && is_shareable) else {
-        let new = connect_new(request, destination, dialable, None, draft).await?;
-        return Ok((new, true));
-    };
-    let address = SocketAddr::new(*address, dialable.port());
-    let key = pool_key(request.origin(), destination, address);
     let shard = request.shard;
     let mut turn = None;
     // An origin that takes few streams on a connection must not be dialed by one after the other.
     for _ in 0..HTTP2_DIALS_AWAITED {
-        if !destination.prior_knowledge && shard.pool.borrow().is_http1(key) {
+        let Some(key) = shared_key(request, destination, dialable, wish) else {
             break;
-        }
+        };
         match shard.dials.enter(key) {
             Turn::Dial(dialing) => {
                 turn = Some(dialing);
@@ -62,32 +61,55 @@ pub(super) async fn open(
             return Ok((upstream, false));
         }
     }
-    let new = connect_new(request, destination, dialable, turn, draft).await?;
-    Ok((new, true))
+    let upstream = connect(request, destination, dialable, wish.versions, draft).await?;
+    let upstream = match speaks_http2(request, destination, &upstream, wish.versions) {
+        true => multiplex(request, destination, upstream).await?,
+        false => upstream,
+    };
+    if let Some(turn) = turn.filter(|_| upstream.transport.is_stream()) {
+        turn.share();
+    }
+    Ok((upstream, true))
 }
 
-/// A new connection, or a stream of it if HTTP/2 is spoken; `turn` ends with that.
-async fn connect_new(
+/// What a connection is dialed under that other requests may use as well.
+fn shared_key<'a>(
+    request: &Request<'a>,
+    destination: &Destination<'a>,
+    dialable: &Dialable,
+    wish: Wish,
+) -> Option<PoolKey<'a>> {
+    let is_shareable = wish.may_share
+        && wish.versions == Versions::Any
+        && (destination.prior_knowledge || (request.tls.is_some() && !may_switch(request)));
+    let address = dialable.addresses().first().filter(|_| is_shareable)?;
+    let address = SocketAddr::new(*address, dialable.port());
+    let key = pool_key(request.origin(), destination, address);
+    let shard = request.shard;
+    let is_http1 = !destination.prior_knowledge && shard.pool.borrow().is_http1(key)
+        || shard.http1_only.contains(key, Instant::now());
+    (!is_http1).then_some(key)
+}
+
+/// Whether HTTP/2 is spoken on a new connection. Notes it if the origin has chosen otherwise.
+fn speaks_http2(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    dialable: &Dialable,
-    turn: Option<Dialing<'_>>,
-    draft: &mut Draft,
-) -> Result<UpstreamConnection, Refusal> {
-    let upstream = connect(request, destination, dialable, draft).await?;
-    if destination.prior_knowledge || upstream.transport.speaks_http2() {
-        let upstream = multiplex(request, destination, upstream).await?;
-        if let Some(turn) = turn {
-            turn.share();
-        }
-        return Ok(upstream);
+    upstream: &UpstreamConnection,
+    versions: Versions,
+) -> bool {
+    let key = pool_key(request.origin(), destination, upstream.address);
+    let (shard, now) = (request.shard, Instant::now());
+    if request.tls.is_none() {
+        return destination.prior_knowledge
+            && versions == Versions::Any
+            && !shard.http1_only.contains(key, now);
     }
-    if request.tls.is_some() {
-        let key = pool_key(request.origin(), destination, upstream.address);
-        let mut pool = request.shard.pool.borrow_mut();
-        pool.note_http1(key, Instant::now());
+    let speaks = upstream.transport.speaks_http2();
+    if !speaks {
+        shard.pool.borrow_mut().note_http1(key, now);
     }
-    Ok(upstream)
+    speaks
 }
 
 /// An idle connection to one of the addresses.
@@ -97,17 +119,20 @@ pub(super) fn check_out(
     dialable: &Dialable,
 ) -> Option<UpstreamConnection> {
     let mut pool = request.shard.pool.borrow_mut();
+    let now = Instant::now();
     for address in dialable.addresses() {
         let address = SocketAddr::new(*address, dialable.port());
         let key = pool_key(request.origin(), destination, address);
-        if destination.prior_knowledge || key.tls.is_some() {
+        let may_be_http2 = (destination.prior_knowledge || key.tls.is_some())
+            && !request.shard.http1_only.contains(key, now);
+        if may_be_http2 {
             let stream = pool.open_stream(key, request.shard, may_switch(request));
             if stream.is_some() {
                 return stream;
             }
-        }
-        if destination.prior_knowledge {
-            continue;
+            if destination.prior_knowledge {
+                continue;
+            }
         }
         while let Some(upstream) = pool.check_out(key) {
             // What is readable before a request was sent is an end, or a response that answers
@@ -138,6 +163,7 @@ async fn connect(
     request: &Request<'_>,
     destination: &Destination<'_>,
     dialable: &Dialable,
+    versions: Versions,
     draft: &mut Draft,
 ) -> Result<UpstreamConnection, Refusal> {
     let Some(tls) = request.tls else {
@@ -150,7 +176,7 @@ async fn connect(
     // Boxed: a handshake's future is large, and most requests need none.
     let versions = match may_switch(request) {
         true => Versions::Http1,
-        false => Versions::Any,
+        false => versions,
     };
     let origin = &tls.origin;
     Box::pin(secure(

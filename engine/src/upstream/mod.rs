@@ -2,6 +2,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod dial;
+pub(crate) mod http1_only;
 pub(crate) mod pool;
 pub(crate) mod resolver;
 pub(crate) mod shared_dial;

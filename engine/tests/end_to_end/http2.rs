@@ -168,7 +168,7 @@ fn requirements_on_a_client() {
     let proxy = proxy().start(ALLOW_ALL);
     let arguments = [&*proxy.address.to_string(), "a.test"];
     if let Some(outcome) = run("http2_origin_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 60);
+        assert_cases(&outcome, 63);
     }
 }
 
@@ -187,7 +187,7 @@ when."request:Http:Uri" = { StringLike = "/secret*" }
     let proxy = proxy().start(Rules(rules));
     let arguments = [&*proxy.address.to_string(), "a.test", "late"];
     if let Some(outcome) = run("http2_origin_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 60);
+        assert_cases(&outcome, 63);
     }
 }
 

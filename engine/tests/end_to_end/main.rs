@@ -27,6 +27,7 @@ mod guard;
 mod hostile_requests;
 mod hostile_responses;
 mod http2;
+mod http2_leaving;
 mod hyper_client;
 mod intercepted_clients;
 mod intercepted_origins;

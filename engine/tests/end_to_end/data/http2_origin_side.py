@@ -192,6 +192,30 @@ def goaway_before_the_stream_is_sent_again(peer, number):
 
 
 @case(status("200"))
+def goaway_with_an_error_before_the_stream_is_sent_again(peer, number):
+    begin(peer)
+    stream = request(peer)
+    if number == 0:
+        peer.send(frame(GOAWAY, 0, 0, struct.pack(">II", 0, ENHANCE_YOUR_CALM)))
+        peer.close()
+        return
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+
+
+@case(status("200"))
+def goaway_before_the_stream_is_heard_behind_a_reset(peer, number):
+    """The connection is closed with a reset, which the next write of the proxy meets before it reads."""
+    begin(peer)
+    stream = request(peer)
+    if number == 0:
+        peer.send(frame(PING, 0, 0, b"12345678"), frame(GOAWAY, 0, 0, struct.pack(">II", 0, NO_ERROR)))
+        peer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        return
+    peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, OK))
+
+
+@case(status("200"))
 def goaway_behind_the_stream_lets_it_finish(peer, _number):
     begin(peer)
     stream = request(peer)
@@ -495,6 +519,38 @@ def first_requests_share_a_connection():
     assert len(connections) <= most, f"{len(connections)} connections"
 
 
+def http1_is_spoken_to_who_requires_it():
+    """An origin without TLS that answers each stream with HTTP_1_1_REQUIRED."""
+    seen = []
+
+    class Either(Server):
+        def one(self, connection, number):
+            peer = Peer(connection)
+            if peer.take(4) != b"PRI ":
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    head += peer.take(1)
+                seen.append("http1")
+                peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+                return
+            seen.append("http2")
+            peer.take(len(PREFACE) - 4)
+            begin(peer)
+            peer.send(frame(RST_STREAM, 0, request(peer), struct.pack(">I", HTTP_1_1_REQUIRED)))
+            try:
+                peer.wait(lambda *_: False)
+            except Closed:
+                pass
+
+    server = Either(None)
+    peer = client(server.port)
+    for stream in (1, 3):
+        ask(peer, server.port, stream)
+        result = answer(peer, stream)
+        assert (result["status"], result["content"]) == ("200", b"hello"), result
+    assert seen == ["http2", "http1", "http1"], seen
+
+
 def requests_to_a_dead_origin_fail_at_once():
     """Nobody waits for one after the other."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -525,6 +581,7 @@ for function in (
     streamed,
     request_trailers,
     first_requests_share_a_connection,
+    http1_is_spoken_to_who_requires_it,
     requests_to_a_dead_origin_fail_at_once,
 ):
     CASES[function.__name__] = function

@@ -60,6 +60,7 @@ pub struct FrameGuard {
     sent_bytes: usize,
     /// A stream to be reset for its window.
     overflowed: Option<u32>,
+    going_away: Option<GoingAway>,
     /// Bytes of whole frames that were in order, of those received last.
     sound_bytes: usize,
 }
@@ -70,14 +71,25 @@ struct Frame {
     header: FrameHeader,
     /// Bytes still to come.
     left: usize,
-    /// The beginning of SETTINGS and WINDOW_UPDATE, as far as it is of interest.
-    word: [u8; 6],
+    /// The beginning of SETTINGS, WINDOW_UPDATE and GOAWAY, as far as it is of interest.
+    word: [u8; WORD_BYTES],
     word_len: usize,
     /// Bytes before the fragment of a field block, and of the fragment.
     lead: usize,
     fragment: usize,
 }
 
+/// What the other side has said in its last GOAWAY (RFC 9113 section 6.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoingAway {
+    /// The newest stream that it may have processed.
+    pub last_stream: u32,
+    /// Why.
+    pub code: u32,
+}
+
+/// As many bytes as GOAWAY says something in; a setting has six, a window four.
+const WORD_BYTES: usize = 8;
 /// Length of the client connection preface (RFC 9113 section 3.4).
 const PREFACE_BYTES: usize = 24;
 /// SETTINGS_MAX_FRAME_SIZE as it is without being sent (RFC 9113 section 6.5.2).
@@ -123,6 +135,7 @@ impl FrameGuard {
             sent: SentFrames::default(),
             sent_bytes: 0,
             overflowed: None,
+            going_away: None,
             sound_bytes: 0,
         }
     }
@@ -183,6 +196,12 @@ impl FrameGuard {
     /// A request that the codec has refused before anybody has taken it; each once.
     pub fn refused(&mut self) -> Option<Refused> {
         self.sent.refused()
+    }
+
+    /// What the last GOAWAY said, if one has come.
+    #[must_use]
+    pub const fn going_away(&self) -> Option<GoingAway> {
+        self.going_away
     }
 
     /// The RST_STREAM to be sent for a stream whose window became too large.
@@ -293,12 +312,12 @@ impl FrameGuard {
         match header.kind {
             HEADERS | CONTINUATION => self.fragment(bytes),
             SETTINGS => bytes.iter().try_for_each(|byte| {
-                let Some([a, b, value @ ..]) = self.frame.word(*byte, 6) else {
+                let Some([a, b, c, d, e, f, ..]) = self.frame.word(*byte, 6) else {
                     return Ok(());
                 };
-                self.setting(u16::from_be_bytes([a, b]), u32::from_be_bytes(value))
+                self.setting(u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, f]))
             }),
-            WINDOW_UPDATE => {
+            WINDOW_UPDATE | GOAWAY => {
                 for byte in bytes {
                     self.frame.word(*byte, usize::MAX);
                 }
@@ -367,6 +386,16 @@ impl FrameGuard {
                 let added = u32::from_be_bytes([a, b, c, d]) & WINDOW_MAX;
                 return Ok((!self.windows.add(stream, added)).then_some(stream));
             }
+            GOAWAY => {
+                let [a, b, c, d, code @ ..] = word;
+                let code = u32::from_be_bytes(code);
+                let before = self.going_away.map(|told| told.code);
+                self.going_away = Some(GoingAway {
+                    last_stream: u32::from_be_bytes([a, b, c, d]) & WINDOW_MAX,
+                    // An error stands, whatever is said behind it.
+                    code: before.filter(|before| *before != 0).unwrap_or(code),
+                });
+            }
             _ => {}
         }
         if header.kind == DATA && header.has(END_STREAM) {
@@ -412,7 +441,7 @@ impl FrameGuard {
 
 impl Frame {
     /// Collects `size` bytes; once they are there, what they are.
-    fn word(&mut self, byte: u8, size: usize) -> Option<[u8; 6]> {
+    fn word(&mut self, byte: u8, size: usize) -> Option<[u8; WORD_BYTES]> {
         if let Some(place) = self.word.get_mut(self.word_len) {
             *place = byte;
         }
@@ -563,6 +592,21 @@ mod tests {
                 Err(flood),
                 "{kind}"
             );
+        }
+    }
+
+    #[test]
+    fn a_goaway_is_noted_and_its_error_stands() {
+        let mut guard = client_guard();
+        assert_eq!(guard.going_away(), None);
+        let goaway = |last, code| frame_on(0, GOAWAY, 0, &[0, 0, 0, last, 0, 0, 0, code, b'x']);
+        for (last, code, known) in [(9, 0, 0), (7, 13, 13), (5, 0, 13)] {
+            guard.received(&mut goaway(last, code), now()).unwrap();
+            let expected = GoingAway {
+                last_stream: last.into(),
+                code: known,
+            };
+            assert_eq!(guard.going_away(), Some(expected));
         }
     }
 

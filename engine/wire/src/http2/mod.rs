@@ -15,6 +15,6 @@ mod stream_set;
 
 pub use allowance::FloodLimits;
 pub use fault::{FrameFault, Malformed};
-pub use frame_guard::{FrameGuard, ReceivingSide};
+pub use frame_guard::{FrameGuard, GoingAway, ReceivingSide};
 pub use frames::{goaway_frame, reset_frame};
 pub use sent_frames::Refused;

@@ -91,7 +91,7 @@ impl Rules {
 }
 
 /// What was decided about a transaction so far, for its log record.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Trail {
     /// The decision of the last phase that ran.
     pub(crate) decided: Option<PhaseDecision>,
@@ -335,6 +335,11 @@ impl Guarded {
     /// All of them, in the order in which they are tried.
     pub(crate) fn addresses(&self) -> &[IpAddr] {
         self.addresses.as_slice()
+    }
+
+    /// The same, to be judged again.
+    pub(crate) fn list(&self) -> AddressList {
+        self.addresses
     }
 
     /// The address that is tried first.

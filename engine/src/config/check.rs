@@ -34,6 +34,7 @@ pub(super) fn check(
         guard: sections::guard(root.section("guard")),
         tls: sections::tls(root.section("tls"), surroundings),
         tunnel: sections::tunnel(root.section("tunnel")),
+        reload: sections::reload(root.section("reload")),
         timeouts: sections::timeouts(root.section("timeouts")),
         limits: sections::limits(root.section("limits"), shards),
         http: sections::http(root.section("http")),

@@ -43,6 +43,8 @@ pub struct Config {
     pub tls: Tls,
     /// CONNECT tunnels.
     pub tunnel: Tunnel,
+    /// What a reload does to what is open.
+    pub reload: Reload,
     /// How long each step may take.
     pub timeouts: Timeouts,
     /// How much each client and each shard may use.
@@ -207,6 +209,22 @@ pub enum Fronting {
     Alert,
     /// Forwarded, after PreDNS ran for the new name.
     Allow,
+}
+
+/// `[reload]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// What becomes of tunnels that are open.
+    pub tunnels: ReloadTunnels,
+}
+
+/// `reload.tunnels`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadTunnels {
+    /// They are judged again, and end if they would not be let in any more.
+    Judge,
+    /// They stay; only the requests inside that can be seen are judged.
+    Leave,
 }
 
 /// `[timeouts]`.

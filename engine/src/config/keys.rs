@@ -55,6 +55,7 @@ pub const KEYS: &[&str] = &[
     "tunnel.idle_timeout",
     "tunnel.lifetime_max",
     "tunnel.sniff_timeout",
+    "reload.tunnels",
     "timeouts.head",
     "timeouts.keep_alive",
     "timeouts.connect_attempt",

@@ -36,7 +36,15 @@ pub(crate) struct ClientConnection<'a> {
     pub(crate) shard: &'a Rc<Shard>,
     pub(crate) transport: &'a Transport,
     pub(crate) registered: &'a Registered,
+    /// The tunnel that it is in.
+    pub(crate) tunnel: Option<&'a dyn Lasting>,
     pub(crate) form: TargetForm,
+}
+
+/// What a connection must not outlast.
+pub(crate) trait Lasting: std::fmt::Debug {
+    /// Whether it is over; if not, the task of `context` is woken when that may have changed.
+    fn is_over(&self, context: &Context<'_>) -> bool;
 }
 
 /// What serves one stream to its end.
@@ -166,7 +174,7 @@ where
     T: FnMut(NoRequest),
 {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.end_early();
+        self.end_early(context);
         self.accept(context);
         while let Some(refused) = self.link.refused() {
             (self.tell)(refused.into());
@@ -188,10 +196,12 @@ where
         self.serving.is_empty() && !has_streams
     }
 
-    /// Begins the end of a connection whose client asks too much, that was quiet for too long, or
-    /// whose shard drains.
-    fn end_early(&mut self) {
+    /// Begins the end of a connection whose client asks too much, that was quiet for too long, whose
+    /// tunnel is over or whose shard drains.
+    fn end_early(&mut self, context: &Context<'_>) {
         let is_quiet = self.is_quiet();
+        let tunnel = self.connection.tunnel;
+        let is_over = tunnel.is_some_and(|tunnel| tunnel.is_over(context));
         let Some(codec) = &mut self.codec else { return };
         if let Some(fault) = self.link.fault() {
             let client = self.connection.registered.address();
@@ -203,7 +213,7 @@ where
             self.ended = true;
         } else if is_quiet && self.connection.transport.expired() {
             codec.abrupt_shutdown(Reason::NO_ERROR);
-        } else if self.connection.shard.is_draining() {
+        } else if is_over || self.connection.shard.is_draining() {
             // RFC 9113 section 6.8: what is open is finished, nothing new is begun.
             match (is_quiet, self.draining) {
                 (true, _) => codec.abrupt_shutdown(Reason::NO_ERROR),

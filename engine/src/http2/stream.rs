@@ -269,6 +269,11 @@ impl StreamTransport {
         self.ends.cut(Shutdown::Both);
     }
 
+    /// Has nothing more be received.
+    pub(crate) fn stop_receiving(&self) {
+        self.ends.cut(Shutdown::Read);
+    }
+
     /// Waits until the client has reset the stream or is gone altogether. May be dropped.
     pub(crate) async fn gone(&self) {
         poll_fn(|context| self.outgoing.borrow_mut().poll_gone(context)).await;

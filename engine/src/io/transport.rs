@@ -244,6 +244,15 @@ impl Transport {
         }
     }
 
+    /// Has nothing more be received than what has come already, also under a pending operation.
+    pub(crate) fn stop_receiving(&self) {
+        match self {
+            Self::Plain(socket) => socket.shut_down(Shutdown::Read),
+            Self::Tls(stream) => stream.carrier().stop_receiving(),
+            Self::Stream(stream) => stream.stop_receiving(),
+        }
+    }
+
     /// Ends both directions at once and without a word, also under a pending operation.
     pub(crate) fn cut(&self) {
         match self {

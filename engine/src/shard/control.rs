@@ -86,8 +86,11 @@ fn adopt(shard: &Shard, generation: Generation) {
         .pool
         .borrow_mut()
         .set_limits(super::start::pool_limits(config));
-    let old = shard.snapshot.replace(Rc::new(snapshot));
-    drop(old);
+    let is_news = !snapshot.says_the_same(&before);
+    shard.snapshot.replace(Rc::new(snapshot));
+    if is_news {
+        shard.tunnels.wake_all();
+    }
 }
 
 /// Ends what is idle, and after `end` everything else.

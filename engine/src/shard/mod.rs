@@ -10,6 +10,7 @@ pub(crate) mod control;
 mod driver;
 mod snapshot;
 mod start;
+pub(crate) mod tunnels;
 mod usage_board;
 mod workspace;
 
@@ -31,6 +32,7 @@ use crate::config::checked::Config;
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::shard::connections::Connections;
+use crate::shard::tunnels::Tunnels;
 use crate::tls::memory::TlsMemory;
 use crate::upstream::http1_only::Http1Only;
 use crate::upstream::pool::Pool;
@@ -47,6 +49,7 @@ pub(crate) struct Shard {
     pub(crate) dials: SharedDials,
     pub(crate) http1_only: Http1Only,
     pub(crate) connections: Rc<Connections>,
+    pub(crate) tunnels: Rc<Tunnels>,
     pub(crate) tls: TlsMemory,
     pub(crate) log: RefCell<ShardLog>,
     resolver: RefCell<Rc<Resolver>>,
@@ -69,6 +72,11 @@ impl Shard {
     /// The configuration and rules that the next transaction begins with.
     pub(crate) fn snapshot(&self) -> Rc<Snapshot> {
         Rc::clone(&self.snapshot.borrow())
+    }
+
+    /// Whether the next transaction would begin with `snapshot`.
+    pub(crate) fn is_current(&self, snapshot: &Rc<Snapshot>) -> bool {
+        Rc::ptr_eq(&self.snapshot.borrow(), snapshot)
     }
 
     pub(crate) fn config(&self) -> Ref<'_, Config> {

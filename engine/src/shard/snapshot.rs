@@ -90,6 +90,15 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Whether configuration, rules and guard are those of `other`: then only keys were renewed.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+            && self.rules.bundle().id() == other.rules.bundle().id()
+            && self.guard == other.guard
+    }
+}
+
 /// Why a generation cannot be used by a shard.
 #[derive(Debug, Error)]
 pub(crate) enum TlsFault {

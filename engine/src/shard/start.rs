@@ -83,6 +83,7 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         dials: SharedDials::default(),
         http1_only: Http1Only::default(),
         connections: Rc::new(Connections::new(clients)),
+        tunnels: Rc::default(),
         log: RefCell::new(plan.log),
         resolver: RefCell::new(resolver(&config)?),
         snapshot: RefCell::new(Rc::new(snapshot)),

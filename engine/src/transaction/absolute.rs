@@ -30,6 +30,15 @@ pub(super) async fn serve(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> After {
+    let standing = scope.map(|scope| scope.tunnel.stands()).transpose();
+    let (standing, over) = match standing {
+        Ok(standing) => (standing, None),
+        Err(over) => (None, Some(over)),
+    };
+    let request = &Request {
+        standing: standing.as_deref(),
+        ..*request
+    };
     let located = match scope {
         None => locate(request, texts, draft),
         Some(scope) => locate_inside(request, scope, texts, draft),
@@ -39,11 +48,12 @@ pub(super) async fn serve(
         Err(refusal) => return conclude(request, None, Err(refusal), draft, work).await,
     };
     let destination = &located.destination;
-    let outcome = match scope {
-        None => forward(request, destination, draft, work).await,
-        Some(scope) => match front(request, &located, scope, draft) {
+    let outcome = match (request.standing, over) {
+        (_, Some(over)) => Err(over.refuse(draft)),
+        (None, None) => forward(request, destination, draft, work).await,
+        (Some(standing), None) => match front(request, &located, draft) {
             Err(refusal) => Err(refusal),
-            Ok(()) => forward_inside(request, destination, scope.guarded, draft, work).await,
+            Ok(()) => forward_inside(request, destination, standing, draft, work).await,
         },
     };
     conclude(request, Some(destination), outcome, draft, work).await
@@ -193,17 +203,12 @@ pub(super) fn note_host(
 }
 
 /// A request that names another host than its tunnel does.
-fn front(
-    request: &Request<'_>,
-    located: &Located<'_>,
-    scope: &InnerScope<'_>,
-    draft: &mut Draft,
-) -> Result<(), Refusal> {
+fn front(request: &Request<'_>, located: &Located<'_>, draft: &mut Draft) -> Result<(), Refusal> {
     const DETAIL: &str = "the request names another host than the CONNECT (domain fronting)";
     if !located.is_fronted {
         return Ok(());
     }
-    match scope.fronting {
+    match request.snapshot.config.tunnel.fronting {
         Fronting::Deny => Err(Refusal {
             closes: true,
             ..Refusal::new(421, "http_request_denied", DETAIL)

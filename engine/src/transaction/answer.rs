@@ -231,7 +231,7 @@ impl Answer<'_> {
         let released = self.post_response(draft, head, input.unread())?;
         draft.status = Some(head.status);
         let client_keep_alive =
-            request.head.keep_alive && self.sent.get().is_some() && !request.shard.is_draining();
+            request.head.keep_alive && self.sent.get().is_some() && !request.is_last();
         let framing = client_framing(head.framing, request.head.version);
         let client_keep_alive = client_keep_alive && framing != BodyFraming::UntilClose;
         let mut out = request.client.buffers().rent();

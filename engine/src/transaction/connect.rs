@@ -14,7 +14,7 @@ use super::reply::{Refusal, went_through};
 use super::request::{Arrival, Request};
 use super::session::{After, ClientContext, conclude};
 use super::{admit, resolve, tunnel};
-use crate::config::checked::TunnelEnds;
+use crate::config::checked::{Config, TunnelEnds};
 use crate::enforcement::{Dialable, Early, Guarded};
 use crate::io::buffers::ReadBuffer;
 use crate::shard::clients::Slot;
@@ -71,6 +71,8 @@ pub(super) async fn serve(
         started: arrival.started,
         unix_time: arrival.unix_time,
         tls: None,
+        tunnel: None,
+        standing: None,
     };
     let mut work = ResponseWork {
         head: response,
@@ -159,13 +161,7 @@ async fn open(
     draft: &mut Draft,
 ) -> Result<Opened, Refusal> {
     let config = &request.snapshot.config;
-    if !config.guard.ports.contains(destination.port) {
-        let detail = format!(
-            "port {} is not open to CONNECT (guard.ports)",
-            destination.port
-        );
-        return Err(Refusal::new(403, "http_request_denied", detail));
-    }
+    check_port(config, destination.port)?;
     let account = request.client.registered.account();
     let slot = account.open_tunnel(&config.limits.per_client)?;
     let admitted = admit(request, destination, draft)?;
@@ -198,8 +194,21 @@ async fn open(
     })
 }
 
+/// Whether a CONNECT may name `port`.
+pub(super) fn check_port(config: &Config, port: u16) -> Result<(), Refusal> {
+    if config.guard.ports.contains(port) {
+        return Ok(());
+    }
+    let detail = format!("port {port} is not open to CONNECT (guard.ports)");
+    Err(Refusal::new(403, "http_request_denied", detail))
+}
+
 /// What is done with TLS in this tunnel, should it hold any.
-fn handling(request: &Request<'_>, destination: &Destination<'_>, guarded: &Guarded) -> Handling {
+pub(super) fn handling(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    guarded: &Guarded,
+) -> Handling {
     if request.shard.tls.has_fallen_back(destination.host.as_str()) {
         return Handling::Passthrough;
     }

@@ -26,9 +26,9 @@ pub(super) fn is_reached(request: &Request<'_>) -> bool {
 
 /// Answers such a request.
 pub(super) async fn answer(request: &Request<'_>, draft: &mut Draft) -> Exchanged {
-    let (shard, client) = (request.shard, request.client);
+    let client = request.client;
     // A body is not read: what it is for is not said, and TRACE has none.
-    let keep_alive = request.head.keep_alive && !request.has_body() && !shard.is_draining();
+    let keep_alive = request.head.keep_alive && !request.has_body() && !request.is_last();
     let mut out = client.buffers().rent();
     let _lease = client.buffers().lease(out.capacity());
     encode(request.head, request.bytes, keep_alive, &mut out);

@@ -26,6 +26,7 @@ use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
 use super::session::requests_in_tls;
+use super::standing::{Hello, Holds, OpenTunnel};
 use super::tunnel::{Ended, InnerScope, check_sni, notes};
 use crate::access_log::TlsHandling;
 use crate::enforcement::{Early, Trail};
@@ -45,8 +46,6 @@ pub(crate) struct InnerTls<'a> {
     pub(crate) notes: Rc<TlsNotes>,
     /// What the client offered.
     pub(crate) alpn: &'a [&'a [u8]],
-    /// Where the requests go.
-    pub(crate) origin: Origin<'a>,
     /// Why the origin could not be asked when the tunnel began: the answer to the first request.
     pub(crate) failure: RefCell<Option<Refusal>>,
 }
@@ -95,10 +94,9 @@ impl Intercepted<'_, '_> {
         let tls = InnerTls {
             notes: self.agreed(&stream, draft),
             alpn: &alpn,
-            origin,
             failure: RefCell::new(failure),
         };
-        self.requests(stream, &tls).await;
+        self.requests(stream, origin, &tls, draft).await;
         Ok(())
     }
 
@@ -123,10 +121,7 @@ impl Intercepted<'_, '_> {
         NormalHost::Domain(scratch)
     }
 
-    fn origin<'h>(
-        &self,
-        host: NormalHost<'h>,
-    ) -> Result<Origin<'h>, (Refusal, Option<AlertDescription>)> {
+    fn origin(&self, host: NormalHost<'_>) -> Result<Origin, (Refusal, Option<AlertDescription>)> {
         let name = match host {
             NormalHost::Address(address, _) => Some(ServerName::from(address)),
             NormalHost::Domain(domain) => ServerName::try_from(domain.to_owned()).ok(),
@@ -136,7 +131,7 @@ impl Intercepted<'_, '_> {
             return Err((refusal, Some(AlertDescription::UnrecognizedName)));
         };
         Ok(Origin {
-            host: host.as_str(),
+            host: host.as_str().into(),
             port: self.destination.port,
             name,
             parameters: Arc::clone(parameters),
@@ -149,17 +144,12 @@ impl Intercepted<'_, '_> {
         if let Some(permit) = self.opened.early.take() {
             return Some(permit);
         }
-        let notes = draft.tls.as_deref();
-        let facts = Facts {
+        let notes = draft.tls.as_deref()?;
+        let hello = Hello { notes, alpn };
+        let facts = hello.facts(Facts {
             protocol: Fact::Unknown,
-            tls_sni: notes.and_then(|notes| notes.sni.as_deref()).into(),
-            tls_alpn: Fact::Known(alpn),
-            tls_version: notes
-                .and_then(|notes| notes.version.map(str::as_bytes))
-                .into(),
-            ja4: notes.map(|notes| notes.ja4.as_bytes()).into(),
             ..self.request.pre_dns_facts(self.destination)
-        };
+        });
         let rules = &self.request.snapshot.rules;
         let guarded = &self.opened.guarded;
         match guarded.early(rules, &facts, &mut Trail::default()) {
@@ -175,7 +165,7 @@ impl Intercepted<'_, '_> {
     /// request in the pool.
     async fn ask(
         &self,
-        origin: &Origin<'_>,
+        origin: &Origin,
         permit: EarlyPermit,
         draft: &mut Draft,
     ) -> Result<Option<KnownOrigin>, Refusal> {
@@ -299,26 +289,34 @@ impl Intercepted<'_, '_> {
     }
 
     /// A session like any other, inside.
-    async fn requests(&self, stream: TlsStream, tls: &InnerTls<'_>) {
-        let Request {
-            shard,
-            client,
-            snapshot,
-            ..
-        } = *self.request;
+    async fn requests(
+        &self,
+        stream: TlsStream,
+        origin: Origin,
+        tls: &InnerTls<'_>,
+        draft: &mut Draft,
+    ) {
+        let Request { shard, client, .. } = *self.request;
+        let (request, destination) = (self.request, self.destination);
+        let holds = Holds::Intercepted(Hello {
+            notes: &tls.notes,
+            alpn: tls.alpn,
+        });
+        let standing = (self.opened.guarded.clone(), Some(origin));
+        let tunnel = OpenTunnel::of_requests(request, destination, holds, standing);
         let inner = client.within(Transport::Tls(Box::new(stream)));
         let scope = InnerScope {
             authority: self.authority,
             host: self.destination.host,
             port: self.destination.port,
-            guarded: &self.opened.guarded,
-            fronting: snapshot.config.tunnel.fronting,
+            tunnel: &tunnel,
             prior_knowledge: false,
             tls: Some(tls),
         };
         let mut input = ReadBuffer::default();
         let after = requests_in_tls(shard, &inner, &mut input, &scope).await;
         end(shard, &inner, &mut input, after).await;
+        tunnel.conclude(draft);
     }
 }
 
@@ -326,7 +324,7 @@ impl Intercepted<'_, '_> {
 pub(super) async fn secure(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    origin: &Origin<'_>,
+    origin: &Origin,
     upstream: UpstreamConnection,
     versions: Versions,
     draft: &mut Draft,
@@ -354,7 +352,7 @@ pub(super) async fn secure(
         Err(failure) => failure.was_asked,
     };
     if was_asked && !origin.parameters.has_certificate {
-        fall_back(request, destination, origin.host, draft);
+        fall_back(request, destination, &origin.host, draft);
     }
     let Secured {
         transport,

@@ -17,6 +17,7 @@ mod record;
 mod reply;
 mod request;
 mod session;
+mod standing;
 mod streams;
 mod tunnel;
 mod upgrade;
@@ -32,6 +33,7 @@ use crate::transaction::destination::Destination;
 use crate::transaction::exchange::{Exchanged, ResponseWork};
 use crate::transaction::reply::Refusal;
 use crate::transaction::request::Request;
+use crate::transaction::standing::Standing;
 
 /// Forwards one HTTP request: all three phases, in order.
 async fn forward(
@@ -50,10 +52,11 @@ async fn forward(
 async fn forward_inside(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    guarded: &Guarded,
+    standing: &Standing,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
+    let guarded = standing.guarded()?;
     draft.dst_ip = guarded.first();
     let permit = permit(request, destination, guarded, draft)?;
     deliver(request, destination, permit, draft, work).await

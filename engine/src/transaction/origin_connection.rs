@@ -147,12 +147,12 @@ pub(super) fn check_out(
 
 /// What a connection to `address` is kept under.
 pub(super) fn pool_key<'a>(
-    origin: Option<&'a Origin<'a>>,
+    origin: Option<&'a Origin>,
     destination: &Destination<'a>,
     address: SocketAddr,
 ) -> PoolKey<'a> {
     PoolKey {
-        host: origin.map_or(destination.host.as_str(), |origin| origin.host),
+        host: origin.map_or(destination.host.as_str(), |origin| &origin.host),
         address,
         tls: origin.map(|origin| origin.parameters.id),
     }
@@ -172,13 +172,16 @@ async fn connect(
     if let Some(refusal) = tls.failure.take() {
         return Err(refusal);
     }
+    let Some(origin) = request.origin() else {
+        let detail = "the tunnel has no origin for what came in TLS";
+        return Err(Refusal::new(500, "proxy_internal_error", detail));
+    };
     let upstream = connect_plain(request, dialable, draft).await?;
     // Boxed: a handshake's future is large, and most requests need none.
     let versions = match may_switch(request) {
         true => Versions::Http1,
         false => versions,
     };
-    let origin = &tls.origin;
     Box::pin(secure(
         request,
         destination,

@@ -12,6 +12,7 @@ use super::destination::Destination;
 use super::request::Request;
 use crate::access_log::{Event, Record, TlsHandling, TransactionId};
 use crate::enforcement::Trail;
+use crate::shard::Snapshot;
 use crate::tls::OriginCertificate;
 
 /// Results that have no other home until the record is written.
@@ -21,6 +22,8 @@ pub(crate) struct Draft {
     pub(crate) trail: Trail,
     /// Alerts of the trail that have a line already.
     pub(crate) alerts_written: usize,
+    /// Under which rules the trail came about, if not under those that the transaction began with.
+    pub(crate) judged_under: Option<Rc<Snapshot>>,
     /// What the client was answered.
     pub(crate) status: Option<u16>,
     pub(crate) error: Option<&'static str>,
@@ -89,13 +92,25 @@ impl Draft {
         self.detail = Some(detail.into());
     }
 
+    /// Has another trail, which came about under `snapshot`, take the place of the present one.
+    pub(crate) fn overrule(&mut self, snapshot: &Rc<Snapshot>, trail: Trail) {
+        self.alerts_written = trail.alerts.len();
+        self.trail = trail;
+        self.judged_under = Some(Rc::clone(snapshot));
+    }
+
+    /// The rules that the trail speaks of.
+    pub(crate) fn snapshot<'s>(&'s self, request: &Request<'s>) -> &'s Snapshot {
+        self.judged_under.as_ref().unwrap_or(request.snapshot)
+    }
+
     /// Writes a line for each alert that has none yet.
     pub(crate) fn write_alerts(
         &mut self,
         request: &Request<'_>,
         destination: Option<&Destination<'_>>,
     ) {
-        let bundle = request.snapshot.rules.bundle();
+        let bundle = self.snapshot(request).rules.bundle();
         for alert in self.trail.alerts.iter().skip(self.alerts_written) {
             let (rule, group) = names(bundle, alert.phase, alert.rule);
             let record = Record {
@@ -129,7 +144,7 @@ impl Draft {
 
     /// Writes the line of a denial (when a rule made it) and the one of the transaction.
     pub(crate) fn finish(&self, request: &Request<'_>, destination: Option<&Destination<'_>>) {
-        let bundle = request.snapshot.rules.bundle();
+        let bundle = self.snapshot(request).rules.bundle();
         let decided = self.trail.decided;
         let denied_by_rules = decided.is_some_and(|decided| decided.action == Decision::Deny);
         let is_denied = denied_by_rules || self.error.is_some_and(is_denial);
@@ -178,11 +193,11 @@ impl Draft {
         let Request {
             shard,
             client,
-            snapshot,
             head,
             bytes,
             ..
         } = *request;
+        let snapshot = self.snapshot(request);
         let tls = self.tls.as_deref();
         let proto = destination.map(|destination| destination.logged_protocol.name());
         let method = head.method.of(bytes);

@@ -13,6 +13,7 @@ use super::destination::Destination;
 use super::intercept::InnerTls;
 use super::record::Draft;
 use super::session::ClientContext;
+use super::standing::{OpenTunnel, Standing};
 use crate::shard::{Shard, Snapshot, Workspace};
 use crate::tls::OriginCertificate;
 use crate::upstream::tls::Origin;
@@ -31,7 +32,7 @@ pub(crate) struct Arrival {
 pub(crate) struct Request<'a> {
     pub(crate) shard: &'a Rc<Shard>,
     pub(crate) client: &'a ClientContext,
-    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) snapshot: &'a Rc<Snapshot>,
     pub(crate) head: &'a RequestHead,
     /// What the spans of `head` refer to.
     pub(crate) bytes: &'a [u8],
@@ -40,6 +41,10 @@ pub(crate) struct Request<'a> {
     pub(crate) unix_time: i64,
     /// The TLS that the request came in, if its tunnel is intercepted.
     pub(crate) tls: Option<&'a InnerTls<'a>>,
+    /// The tunnel that it came in.
+    pub(crate) tunnel: Option<&'a OpenTunnel<'a>>,
+    /// What that stood on when the request came.
+    pub(crate) standing: Option<&'a Standing>,
 }
 
 /// Who has sent a response.
@@ -88,8 +93,13 @@ impl<'a> Request<'a> {
     }
 
     /// Where the tunnel that the request came in leads to, if its TLS ends here.
-    pub(crate) fn origin(&self) -> Option<&'a Origin<'a>> {
-        self.tls.map(|tls| &tls.origin)
+    pub(crate) fn origin(&self) -> Option<&'a Origin> {
+        self.standing.and_then(|standing| standing.origin.as_ref())
+    }
+
+    /// Whether its connection, or the tunnel that it came in, ends with it.
+    pub(crate) fn is_last(&self) -> bool {
+        self.shard.is_draining() || self.tunnel.is_some_and(|tunnel| tunnel.stands().is_err())
     }
 
     /// Whether a body follows the head.

@@ -136,7 +136,7 @@ pub(super) async fn requests(
     if client.transport.speaks_http2() {
         return whole_streams(shard, client, input, scope).await;
     }
-    while has_request(shard, client, input, scope.is_some()).await {
+    while has_request(shard, client, input, scope).await {
         match transaction(shard, client, input, scope).await {
             After::Next => {}
             after => return after,
@@ -157,7 +157,7 @@ pub(super) async fn requests_in_tls(
     if client.transport.speaks_http2() {
         return whole_streams(shard, client, input, scope).await;
     }
-    while has_request(shard, client, input, true).await {
+    while has_request(shard, client, input, scope).await {
         match Box::pin(transaction(shard, client, input, scope)).await {
             After::Next => {}
             after => return after,
@@ -187,18 +187,25 @@ async fn has_request(
     shard: &Rc<Shard>,
     client: &ClientContext,
     input: &mut ReadBuffer,
-    is_inside: bool,
+    scope: Option<&InnerScope<'_>>,
 ) -> bool {
     if input.is_empty() {
         input.release(client.buffers());
-        if shard.is_draining() && is_inside {
+        if shard.is_draining() && scope.is_some() {
             return false;
         }
         client.registered.set_idle(true);
         client
             .transport
             .arm_read(shard.config().timeouts.keep_alive);
-        let has_bytes = input.wait(&client.transport, client.buffers()).await;
+        let waiting = input.wait(&client.transport, client.buffers());
+        let has_bytes = match scope {
+            None => waiting.await,
+            Some(scope) => {
+                let end = || client.transport.stop_receiving();
+                scope.tunnel.unless_over(waiting, end).await
+            }
+        };
         client.registered.set_idle(false);
         if !has_bytes || client.transport.expired() {
             return false;
@@ -232,6 +239,8 @@ pub(super) async fn transaction(
         (None, Some(shortage)) => Err(NoHead::Refused(shortage.into())),
         (None, None) => read_head(client, &snapshot, input, head, &mut started).await,
     };
+    // A head may be long in coming.
+    let snapshot = shard.snapshot();
     let started = started.unwrap_or_else(Instant::now);
     let unix_time = unix_seconds();
     workspace.draft.transaction = Some(shard.transaction_id());
@@ -299,6 +308,8 @@ async fn respond(
         started: arrival.started,
         unix_time: arrival.unix_time,
         tls: scope.and_then(|scope| scope.tls),
+        tunnel: scope.map(|scope| scope.tunnel),
+        standing: None,
     };
     draft.tls = request.tls.map(|tls| Rc::clone(&tls.notes));
     let after = match refusal {
@@ -340,7 +351,14 @@ pub(super) async fn conclude(
             After::Close
         }
         Ok(Exchanged::Switched(upstream)) => {
-            Box::pin(upgrade::tunnel(request, *upstream, draft, work)).await;
+            Box::pin(upgrade::tunnel(
+                request,
+                destination,
+                *upstream,
+                draft,
+                work,
+            ))
+            .await;
             After::Close
         }
         Err(refusal) => {
@@ -360,7 +378,6 @@ pub(super) async fn refuse(
     is_readable: bool,
 ) -> After {
     let Request {
-        shard,
         client,
         snapshot,
         head,
@@ -370,13 +387,10 @@ pub(super) async fn refuse(
     // What follows a refused CONNECT was meant for its tunnel, and must not be read as requests
     // (RFC 9931). A stream of HTTP/2 ends with its CONNECT anyway.
     let is_tunnel = head.is_connect && !client.transport.is_stream();
-    let close = refusal.closes
-        || is_tunnel
-        || !head.keep_alive
-        || request.has_body()
-        || shard.is_draining();
+    let close =
+        refusal.closes || is_tunnel || !head.keep_alive || request.has_body() || request.is_last();
     let rule = draft.trail.decided.and_then(|decision| {
-        let bundle = snapshot.rules.bundle();
+        let bundle = draft.snapshot(request).rules.bundle();
         decision
             .rule
             .map(|rule| bundle.rule_name(decision.phase, rule))

@@ -11,7 +11,7 @@ use super::record::Draft;
 use super::request::{Request, unix_seconds};
 use super::session::{After, ClientContext, transaction};
 use super::tunnel::InnerScope;
-use crate::http2::server::{NoRequest, Served};
+use crate::http2::server::{Lasting, NoRequest, Served};
 use crate::http2::{self, TargetForm};
 use crate::io::buffers::ReadBuffer;
 use crate::io::transport::Transport;
@@ -32,6 +32,7 @@ pub(super) async fn streams(
         shard,
         transport: &client.transport,
         registered: &client.registered,
+        tunnel: scope.map(|scope| scope.tunnel as &dyn Lasting),
         form,
     };
     let serve_stream = |stream| -> Served<'_> {
@@ -74,6 +75,8 @@ fn tell_refused(
         started: Instant::now(),
         unix_time: unix_seconds(),
         tls: scope.and_then(|scope| scope.tls),
+        tunnel: None,
+        standing: None,
     };
     let mut draft = Draft {
         transaction: Some(shard.transaction_id()),

@@ -18,11 +18,12 @@ use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
 use super::session::{After, requests};
+use super::standing::{Hello, Holds, OpenTunnel};
 use super::streams::streams;
 use super::upgrade::send_on;
 use crate::access_log::TlsHandling;
 use crate::config::checked::{Fronting, Tunnel, UnknownProtocol};
-use crate::enforcement::{Guarded, Permitted};
+use crate::enforcement::Permitted;
 use crate::http2::TargetForm;
 use crate::io::copy::{TunnelEnd, TunnelLife, tunnel as copy};
 use crate::shard::clients::Slot;
@@ -35,8 +36,7 @@ pub(super) struct InnerScope<'a> {
     pub(super) authority: &'a Authority<'a>,
     pub(super) host: NormalHost<'a>,
     pub(super) port: u16,
-    pub(super) guarded: &'a Guarded,
-    pub(super) fronting: Fronting,
+    pub(super) tunnel: &'a OpenTunnel<'a>,
     /// HTTP/2 without TLS, on both legs.
     pub(super) prior_knowledge: bool,
     /// The TLS that they come in, if they do.
@@ -62,7 +62,8 @@ pub(super) async fn serve(
     let outcome = match content {
         Content::Http(version) => {
             // Boxed: a session's future is large, and most tunnels hold none.
-            let inner = inner_requests(request, authority, destination, opened, work, version);
+            let tunnel = (authority, destination, opened);
+            let inner = inner_requests(request, tunnel, version, draft, work);
             return Box::pin(inner).await;
         }
         Content::Tls(hello) => match &opened.handling {
@@ -155,9 +156,20 @@ async fn pass_tls(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Ended {
-    let judged = Box::pin(judge_tls(request, destination, opened, hello, draft)).await;
+    let protocols: Vec<Box<[u8]>> = hello.alpn().map(Into::into).collect();
+    let alpn: Vec<&[u8]> = protocols.iter().map(|protocol| &**protocol).collect();
+    let notes = Rc::new(notes(&hello, TlsHandling::Passthrough));
+    draft.tls = Some(Rc::clone(&notes));
+    let judged = Box::pin(judge_tls(request, destination, opened, &hello, draft)).await;
+    drop(hello);
     let (passage, _slot) = judged?;
-    flow(request, passage, draft, work).await;
+    let holds = Holds::PassedTls(Hello {
+        notes: &notes,
+        alpn: &alpn,
+    });
+    let connected = passage.0.address.ip();
+    let tunnel = OpenTunnel::of_bytes(request, destination, holds, connected);
+    flow(request, &tunnel, passage, draft, work).await;
     Ok(())
 }
 
@@ -168,7 +180,7 @@ async fn judge_tls(
     request: &Request<'_>,
     destination: &Destination<'_>,
     opened: Opened,
-    hello: Box<ClientHello>,
+    hello: &ClientHello,
     draft: &mut Draft,
 ) -> Result<(Passage, Slot), (Refusal, Option<AlertDescription>)> {
     let alpn: Vec<&[u8]> = hello.alpn().collect();
@@ -186,9 +198,8 @@ async fn judge_tls(
         ja4: Fact::Known(ja4.as_str().as_bytes()),
         ..without_http(request.pre_dns_facts(destination))
     };
-    draft.tls = Some(Rc::new(notes(&hello, TlsHandling::Passthrough)));
     let denied = Some(AlertDescription::AccessDenied);
-    check_sni(request, destination, &hello, draft).map_err(|refusal| (refusal, denied))?;
+    check_sni(request, destination, hello, draft).map_err(|refusal| (refusal, denied))?;
     settle(request, destination, opened, &facts, draft)
         .await
         .map_err(|refusal| {
@@ -214,7 +225,9 @@ async fn pass_other(
     }
     let judged = Box::pin(judge_other(request, destination, opened, draft)).await;
     let (passage, _slot) = judged.map_err(|refusal| (refusal, None))?;
-    flow(request, passage, draft, work).await;
+    let connected = passage.0.address.ip();
+    let tunnel = OpenTunnel::of_bytes(request, destination, Holds::Other, connected);
+    flow(request, &tunnel, passage, draft, work).await;
     Ok(())
 }
 
@@ -313,6 +326,7 @@ pub(super) fn check_sni(
 /// Bytes both ways, to the end of the tunnel. Only with a permit do they begin to.
 async fn flow(
     request: &Request<'_>,
+    tunnel: &OpenTunnel<'_>,
     (upstream, _permitted): Passage,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
@@ -321,14 +335,15 @@ async fn flow(
     let sent = Box::pin(send_on(work.input, &upstream.transport)).await;
     if sent.is_ok() {
         work.input.release(pool);
-        let end = copy(
-            client,
-            &upstream.transport,
-            pool,
-            life(&request.snapshot.config.tunnel),
-        )
-        .await;
+        let life = life(&request.snapshot.config.tunnel);
+        let copying = copy(client, &upstream.transport, pool, life);
+        let cut = || {
+            client.cut();
+            upstream.transport.cut();
+        };
+        let end = tunnel.unless_over(copying, cut).await;
         end_of_tunnel(draft, end);
+        tunnel.conclude(draft);
     } else {
         draft.fail("connection_terminated", "the origin closed the connection");
     }
@@ -339,11 +354,10 @@ async fn flow(
 /// Plain HTTP: nothing is encrypted, so nothing is exempt.
 async fn inner_requests(
     request: &Request<'_>,
-    authority: &Authority<'_>,
-    destination: &Destination<'_>,
-    opened: Opened,
-    work: &mut ResponseWork<'_>,
+    (authority, destination, opened): (&Authority<'_>, &Destination<'_>, Opened),
     version: Version,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
 ) -> After {
     let Opened {
         guarded,
@@ -367,12 +381,12 @@ async fn inner_requests(
             pool.check_in(key, upstream, account, Instant::now());
         }
     }
+    let tunnel = OpenTunnel::of_requests(request, destination, Holds::Http, (guarded, None));
     let scope = InnerScope {
         authority,
         host: destination.host,
         port: destination.port,
-        guarded: &guarded,
-        fronting: request.snapshot.config.tunnel.fronting,
+        tunnel: &tunnel,
         prior_knowledge,
         tls: None,
     };
@@ -380,9 +394,12 @@ async fn inner_requests(
     if prior_knowledge {
         let form = TargetForm::Origin(Scheme::Http);
         Box::pin(streams(shard, client, work.input, Some(&scope), form)).await;
+        tunnel.conclude(draft);
         return After::Close;
     }
-    requests(shard, client, work.input, Some(&scope)).await
+    let after = requests(shard, client, work.input, Some(&scope)).await;
+    tunnel.conclude(draft);
+    after
 }
 
 /// What there is to log about a ClientHello.

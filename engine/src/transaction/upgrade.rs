@@ -1,9 +1,11 @@
 //! After a 101: the connection belongs to another protocol, and its bytes flow.
 
 use super::absolute::is_websocket;
+use super::destination::Destination;
 use super::exchange::{ResponseWork, Switched};
 use super::record::Draft;
 use super::request::Request;
+use super::standing::{Holds, OpenTunnel};
 use super::tunnel::{end_of_tunnel, life};
 use crate::io::copy::{TunnelEnd, tunnel as copy};
 use crate::io::transport::Transport;
@@ -12,6 +14,7 @@ use crate::tls::stream::TlsStream;
 /// Forwards bytes both ways until both sides have closed (WebSocket and other upgrades).
 pub(super) async fn tunnel(
     request: &Request<'_>,
+    destination: Option<&Destination<'_>>,
     switched: Switched,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
@@ -20,6 +23,12 @@ pub(super) async fn tunnel(
         upstream,
         mut early,
     } = switched;
+    let Some(destination) = destination else {
+        // Nothing is forwarded that has none.
+        return;
+    };
+    let holds = Holds::Switched(request.tunnel);
+    let tunnel = OpenTunnel::of_bytes(request, destination, holds, upstream.address.ip());
     let (client, pool) = (&request.client.transport, request.client.buffers());
     let counted = (
         upstream.transport.bytes_out(),
@@ -36,16 +45,17 @@ pub(super) async fn tunnel(
     early.release(pool);
     work.input.release(pool);
     if sent {
-        let end = copy(
-            client,
-            &upstream.transport,
-            pool,
-            life(&request.snapshot.config.tunnel),
-        )
-        .await;
+        let life = life(&request.snapshot.config.tunnel);
+        let copying = copy(client, &upstream.transport, pool, life);
+        let cut = || {
+            client.cut();
+            upstream.transport.cut();
+        };
+        let end = tunnel.unless_over(copying, cut).await;
         let is_in_order = tls.is_some_and(TlsStream::is_closed_websocket);
         end_of_tunnel(draft, if is_in_order { TunnelEnd::Closed } else { end });
     }
+    tunnel.conclude(draft);
     draft.bytes_up += upstream.transport.bytes_out() - counted.0;
     draft.bytes_down += upstream.transport.bytes_in() - counted.1;
 }

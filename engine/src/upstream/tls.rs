@@ -18,21 +18,21 @@ use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 use crate::tls::{CertificateFault, OriginCertificate, OriginFault, Trust, UpstreamVerify};
 
 /// An origin as TLS knows it.
-#[derive(Debug)]
-pub(crate) struct Origin<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
     /// The host that it is asked for, in normal form.
-    pub(crate) host: &'a str,
+    pub(crate) host: Rc<str>,
     pub(crate) port: u16,
     /// The same as its certificate must have it.
     pub(crate) name: ServerName<'static>,
     pub(crate) parameters: Arc<OriginParameters>,
 }
 
-impl Origin<'_> {
+impl Origin {
     /// What it is remembered under.
     pub(crate) fn key(&self) -> OriginKey<'_> {
         OriginKey {
-            host: self.host,
+            host: &self.host,
             port: self.port,
             parameters: self.parameters.id,
         }
@@ -86,7 +86,7 @@ pub(crate) enum OriginTlsError {
 pub(crate) async fn secure(
     shard: &Shard,
     trust: &Trust,
-    origin: &Origin<'_>,
+    origin: &Origin,
     carrier: Transport,
     versions: Versions,
     timeout: Duration,

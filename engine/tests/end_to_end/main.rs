@@ -35,6 +35,7 @@ mod interception;
 mod large_rulesets;
 mod max_forwards;
 mod nginx;
+mod open_tunnels;
 #[path = "../minting/openssl.rs"]
 #[allow(
     dead_code,

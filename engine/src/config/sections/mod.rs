@@ -16,5 +16,5 @@ pub(super) use http::http;
 pub(super) use listeners::listeners;
 pub(super) use log::log;
 pub(super) use names::dns;
-pub(super) use serving::{connect, drain, http2, io, limits, pool, timeouts, tunnel};
+pub(super) use serving::{connect, drain, http2, io, limits, pool, reload, timeouts, tunnel};
 pub(super) use tls::{listener_tls, tls};

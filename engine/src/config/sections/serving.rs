@@ -1,12 +1,12 @@
-//! How requests are served: `[io]`, `[tunnel]`, `[timeouts]`, `[limits]`, `[pool]`, `[http2]`,
+//! How requests are served: `[io]`, `[tunnel]`, `[reload]`, `[timeouts]`, `[limits]`, `[pool]`, `[http2]`,
 //! `[connect]`, `[drain]`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::checked::{
-    Connect, Drain, Fronting, Http2, Io, IoDriver, Limits, PerClient, Pool, Timeouts, Tunnel,
-    UnknownProtocol,
+    Connect, Drain, Fronting, Http2, Io, IoDriver, Limits, PerClient, Pool, Reload, ReloadTunnels,
+    Timeouts, Tunnel, UnknownProtocol,
 };
 use crate::config::raw::{Placed, Section};
 use crate::config::values::{Wrong, show_duration, show_size};
@@ -69,6 +69,17 @@ fn lifetime(section: &Section<'_>) -> Option<Duration> {
         return None;
     }
     Some(time(section, "lifetime_max", DURATION_MAX))
+}
+
+/// What a reload does to what is open.
+pub(in crate::config) fn reload(section: Section<'_>) -> Reload {
+    let choices = [
+        ("judge", ReloadTunnels::Judge),
+        ("leave", ReloadTunnels::Leave),
+    ];
+    let tunnels = section.choice("tunnels", ReloadTunnels::Judge, &choices);
+    section.finish();
+    Reload { tunnels }
 }
 
 /// How long each step may take.

@@ -22,10 +22,23 @@ use super::proxy::Proxy;
 /// # Panics
 /// If the tunnel is refused or the handshake fails.
 pub(crate) fn tls_tunnel(proxy: &Proxy, pki: &Pki, authority: &str, sni: &str) -> Connection {
+    tls_tunnel_trusting(proxy, &pki.authority(), authority, sni)
+}
+
+/// The same for one that trusts the certificates of a file.
+///
+/// # Panics
+/// If the tunnel is refused or the handshake fails.
+pub(crate) fn tls_tunnel_trusting(
+    proxy: &Proxy,
+    trusted: &str,
+    authority: &str,
+    sni: &str,
+) -> Connection {
     let mut tunnel = proxy.connection();
     tunnel.connect(authority).unwrap();
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(pki.authority()).unwrap() {
+    for certificate in CertificateDer::pem_file_iter(trusted).unwrap() {
         roots.add(certificate.unwrap()).unwrap();
     }
     let mut config = ClientConfig::builder()

@@ -1,0 +1,492 @@
+//! Whether a tunnel that is open may go on. What let it in (PreDNS, the guard, what is done with its TLS,
+//! fronting, PreREQUEST as far as it is about the tunnel) is asked again under each new snapshot: before
+//! the next request inside, and while bytes flow or nothing happens (`reload.tunnels`).
+//!
+//! A tunnel is judged at most once for each snapshot. One that may not go on stays ended, whatever the
+//! next snapshot says: its client has been told.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+
+use sallyport_ruleset::normalize::normalize_domain;
+use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
+use sallyport_wire::http1::{Authority, Host};
+
+use super::connect;
+use super::destination::{Destination, NormalHost};
+use super::record::{Draft, TlsNotes};
+use super::reply::Refusal;
+use super::request::{Request, unix_seconds};
+use super::tunnel::without_http;
+use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
+use crate::enforcement::{self, Guarded, Trail};
+use crate::http2::server::Lasting;
+use crate::shard::Snapshot;
+use crate::shard::tunnels::Watch;
+use crate::tls::parameters::{Handling, OriginParameters};
+use crate::upstream::addresses::AddressList;
+use crate::upstream::tls::Origin;
+
+/// What a tunnel was let in by.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    snapshot: Rc<Snapshot>,
+    /// Where requests inside may go.
+    guarded: Option<Guarded>,
+    /// How the origin is spoken to, if its TLS ends here.
+    pub(super) origin: Option<Origin>,
+}
+
+impl Standing {
+    /// Where requests inside may go.
+    pub(super) fn guarded(&self) -> Result<&Guarded, Refusal> {
+        const NONE: &str = "the tunnel leads nowhere";
+        self.guarded
+            .as_ref()
+            .ok_or_else(|| Refusal::new(500, "proxy_internal_error", NONE))
+    }
+}
+
+/// Why a tunnel does not go on.
+#[derive(Debug)]
+pub(crate) struct Over {
+    snapshot: Rc<Snapshot>,
+    trail: Trail,
+    refusal: Refusal,
+}
+
+impl Over {
+    /// The answer to what still comes, and why in the log.
+    pub(super) fn refuse(&self, draft: &mut Draft) -> Refusal {
+        draft.overrule(&self.snapshot, self.trail.clone());
+        draft.fail(self.refusal.error, self.refusal.detail.clone());
+        self.refusal.clone()
+    }
+}
+
+/// A tunnel that is open.
+pub(crate) struct OpenTunnel<'a> {
+    /// The request that it began with.
+    request: &'a Request<'a>,
+    destination: &'a Destination<'a>,
+    holds: Holds<'a>,
+    /// Where it may lead, or where it is connected to.
+    addresses: AddressList,
+    watch: Watch,
+    state: RefCell<Result<Rc<Standing>, Rc<Over>>>,
+}
+
+impl fmt::Debug for OpenTunnel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenTunnel")
+            .field("destination", &self.destination.host)
+            .field("holds", &self.holds)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is in a tunnel.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Holds<'a> {
+    /// HTTP that nobody has encrypted.
+    Http,
+    /// TLS that ends here.
+    Intercepted(Hello<'a>),
+    /// TLS that is passed through.
+    PassedTls(Hello<'a>),
+    /// Neither.
+    Other,
+    /// What a connection has switched to after a request, which may have come in a tunnel itself.
+    Switched(Option<&'a OpenTunnel<'a>>),
+}
+
+/// What rules and fronting want to know of a ClientHello.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hello<'a> {
+    pub(super) notes: &'a TlsNotes,
+    pub(super) alpn: &'a [&'a [u8]],
+}
+
+impl<'a> Hello<'a> {
+    /// `facts` with what the client has said in TLS.
+    pub(super) fn facts(self, facts: Facts<'a>) -> Facts<'a> {
+        Facts {
+            tls_sni: self.notes.sni.as_deref().into(),
+            tls_alpn: Fact::Known(self.alpn),
+            tls_version: self.notes.version.map(str::as_bytes).into(),
+            ja4: Fact::Known(self.notes.ja4.as_bytes()),
+            ..facts
+        }
+    }
+}
+
+impl<'a> OpenTunnel<'a> {
+    /// A tunnel with requests inside, let in under the snapshot of `request`.
+    pub(super) fn of_requests(
+        request: &'a Request<'a>,
+        destination: &'a Destination<'a>,
+        holds: Holds<'a>,
+        (guarded, origin): (Guarded, Option<Origin>),
+    ) -> Self {
+        let standing = Standing {
+            snapshot: Rc::clone(request.snapshot),
+            guarded: Some(guarded.clone()),
+            origin,
+        };
+        Self {
+            addresses: guarded.list(),
+            state: RefCell::new(Ok(Rc::new(standing))),
+            ..Self::of_bytes(request, destination, holds, None)
+        }
+    }
+
+    /// A tunnel to a connection that is up, let in under the snapshot of `request`.
+    pub(super) fn of_bytes(
+        request: &'a Request<'a>,
+        destination: &'a Destination<'a>,
+        holds: Holds<'a>,
+        connected: impl Into<Option<IpAddr>>,
+    ) -> Self {
+        let standing = Standing {
+            snapshot: Rc::clone(request.snapshot),
+            guarded: None,
+            origin: None,
+        };
+        let connected: Option<IpAddr> = connected.into();
+        Self {
+            request,
+            destination,
+            holds,
+            addresses: connected.map_or_else(AddressList::empty, AddressList::one),
+            watch: request.shard.tunnels.watch(),
+            state: RefCell::new(Ok(Rc::new(standing))),
+        }
+    }
+
+    /// What it stands on under the snapshot that is current.
+    pub(super) fn stands(&self) -> Result<Rc<Standing>, Rc<Over>> {
+        let state = self.state.borrow().clone();
+        match state {
+            Ok(standing) if !self.request.shard.is_current(&standing.snapshot) => {
+                let state = self.judge(&standing);
+                *self.state.borrow_mut() = state.clone();
+                state
+            }
+            state => state,
+        }
+    }
+
+    /// The same for a task that is to be woken when that changes.
+    pub(super) fn look(&self, context: &Context<'_>) -> Result<Rc<Standing>, Rc<Over>> {
+        self.watch.set(context);
+        self.stands()
+    }
+
+    /// Awaits `waiting`; `end` is called when the tunnel may not go on, and has to bring it to its end.
+    pub(super) async fn unless_over<T>(
+        &self,
+        waiting: impl Future<Output = T>,
+        end: impl Fn(),
+    ) -> T {
+        let mut waiting = pin!(waiting);
+        let mut ended = false;
+        poll_fn(|context| {
+            if !ended && self.look(context).is_err() {
+                ended = true;
+                end();
+            }
+            waiting.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Has the log say why the tunnel was ended, if it was.
+    pub(super) fn conclude(&self, draft: &mut Draft) {
+        if let Err(over) = &*self.state.borrow() {
+            over.refuse(draft);
+        }
+    }
+
+    fn judge(&self, before: &Standing) -> Result<Rc<Standing>, Rc<Over>> {
+        let snapshot = self.request.shard.snapshot();
+        let is_left = snapshot.config.reload.tunnels == ReloadTunnels::Leave;
+        if is_left || snapshot.says_the_same(&before.snapshot) {
+            return Ok(Rc::new(Standing {
+                snapshot,
+                guarded: before.guarded.clone(),
+                origin: before.origin.clone(),
+            }));
+        }
+        let mut trail = Trail::default();
+        match self.judge_under(&snapshot, before, &mut trail) {
+            Ok((guarded, origin)) => Ok(Rc::new(Standing {
+                snapshot,
+                guarded: Some(guarded),
+                origin,
+            })),
+            Err(refusal) => {
+                let detail = format!("{}: the tunnel ends after a reload", refusal.detail);
+                Err(Rc::new(Over {
+                    snapshot,
+                    trail,
+                    refusal: Refusal {
+                        detail: detail.into(),
+                        closes: true,
+                        ..refusal
+                    },
+                }))
+            }
+        }
+    }
+
+    fn judge_under(
+        &self,
+        snapshot: &Rc<Snapshot>,
+        before: &Standing,
+        trail: &mut Trail,
+    ) -> Result<(Guarded, Option<Origin>), Refusal> {
+        let request = Request {
+            snapshot,
+            unix_time: unix_seconds(),
+            ..*self.request
+        };
+        if let Holds::Switched(inside) = self.holds {
+            let guarded = self.judge_switched(&request, inside, trail)?;
+            return Ok((guarded, None));
+        }
+        connect::check_port(&snapshot.config, self.destination.port)?;
+        let guarded = self.admit(&request, self.addresses, trail)?;
+        let parameters = self.handle(&request, &guarded)?;
+        self.judge_content(&request, &guarded, trail)?;
+        let origin = before.origin.as_ref().zip(parameters);
+        let origin = origin.map(|(origin, parameters)| Origin {
+            parameters,
+            ..origin.clone()
+        });
+        Ok((guarded, origin))
+    }
+
+    /// PreDNS and the guard.
+    fn admit(
+        &self,
+        request: &Request<'_>,
+        addresses: AddressList,
+        trail: &mut Trail,
+    ) -> Result<Guarded, Refusal> {
+        let (snapshot, destination) = (request.snapshot, self.destination);
+        let facts = request.pre_dns_facts(destination);
+        let admitted = enforcement::pre_dns(&snapshot.rules, &facts, trail)?;
+        let resolved = admitted.resolved(addresses, destination.port);
+        let guarded = resolved.guard(&snapshot.guard);
+        guarded.map_err(|(_, why)| Refusal::prohibited(request.head, why))
+    }
+
+    /// Whether with TLS the same is to be done as was; how to speak to the origin if it ends here.
+    fn handle(
+        &self,
+        request: &Request<'_>,
+        guarded: &Guarded,
+    ) -> Result<Option<Arc<OriginParameters>>, Refusal> {
+        let changed = |what| Refusal::new(503, "connection_terminated", what);
+        let config = &request.snapshot.config;
+        match self.holds {
+            Holds::Intercepted(hello) => {
+                let ends = TunnelEnds {
+                    domain: self.destination.host.domain(),
+                    destination: None,
+                    port: self.destination.port,
+                    client: request.client.address.ip(),
+                };
+                let is_old = hello.notes.version == Some("TLSv1.2");
+                if is_old && config.tls.version_min == TlsVersion::V13 {
+                    return Err(changed("TLS 1.2 is spoken no longer (tls.version_min)"));
+                }
+                let tls = &request.snapshot.tls;
+                match tls.handling(config, &ends, guarded.addresses()) {
+                    Handling::Intercept(parameters) => Ok(Some(parameters)),
+                    Handling::Passthrough => Err(changed(
+                        "TLS to this host is passed through now (tls.mode, tls.scope)",
+                    )),
+                }
+            }
+            Holds::PassedTls(_) => match connect::handling(request, self.destination, guarded) {
+                Handling::Passthrough => Ok(None),
+                Handling::Intercept(_) => Err(changed(
+                    "TLS to this host is intercepted now (tls.mode, tls.scope)",
+                )),
+            },
+            Holds::Http | Holds::Other | Holds::Switched(_) => Ok(None),
+        }
+    }
+
+    /// Fronting and PreREQUEST, by what is in the tunnel.
+    fn judge_content(
+        &self,
+        request: &Request<'_>,
+        guarded: &Guarded,
+        trail: &mut Trail,
+    ) -> Result<(), Refusal> {
+        let (config, rules) = (&request.snapshot.config, &request.snapshot.rules);
+        let facts = request.pre_dns_facts(self.destination);
+        let tunnel = |what| facts_of_tunnel(facts, what);
+        match self.holds {
+            Holds::Http => {
+                self.check_hosts(request)?;
+                let facts = without_tls(Facts {
+                    protocol: Fact::Unknown,
+                    ..facts
+                });
+                guarded.early(rules, &facts, trail)?;
+            }
+            Holds::Intercepted(hello) => {
+                self.check_hosts(request)?;
+                self.check_fronting(request, hello, trail)?;
+                let facts = Facts {
+                    protocol: Fact::Unknown,
+                    ..facts
+                };
+                guarded.early(rules, &hello.facts(facts), trail)?;
+            }
+            Holds::PassedTls(hello) => {
+                self.check_fronting(request, hello, trail)?;
+                let facts = hello.facts(tunnel(Protocol::Https));
+                guarded.pre_request(rules, &facts, trail)?;
+            }
+            Holds::Other => {
+                if config.tunnel.unknown_protocol == UnknownProtocol::Deny {
+                    return Err(Refusal::new(
+                        403,
+                        "http_request_denied",
+                        "the tunnel holds neither TLS nor HTTP (tunnel.unknown_protocol)",
+                    ));
+                }
+                let facts = without_tls(tunnel(Protocol::Tcp));
+                guarded.pre_request(rules, &facts, trail)?;
+            }
+            Holds::Switched(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Requests inside go to the addresses that the tunnel began with: other ones need another tunnel.
+    fn check_hosts(&self, request: &Request<'_>) -> Result<(), Refusal> {
+        let of = |snapshot: &Snapshot| {
+            let name = self.destination.host.domain()?;
+            snapshot.config.hosts.get(name).cloned()
+        };
+        if of(request.snapshot) == of(self.request.snapshot) {
+            return Ok(());
+        }
+        let what = "`hosts` gives other addresses to this host now";
+        Err(Refusal::new(503, "connection_terminated", what))
+    }
+
+    /// The name that the client has said in TLS.
+    fn check_fronting(
+        &self,
+        request: &Request<'_>,
+        hello: Hello<'_>,
+        trail: &mut Trail,
+    ) -> Result<(), Refusal> {
+        let sni = hello.notes.sni.as_deref();
+        let sni = sni.and_then(|sni| str::from_utf8(sni).ok());
+        let mut scratch = String::new();
+        let sni = sni.and_then(|sni| normalize_domain(sni, &mut scratch).ok());
+        // An address in its place names nobody.
+        let sni = sni.filter(|sni| {
+            let host = Authority::parse(sni.as_bytes()).map(|authority| authority.host);
+            matches!(host, Ok(Host::Domain(_)))
+        });
+        match sni {
+            Some(sni) => {
+                let named = NormalHost::Domain(sni);
+                check_named(request, self.destination, named, trail)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What has been switched to goes on as long as its request would be sent.
+    fn judge_switched(
+        &self,
+        request: &Request<'_>,
+        inside: Option<&OpenTunnel<'_>>,
+        trail: &mut Trail,
+    ) -> Result<Guarded, Refusal> {
+        let destination = self.destination;
+        let guarded = match inside {
+            None => self.admit(request, self.addresses, trail)?,
+            Some(tunnel) => {
+                if let Err(over) = tunnel.stands() {
+                    *trail = over.trail.clone();
+                    return Err(over.refusal.clone());
+                }
+                check_named(request, tunnel.destination, destination.host, trail)?;
+                tunnel.admit(request, self.addresses, trail)?
+            }
+        };
+        let headers = request.headers(destination);
+        let facts = request.pre_request_facts(destination, &headers);
+        guarded.pre_request(&request.snapshot.rules, &facts, trail)?;
+        Ok(guarded)
+    }
+}
+
+impl Lasting for OpenTunnel<'_> {
+    fn is_over(&self, context: &Context<'_>) -> bool {
+        self.look(context).is_err()
+    }
+}
+
+/// A name inside a tunnel that need not be the tunnel's.
+fn check_named(
+    request: &Request<'_>,
+    tunnel: &Destination<'_>,
+    named: NormalHost<'_>,
+    trail: &mut Trail,
+) -> Result<(), Refusal> {
+    if named.names_same(&tunnel.host) {
+        return Ok(());
+    }
+    match request.snapshot.config.tunnel.fronting {
+        Fronting::Deny => Err(Refusal::new(
+            403,
+            "http_request_denied",
+            "another host is named inside than in the CONNECT (tunnel.fronting)",
+        )),
+        Fronting::Alert => Ok(()),
+        Fronting::Allow => {
+            let fronted = Destination {
+                host: named,
+                ..*tunnel
+            };
+            let facts = request.pre_dns_facts(&fronted);
+            enforcement::pre_dns(&request.snapshot.rules, &facts, trail)?;
+            Ok(())
+        }
+    }
+}
+
+fn facts_of_tunnel(facts: Facts<'_>, what: Protocol) -> Facts<'_> {
+    let protocol = ProtocolSet::EMPTY.with(Protocol::Connect).with(what);
+    Facts {
+        protocol: Fact::Known(protocol),
+        ..without_http(facts)
+    }
+}
+
+fn without_tls(facts: Facts<'_>) -> Facts<'_> {
+    Facts {
+        tls_sni: Fact::Absent,
+        tls_alpn: Fact::Absent,
+        tls_version: Fact::Absent,
+        ja4: Fact::Absent,
+        ..facts
+    }
+}

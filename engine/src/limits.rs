@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use sallyport_wire::http1::HEADERS_CAPACITY;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -145,8 +147,8 @@ pub const HEAD_BYTES_MAX: usize = 256 * KIB;
 pub const HEADERS_DEFAULT: usize = 128;
 /// Smallest value of `limits.headers`.
 pub const HEADERS_MIN: usize = 16;
-/// Largest value of `limits.headers`; the parser's table of this size lives on the shard.
-pub const HEADERS_MAX: usize = 256;
+/// Largest value of `limits.headers`; the parser's table of this size lies on the stack.
+pub const HEADERS_MAX: usize = HEADERS_CAPACITY;
 /// Bytes of a request target.
 pub const URI_BYTES_DEFAULT: usize = 16 * KIB;
 /// Smallest value of `limits.uri_bytes`.
@@ -155,7 +157,7 @@ pub const URI_BYTES_MIN: usize = 256;
 pub const CHUNK_EXTENSION_BYTES_DEFAULT: usize = 256;
 /// Largest value of `limits.chunk_extension_bytes`.
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 16 * KIB;
-/// Bytes of a trailer section.
+/// Bytes of the lines of a trailer section.
 pub const TRAILER_BYTES_DEFAULT: usize = 8 * KIB;
 /// Largest value of `limits.trailer_bytes`.
 pub const TRAILER_BYTES_MAX: usize = 64 * KIB;

@@ -10,7 +10,7 @@ use sallyport_wire::http1::{HeaderName, Version};
 
 use super::destination::Destination;
 use super::request::Request;
-use crate::access_log::{Event, Record, TlsHandling, TransactionId};
+use crate::access_log::{CacheOutcome, Event, Record, TlsHandling, TransactionId};
 use crate::enforcement::Trail;
 use crate::shard::Snapshot;
 use crate::tls::OriginCertificate;
@@ -239,6 +239,8 @@ impl Draft {
             bytes_up: Some(self.bytes_up),
             bytes_down: Some(self.bytes_down),
             upstream_reused: self.upstream_reused,
+            // This version has none.
+            cache: Some(CacheOutcome::Off),
             upstream_http_version: self.upstream_version.map(Version::number),
             t_dns: self.t_dns.map(micros),
             t_connect: self.t_connect.map(micros),

@@ -35,7 +35,7 @@ fn a_connection_serves_one_request_after_another() {
             "event": "transaction", "proto": "http", "method": "GET", "domain": "127.0.0.1",
             "port": origin.port(), "dst_ip": "127.0.0.1", "uri": "/bytes/1000", "status": 200,
             "phase": "PostRESPONSE", "action": "allow", "rule": null, "client_ip": "127.0.0.1",
-            "listener": proxy.address.to_string(), "tls_mode": "none", "error": null,
+            "listener": proxy.address.to_string(), "tls_mode": "none", "error": null, "cache": "off",
         }),
     );
 }

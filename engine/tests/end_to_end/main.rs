@@ -34,6 +34,7 @@ mod intercepted_origins;
 mod interception;
 mod large_rulesets;
 mod max_forwards;
+mod message_limits;
 mod nginx;
 mod open_tunnels;
 #[path = "../minting/openssl.rs"]

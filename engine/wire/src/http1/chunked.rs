@@ -13,11 +13,11 @@ use super::request_head::is_token_byte;
 /// Bounds of what a chunked body may carry besides its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkLimits {
-    /// By how many bytes all chunk extensions of a body may exceed its data so
-    /// far. So neither one huge extension nor tiny chunks with fat ones cost
-    /// more than they carry. Default 4 KiB.
+    /// The extensions of one chunk: all between its size and the end of its
+    /// line. 0 refuses them. Default 4 KiB.
     pub extension_bytes_max: usize,
-    /// The trailer section with all line ends. Default 8 KiB.
+    /// The field lines of the trailer section with their line ends, not the
+    /// empty line behind them. 0 refuses trailers. Default 8 KiB.
     pub trailer_bytes_max: usize,
 }
 
@@ -39,7 +39,8 @@ pub enum ChunkError {
     /// A control character in a chunk extension.
     #[error("invalid chunk extension")]
     Extension,
-    /// More than `ChunkLimits::extension_bytes_max`.
+    /// More than `ChunkLimits::extension_bytes_max` in a chunk, or much more
+    /// than content in the whole body.
     #[error("chunk extensions too large")]
     ExtensionTooLarge,
     /// CR LF is missing after a size or after the data.
@@ -76,13 +77,16 @@ pub struct ChunkedDecoder {
     /// The size read so far, then what remains of the chunk.
     remaining: u64,
     size_digits: u8,
-    extension_bytes: u64,
+    /// Of the chunk being read.
+    extension_bytes: usize,
+    /// Of all chunks.
+    all_extension_bytes: u64,
     data_bytes: u64,
     limits: ChunkLimits,
     /// Trailer lines that were accepted, and the one being read.
     trailers: Vec<u8>,
     trailer_line_start: usize,
-    /// Trailer bytes seen, dropped lines included.
+    /// Bytes of the whole trailer lines seen, dropped ones included.
     trailer_bytes: usize,
 }
 
@@ -100,6 +104,9 @@ enum State {
     End,
 }
 
+/// By how many bytes the extensions of a whole body may exceed its data so far:
+/// so tiny chunks with fat extensions do not cost much more than they carry.
+const EXTENSION_EXCESS_BYTES_MAX: u64 = 16 * 1024;
 /// Digits of a chunk size, leading zeros included.
 const SIZE_DIGITS_MAX: u8 = 16;
 
@@ -111,6 +118,7 @@ impl ChunkedDecoder {
             remaining: 0,
             size_digits: 0,
             extension_bytes: 0,
+            all_extension_bytes: 0,
             data_bytes: 0,
             limits: *limits,
             trailers: Vec::new(),
@@ -186,6 +194,7 @@ impl ChunkedDecoder {
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => {
                 self.size_digits = 0;
+                self.extension_bytes = 0;
                 State::Size
             }
             _ => return Err(ChunkError::LineEnd),
@@ -225,28 +234,34 @@ impl ChunkedDecoder {
 
     fn count_extension(&mut self, next: State) -> Result<State, ChunkError> {
         self.extension_bytes = self.extension_bytes.saturating_add(1);
-        let excess = self.extension_bytes.saturating_sub(self.data_bytes);
-        if excess > self.limits.extension_bytes_max as u64 {
-            return Err(ChunkError::ExtensionTooLarge);
+        self.all_extension_bytes = self.all_extension_bytes.saturating_add(1);
+        let excess = self.all_extension_bytes.saturating_sub(self.data_bytes);
+        let is_too_large = self.extension_bytes > self.limits.extension_bytes_max
+            || excess > EXTENSION_EXCESS_BYTES_MAX;
+        match is_too_large {
+            true => Err(ChunkError::ExtensionTooLarge),
+            false => Ok(next),
         }
-        Ok(next)
     }
 
     /// Takes up to the end of the current trailer line; returns how many bytes.
     fn take_trailer(&mut self, input: &[u8]) -> Result<usize, ChunkError> {
         let newline = memchr::memchr(b'\n', input);
         let taken = newline.map_or(input.len(), |at| at + 1);
-        self.trailer_bytes = self.trailer_bytes.saturating_add(taken);
-        if self.trailer_bytes > self.limits.trailer_bytes_max {
-            return Err(ChunkError::TrailersTooLarge);
-        }
         self.trailers
             .extend_from_slice(input.get(..taken).unwrap_or_default());
+        let line = self
+            .trailers
+            .get(self.trailer_line_start..)
+            .unwrap_or_default();
+        // The empty line at the end, or its begin, is no trailer.
+        let is_empty = b"\r\n".starts_with(line);
+        let trailer_bytes = self.trailer_bytes.saturating_add(line.len());
+        if trailer_bytes > self.limits.trailer_bytes_max && !is_empty {
+            return Err(ChunkError::TrailersTooLarge);
+        }
         if newline.is_some() {
-            let line = self
-                .trailers
-                .get(self.trailer_line_start..)
-                .unwrap_or_default();
+            self.trailer_bytes = trailer_bytes;
             match judge_trailer(line)? {
                 Trailer::Keep => self.trailer_line_start = self.trailers.len(),
                 Trailer::Drop => self.trailers.truncate(self.trailer_line_start),

@@ -10,8 +10,8 @@ use super::hop_by_hop;
 use crate::Span;
 
 /// Most field lines that one head can have, whatever the limits say: the
-/// tokenizer's table lies on the stack.
-pub(crate) const HEADERS_CAPACITY: usize = 128;
+/// tokenizer's table lies on the stack, 32 bytes each.
+pub const HEADERS_CAPACITY: usize = 256;
 
 /// Versions that are spoken; all others are refused. Parsers yield the first two only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,8 @@ impl Version {
 pub struct HeadLimits {
     /// Start line and fields with all line ends, in bytes. Default 64 KiB.
     pub head_bytes_max: usize,
-    /// Number of field lines; more than 128 means 128. Default 100.
+    /// Number of field lines; more than [`HEADERS_CAPACITY`] means that.
+    /// Default 100.
     pub headers_max: usize,
     /// The request target, in bytes. Default 16 KiB.
     pub uri_bytes_max: usize,

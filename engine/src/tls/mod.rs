@@ -18,6 +18,7 @@ mod name_constraints;
 mod origin_certificate;
 mod origin_verifier;
 mod path_rules;
+mod tolerance;
 mod trust;
 mod unusable;
 mod verify;

@@ -16,6 +16,7 @@ use x509_parser::x509::X509Version;
 use super::fault::{CertificateFault, OriginFault};
 use super::name::CertificateName;
 use super::origin_certificate::unix_time;
+use super::tolerance::Tolerated;
 use super::trust::Trust;
 use super::verify;
 
@@ -24,18 +25,23 @@ use super::verify;
 const READ_EXTENSIONS: &[u64] = &[14, 15, 17, 19, 30, 31, 32, 35, 37];
 
 /// The certificates above the leaf, the root too if more than its key is known.
+///
+/// `copies` are what webpki was given instead of what was sent, if it was.
 pub(super) fn path(
     path: &VerifiedPath<'_>,
+    copies: Option<&Tolerated>,
     trust: &Trust,
     now: UnixTime,
 ) -> Result<(), OriginFault> {
     let mut below = 0;
     for intermediate in path.intermediate_certificates() {
         let der = intermediate.der();
-        let certificate = read(&der)?;
+        let original = copies.and_then(|copies| copies.original(&der));
+        let certificate = read(original.unwrap_or(&der))?;
         well_formed(&certificate)?;
         authority(&certificate, below)?;
-        below += 1;
+        // RFC 5280 section 6.1.4 (l): a self-issued one does not count.
+        below += usize::from(!verify::is_self_issued(&certificate));
     }
     // The certificates belong to the first of the anchors, one to one.
     let mut known = trust.anchors.iter().zip(&trust.certificates);
@@ -157,8 +163,14 @@ fn wildcards(certificate: &X509Certificate<'_>, name: &ServerName<'_>) -> Result
 }
 
 /// A leaf that does not stand among the roots: RFC 5280 section 4.2.1.9 forbids it to claim that it
-/// signs certificates.
+/// signs certificates, unless it says that it is an authority.
 pub(super) fn no_authority(certificate: &X509Certificate<'_>) -> Result<(), OriginFault> {
+    let constraints = certificate
+        .basic_constraints()
+        .map_err(|_| encoding("basic constraints"))?;
+    if constraints.is_some_and(|constraints| constraints.value.ca) {
+        return Ok(());
+    }
     let usage = certificate.key_usage().map_err(|_| encoding("key usage"))?;
     if usage.is_some_and(|usage| usage.value.key_cert_sign()) {
         let detail = "key usage has keyCertSign, and it is no certificate authority";

@@ -6,17 +6,23 @@
 
 use std::cell::RefCell;
 
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{
+    CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
+};
+use sha1::{Digest, Sha1};
 use webpki::{EndEntityCert, Error, KeyUsage, RevocationCheckDepth, RevocationOptionsBuilder};
 use webpki::{ExpirationPolicy, UnknownStatusPolicy, VerifiedPath};
 use x509_parser::certificate::X509Certificate;
+use x509_parser::der_parser::asn1_rs::BitString;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
+use x509_parser::x509::AlgorithmIdentifier;
 
 use super::distinguished_name;
 use super::fault::{CertificateFault, OriginFault};
 use super::path_rules;
+use super::tolerance::Tolerated;
 use super::trust::Trust;
 use crate::limits::RSA_KEY_BITS_MIN;
 
@@ -51,7 +57,7 @@ impl Trust {
             // Trusted by itself, whatever its issuer: only its own rules count.
             path_rules::pinned(&certificate, now)?;
         } else {
-            self.judge_path(&end_entity, &chain, now)?;
+            self.judge_path(&chain, now)?;
             path_rules::no_authority(&certificate)?;
         }
         end_entity
@@ -60,12 +66,51 @@ impl Trust {
         path_rules::leaf(&certificate, name)
     }
 
-    fn judge_path(
+    /// As webpki does, and once more with what browsers take beyond that.
+    fn judge_path(&self, chain: &Chain<'_>, now: UnixTime) -> Result<(), OriginFault> {
+        let strict = self.find_path(
+            chain.leaf,
+            chain.intermediates,
+            webpki::ALL_VERIFICATION_ALGS,
+            None,
+            now,
+        );
+        let outcome = match strict {
+            // Which of its errors webpki tells depends on the ways that it tried.
+            Err(PathFault::Found(_)) => match Tolerated::of(chain.leaf, chain.intermediates) {
+                Some(copies) => self.find_path_with(&copies, now),
+                None => strict,
+            },
+            strict => strict,
+        };
+        outcome.map_err(|fault| match fault {
+            PathFault::Found(error) => chain.explain(&error, self),
+            PathFault::Rules(fault) => fault,
+        })
+    }
+
+    fn find_path_with(&self, copies: &Tolerated, now: UnixTime) -> Result<(), PathFault> {
+        let algorithms = copies.algorithms();
+        let algorithms: Vec<&dyn SignatureVerificationAlgorithm> =
+            algorithms.iter().map(|algorithm| algorithm as _).collect();
+        self.find_path(
+            copies.leaf(),
+            copies.intermediates(),
+            &algorithms,
+            Some(copies),
+            now,
+        )
+    }
+
+    fn find_path(
         &self,
-        end_entity: &EndEntityCert<'_>,
-        chain: &Chain<'_>,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        algorithms: &[&dyn SignatureVerificationAlgorithm],
+        copies: Option<&Tolerated>,
         now: UnixTime,
-    ) -> Result<(), OriginFault> {
+    ) -> Result<(), PathFault> {
+        let end_entity = EndEntityCert::try_from(leaf).map_err(PathFault::Found)?;
         let lists: Vec<_> = self.revocation_lists.iter().collect();
         let revocation = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
             options
@@ -76,16 +121,16 @@ impl Trust {
         });
         let found = RefCell::new(None);
         let check = |path: &VerifiedPath<'_>| {
-            path_rules::path(path, self, now).map_err(|fault| {
+            path_rules::path(path, copies, self, now).map_err(|fault| {
                 found.replace(Some(fault));
                 // Any that webpki ranks high: what counts is `found`.
                 Error::CertDistrusted
             })
         };
         let verified = end_entity.verify_for_usage(
-            webpki::ALL_VERIFICATION_ALGS,
+            algorithms,
             &self.anchors,
-            chain.intermediates,
+            intermediates,
             now,
             KeyUsage::server_auth(),
             revocation,
@@ -95,11 +140,21 @@ impl Trust {
             Ok(_) => Ok(()),
             Err(Error::CertDistrusted) if found.borrow().is_some() => {
                 let fault = found.take();
-                Err(fault.unwrap_or_else(|| OriginFault::bare(CertificateFault::UnknownIssuer)))
+                Err(PathFault::Rules(fault.unwrap_or_else(|| {
+                    OriginFault::bare(CertificateFault::UnknownIssuer)
+                })))
             }
-            Err(error) => Err(chain.explain(&error, self)),
+            Err(error) => Err(PathFault::Found(error)),
         }
     }
+}
+
+/// Why no path is good.
+enum PathFault {
+    /// As webpki says.
+    Found(Error),
+    /// As `path_rules` say.
+    Rules(OriginFault),
 }
 
 /// What an origin sent.
@@ -214,11 +269,17 @@ impl Chain<'_> {
         if let Some(weak) = concerned.find_map(|certificate| weak_key(&certificate)) {
             return weak;
         }
-        OriginFault::bare(if self.is_self_issued() {
-            CertificateFault::SelfSigned
-        } else {
-            CertificateFault::BadSignature
-        })
+        if self.is_self_issued() {
+            return OriginFault::bare(CertificateFault::SelfSigned);
+        }
+        match self.all().find(|below| has_another_root(below, trust)) {
+            Some(below) => {
+                let root = distinguished_name::rfc_4514(below.issuer());
+                let detail = format!("{root}: a root of this name is trusted, but of another key");
+                OriginFault::new(CertificateFault::UnknownIssuer, &detail)
+            }
+            None => OriginFault::bare(CertificateFault::BadSignature),
+        }
     }
 
     fn unsupported_algorithm(&self) -> OriginFault {
@@ -306,6 +367,58 @@ pub(super) fn weak_signature(algorithm: &str) -> Option<&'static str> {
         "1.2.840.10045.4.1" => "ecdsa-with-SHA1",
         _ => return None,
     })
+}
+
+/// Whether a certificate was issued under the name of a trusted root by another key than that root has:
+/// the root was made anew, and what leads from the old one to the new was not sent.
+fn has_another_root(certificate: &X509Certificate<'_>, trust: &Trust) -> bool {
+    let issuer = certificate.issuer().as_raw();
+    let mut named = trust
+        .anchors
+        .iter()
+        .filter(|anchor| issuer.ends_with(anchor.subject.as_ref()))
+        .peekable();
+    if named.peek().is_none() {
+        return false;
+    }
+    let Some(identifier) = authority_key_identifier(certificate) else {
+        // Nothing says that it should be the trusted key.
+        return true;
+    };
+    let certificates = trust.certificates.iter().filter_map(parse);
+    let mut identifiers = certificates
+        .filter(|root| root.subject().as_raw() == issuer)
+        .filter_map(|root| subject_key_identifier(&root).map(<[u8]>::to_vec));
+    // RFC 5280 section 4.2.1.2, the first way, where the root's own identifier is not known.
+    let is_sha1_of = |anchor: &TrustAnchor<'_>| {
+        let (key_bits, _) = AlgorithmIdentifier::from_der(&anchor.subject_public_key_info).ok()?;
+        let (_, key) = BitString::from_der(key_bits).ok()?;
+        Some(Sha1::digest(key.as_ref())[..] == *identifier)
+    };
+    !identifiers.any(|of_root| of_root == identifier)
+        && !named.any(|anchor| is_sha1_of(anchor) == Some(true))
+}
+
+fn authority_key_identifier<'a>(certificate: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
+    certificate
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::AuthorityKeyIdentifier(found) => {
+                found.key_identifier.as_ref().map(|key| key.0)
+            }
+            _ => None,
+        })
+}
+
+fn subject_key_identifier<'a>(certificate: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
+    certificate
+        .extensions()
+        .iter()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(found) => Some(found.0),
+            _ => None,
+        })
 }
 
 /// Whether it says where the certificate of its issuer is to be had (RFC 5280 section 4.2.2.1):

@@ -1,6 +1,7 @@
 //! Tests of the certificate rooms: authorities, minting, the cache, and a matrix of bad origins.
 
 mod authorities;
+mod browsers;
 mod cache;
 mod files;
 mod fixture;

@@ -1,9 +1,9 @@
 //! The matrix of origins: each chain with the one right word for what is wrong with it.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CidrSubnet,
-    CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyIdMethod, KeyUsagePurpose,
-    NameConstraints, RevokedCertParams, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    CidrSubnet, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyIdMethod,
+    KeyUsagePurpose, NameConstraints, RevokedCertParams, SanType, SerialNumber,
 };
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName};
 
@@ -14,34 +14,37 @@ use crate::tls::CertificateFault::{self as Fault, *};
 use crate::tls::{OriginFault, Trust, TrustSources};
 
 /// A root that is trusted.
-struct World {
-    root: Issuer,
-    trust: Trust,
+pub(super) struct World {
+    pub(super) root: Issuer,
+    pub(super) trust: Trust,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with_root(authority_params("Root"))
     }
 
-    fn with_root(params: CertificateParams) -> Self {
+    pub(super) fn with_root(params: CertificateParams) -> Self {
         let root = root(params);
         let trust = trusting([root.der().clone()]);
         Self { root, trust }
     }
 
     /// Judges a leaf that the root signed, for `a.test`.
-    fn leaf(&self, params: &CertificateParams) -> Result<(), Fault> {
+    pub(super) fn leaf(&self, params: &CertificateParams) -> Result<(), Fault> {
         judge(&self.trust, &[signed(&self.root, params)], "a.test")
     }
 
     /// Judges a good leaf under authorities, the highest of which the root signed.
-    fn under(&self, authorities: impl IntoIterator<Item = CertificateParams>) -> Result<(), Fault> {
+    pub(super) fn under(
+        &self,
+        authorities: impl IntoIterator<Item = CertificateParams>,
+    ) -> Result<(), Fault> {
         judge(&self.trust, &self.chain(authorities), "a.test")
     }
 
     /// Leaf first.
-    fn chain(
+    pub(super) fn chain(
         &self,
         authorities: impl IntoIterator<Item = CertificateParams>,
     ) -> Vec<CertificateDer<'static>> {
@@ -67,7 +70,7 @@ fn trusting(roots: impl Into<Vec<CertificateDer<'static>>>) -> Trust {
     .unwrap()
 }
 
-fn judge(trust: &Trust, chain: &[CertificateDer<'_>], host: &str) -> Result<(), Fault> {
+pub(super) fn judge(trust: &Trust, chain: &[CertificateDer<'_>], host: &str) -> Result<(), Fault> {
     judge_in_detail(trust, chain, host).map_err(|fault| fault.fault)
 }
 
@@ -80,19 +83,22 @@ fn judge_in_detail(
     trust.judge(&chain[0], &chain[1..], &host, now())
 }
 
-fn leaf(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+pub(super) fn leaf(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
     let mut params = leaf_params(&["a.test"]);
     change(&mut params);
     params
 }
 
-fn authority(name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+pub(super) fn authority(
+    name: &str,
+    change: impl FnOnce(&mut CertificateParams),
+) -> CertificateParams {
     let mut params = authority_params(name);
     change(&mut params);
     params
 }
 
-fn plain(name: &str) -> CertificateParams {
+pub(super) fn plain(name: &str) -> CertificateParams {
     authority_params(name)
 }
 
@@ -222,9 +228,18 @@ fn issuers() {
     chain.push(stranger.root.der().clone());
     assert_eq!(judged(&chain), Err(UnknownIssuer), "the root was sent");
     assert_eq!(judged(&stranger.chain([])), Err(UnknownIssuer));
-    // The name of a root that is trusted, another key.
-    let impostor = World::with_root(plain("Root"));
-    assert_eq!(judged(&impostor.chain([])), Err(BadSignature));
+    // The name of a root that is trusted, another key: a root that was made anew, or an impostor.
+    let other = World::with_root(plain("Root"));
+    let fault = judge_in_detail(&world.trust, &other.chain([]), "a.test").unwrap_err();
+    assert_eq!(fault.fault, UnknownIssuer);
+    assert!(fault.detail.contains("of another key"), "{fault}");
+    let under_middle = other.chain([plain("Middle")]);
+    assert_eq!(judged(&under_middle), Err(UnknownIssuer));
+    // With the certificate that leads from the old root to the new one it is believed.
+    let link = CertifiedIssuer::signed_by(plain("Root"), other.root.key(), &world.root).unwrap();
+    let mut linked = other.chain([]);
+    linked.push(link.der().clone());
+    assert_eq!(judged(&linked), Ok(()));
 }
 
 #[test]
@@ -281,8 +296,6 @@ fn usages() {
         world.leaf(&leaf(plain_usage(KeyUsagePurpose::KeyCertSign))),
         Err(WrongUsage)
     );
-    let as_authority = leaf(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
-    assert_eq!(world.leaf(&as_authority), Err(WrongUsage));
     assert_eq!(world.under([authority("Middle", client)]), Err(WrongUsage));
     let no_signer = authority("Middle", plain_usage(KeyUsagePurpose::DigitalSignature));
     assert_eq!(world.under([no_signer]), Err(WrongUsage));

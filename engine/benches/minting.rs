@@ -16,7 +16,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rcgen::{KeyUsagePurpose, SignatureAlgorithm};
 use rustls::pki_types::{ServerName, UnixTime};
 use sallyport::tls::{
-    Authority, CertificateCache, CertificateName, LeafSubject, Minter, MintingKeys,
+    Authority, CertificateCache, CertificateName, LeafKey, LeafSubject, Minter, MintingKeys,
     OriginCertificate, Trust, TrustSources,
 };
 
@@ -62,6 +62,7 @@ fn subject(asked: &CertificateName) -> LeafSubject<'_> {
     LeafSubject {
         asked,
         origin: None,
+        key: LeafKey::Ecdsa,
     }
 }
 
@@ -99,6 +100,7 @@ fn origin_with_256_names(bencher: Bencher<'_, '_>) {
     let subject = LeafSubject {
         asked: &host,
         origin: Some(&origin),
+        key: LeafKey::Ecdsa,
     };
     bencher.bench_local(|| minter.mint(subject, now).unwrap());
 }

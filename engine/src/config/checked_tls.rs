@@ -33,6 +33,8 @@ pub struct Tls {
     pub ca_key: Option<FileKey>,
     /// The oldest version that clients may speak to us.
     pub version_min: TlsVersion,
+    /// Whether clients that take no ECDSA certificates are shown RSA ones.
+    pub rsa_leaf: bool,
     /// Minted certificates that a shard keeps.
     pub certificate_cache_entries: NonZeroUsize,
     /// Whether a tunnel whose origin asks for a certificate of the client is left alone from the

@@ -34,6 +34,7 @@ pub const KEYS: &[&str] = &[
     "tls.ca",
     "tls.ca_key",
     "tls.version_min",
+    "tls.rsa_leaf",
     "tls.certificate_cache_entries",
     "tls.client_certificate_fallback",
     "tls.scope.domains",

@@ -58,6 +58,7 @@ mode = "intercept"
 ca = "ca.pem"
 ca_key = "/keys/ca.key"
 version_min = "1.3"
+rsa_leaf = true
 certificate_cache_entries = 7
 client_certificate_fallback = false
 [[tls.scope]]

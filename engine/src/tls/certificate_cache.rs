@@ -11,12 +11,14 @@ use lru::LruCache;
 use rustls::pki_types::UnixTime;
 use rustls::sign::CertifiedKey;
 
+use super::leaf_key::LeafKey;
 use super::mint::{LeafSubject, MintError, Minted, Minter};
 use super::name::CertificateName;
 use super::origin_certificate::OriginCertificate;
 
-/// Bytes of the longest key: a fingerprint, a kind, and a host name (RFC 1035 section 3.1).
-const KEY_BYTES_MAX: usize = 32 + 1 + 255;
+/// Bytes of the longest key: a fingerprint, the kinds of key and name, and a host name (RFC 1035
+/// section 3.1).
+const KEY_BYTES_MAX: usize = 32 + 2 + 255;
 
 /// Minter and cache of a shard.
 #[derive(Debug)]
@@ -103,7 +105,7 @@ impl CertificateCache {
     }
 }
 
-/// Fingerprint of the origin's certificate (zeros if there is none), kind of name, name. `None` for
+/// Fingerprint of the origin's certificate (zeros if there is none), kind of key, kind of name, name. `None` for
 /// a name that is longer than any host name.
 fn key<'b>(subject: LeafSubject<'_>, buffer: &'b mut [u8; KEY_BYTES_MAX]) -> Option<&'b [u8]> {
     let mut length = 0;
@@ -115,6 +117,10 @@ fn key<'b>(subject: LeafSubject<'_>, buffer: &'b mut [u8; KEY_BYTES_MAX]) -> Opt
     };
     let fingerprint = subject.origin.map_or(&[0; 32], OriginCertificate::sha256);
     append(fingerprint)?;
+    append(match subject.key {
+        LeafKey::Ecdsa => b"e",
+        LeafKey::Rsa => b"r",
+    })?;
     match subject.asked {
         CertificateName::Dns(name) => {
             append(b"d")?;

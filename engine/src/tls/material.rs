@@ -145,12 +145,18 @@ fn minting(
         .and_then(|before| before.minting.as_ref())
         .filter(|keys| {
             let old = keys.authority();
-            old.certificate() == authority.certificate() && old.chain() == authority.chain()
+            old.certificate() == authority.certificate()
+                && old.chain() == authority.chain()
+                && keys.has_rsa() == config.tls.rsa_leaf
         });
     if let Some(keys) = same {
         return Ok(Some(Arc::clone(keys)));
     }
     let keys = MintingKeys::new(Arc::new(authority), now);
+    let keys = match config.tls.rsa_leaf {
+        true => keys.and_then(MintingKeys::with_rsa),
+        false => keys,
+    };
     Ok(Some(Arc::new(
         keys.map_err(|error| MaterialError::of(ca, error))?,
     )))

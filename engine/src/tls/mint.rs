@@ -1,6 +1,6 @@
 //! Minting: the certificate that a client sees in place of the origin's.
 //!
-//! One leaf key serves all certificates of the process for a day ([`MintingKeys`]); each shard has
+//! One leaf key of a kind serves all certificates of the process for a day ([`MintingKeys`]); each shard has
 //! an instance of its own ([`Minter`]), so that shards share no reference counts. The certificate is
 //! written here rather than by rcgen, because its issuer must be the authority's subject byte by
 //! byte, and rcgen's names cannot hold every subject (`DC=corp,DC=example`).
@@ -13,16 +13,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{KeyPair, PublicKeyData};
-use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::{CertifiedKey, SigningKey};
 use thiserror::Error;
 use yasna::models::ObjectIdentifier;
 use yasna::{DERWriter, DERWriterSeq, Tag};
-use zeroize::Zeroizing;
 
-use super::authority::{self, Authority, SignatureAlgorithm};
+use super::authority::{Authority, SignatureAlgorithm};
+use super::leaf_key::{LeafKey, LeafKeyPair};
 use super::name::CertificateName;
 use super::origin_certificate::OriginCertificate;
 use crate::limits::{LEAF_BACKDATE, LEAF_KEY_LIFE, LEAF_VALIDITY};
@@ -48,6 +46,9 @@ pub enum MintError {
     /// The name constraints of the authority exclude the host.
     #[error("the name constraints of the certificate authority do not permit `{0}`")]
     NotPermitted(CertificateName),
+    /// The configuration asks for no RSA key.
+    #[error("there is no RSA key (tls.rsa_leaf)")]
+    NoRsaKey,
     /// The system gives no random numbers.
     #[error("no random numbers: {0}")]
     Random(#[from] getrandom::Error),
@@ -63,9 +64,8 @@ pub enum MintError {
 /// never changed; a new day makes a new one.
 pub struct MintingKeys {
     authority: Arc<Authority>,
-    leaf_pkcs8: Zeroizing<Vec<u8>>,
-    leaf_public_key_info: Vec<u8>,
-    leaf_key_identifier: Vec<u8>,
+    ecdsa: LeafKeyPair,
+    rsa: Option<LeafKeyPair>,
     made: UnixTime,
 }
 
@@ -75,16 +75,29 @@ impl MintingKeys {
     /// # Errors
     /// If the system gives no random numbers.
     pub fn new(authority: Arc<Authority>, now: UnixTime) -> Result<Self, MintError> {
-        let mut pair = KeyPair::generate()?;
-        let keys = Self {
+        Ok(Self {
             authority,
-            leaf_pkcs8: Zeroizing::new(pair.serialized_der().to_vec()),
-            leaf_public_key_info: pair.subject_public_key_info(),
-            leaf_key_identifier: authority::key_identifier_of(pair.der_bytes()),
+            ecdsa: LeafKeyPair::generate(LeafKey::Ecdsa)?,
+            rsa: None,
             made: now,
-        };
-        zeroize::Zeroize::zeroize(&mut pair);
-        Ok(keys)
+        })
+    }
+
+    /// The same, and an RSA key for clients that take no ECDSA.
+    ///
+    /// # Errors
+    /// As [`MintingKeys::new`].
+    pub fn with_rsa(self) -> Result<Self, MintError> {
+        Ok(Self {
+            rsa: Some(LeafKeyPair::generate(LeafKey::Rsa)?),
+            ..self
+        })
+    }
+
+    /// Whether there is an RSA key.
+    #[must_use]
+    pub const fn has_rsa(&self) -> bool {
+        self.rsa.is_some()
     }
 
     /// Whether the leaf key has served its day and [`MintingKeys::renewed`] is due.
@@ -100,7 +113,11 @@ impl MintingKeys {
     /// # Errors
     /// As [`MintingKeys::new`].
     pub fn renewed(&self, now: UnixTime) -> Result<Self, MintError> {
-        Self::new(Arc::clone(&self.authority), now)
+        let keys = Self::new(Arc::clone(&self.authority), now)?;
+        match self.has_rsa() {
+            true => keys.with_rsa(),
+            false => Ok(keys),
+        }
     }
 
     /// The authority.
@@ -129,6 +146,8 @@ pub struct LeafSubject<'a> {
     /// verified: an origin that was not reached, or whose certificate was refused or let pass with
     /// a fault; then the leaf names what was asked for and nothing else.
     pub origin: Option<&'a OriginCertificate>,
+    /// The kind of key that the client takes.
+    pub key: LeafKey,
 }
 
 /// A leaf with its key, ready to be served.
@@ -146,32 +165,42 @@ pub struct Minted {
 #[derive(Debug)]
 pub struct Minter {
     keys: Arc<MintingKeys>,
-    leaf_key: Arc<dyn SigningKey>,
+    ecdsa: Arc<dyn SigningKey>,
+    rsa: Option<Arc<dyn SigningKey>>,
 }
 
 impl Minter {
-    /// Loads the leaf key anew, which costs 23 µs once a day and shard.
+    /// Loads the leaf keys anew, which costs 23 µs once a day and shard.
     ///
     /// # Errors
-    /// If the TLS library does not take the leaf key.
+    /// If the TLS library does not take a leaf key.
     pub fn new(keys: Arc<MintingKeys>) -> Result<Self, MintError> {
-        let pkcs8 = PrivatePkcs8KeyDer::from(keys.leaf_pkcs8.as_slice());
-        let leaf_key = any_ecdsa_type(&PrivateKeyDer::Pkcs8(pkcs8))?;
-        Ok(Self { keys, leaf_key })
+        let ecdsa = keys.ecdsa.load()?;
+        let rsa = keys.rsa.as_ref().map(LeafKeyPair::load).transpose()?;
+        Ok(Self { keys, ecdsa, rsa })
     }
 
     /// Mints a certificate for `subject`, valid from a little before `now`.
     ///
     /// # Errors
-    /// If the authority has expired or may not vouch for the host, or the system fails.
+    /// If the authority has expired or may not vouch for the host, there is no key of that kind, or the
+    /// system fails.
     pub fn mint(&self, subject: LeafSubject<'_>, now: UnixTime) -> Result<Minted, MintError> {
         let authority = &*self.keys.authority;
         let names = names(authority, subject)?;
         let validity = Validity::new(authority, subject.origin, now)?;
         let mut serial = [0; 16];
         getrandom::fill(&mut serial)?;
+        let (key, leaf_key) = match subject.key {
+            LeafKey::Ecdsa => (&self.keys.ecdsa, &self.ecdsa),
+            LeafKey::Rsa => {
+                let pair = self.keys.rsa.as_ref().zip(self.rsa.as_ref());
+                pair.ok_or(MintError::NoRsaKey)?
+            }
+        };
         let leaf = Leaf {
             keys: &self.keys,
+            key,
             serial,
             common_name: common_name(authority, subject, &names),
             names: &names,
@@ -181,7 +210,7 @@ impl Minter {
         chain.push(leaf.sign()?);
         chain.extend_from_slice(authority.chain());
         Ok(Minted {
-            certified_key: Arc::new(CertifiedKey::new(chain, Arc::clone(&self.leaf_key))),
+            certified_key: Arc::new(CertifiedKey::new(chain, Arc::clone(leaf_key))),
             not_before: validity.not_before,
             use_until: validity.use_until(now),
         })
@@ -262,6 +291,7 @@ impl Validity {
 /// A certificate about to be written (RFC 5280 section 4.1).
 struct Leaf<'a> {
     keys: &'a MintingKeys,
+    key: &'a LeafKeyPair,
     serial: [u8; 16],
     common_name: Option<String>,
     names: &'a [CertificateName],
@@ -300,7 +330,7 @@ impl Leaf<'_> {
                 write_common_name(subject.next(), name);
             }
         });
-        body.next().write_der(&self.keys.leaf_public_key_info);
+        body.next().write_der(&self.key.public_key_info);
         body.next().write_tagged(Tag::context(3), |writer| {
             writer.write_sequence(|extensions| self.write_extensions(extensions));
         });
@@ -317,9 +347,9 @@ impl Leaf<'_> {
             });
         });
         write_extension(extensions.next(), 14, false, |value| {
-            value.write_bytes(&self.keys.leaf_key_identifier);
+            value.write_bytes(&self.key.key_identifier);
         });
-        // digitalSignature: all that an ECDSA key does in TLS.
+        // digitalSignature: all that a key does in TLS with ephemeral key exchange.
         write_extension(extensions.next(), 15, true, |value| {
             value.write_bitvec_bytes(&[0b1000_0000], 1);
         });

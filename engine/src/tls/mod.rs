@@ -12,6 +12,7 @@ mod distinguished_name;
 mod fault;
 mod file_kind;
 mod files;
+mod leaf_key;
 mod mint;
 mod name;
 mod name_constraints;
@@ -38,6 +39,7 @@ pub use fault::{CertificateFault, OriginFault};
 pub use files::{
     FileError, read_authority, read_certificates, read_private_key, read_revocation_lists,
 };
+pub use leaf_key::LeafKey;
 pub use mint::{LeafSubject, MintError, Minted, Minter, MintingKeys};
 pub use name::CertificateName;
 pub use origin_certificate::OriginCertificate;

@@ -21,6 +21,7 @@ use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
 use super::ending::end;
 use super::exchange::ResponseWork;
+use super::offer;
 use super::origin_connection::{begin_session, connect_plain, pool_key};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
@@ -35,7 +36,7 @@ use crate::io::transport::Transport;
 use crate::tls::memory::KnownOrigin;
 use crate::tls::parameters::Handling;
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
-use crate::tls::{CertificateName, LeafSubject};
+use crate::tls::{CertificateName, LeafKey, LeafSubject, MintError};
 use crate::upstream::pool::UpstreamConnection;
 use crate::upstream::tls::{self, Origin, Secured, Versions};
 
@@ -71,6 +72,7 @@ impl Intercepted<'_, '_> {
         let denied = Some(AlertDescription::AccessDenied);
         check_sni(self.request, self.destination, &hello, draft)
             .map_err(|refusal| (refusal, denied))?;
+        let leaf_key = offer::leaf_key(&hello, &self.request.snapshot.config.tls)?;
         let protocols: Vec<Box<[u8]>> = hello.alpn().map(Into::into).collect();
         let alpn: Vec<&[u8]> = protocols.iter().map(|protocol| &**protocol).collect();
         let mut scratch = String::new();
@@ -89,7 +91,7 @@ impl Intercepted<'_, '_> {
                 Err(refusal) => failure = Some(refusal),
             }
         }
-        let config = self.server_config(&host, known.as_ref())?;
+        let config = self.server_config(&host, known.as_ref(), leaf_key)?;
         let stream = Box::pin(self.shake_hands(config, host.as_str(), draft, work)).await?;
         let tls = InnerTls {
             notes: self.agreed(&stream, draft),
@@ -196,6 +198,7 @@ impl Intercepted<'_, '_> {
         &self,
         host: &NormalHost<'_>,
         known: Option<&KnownOrigin>,
+        leaf_key: LeafKey,
     ) -> Result<Arc<ServerConfig>, (Refusal, Option<AlertDescription>)> {
         let fault = |detail: String| {
             let refusal = Refusal::new(500, "proxy_internal_error", detail);
@@ -209,10 +212,18 @@ impl Intercepted<'_, '_> {
         let subject = LeafSubject {
             asked: &asked,
             origin: known.and_then(KnownOrigin::believed),
+            key: leaf_key,
         };
         let minted = self.request.shard.tls.certificate(subject);
         let minted = minted.ok_or_else(|| fault("there is no authority (tls.ca)".to_owned()))?;
-        let minted = minted.map_err(|error| fault(format!("cannot mint: {error}")))?;
+        let minted = minted.map_err(|error| match error {
+            // Not our fault but what the authority was made for: there is no server of this name here.
+            MintError::NotPermitted(_) => {
+                let refusal = Refusal::new(403, "tls_certificate_error", error.to_string());
+                (refusal, Some(AlertDescription::UnrecognizedName))
+            }
+            error => fault(format!("cannot mint: {error}")),
+        })?;
         self.request
             .snapshot
             .tls

@@ -12,6 +12,7 @@ mod final_recipient;
 mod forwarded;
 mod intercept;
 mod kept;
+mod offer;
 mod origin_connection;
 mod record;
 mod reply;

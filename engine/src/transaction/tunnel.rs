@@ -415,7 +415,7 @@ pub(super) fn notes(hello: &ClientHello, handling: TlsHandling) -> TlsNotes {
 }
 
 /// The newest version that a client offers, as in `request:TlsVersion`.
-fn version_name(version: u16) -> Option<&'static str> {
+pub(super) fn version_name(version: u16) -> Option<&'static str> {
     match version {
         0x0300 => Some("SSLv3"),
         0x0301 => Some("TLSv1.0"),

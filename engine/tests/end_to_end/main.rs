@@ -35,6 +35,7 @@ mod interception;
 mod large_rulesets;
 mod max_forwards;
 mod message_limits;
+mod minted_keys;
 mod nginx;
 mod open_tunnels;
 #[path = "../minting/openssl.rs"]

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::UnixTime;
-use sallyport::tls::{Authority, CertificateCache, LeafSubject};
+use sallyport::tls::{Authority, CertificateCache, LeafKey, LeafSubject};
 
 use crate::minted;
 
@@ -52,7 +52,14 @@ fn a_hit_allocates_nothing() {
             for origin in [None, Some(&origin)] {
                 drop(
                     cache
-                        .certificate(LeafSubject { asked, origin }, now)
+                        .certificate(
+                            LeafSubject {
+                                asked,
+                                origin,
+                                key: LeafKey::Ecdsa,
+                            },
+                            now,
+                        )
                         .unwrap(),
                 );
             }

@@ -11,7 +11,7 @@ use rustls::{
     ClientConfig, ClientConnection, ServerConfig, ServerConnection, SupportedProtocolVersion,
 };
 use sallyport::tls::{
-    CertificateCache, CertificateFault, LeafSubject, OriginCertificate, OriginFault,
+    CertificateCache, CertificateFault, LeafKey, LeafSubject, OriginCertificate, OriginFault,
     OriginVerifier, Trust, TrustSources, UpstreamVerify,
 };
 
@@ -118,6 +118,7 @@ fn certificates_of_the_cache_are_served() {
         let subject = LeafSubject {
             asked: &asked,
             origin,
+            key: LeafKey::Ecdsa,
         };
         let served = cache.certificate(subject, now).unwrap();
         for version in VERSIONS {

@@ -11,7 +11,7 @@ use rcgen::{
 };
 use rustls::pki_types::UnixTime;
 use sallyport::tls::OriginCertificate;
-use sallyport::tls::{Authority, CertificateName, LeafSubject, Minter, MintingKeys};
+use sallyport::tls::{Authority, CertificateName, LeafKey, LeafSubject, Minter, MintingKeys};
 
 /// A chain and what to verify it for.
 pub(crate) struct Case {
@@ -125,7 +125,14 @@ pub(crate) fn minter(authority: Authority) -> Minter {
 pub(crate) fn mint(minter: &Minter, host: &str, origin: Option<&OriginCertificate>) -> String {
     let asked = &name(host);
     let minted = minter
-        .mint(LeafSubject { asked, origin }, UnixTime::now())
+        .mint(
+            LeafSubject {
+                asked,
+                origin,
+                key: LeafKey::Ecdsa,
+            },
+            UnixTime::now(),
+        )
         .unwrap();
     let chain = minted.certified_key.cert.iter();
     chain.map(|der| pem(der)).collect()

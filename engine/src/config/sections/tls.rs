@@ -42,6 +42,7 @@ pub(in crate::config) fn tls(section: Section<'_>, surroundings: &Surroundings<'
         ca: file(&section, "ca", "tls.ca", surroundings),
         ca_key: file(&section, "ca_key", "tls.ca_key", surroundings),
         version_min: section.choice("version_min", TlsVersion::V12, VERSIONS),
+        rsa_leaf: section.flag("rsa_leaf", false).value,
         certificate_cache_entries: NonZeroUsize::new(entries.value).unwrap_or(NonZeroUsize::MIN),
         client_certificate_fallback: section.flag("client_certificate_fallback", true).value,
         upstream,

@@ -8,7 +8,7 @@ use rustls::sign::CertifiedKey;
 
 use super::fixture::{DAY, NOW, at, authority_params, keys, load, minter, name, now, root};
 use crate::tls::{
-    CertificateCache, CertificateName, LeafSubject, MintError, Minter, OriginCertificate,
+    CertificateCache, CertificateName, LeafKey, LeafSubject, MintError, Minter, OriginCertificate,
 };
 
 /// A list, the most recently used last.
@@ -86,6 +86,7 @@ proptest! {
                     let subject = LeafSubject {
                         asked: &hosts[host],
                         origin: origin.map(|origin| &origins[origin]),
+                        key: LeafKey::Ecdsa,
                     };
                     let Ok(certified_key) = cache.certificate(subject, at(clock)) else {
                         // The authority is valid for half a year.
@@ -135,6 +136,7 @@ fn a_new_leaf_key_is_served_at_once() {
     let subject = LeafSubject {
         asked: &host,
         origin: None,
+        key: LeafKey::Ecdsa,
     };
     let before = cache.certificate(subject, now()).unwrap();
     let tomorrow = at(NOW + DAY);
@@ -154,6 +156,7 @@ fn a_failure_is_not_remembered_and_holds_no_place() {
     let subject = LeafSubject {
         asked: &host,
         origin: None,
+        key: LeafKey::Ecdsa,
     };
     let late = cache.certificate(subject, at(NOW + 180 * DAY));
     assert!(matches!(late, Err(MintError::AuthorityNotValid)));

@@ -13,7 +13,9 @@ use super::fixture::{
     DAY, Issuer, NOW, at, authority_params, below, date, leaf_params, load, minter, name, now,
     root, root_of, signed,
 };
-use crate::tls::{CertificateName, LeafSubject, MintError, Minted, Minter, OriginCertificate};
+use crate::tls::{
+    CertificateName, LeafKey, LeafSubject, MintError, Minted, Minter, OriginCertificate,
+};
 use crate::tls::{Trust, TrustSources};
 
 fn trust(issuer: &Issuer) -> Trust {
@@ -28,6 +30,7 @@ fn mint(minter: &Minter, asked: &str, origin: Option<&OriginCertificate>) -> Min
     let subject = LeafSubject {
         asked: &name(asked),
         origin,
+        key: LeafKey::Ecdsa,
     };
     minter.mint(subject, now()).unwrap()
 }
@@ -214,6 +217,7 @@ fn dates_beyond_2049_are_written_as_they_must_be() {
     let subject = LeafSubject {
         asked: &name("a.test"),
         origin: None,
+        key: LeafKey::Ecdsa,
     };
     let minted = minter.mint(subject, turn).unwrap();
     let leaf = &minted.certified_key.cert[0];
@@ -297,6 +301,7 @@ fn name_constraints_of_the_authority_are_kept() {
         LeafSubject {
             asked: &name("b.test"),
             origin: None,
+            key: LeafKey::Ecdsa,
         },
         now(),
     );

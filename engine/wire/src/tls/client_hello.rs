@@ -139,6 +139,19 @@ impl ClientHello {
         &self.signature_algorithms
     }
 
+    /// Whether the client takes a server that has an ECDSA key on P-256: its signature algorithms say so,
+    /// and below TLS 1.3 its cipher suites as well (RFC 8446 section 4.2.3, RFC 8422 section 2).
+    pub fn takes_ecdsa(&self) -> bool {
+        const ECDSA_SECP256R1_SHA256: u16 = 0x0403;
+        const ECDHE_ECDSA_SUITES: [u16; 3] = [0xc02b, 0xc02c, 0xcca9];
+        let has_suite = || {
+            let mut suites = self.cipher_suites.iter();
+            suites.any(|suite| ECDHE_ECDSA_SUITES.contains(suite))
+        };
+        self.signature_algorithms.contains(&ECDSA_SECP256R1_SHA256)
+            && (self.highest_version >= 0x0304 || has_suite())
+    }
+
     /// Whether there is an encrypted_client_hello extension, real or GREASE:
     /// nobody but the server can tell. The server name above is then the outer
     /// one.

@@ -1,6 +1,9 @@
 //! The null relays carry every byte both ways, half-closes included: a floor that loses data is
 //! no floor.
 
+#[path = "../../engine/tests/skip.rs"]
+mod skip;
+
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -15,6 +18,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
 };
+
+use skip::skip;
 
 /// A running relay; ended with the test.
 struct Relay {
@@ -44,7 +49,7 @@ impl Relay {
         match (address, child.try_wait()?) {
             (Some(address), None) => Ok(Some(Self { child, address })),
             _ => {
-                eprintln!("SKIPPED: the {driver} driver does not run here");
+                skip(&format!("the {driver} driver does not run here"));
                 Ok(None)
             }
         }

@@ -9,11 +9,14 @@
 )]
 
 mod common;
+#[path = "../../engine/tests/skip.rs"]
+mod skip;
 
 use std::process::{Command, Output};
 
 use common::{Certificate, Origin, connect_proxy, number, run};
 use serde_json::{Value, json};
+use skip::skip;
 
 struct World {
     certificate: Certificate,
@@ -155,11 +158,7 @@ fn an_end_that_speaks_it_not_is_told_of() {
         .arg(&certificate.key)
         .spawn();
     let Ok(mut child) = child else {
-        assert!(
-            std::env::var_os("SALLYPORT_TESTS_NO_SKIP").is_none(),
-            "no openssl"
-        );
-        return println!("SKIPPED: no openssl");
+        return skip("openssl is not installed");
     };
     while std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_err() {
         assert!(child.try_wait().expect("a state").is_none(), "it has ended");
@@ -207,11 +206,7 @@ fn h2load_agrees_with_the_origin() {
         .args(["-n", "400", "-c", "2", "-m", "20", &url])
         .output();
     let Ok(output) = output else {
-        assert!(
-            std::env::var_os("SALLYPORT_TESTS_NO_SKIP").is_none(),
-            "no h2load"
-        );
-        return println!("SKIPPED: no h2load (Debian: nghttp2-client)");
+        return skip("h2load is not installed (Debian: nghttp2-client)");
     };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(

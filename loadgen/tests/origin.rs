@@ -8,6 +8,8 @@
 )]
 
 mod common;
+#[path = "../../engine/tests/skip.rs"]
+mod skip;
 
 use std::io::{ErrorKind, Read, Write};
 use std::process::Command;
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use common::{Certificate, Origin};
 use serde_json::Value;
+use skip::skip;
 
 /// Head and body of a response.
 fn parts(response: &str) -> (&str, &str) {
@@ -288,8 +291,7 @@ fn ends_in_order_when_told_to() {
 #[test]
 fn curl_agrees() {
     if Command::new("curl").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: curl is not installed");
-        return;
+        return skip("curl is not installed");
     }
     let curl = |args: &[&str]| {
         let output = Command::new("curl")

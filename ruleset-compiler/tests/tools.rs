@@ -4,11 +4,16 @@
     reason = "a test that cannot run the binary has failed"
 )]
 
+#[path = "../../engine/tests/skip.rs"]
+mod skip;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use skip::skip;
 
 fn rules(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sallyport-rules"))
@@ -254,8 +259,7 @@ fn keys_are_those_of_openssl() {
             .output()
     };
     if openssl(&["version"]).is_err() {
-        println!("SKIPPED: openssl is not installed");
-        return;
+        return skip("openssl is not installed");
     }
     for arguments in [
         &["genpkey", "-algorithm", "ed25519", "-out", "theirs.pem"][..],

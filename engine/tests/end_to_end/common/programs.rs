@@ -1,9 +1,14 @@
 //! Where programs are: the workspace's own binaries, and those of the system, which may be absent.
 
+#[path = "../../skip.rs"]
+mod skip;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+pub(crate) use skip::skip;
 
 /// The proxy under test.
 pub(crate) fn sallyport() -> Command {
@@ -111,23 +116,4 @@ pub(crate) fn node_with(package: &str) -> Option<Command> {
     }
     skip(&format!("{} lacks {package}", node.display()));
     None
-}
-
-/// Says that a test does not run, and why.
-///
-/// # Panics
-/// If the environment says `SALLYPORT_TESTS_NO_SKIP=1`.
-pub(crate) fn skip(reason: &str) {
-    let may_skip = env::var_os("SALLYPORT_TESTS_NO_SKIP").is_none_or(|value| value != "1");
-    assert!(
-        may_skip,
-        "{reason}, and SALLYPORT_TESTS_NO_SKIP=1 forbids to skip"
-    );
-    // Past the capture of the test runner: a skip is to be seen.
-    let line = format!("SKIPPED: {reason}\n");
-    let written = std::fs::OpenOptions::new().write(true).open("/dev/stderr");
-    match written {
-        Ok(mut stderr) => drop(std::io::Write::write_all(&mut stderr, line.as_bytes())),
-        Err(_) => eprint!("{line}"),
-    }
 }

@@ -86,6 +86,9 @@ fn adopt(shard: &Shard, generation: Generation) {
         .pool
         .borrow_mut()
         .set_limits(super::start::pool_limits(config));
+    if !Rc::ptr_eq(&snapshot.tls, &before.tls) {
+        shard.pool.borrow_mut().close_tls();
+    }
     let is_news = !snapshot.says_the_same(&before);
     shard.snapshot.replace(Rc::new(snapshot));
     if is_news {

@@ -244,6 +244,13 @@ impl Pool {
         });
     }
 
+    /// Closes what TLS is spoken on: whom it was believed by is believed no longer. Streams that are open
+    /// go on to their end.
+    pub(crate) fn close_tls(&mut self) {
+        self.destinations
+            .retain(|destination| destination.tls.is_none());
+    }
+
     /// Closes everything.
     pub(crate) fn clear(&mut self) {
         self.destinations.clear();

@@ -55,6 +55,7 @@ mod signatures;
 mod stale_connections;
 mod tls_bulk;
 mod tls_clients;
+mod trust_changes;
 mod tunnels;
 mod upgrades;
 mod vectors;

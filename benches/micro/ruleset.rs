@@ -15,8 +15,8 @@ use std::cell::Cell;
 use divan::Bencher;
 use sallyport_ruleset::bundle::write;
 use sallyport_ruleset::{
-    Action, BuildRecord, Bundle, Condition, Defaults, Fact, Facts, Field, HeaderFields, Phase,
-    Protocol, ProtocolSet, Rule, RuleGroup, Ruleset, Test, evaluate,
+    Action, BuildRecord, Bundle, Condition, Defaults, Fact, Facts, Field, FieldValues,
+    HeaderFields, Phase, Protocol, ProtocolSet, Rule, RuleGroup, Ruleset, Test, evaluate,
 };
 
 fn main() {
@@ -330,14 +330,14 @@ impl Request {
         let headers: &dyn HeaderFields = &self.headers;
         facts.uri = Fact::Known(self.uri.as_bytes());
         facts.method = Fact::Known(b"GET");
-        facts.user_agent = Fact::Known(self.agent.as_bytes());
+        facts.user_agent = Fact::Known(FieldValues::One(self.agent.as_bytes()));
         facts.content_type = Fact::Absent;
         facts.host = Fact::Known(self.name.as_bytes());
         facts.content_length = Fact::Absent;
         facts.request_headers = Fact::Known(headers);
         facts.status_code = Fact::Known(200);
         facts.response_content_length = Fact::Known(1_024);
-        facts.response_content_type = Fact::Known(b"text/html; charset=utf-8");
+        facts.response_content_type = Fact::Known(FieldValues::One(b"text/html; charset=utf-8"));
         facts.response_headers = Fact::Known(headers);
         facts
     }

@@ -16,8 +16,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sallyport_ruleset::normalize::media_types_differ;
 use sallyport_ruleset::{
-    Bundle, Decision, Fact, Facts, Outcome, Phase, RuleIndex, Scratch, Source, Verdict, evaluate,
+    Bundle, Decision, Fact, Facts, FieldValues, Outcome, Phase, RuleIndex, Scratch, Source,
+    Verdict, evaluate,
 };
 
 use crate::destination::{DestinationGuard, Prohibited};
@@ -29,6 +31,8 @@ pub(crate) struct Rules {
     scratch: RefCell<Scratch>,
     /// Whether PreREQUEST can differ between two addresses of one name.
     judges_addresses: bool,
+    /// Whether a phase can differ between two content types of a request, or of a response.
+    judges_content_types: [bool; 2],
 }
 
 impl std::fmt::Debug for Rules {
@@ -44,11 +48,35 @@ impl Rules {
         let judges_addresses = bundle
             .sources(Phase::PreRequest)
             .contains(&Source::DestinationIp);
+        let judges = |wanted: &[Source]| {
+            let all = Phase::ALL
+                .into_iter()
+                .flat_map(|phase| bundle.sources(phase));
+            all.into_iter().any(|source| wanted.contains(source))
+        };
+        let judges_content_types = [
+            judges(&[Source::HttpContentType, Source::RequestHeaders]),
+            judges(&[Source::ResponseContentType, Source::ResponseHeaders]),
+        ];
         Self {
             scratch: RefCell::new(bundle.scratch()),
             bundle,
             judges_addresses,
+            judges_content_types,
         }
+    }
+
+    /// Whether a message may pass as far as its content types go. If a message names several media
+    /// types, the recipient takes one of them, and nobody knows which: to a rule that denies one of
+    /// them the message is denied, but one that allows one of them has not allowed the others.
+    pub(crate) fn has_one_meaning(&self, facts: &Facts<'_>) -> bool {
+        let [of_requests, of_responses] = self.judges_content_types;
+        let differ = |is_judged: bool, fact: &Fact<FieldValues<'_>>| match fact {
+            Fact::Known(values) if is_judged => media_types_differ(*values),
+            _ => false,
+        };
+        !differ(of_requests, &facts.content_type)
+            && !differ(of_responses, &facts.response_content_type)
     }
 
     pub(crate) fn bundle(&self) -> &Bundle {
@@ -97,6 +125,8 @@ pub(crate) struct Trail {
     pub(crate) decided: Option<PhaseDecision>,
     /// Alert rules that fired, in order, over all phases.
     pub(crate) alerts: Vec<Alert>,
+    /// So many of them are of responses that have passed: a later evaluation leaves them.
+    kept: usize,
     /// Time spent evaluating, all phases together.
     pub(crate) elapsed: Duration,
 }
@@ -120,13 +150,16 @@ pub(crate) struct Alert {
 impl Trail {
     fn record(&mut self, phase: Phase, verdict: Verdict, alerts: &[RuleIndex]) {
         // An early evaluation may be repeated with more facts: its alerts are the same ones.
-        self.alerts.retain(|alert| alert.phase != phase);
-        self.alerts.extend(alerts.iter().map(|rule| Alert {
-            phase,
-            rule: Some(*rule),
-        }));
-        if verdict.default_alert {
-            self.alerts.push(Alert { phase, rule: None });
+        let mut kept = self.kept;
+        self.alerts.retain(|alert| {
+            let is_kept = kept > 0;
+            kept = kept.saturating_sub(1);
+            is_kept || alert.phase != phase
+        });
+        let of_default = verdict.default_alert.then_some(None);
+        let fired = alerts.iter().map(|rule| Some(*rule)).chain(of_default);
+        for alert in fired.map(|rule| Alert { phase, rule }) {
+            self.add(alert);
         }
         self.decided = Some(PhaseDecision {
             phase,
@@ -135,10 +168,34 @@ impl Trail {
         });
     }
 
+    /// Once is enough.
+    fn add(&mut self, alert: Alert) {
+        if !self.alerts.contains(&alert) {
+            self.alerts.push(alert);
+        }
+    }
+
+    /// Takes in what was said of an interim response that passes: its alerts stay, whatever is said of
+    /// the responses behind it.
+    pub(crate) fn keep(&mut self, interim: Self) {
+        self.adopt(interim);
+        self.kept = self.alerts.len();
+    }
+
+    /// Takes in what was said of an interim response.
+    pub(crate) fn adopt(&mut self, interim: Self) {
+        self.decided = interim.decided;
+        self.elapsed += interim.elapsed;
+        for alert in interim.alerts {
+            self.add(alert);
+        }
+    }
+
     /// Ready for the next transaction; keeps its storage.
     pub(crate) fn clear(&mut self) {
         self.decided = None;
         self.alerts.clear();
+        self.kept = 0;
         self.elapsed = Duration::ZERO;
     }
 }

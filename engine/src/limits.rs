@@ -161,6 +161,16 @@ pub const CHUNK_EXTENSION_BYTES_MAX: usize = 16 * KIB;
 pub const TRAILER_BYTES_DEFAULT: usize = 8 * KIB;
 /// Largest value of `limits.trailer_bytes`.
 pub const TRAILER_BYTES_MAX: usize = 64 * KIB;
+/// Interim responses (1xx) before a final one, those that are not passed on included.
+pub const INTERIM_RESPONSES_DEFAULT: usize = 64;
+/// Largest value of `limits.interim_responses`.
+pub const INTERIM_RESPONSES_MAX: usize = 1_024;
+/// Bytes of the heads of all interim responses to one request; one head is held at a time.
+pub const INTERIM_BYTES_DEFAULT: usize = 64 * KIB;
+/// Smallest value of `limits.interim_bytes`.
+pub const INTERIM_BYTES_MIN: usize = KIB;
+/// Largest value of `limits.interim_bytes`.
+pub const INTERIM_BYTES_MAX: usize = 16 * MIB;
 /// Bytes of the pool of I/O buffers of one shard; all of it may be resident at worst.
 pub const BUFFER_BYTES_DEFAULT: usize = 64 * MIB;
 /// Buffers of a shard in which tunnels wait for bytes that have not come; more directions than that
@@ -272,6 +282,13 @@ pub const HTTP2_RESETS_PER_SECOND_DEFAULT: usize = 20;
 /// Largest value of either rate.
 pub const HTTP2_FRAMES_PER_SECOND_MAX: usize = 1_000_000;
 
+// ---- HTTP ----
+
+/// Most `[[http.scope]]` entries; they are looked through where a response has a fault.
+pub const HTTP_SCOPES_MAX: usize = 256;
+/// Most entries of one list of a scope.
+pub const HTTP_SCOPE_ENTRIES_MAX: usize = 4_096;
+
 // ---- headers ----
 
 /// Most names of a `strip` list, and most entries of a `set` table.
@@ -339,6 +356,10 @@ const _: () = {
     assert!(URI_BYTES_MIN <= URI_BYTES_DEFAULT && URI_BYTES_DEFAULT < HEAD_BYTES_DEFAULT);
     assert!(CHUNK_EXTENSION_BYTES_DEFAULT <= CHUNK_EXTENSION_BYTES_MAX);
     assert!(TRAILER_BYTES_DEFAULT <= TRAILER_BYTES_MAX);
+    assert!(INTERIM_RESPONSES_DEFAULT <= INTERIM_RESPONSES_MAX);
+    assert!(
+        INTERIM_BYTES_MIN <= INTERIM_BYTES_DEFAULT && INTERIM_BYTES_DEFAULT <= INTERIM_BYTES_MAX
+    );
     // Eight transactions can hold a head each way even with the largest heads.
     assert!(16 * HEAD_BYTES_MAX <= BUFFER_BYTES_MIN);
     assert!(BUFFER_BYTES_MIN <= BUFFER_BYTES_DEFAULT && BUFFER_BYTES_DEFAULT <= BUFFER_BYTES_MAX);

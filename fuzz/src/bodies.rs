@@ -12,10 +12,12 @@ const LIMITS: [ChunkLimits; 2] = [
     ChunkLimits {
         extension_bytes_max: 4 * 1024,
         trailer_bytes_max: 8 * 1024,
+        tolerates_blanks: false,
     },
     ChunkLimits {
         extension_bytes_max: 8,
         trailer_bytes_max: 24,
+        tolerates_blanks: false,
     },
 ];
 

@@ -98,6 +98,7 @@ fn check_request(bytes: &[u8], head: &RequestHead) {
     assert_eq!(words[1], head.target.of(bytes));
     assert_eq!(words[2], version_text(head.version));
     assert!(is_token(words[0]) && !words[1].is_empty());
+    plain.assert_plain();
     plain.check_fields(bytes, &head.headers);
     let framing = plain.declared_framing(head.version);
     assert_eq!(framing.unwrap_or(BodyFraming::None), head.framing);
@@ -110,7 +111,8 @@ fn check_request(bytes: &[u8], head: &RequestHead) {
 }
 
 fn check_response(bytes: &[u8], head: &ResponseHead, method: MethodKind) {
-    let plain = PlainHead::read(bytes);
+    let mut plain = PlainHead::read(bytes);
+    plain.let_pass();
     let line = plain.start_line;
     assert_eq!(&line[..8], version_text(head.version));
     assert_eq!(&line[8..12], format!(" {}", head.status).as_bytes());
@@ -138,6 +140,8 @@ fn check_response(bytes: &[u8], head: &ResponseHead, method: MethodKind) {
 pub(crate) struct PlainHead<'h> {
     pub(crate) start_line: &'h [u8],
     pub(crate) fields: Vec<(&'h [u8], &'h [u8])>,
+    /// What all lengths of a response say.
+    length: Option<u64>,
 }
 
 impl<'h> PlainHead<'h> {
@@ -162,6 +166,7 @@ impl<'h> PlainHead<'h> {
         Self {
             start_line,
             fields: lines.map(plain_field).collect(),
+            length: None,
         }
     }
 
@@ -170,6 +175,28 @@ impl<'h> PlainHead<'h> {
         let is_wanted = |field: &&(&[u8], &[u8])| field.0.eq_ignore_ascii_case(name.as_bytes());
         let found = self.fields.iter().filter(is_wanted);
         found.map(|(_, value)| *value).collect()
+    }
+
+    /// What responses may have: blanks before a colon, and one length several times.
+    pub(crate) fn let_pass(&mut self) {
+        for (name, _) in &mut self.fields {
+            *name = trim(name);
+        }
+        let lengths = self.values("content-length");
+        let mut all = lengths
+            .iter()
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .map(|length| number(trim(length)));
+        let first = all.next();
+        assert!(all.all(|other| Some(other) == first), "which length?");
+        self.length = first;
+    }
+
+    /// What nobody may send.
+    pub(crate) fn assert_plain(&self) {
+        for (name, _) in &self.fields {
+            assert!(is_token(name), "whitespace in a field name");
+        }
     }
 
     fn check_fields(&self, bytes: &[u8], fields: &[HeaderField]) {
@@ -186,12 +213,8 @@ impl<'h> PlainHead<'h> {
         let codings = self.values("transfer-encoding");
         match (lengths.as_slice(), codings.as_slice()) {
             ([], []) => None,
-            ([length], []) => {
-                let is_plain = length.iter().all(u8::is_ascii_digit);
-                let length = str::from_utf8(length).ok().filter(|_| is_plain);
-                let length = length.and_then(|length| length.parse().ok());
-                Some(BodyFraming::Length(length.expect("a plain number")))
-            }
+            (_, []) if self.length.is_some() => self.length.map(BodyFraming::Length),
+            ([length], []) => Some(BodyFraming::Length(number(length))),
             ([], [coding]) => {
                 assert!(
                     coding.eq_ignore_ascii_case(b"chunked"),
@@ -205,10 +228,20 @@ impl<'h> PlainHead<'h> {
     }
 }
 
+fn number(text: &[u8]) -> u64 {
+    let is_plain = text.iter().all(u8::is_ascii_digit);
+    let text = str::from_utf8(text).ok().filter(|_| is_plain);
+    let number = text.and_then(|text| text.parse().ok());
+    number.expect("a plain number")
+}
+
 fn plain_field(line: &[u8]) -> (&[u8], &[u8]) {
     let colon = line.iter().position(|byte| *byte == b':');
     let (name, value) = line.split_at(colon.expect("a field line has a colon"));
-    assert!(is_token(name), "whitespace or worse in a field name");
+    assert!(
+        is_token(trim(name)),
+        "worse than whitespace in a field name"
+    );
     (name, trim(&value[1..]))
 }
 

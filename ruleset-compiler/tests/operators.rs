@@ -11,7 +11,8 @@ use sallyport_rules::pipeline::{self, Options};
 use sallyport_rules::source::MemoryFiles;
 use sallyport_ruleset::reference::Reference;
 use sallyport_ruleset::{
-    Bundle, Decision, Fact, Facts, HeaderFields, Outcome, Phase, Protocol, ProtocolSet, evaluate,
+    Bundle, Decision, Fact, Facts, FieldValues, HeaderFields, Outcome, Phase, Protocol,
+    ProtocolSet, evaluate,
 };
 
 /// Field lines named `x`.
@@ -74,26 +75,26 @@ macro_rules! cases {
 
 fn cases() -> Vec<Case> {
     cases! {
-        StringEquals "request:Http:UserAgent" r#""curl""#, user_agent = b"curl" => true;
-        StringEquals "request:Http:UserAgent" r#"["wget", "curl"]"#, user_agent = b"curl" => true;
-        StringEquals "request:Http:UserAgent" r#""curl""#, user_agent = b"Curl" => false;
+        StringEquals "request:Http:UserAgent" r#""curl""#, user_agent = FieldValues::One(b"curl") => true;
+        StringEquals "request:Http:UserAgent" r#"["wget", "curl"]"#, user_agent = FieldValues::One(b"curl") => true;
+        StringEquals "request:Http:UserAgent" r#""curl""#, user_agent = FieldValues::One(b"Curl") => false;
         StringEquals "request:DestinationDomain" r#""Example.COM.""#, destination_domain = "example.com" => true;
         StringEquals "request:Http:Uri" r#""/a/%62/../c""#, uri = b"/a/c" => true;
         StringEquals "request:Http:Uri" r#""/a""#, uri = b"/a?q=1" => true;
         StringEquals "request:Http:Uri" r#""/a?q=2""#, uri = b"/a?q=1" => false;
-        StringEquals "response:Http:ContentType" r#""text/html""#, response_content_type = b"Text/HTML; charset=utf-8" => true;
-        StringEquals "response:Http:ContentType" r#""text/html; charset=ascii""#, response_content_type = b"text/html; charset=utf-8" => false;
+        StringEquals "response:Http:ContentType" r#""text/html""#, response_content_type = FieldValues::One(b"Text/HTML; charset=utf-8") => true;
+        StringEquals "response:Http:ContentType" r#""text/html; charset=ascii""#, response_content_type = FieldValues::One(b"text/html; charset=utf-8") => false;
         StringEquals "request:Protocol" r#""https""#, protocol = ProtocolSet::EMPTY.with(Protocol::Connect).with(Protocol::Https) => true;
-        StringNotEquals "request:Http:UserAgent" r#"["wget", "curl"]"#, user_agent = b"curl" => false;
-        StringNotEquals "request:Http:UserAgent" r#"["wget", "curl"]"#, user_agent = b"pip" => true;
-        StringEqualsIgnoreCase "request:Http:UserAgent" r#""CURL""#, user_agent = b"cURL" => true;
-        StringNotEqualsIgnoreCase "request:Http:UserAgent" r#""CURL""#, user_agent = b"cURL" => false;
-        StringLike "request:Http:UserAgent" r#""curl/?.*""#, user_agent = b"curl/8.5/x" => true;
-        StringLike "request:Http:UserAgent" r#""curl""#, user_agent = b"curl/8" => false;
-        StringNotLike "request:Http:UserAgent" r#""curl/*""#, user_agent = b"curl/8" => false;
-        StringMatches "request:Http:UserAgent" r#""[0-9]{2}""#, user_agent = b"a42b" => true;
-        StringMatches "request:Http:UserAgent" r#""^[0-9]{2}""#, user_agent = b"a42b" => false;
-        StringNotMatches "request:Http:UserAgent" r#""[0-9]{2}""#, user_agent = b"a4b2" => true;
+        StringNotEquals "request:Http:UserAgent" r#"["wget", "curl"]"#, user_agent = FieldValues::One(b"curl") => false;
+        StringNotEquals "request:Http:UserAgent" r#"["wget", "curl"]"#, user_agent = FieldValues::One(b"pip") => true;
+        StringEqualsIgnoreCase "request:Http:UserAgent" r#""CURL""#, user_agent = FieldValues::One(b"cURL") => true;
+        StringNotEqualsIgnoreCase "request:Http:UserAgent" r#""CURL""#, user_agent = FieldValues::One(b"cURL") => false;
+        StringLike "request:Http:UserAgent" r#""curl/?.*""#, user_agent = FieldValues::One(b"curl/8.5/x") => true;
+        StringLike "request:Http:UserAgent" r#""curl""#, user_agent = FieldValues::One(b"curl/8") => false;
+        StringNotLike "request:Http:UserAgent" r#""curl/*""#, user_agent = FieldValues::One(b"curl/8") => false;
+        StringMatches "request:Http:UserAgent" r#""[0-9]{2}""#, user_agent = FieldValues::One(b"a42b") => true;
+        StringMatches "request:Http:UserAgent" r#""^[0-9]{2}""#, user_agent = FieldValues::One(b"a42b") => false;
+        StringNotMatches "request:Http:UserAgent" r#""[0-9]{2}""#, user_agent = FieldValues::One(b"a4b2") => true;
         DomainMatch "request:DestinationDomain" r#""example.com""#, destination_domain = "a.b.example.com" => true;
         DomainMatch "request:DestinationDomain" r#""example.com""#, destination_domain = "notexample.com" => false;
         DomainMatch "request:TlsSni" r#""example.com""#, tls_sni = b"Example.com." => true;
@@ -121,8 +122,8 @@ fn cases() -> Vec<Case> {
         TimeOfDay "request:Time" r#""Fri 00:00-01:00""#, time = 86_400 => true;
         TimeOfDay "request:Time" r#""Mon-Fri 08:00-18:00 Europe/Zurich""#, time = 1_783_317_600 => true;
         NotTimeOfDay "request:Time" r#""Fri 00:00-01:00""#, time = 86_400 => false;
-        Null "request:Http:UserAgent" "true", user_agent = b"x" => false;
-        Null "request:Http:UserAgent" "false", user_agent = b"x" => true;
+        Null "request:Http:UserAgent" "true", user_agent = FieldValues::One(b"x") => false;
+        Null "request:Http:UserAgent" "false", user_agent = FieldValues::One(b"x") => true;
     }
 }
 
@@ -212,6 +213,80 @@ fn several_values_of_a_field() {
         holds("\"response:Http:Header/x\" = { Null = true }", &facts),
         Some(true)
     );
+}
+
+/// What a sender says twice, although it must not, is judged twice: recipients differ in which they
+/// take.
+#[test]
+fn content_types_and_user_agents_of_several_values() {
+    let lines = vec![
+        (b"Content-Type".to_vec(), b"text/plain".to_vec()),
+        (b"x".to_vec(), b"image/png".to_vec()),
+        (
+            b"content-TYPE".to_vec(),
+            b"Text/HTML; a=\"b, c\" , a/b;c".to_vec(),
+        ),
+    ];
+    let agents = vec![
+        (b"User-Agent".to_vec(), b"one".to_vec()),
+        (b"user-agent".to_vec(), b"two, three".to_vec()),
+    ];
+    let facts = Facts {
+        content_type: Fact::Known(FieldValues::Named(&lines, "content-type")),
+        response_content_type: Fact::Known(FieldValues::Named(&lines, "content-type")),
+        user_agent: Fact::Known(FieldValues::Named(&agents, "user-agent")),
+        ..Facts::unknown()
+    };
+    for (condition, expected) in [
+        ("{ StringEquals = \"text/plain\" }", true),
+        ("{ StringEquals = \"text/html\" }", true),
+        ("{ StringEquals = \"a/b\" }", true),
+        ("{ StringEquals = \"a/b;c\" }", true),
+        ("{ StringEquals = \"image/png\" }", false),
+        ("{ StringEquals = \"text/plain, a/b\" }", false),
+        ("{ StringLike = \"a/*\" }", true),
+        ("{ StringMatches = \"^a/b$\" }", true),
+        ("{ StringNotEquals = \"a/b\" }", false),
+        ("{ StringNotEquals = \"image/png\" }", true),
+        (
+            "{ \"ForAllValues:StringEquals\" = [\"text/plain\", \"a/b\"] }",
+            false,
+        ),
+        (
+            "{ \"ForAllValues:StringEquals\" = [\"text/plain\", \"a/b;c\", \"text/html\"] }",
+            true,
+        ),
+        (
+            "{ \"ForAllValues:StringLike\" = [\"text/*\", \"*;c\"] }",
+            true,
+        ),
+        ("{ Null = true }", false),
+    ] {
+        for key in ["request:Http:ContentType", "response:Http:ContentType"] {
+            let condition = format!("\"{key}\" = {condition}");
+            assert_eq!(holds(&condition, &facts), Some(expected), "{condition}");
+        }
+    }
+    for (condition, expected) in [
+        ("{ StringEquals = \"one\" }", true),
+        ("{ StringEquals = \"two, three\" }", true),
+        ("{ StringEquals = \"three\" }", false),
+        ("{ StringNotLike = \"*two*\" }", false),
+        (
+            "{ \"ForAllValues:StringLike\" = [\"one\", \"two*\"] }",
+            true,
+        ),
+        ("{ \"ForAllValues:StringEquals\" = \"one\" }", false),
+    ] {
+        let condition = format!("\"request:Http:UserAgent\" = {condition}");
+        assert_eq!(holds(&condition, &facts), Some(expected), "{condition}");
+    }
+    let facts = Facts {
+        user_agent: Fact::Known(FieldValues::Named(&lines, "user-agent")),
+        ..Facts::unknown()
+    };
+    let absent = "\"request:Http:UserAgent\" = { Null = true }";
+    assert_eq!(holds(absent, &facts), Some(true), "no line of the name");
 }
 
 /// IAM's prefixes: the first column is the condition, then the answers for values that all fit, for

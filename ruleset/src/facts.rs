@@ -143,10 +143,50 @@ impl HeaderFields for Vec<(Vec<u8>, Vec<u8>)> {
     }
 }
 
+/// The values of a header field of one name. A sender may repeat a field although it must not, and
+/// then no recipient knows which of them another one takes: all are judged.
+#[derive(Clone, Copy)]
+pub enum FieldValues<'a> {
+    /// Just one.
+    One(&'a [u8]),
+    /// Those of all lines of this name, which is given in lower case.
+    Named(&'a dyn HeaderFields, &'static str),
+}
+
+impl FieldValues<'_> {
+    /// Calls `visit` with each of them, in order.
+    pub fn for_each(&self, visit: &mut dyn FnMut(&[u8])) {
+        match self {
+            Self::One(value) => visit(value),
+            Self::Named(fields, wanted) => fields.for_each(&mut |name, value| {
+                if name.eq_ignore_ascii_case(wanted.as_bytes()) {
+                    visit(value);
+                }
+            }),
+        }
+    }
+
+    /// The same for content types, of which one line can list several
+    /// ([`content_types`](crate::normalize::content_types)).
+    pub fn for_each_content_type(&self, visit: &mut dyn FnMut(&[u8])) {
+        self.for_each(&mut |line| crate::normalize::content_types(line).for_each(&mut *visit));
+    }
+}
+
+/// Says nothing of the values, which may be secret.
+impl fmt::Debug for FieldValues<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(_) => f.write_str("One"),
+            Self::Named(_, name) => f.debug_tuple("Named").field(name).finish(),
+        }
+    }
+}
+
 /// What is known about a transaction. Start from [`Facts::unknown`] and fill in.
 ///
 /// Text is bytes as received unless a field says otherwise. A field with several values that has
-/// none (`tls_alpn`, `protocol`) counts as absent.
+/// none (`tls_alpn`, `protocol`, `user_agent`) counts as absent.
 #[derive(Clone, Copy)]
 pub struct Facts<'a> {
     /// `request:SourceIp`; an IPv4-mapped address counts as its IPv4 address.
@@ -187,9 +227,9 @@ pub struct Facts<'a> {
     /// `request:Http:Method`.
     pub method: Fact<&'a [u8]>,
     /// `request:Http:UserAgent`.
-    pub user_agent: Fact<&'a [u8]>,
-    /// `request:Http:ContentType`; brought into its normal form here.
-    pub content_type: Fact<&'a [u8]>,
+    pub user_agent: Fact<FieldValues<'a>>,
+    /// `request:Http:ContentType`; split and brought into its normal form here.
+    pub content_type: Fact<FieldValues<'a>>,
     /// `request:Http:Host`.
     pub host: Fact<&'a [u8]>,
     /// `request:Http:ContentLength`.
@@ -200,8 +240,8 @@ pub struct Facts<'a> {
     pub status_code: Fact<u16>,
     /// `response:Http:ContentLength`.
     pub response_content_length: Fact<u64>,
-    /// `response:Http:ContentType`; brought into its normal form here.
-    pub response_content_type: Fact<&'a [u8]>,
+    /// `response:Http:ContentType`; split and brought into its normal form here.
+    pub response_content_type: Fact<FieldValues<'a>>,
     /// `response:Http:Header/NAME`, all of them.
     pub response_headers: Fact<&'a dyn HeaderFields>,
     /// `response:TlsIssuer`.
@@ -268,12 +308,21 @@ impl<'f> Facts<'f> {
             Source::Ja4 => self.ja4,
             Source::HttpUri => self.uri,
             Source::HttpMethod => self.method,
-            Source::HttpUserAgent => self.user_agent,
-            Source::HttpContentType => self.content_type,
             Source::HttpHost => self.host,
-            Source::ResponseContentType => self.response_content_type,
             Source::ResponseTlsIssuer => self.tls_issuer,
             Source::ResponseTlsSha256 => self.tls_sha256,
+            _ => Fact::Absent,
+        }
+    }
+
+    /// The values of a source that is one header field; absent of any other source.
+    #[must_use]
+    pub const fn field_values(&self, source: crate::Source) -> Fact<FieldValues<'f>> {
+        use crate::Source;
+        match source {
+            Source::HttpUserAgent => self.user_agent,
+            Source::HttpContentType => self.content_type,
+            Source::ResponseContentType => self.response_content_type,
             _ => Fact::Absent,
         }
     }

@@ -120,7 +120,10 @@ impl Source {
             Self::Protocol
                 | Self::TlsAlpn
                 | Self::SourceLabels
+                | Self::HttpUserAgent
+                | Self::HttpContentType
                 | Self::RequestHeaders
+                | Self::ResponseContentType
                 | Self::ResponseHeaders
         )
     }
@@ -171,9 +174,9 @@ pub enum Field {
     HttpUri,
     /// `request:Http:Method`
     HttpMethod,
-    /// `request:Http:UserAgent`
+    /// `request:Http:UserAgent`, several values.
     HttpUserAgent,
-    /// `request:Http:ContentType`
+    /// `request:Http:ContentType`, several values.
     HttpContentType,
     /// `request:Http:Host`
     HttpHost,
@@ -185,7 +188,7 @@ pub enum Field {
     ResponseStatusCode,
     /// `response:Http:ContentLength`
     ResponseContentLength,
-    /// `response:Http:ContentType`
+    /// `response:Http:ContentType`, several values.
     ResponseContentType,
     /// `response:Http:Header/NAME`, several values; the name is in lower case.
     ResponseHeader(Box<str>),

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::{
-    Action, Condition, Defaults, Fact, Facts, Field, FieldType, HeaderFields, Phase, Protocol,
-    ProtocolSet, Rule, RuleGroup, Ruleset, Source, Test, TimeZoneOffsets, ValueList, Weekdays,
-    WeeklySchedule,
+    Action, Condition, Defaults, Fact, Facts, Field, FieldType, FieldValues, HeaderFields, Phase,
+    Protocol, ProtocolSet, Rule, RuleGroup, Ruleset, Source, Test, TimeZoneOffsets, ValueList,
+    Weekdays, WeeklySchedule,
 };
 
 /// How many cases a property test makes: so many, times `SALLYPORT_PROPERTY_TIMES` of the
@@ -359,6 +359,8 @@ fn rule(number: usize, entropy: &mut Entropy<'_>) -> Rule {
 pub struct OwnedFacts {
     pub(crate) texts: Vec<(Field, Option<Vec<u8>>)>,
     pub(crate) alpn: Vec<Vec<u8>>,
+    /// Lines of `user-agent`, of the request's `content-type`, and of the response's.
+    pub(crate) named: [Vec<(Vec<u8>, Vec<u8>)>; 3],
     pub(crate) labels: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) request_headers: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) response_headers: Vec<(Vec<u8>, Vec<u8>)>,
@@ -399,6 +401,7 @@ pub fn facts(entropy: &mut Entropy<'_>) -> OwnedFacts {
         alpn: (0..entropy.below(3))
             .map(|_| fact_text(&Field::TlsAlpn, entropy))
             .collect(),
+        named: NAMED.map(|(field, name)| named_lines(&field, name, entropy)),
         labels: headers(entropy),
         request_headers: headers(entropy),
         response_headers: headers(entropy),
@@ -411,6 +414,30 @@ pub fn facts(entropy: &mut Entropy<'_>) -> OwnedFacts {
             .filter(|_| entropy.chance(5))
             .collect(),
     }
+}
+
+/// Fields of which a message can have several lines, by the names of those.
+pub(crate) const NAMED: [(Field, &str); 3] = [
+    (Field::HttpUserAgent, "user-agent"),
+    (Field::HttpContentType, "content-type"),
+    (Field::ResponseContentType, "content-type"),
+];
+
+/// Up to three lines; one of another name is among them.
+fn named_lines(field: &Field, name: &str, entropy: &mut Entropy<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let count = entropy.below(4);
+    let names = [name, name, &name.to_uppercase(), "x-other"].map(str::to_owned);
+    (0..count)
+        .map(|_| {
+            let name = entropy.pick(&names).cloned().unwrap_or_default();
+            let mut line = fact_text(field, entropy);
+            if *field != Field::HttpUserAgent && entropy.chance(3) {
+                line.extend(entropy.word(&[",", " , ", ";a=\",\",", ",\""]).into_bytes());
+                line.extend(fact_text(field, entropy));
+            }
+            (name.into_bytes(), line)
+        })
+        .collect()
 }
 
 fn fact_text(field: &Field, entropy: &mut Entropy<'_>) -> Vec<u8> {
@@ -441,6 +468,11 @@ impl OwnedFacts {
         let [source_ip, destination_ip] = self.addresses.map(Fact::from);
         let [source_port, destination_port, status_code] = self.ports.map(Fact::from);
         let [content_length, response_content_length] = self.lengths.map(Fact::from);
+        let named = |wanted: &Field| {
+            let mut lines = NAMED.iter().zip(&self.named);
+            let found = lines.find(|((field, _), _)| field == wanted);
+            Fact::from(found.map(|((_, name), lines)| FieldValues::Named(lines, name)))
+        };
         let labels: &dyn HeaderFields = &self.labels;
         let request_headers: &dyn HeaderFields = &self.request_headers;
         let response_headers: &dyn HeaderFields = &self.response_headers;
@@ -463,14 +495,14 @@ impl OwnedFacts {
             ja4: text(&Field::Ja4),
             uri: text(&Field::HttpUri),
             method: text(&Field::HttpMethod),
-            user_agent: text(&Field::HttpUserAgent),
-            content_type: text(&Field::HttpContentType),
+            user_agent: named(&Field::HttpUserAgent),
+            content_type: named(&Field::HttpContentType),
             host: text(&Field::HttpHost),
             content_length,
             request_headers: Fact::Known(request_headers),
             status_code,
             response_content_length,
-            response_content_type: text(&Field::ResponseContentType),
+            response_content_type: named(&Field::ResponseContentType),
             response_headers: Fact::Known(response_headers),
             tls_issuer: text(&Field::ResponseTlsIssuer),
             tls_sha256: text(&Field::ResponseTlsSha256),

@@ -1,7 +1,7 @@
 //! Random facts at the borders of what a ruleset says, for tests of what is claimed of rules. Not used
 //! outside tests.
 
-use crate::generate::{Entropy, OwnedFacts, facts};
+use crate::generate::{Entropy, NAMED, OwnedFacts, facts};
 use crate::{Condition, Field, Phase, Ruleset, Test};
 
 /// Facts of which many lie at a value of the ruleset, or just beside it.
@@ -75,6 +75,14 @@ impl OwnedFacts {
                 match &condition.field {
                     Field::RequestHeader(name) => {
                         self.request_headers.push((name.as_bytes().to_vec(), text));
+                    }
+                    field if NAMED.iter().any(|(named, _)| named == field) => {
+                        let mut lines = NAMED.iter().zip(&mut self.named);
+                        if let Some(((_, name), lines)) =
+                            lines.find(|((named, _), _)| named == field)
+                        {
+                            lines.push((name.as_bytes().to_vec(), text));
+                        }
                     }
                     field => {
                         let known = self.texts.iter_mut().find(|(known, _)| known == field);

@@ -28,7 +28,7 @@ pub use action::{Action, Decision, Outcome, RuleIndex, Verdict};
 pub use bundle::{BuildRecord, Bundle, BundleError, PublicKey, SignatureError, WriteError};
 pub use condition::{Condition, Test, TimeZoneOffsets, Weekdays, WeeklySchedule};
 pub use evaluate::{Scratch, evaluate, evaluate_counted};
-pub use facts::{Fact, Facts, HeaderFields, Protocol, ProtocolSet};
+pub use facts::{Fact, Facts, FieldValues, HeaderFields, Protocol, ProtocolSet};
 pub use field::{Field, FieldType, Source};
 pub use phase::Phase;
 pub use rule::{Defaults, Rule, RuleGroup, Ruleset};

@@ -10,8 +10,8 @@ use regex_automata::nfa::thompson::pikevm::PikeVM;
 
 use crate::matcher::regex::{self, RegexError};
 use crate::{
-    Action, Condition, Decision, Fact, Facts, Field, HeaderFields, Outcome, Phase, Rule, RuleIndex,
-    Ruleset, Test, ValueList, Verdict,
+    Action, Condition, Decision, Fact, Facts, Field, FieldValues, HeaderFields, Outcome, Phase,
+    Rule, RuleIndex, Ruleset, Test, ValueList, Verdict,
 };
 
 /// A ruleset with its regular expressions parsed.
@@ -233,14 +233,14 @@ fn values(field: &Field, facts: &Facts<'_>) -> Vec<Value> {
         Field::Ja4 => one(facts.ja4, text),
         Field::HttpUri => one(facts.uri, text),
         Field::HttpMethod => one(facts.method, text),
-        Field::HttpUserAgent => one(facts.user_agent, text),
-        Field::HttpContentType => one(facts.content_type, content_type),
+        Field::HttpUserAgent => lines(facts.user_agent),
+        Field::HttpContentType => content_types(facts.content_type),
         Field::HttpHost => one(facts.host, text),
         Field::HttpContentLength => one(facts.content_length, Value::Number),
         Field::RequestHeader(name) => header_values(facts.request_headers, name),
         Field::ResponseStatusCode => one(facts.status_code, |code| Value::Number(code.into())),
         Field::ResponseContentLength => one(facts.response_content_length, Value::Number),
-        Field::ResponseContentType => one(facts.response_content_type, content_type),
+        Field::ResponseContentType => content_types(facts.response_content_type),
         Field::ResponseHeader(name) => header_values(facts.response_headers, name),
         Field::ResponseTlsIssuer => one(facts.tls_issuer, text),
         Field::ResponseTlsSha256 => one(facts.tls_sha256, text),
@@ -258,10 +258,24 @@ fn text(bytes: &[u8]) -> Value {
     Value::Text(bytes.to_vec())
 }
 
-fn content_type(bytes: &[u8]) -> Value {
-    let mut normal = Vec::new();
-    crate::normalize::normalize_content_type(bytes, &mut normal);
-    Value::Text(normal)
+fn lines(fact: Fact<FieldValues<'_>>) -> Vec<Value> {
+    let mut values = Vec::new();
+    if let Fact::Known(known) = fact {
+        known.for_each(&mut |value| values.push(text(value)));
+    }
+    values
+}
+
+fn content_types(fact: Fact<FieldValues<'_>>) -> Vec<Value> {
+    let mut values = Vec::new();
+    if let Fact::Known(known) = fact {
+        known.for_each_content_type(&mut |value| {
+            let mut normal = Vec::new();
+            crate::normalize::normalize_content_type(value, &mut normal);
+            values.push(Value::Text(normal));
+        });
+    }
+    values
 }
 
 fn header_values(headers: Fact<&dyn HeaderFields>, wanted: &str) -> Vec<Value> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use sallyport_ruleset::PublicKey;
 
+pub use super::checked_http::{Http, HttpScope, PathForm};
 pub use super::checked_tls::{
     FileKey, Identity, ListenerTls, Tls, TlsMode, TlsScope, TlsUpstream, TlsVersion, TunnelEnds,
 };
@@ -267,15 +268,19 @@ pub struct Limits {
     pub chunk_extension_bytes: usize,
     /// Bytes of a trailer section; 0 refuses all trailers.
     pub trailer_bytes: usize,
+    /// What may come before a final response.
+    pub interim: InterimLimits,
     /// Bytes of I/O buffers of one shard.
     pub buffer_bytes: usize,
 }
 
-/// `[http]`.
+/// `limits.interim_responses` and `limits.interim_bytes`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Http {
-    /// Content of a request that is kept until its response begins, to be sent again.
-    pub retry_body_bytes: usize,
+pub struct InterimLimits {
+    /// Interim responses (1xx) before a final one, at least one.
+    pub responses: usize,
+    /// Bytes of the heads of all of them.
+    pub bytes: usize,
 }
 
 /// The keys of `[limits]` that concern each client.

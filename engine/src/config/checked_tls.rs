@@ -94,7 +94,7 @@ pub struct TlsScope {
     pub client_certificate: Option<Identity>,
 }
 
-/// A tunnel, as scopes look at it.
+/// A tunnel or a request, as scopes look at it.
 #[derive(Debug, Clone, Copy)]
 pub struct TunnelEnds<'a> {
     /// The host of the CONNECT in normal form, if it is a name.
@@ -111,22 +111,34 @@ impl TlsScope {
     /// Whether this scope speaks of `tunnel`.
     #[must_use]
     pub fn matches(&self, tunnel: &TunnelEnds<'_>) -> bool {
+        let networks = Networks {
+            destinations: &self.destinations,
+            clients: &self.clients,
+        };
+        tunnel.lie_in(&self.domains, networks, &self.ports)
+    }
+}
+
+/// The networks of a scope.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Networks<'s> {
+    pub(super) destinations: &'s [IpNet],
+    pub(super) clients: &'s [IpNet],
+}
+
+impl TunnelEnds<'_> {
+    /// Whether each list of a scope is empty or names them.
+    pub(super) fn lie_in(&self, domains: &[String], networks: Networks<'_>, ports: &[u16]) -> bool {
         let within = |networks: &[IpNet], address: IpAddr| {
             let address = address.to_canonical();
-            networks.iter().any(|network| network.contains(&address))
+            networks.is_empty() || networks.iter().any(|network| network.contains(&address))
         };
-        let names = |domain: &str| {
-            self.domains
-                .iter()
-                .any(|pattern| pattern_names(pattern, domain))
-        };
-        (self.domains.is_empty() || tunnel.domain.is_some_and(names))
-            && (self.destinations.is_empty()
-                || tunnel
-                    .destination
-                    .is_some_and(|address| within(&self.destinations, address)))
-            && (self.ports.is_empty() || self.ports.contains(&tunnel.port))
-            && (self.clients.is_empty() || within(&self.clients, tunnel.client))
+        let names = |domain: &str| domains.iter().any(|pattern| pattern_names(pattern, domain));
+        let is_there = |address| within(networks.destinations, address);
+        (domains.is_empty() || self.domain.is_some_and(names))
+            && (networks.destinations.is_empty() || self.destination.is_some_and(is_there))
+            && (ports.is_empty() || ports.contains(&self.port))
+            && within(networks.clients, self.client)
     }
 }
 

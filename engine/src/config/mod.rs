@@ -8,6 +8,7 @@
 
 mod check;
 pub mod checked;
+mod checked_http;
 mod checked_tls;
 mod error;
 mod keys;

@@ -106,9 +106,18 @@ headers = 100
 uri_bytes = 8192
 chunk_extension_bytes = 0
 trailer_bytes = 0
+interim_responses = 3
+interim_bytes = "8KiB"
 buffer_bytes = "16MiB"
 [http]
 retry_body_bytes = "16KiB"
+path = "merge-slashes"
+origin_leniency = ["bare-lf"]
+[[http.scope]]
+domains = ["old.test"]
+destinations = ["192.0.2.0/24"]
+ports = [8080]
+origin_leniency = ["bare-lf", "length-with-chunked"]
 [pool]
 idle_per_destination = 1
 idle_total = 2

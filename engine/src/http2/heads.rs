@@ -71,6 +71,8 @@ pub(crate) enum TargetForm {
 pub(crate) enum HeadFault {
     #[error("a field value begins or ends with whitespace")]
     Whitespace,
+    #[error("content-length is repeated")]
+    LengthRepeated,
     #[error(":authority is missing")]
     AuthorityMissing,
     #[error("host differs from :authority")]
@@ -94,6 +96,7 @@ pub(super) fn request_text(
     form: TargetForm,
 ) -> Result<(Text, Asked), HeadFault> {
     check_values(&parts.headers)?;
+    check_length(&parts.headers, |_, _| false)?;
     let asked = asked(parts)?;
     let authority = authority(parts, &asked, form)?;
     let mut out = Vec::with_capacity(256);
@@ -243,7 +246,7 @@ pub(super) fn response_text(
     ends: bool,
     asked: &Asked,
 ) -> Result<Text, HeadFault> {
-    check_values(&parts.headers)?;
+    check_length(&parts.headers, PartialEq::eq)?;
     let mut out = Vec::with_capacity(256);
     let status = parts.status;
     let is_success = status.is_success();
@@ -256,7 +259,7 @@ pub(super) fn response_text(
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(shown.as_str().as_bytes());
     out.extend_from_slice(b" \r\n");
-    write_fields(&mut out, &parts.headers, |name| {
+    write_response_fields(&mut out, &parts.headers, |name| {
         *name != header::CONTENT_LENGTH && !(switches && *name == header::SEC_WEBSOCKET_ACCEPT)
     });
     let is_bodiless = *asked == Asked::Head
@@ -308,15 +311,31 @@ fn write_framing(out: &mut Vec<u8>, headers: &HeaderMap, ends: bool) -> Coding {
     }
 }
 
-/// RFC 9113 section 8.2.1.
+/// RFC 9113 section 8.2.1. Responses are met with leniency: the reader of the text takes blanks off.
 fn check_values(headers: &HeaderMap) -> Result<(), HeadFault> {
-    let is_padded = |value: &HeaderValue| {
-        let bytes = value.as_bytes();
-        matches!(bytes.first(), Some(b' ' | b'\t')) || matches!(bytes.last(), Some(b' ' | b'\t'))
-    };
     match headers.values().any(is_padded) {
         true => Err(HeadFault::Whitespace),
         false => Ok(()),
+    }
+}
+
+fn is_padded(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    matches!(bytes.first(), Some(b' ' | b'\t')) || matches!(bytes.last(), Some(b' ' | b'\t'))
+}
+
+/// One length only: whoever else looks at it could take another one.
+fn check_length(
+    headers: &HeaderMap,
+    may_repeat: impl Fn(&HeaderValue, &HeaderValue) -> bool,
+) -> Result<(), HeadFault> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else {
+        return Ok(());
+    };
+    match lengths.all(|other| may_repeat(first, other)) {
+        true => Ok(()),
+        false => Err(HeadFault::LengthRepeated),
     }
 }
 
@@ -324,6 +343,24 @@ fn write_fields(out: &mut Vec<u8>, headers: &HeaderMap, keep: impl Fn(&HeaderNam
     for (name, value) in headers {
         if keep(name) {
             write_field(out, name.as_str().as_bytes(), value.as_bytes());
+        }
+    }
+}
+
+/// Values with blanks around them are told by one before the colon, which the reader of the text
+/// takes off as well, and which it notes.
+fn write_response_fields(
+    out: &mut Vec<u8>,
+    headers: &HeaderMap,
+    keep: impl Fn(&HeaderName) -> bool,
+) {
+    for (name, value) in headers {
+        if keep(name) {
+            out.extend_from_slice(name.as_str().as_bytes());
+            if is_padded(value) {
+                out.push(b' ');
+            }
+            write_field(out, b"", value.as_bytes());
         }
     }
 }

@@ -66,6 +66,7 @@ impl std::fmt::Debug for Outgoing {
 const CHUNK_LIMITS: ChunkLimits = ChunkLimits {
     extension_bytes_max: 0,
     trailer_bytes_max: usize::MAX,
+    tolerates_blanks: false,
 };
 
 impl Outgoing {

@@ -24,6 +24,7 @@ pub(crate) struct Snapshot {
     pub(crate) rules: Rules,
     pub(crate) guard: DestinationGuard,
     pub(crate) head_limits: HeadLimits,
+    /// Those of requests; responses may have padded sizes.
     pub(crate) chunk_limits: ChunkLimits,
     pub(crate) dial_limits: DialLimits,
     pub(crate) request_edits: HeaderEdits,
@@ -77,6 +78,7 @@ impl Snapshot {
             chunk_limits: ChunkLimits {
                 extension_bytes_max: config.limits.chunk_extension_bytes,
                 trailer_bytes_max: config.limits.trailer_bytes,
+                tolerates_blanks: false,
             },
             dial_limits: DialLimits {
                 attempt_delay: config.connect.happy_eyeballs_delay,

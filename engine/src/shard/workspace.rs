@@ -11,6 +11,8 @@ pub(crate) struct Workspace {
     pub(crate) response: ResponseHead,
     /// The request head, which its spans refer to.
     pub(crate) bytes: Vec<u8>,
+    /// Path and query as they are sent, when that differs from what was written.
+    pub(crate) path: Vec<u8>,
     /// Normal form of the URI.
     pub(crate) uri: Vec<u8>,
     /// Normal form of the destination domain, when it differs from what was written.
@@ -26,6 +28,8 @@ impl Workspace {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES_MAX);
+        self.path.clear();
+        self.path.shrink_to(KEPT_BYTES_MAX);
         self.uri.clear();
         self.uri.shrink_to(KEPT_BYTES_MAX);
         self.domain.clear();

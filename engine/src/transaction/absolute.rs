@@ -1,25 +1,39 @@
 //! Requests to be forwarded: absolute-form on the connection itself, origin-form inside a tunnel that
 //! is plain or intercepted. From the request target to a [`Destination`].
 
-use sallyport_ruleset::normalize::normalize_uri;
 use sallyport_ruleset::{Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, RequestTarget, Scheme, TargetError, host_matches};
 
 use super::destination::{Destination, NormalHost};
 use super::exchange::ResponseWork;
+use super::path::{Path, PathTexts};
 use super::record::Draft;
 use super::reply::{Refusal, went_through};
 use super::request::Request;
 use super::session::{After, conclude};
+use super::switching::asks_for_websocket;
 use super::tunnel::InnerScope;
 use super::{forward, forward_inside};
-use crate::config::checked::{Fronting, UnknownProtocol};
+use crate::config::checked::Fronting;
 
 /// Where normal forms go when they differ from what was written.
 #[derive(Debug)]
 pub(crate) struct Scratch<'a> {
-    pub(crate) uri: &'a mut Vec<u8>,
+    path: PathTexts<'a>,
     pub(crate) domain: &'a mut String,
+}
+
+impl<'a> Scratch<'a> {
+    pub(crate) fn of(
+        sent: &'a mut Vec<u8>,
+        normal: &'a mut Vec<u8>,
+        domain: &'a mut String,
+    ) -> Self {
+        Self {
+            path: PathTexts { sent, normal },
+            domain,
+        }
+    }
 }
 
 /// Serves one request that is not a CONNECT of its own connection.
@@ -101,7 +115,12 @@ fn locate<'a>(
         host_matches(&authority, scheme, host)
     });
     let port = authority.port_or_default(scheme);
-    let protocol = if is_websocket(request) {
+    let path = Path::new(
+        path_and_query,
+        request.snapshot.config.http.path,
+        texts.path,
+    )?;
+    let protocol = if asks_for_websocket(request) {
         Protocol::Ws
     } else {
         Protocol::Http
@@ -111,8 +130,8 @@ fn locate<'a>(
             host: NormalHost::new(&authority, texts.domain)?,
             port,
             authority: authority.text,
-            path_and_query,
-            uri: normal_uri(path_and_query, texts.uri),
+            path_and_query: path.sent,
+            uri: path.normal,
             protocol: ProtocolSet::EMPTY.with(protocol),
             prior_knowledge: false,
             logged_protocol: protocol,
@@ -164,13 +183,18 @@ fn locate_inside<'a>(
         }
         RequestTarget::Authority(_) => return Err(bad_target(TargetError::Form)),
     };
-    let protocol = match (is_websocket(request), scope.tls.is_some()) {
+    let protocol = match (asks_for_websocket(request), scope.tls.is_some()) {
         (true, true) => Protocol::Wss,
         (true, false) => Protocol::Ws,
         (false, true) => Protocol::Https,
         (false, false) => Protocol::Http,
     };
     let host = NormalHost::new(&authority, texts.domain)?;
+    let path = Path::new(
+        path_and_query,
+        request.snapshot.config.http.path,
+        texts.path,
+    )?;
     let same_port = authority.port.is_none_or(|port| port == scope.port);
     Ok(Located {
         is_fronted: !(same_port && host.names_same(&scope.host)),
@@ -178,8 +202,8 @@ fn locate_inside<'a>(
             host,
             port: scope.port,
             authority: authority.text,
-            path_and_query,
-            uri: normal_uri(path_and_query, texts.uri),
+            path_and_query: path.sent,
+            uri: path.normal,
             protocol: ProtocolSet::EMPTY.with(Protocol::Connect).with(protocol),
             prior_knowledge: scope.prior_knowledge,
             logged_protocol: protocol,
@@ -219,47 +243,6 @@ fn front(request: &Request<'_>, located: &Located<'_>, draft: &mut Draft) -> Res
         }
         Fronting::Allow => super::admit(request, &located.destination, draft).map(|_| ()),
     }
-}
-
-fn normal_uri<'a>(written: &[u8], out: &'a mut Vec<u8>) -> &'a [u8] {
-    normalize_uri(written, out);
-    // RFC 9110 section 4.2.3: an empty path is `/`, as it is sent to the origin.
-    if out.first() == Some(&b'?') {
-        out.insert(0, b'/');
-    }
-    out
-}
-
-/// What a connection may switch to: a WebSocket, or with `tunnel.unknown_protocol = "allow"` anything
-/// but what would take HTTP out of sight (h2c, TLS).
-pub(super) fn may_switch(request: &Request<'_>) -> bool {
-    let Some(upgrade) = request.head.upgrade else {
-        return false;
-    };
-    let is = |protocol: &[u8], name: &str| {
-        let name = name.as_bytes();
-        protocol
-            .get(..name.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(name))
-    };
-    let allows_unknown = request.snapshot.config.tunnel.unknown_protocol == UnknownProtocol::Allow;
-    let mut protocols = upgrade
-        .of(request.bytes)
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii);
-    match allows_unknown {
-        true => {
-            !protocols.any(|protocol| ["h2c", "HTTP", "TLS"].iter().any(|name| is(protocol, name)))
-        }
-        false => protocols.all(|protocol| protocol.eq_ignore_ascii_case(b"websocket")),
-    }
-}
-
-pub(super) fn is_websocket(request: &Request<'_>) -> bool {
-    request.head.upgrade.is_some_and(|upgrade| {
-        let mut protocols = upgrade.of(request.bytes).split(|byte| *byte == b',');
-        protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
-    })
 }
 
 pub(super) fn bad_target(error: TargetError) -> Refusal {

@@ -7,24 +7,26 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Instant;
 
+use sallyport_ruleset::Facts;
 use sallyport_wire::http1::{
-    BodyFraming, HeaderName, Parse, ResponseForward, ResponseHead, Version, encode_response,
+    BodyFraming, ChunkLimits, HeadError, Parse, ResponseForward, ResponseHead, Version,
+    encode_response,
 };
 
-use super::absolute::may_switch;
+use super::SEVERAL_TYPES;
 use super::body::{BodyRelay, Progress, RelayError};
 use super::destination::Destination;
+use super::interim::Interim;
 use super::kept::Kept;
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::{AnsweredBy, Request, response_headers};
-use crate::enforcement::{self, Released};
+use super::switching;
+use crate::config::checked::TunnelEnds;
+use crate::enforcement::{self, Released, Rules};
 use crate::io::buffers::ReadBuffer;
 use crate::io::departure::departed;
 use crate::io::transport::Transport;
-
-/// Most interim responses before a final one.
-const INTERIM_RESPONSES_MAX: usize = 64;
 
 /// Why an attempt on one connection came to nothing.
 pub(super) enum Failure {
@@ -70,10 +72,11 @@ impl Answer<'_> {
         head: &mut ResponseHead,
         input: &mut ReadBuffer,
     ) -> Result<Conversation, Failure> {
-        for interim_responses in 0..INTERIM_RESPONSES_MAX {
-            let head_bytes = match self.read_head(head, input).await {
+        let mut interim = Interim::default();
+        loop {
+            let head_bytes = match self.read_head(draft, head, input).await {
                 // What was answered at all has been processed, or will be.
-                Err(Failure::Stale) if interim_responses > 0 => {
+                Err(Failure::Stale) if interim.has_begun() => {
                     const CUT: &str = "the origin closed the connection after an interim response";
                     return Err(Refusal::terminated(CUT).into());
                 }
@@ -98,15 +101,16 @@ impl Answer<'_> {
             if head.status >= 200 || head.status == 101 {
                 return self.finish(draft, head, head_bytes, input).await;
             }
-            self.forward_interim(head, input).await?;
+            interim.note(head_bytes, self.request.snapshot.config.limits.interim)?;
+            self.forward_interim(draft, head, input).await?;
             input.consume(head_bytes);
         }
-        Err(Refusal::protocol("too many interim responses").into())
     }
 
     /// Receives until a head is complete; `None` if the client no longer waits for it.
     async fn read_head(
         &self,
+        draft: &mut Draft,
         head: &mut ResponseHead,
         input: &mut ReadBuffer,
     ) -> Result<Option<usize>, Failure> {
@@ -114,7 +118,7 @@ impl Answer<'_> {
         let limits = &request.snapshot.head_limits;
         loop {
             if !input.is_empty() {
-                match head.parse(input.unread(), limits, request.head.method_kind) {
+                match self.parse(draft, head, input.unread()) {
                     Ok(Parse::Complete { head_bytes }) => {
                         if self.upstream.is_stream() {
                             head.version = Version::Http2;
@@ -149,6 +153,34 @@ impl Answer<'_> {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Parses a head; what is wrong with it may be let pass for this origin.
+    fn parse(
+        &self,
+        draft: &mut Draft,
+        head: &mut ResponseHead,
+        bytes: &[u8],
+    ) -> Result<Parse, HeadError> {
+        let request = self.request;
+        let (limits, method) = (&request.snapshot.head_limits, request.head.method_kind);
+        let mut parsed = head.parse(bytes, limits, method);
+        if parsed.is_err_and(HeadError::is_tolerable) {
+            // Only now: few responses have a fault, and scopes may be many.
+            let leniency = request.snapshot.config.http.leniency(&TunnelEnds {
+                domain: self.destination.host.domain(),
+                destination: draft.dst_ip,
+                port: self.destination.port,
+                client: request.client.address.ip(),
+            });
+            parsed = head.parse_leniently(bytes, limits, method, leniency);
+        }
+        if let Ok(Parse::Complete { .. }) = parsed {
+            for words in head.tolerated.words() {
+                draft.add_detail("the origin's response has ", words);
+            }
+        }
+        parsed
     }
 
     /// Receives more of a head; `None` if the client no longer waits for it.
@@ -193,15 +225,13 @@ impl Answer<'_> {
         .await
     }
 
-    /// RFC 9110 section 15.2: forwarded as they come, but not to HTTP/1.0 clients.
-    async fn forward_interim(
+    /// Only a released interim response is written to the client.
+    pub(super) async fn write_interim(
         &self,
+        _released: Released,
         head: &ResponseHead,
         input: &ReadBuffer,
     ) -> Result<(), Failure> {
-        if self.request.head.version == Version::Http10 {
-            return Ok(());
-        }
         let pool = self.request.client.buffers();
         let mut out = pool.rent();
         let _lease = pool.lease(out.capacity());
@@ -225,8 +255,9 @@ impl Answer<'_> {
     ) -> Result<Conversation, Failure> {
         let request = self.request;
         let is_switch = head.status == 101;
-        if is_switch && (!may_switch(request) || head.upgrade.is_none()) {
-            return Err(Refusal::protocol("the origin switched protocols unasked").into());
+        if is_switch && !switching::fits(request, head, input.unread()) {
+            const DETAIL: &str = "the origin switched to a protocol that was not asked for";
+            return Err(Refusal::protocol(DETAIL).into());
         }
         let released = self.post_response(draft, head, input.unread())?;
         draft.status = Some(head.status);
@@ -270,23 +301,34 @@ impl Answer<'_> {
         head: &ResponseHead,
         bytes: &[u8],
     ) -> Result<Released, Refusal> {
+        draft.note_content_types(head, bytes);
+        let mut trail = std::mem::take(&mut draft.trail);
+        let released = self.with_facts(draft, head, bytes, |rules, facts| {
+            let released = enforcement::post_response(rules, facts, &mut trail);
+            released.map(|released| rules.has_one_meaning(facts).then_some(released))
+        });
+        draft.trail = trail;
+        self.request.write_alerts(draft, Some(self.destination));
+        released?.ok_or_else(|| Refusal::protocol(SEVERAL_TYPES))
+    }
+
+    /// Shows all facts about a response.
+    pub(super) fn with_facts<T>(
+        &self,
+        draft: &Draft,
+        head: &ResponseHead,
+        bytes: &[u8],
+        take: impl FnOnce(&Rules, &Facts<'_>) -> T,
+    ) -> T {
         let request = self.request;
-        draft.content_type.clear();
-        if let Some(content_type) = head.first(HeaderName::ContentType) {
-            draft.content_type.extend_from_slice(content_type.of(bytes));
-        }
         let headers = request.headers(self.destination);
         let answered = response_headers(head, bytes);
-        let certificate = draft.certificate.clone();
         let from = AnsweredBy {
             address: draft.dst_ip,
-            certificate: certificate.as_deref(),
+            certificate: draft.certificate.as_deref(),
         };
         let facts = request.post_response_facts(self.destination, &headers, from, head, &answered);
-        let rules = &request.snapshot.rules;
-        let released = enforcement::post_response(rules, &facts, &mut draft.trail);
-        request.write_alerts(draft, Some(self.destination));
-        Ok(released?)
+        take(&request.snapshot.rules, &facts)
     }
 
     fn encode(
@@ -321,13 +363,17 @@ impl Answer<'_> {
         input: &mut ReadBuffer,
     ) -> Result<(), RelayError> {
         let request = self.request;
+        let limits = ChunkLimits {
+            tolerates_blanks: true,
+            ..request.snapshot.chunk_limits
+        };
         let relay = BodyRelay {
             from: self.upstream,
             to: &request.client.transport,
             pool: request.client.buffers(),
             idle: request.snapshot.config.timeouts.body_idle,
             framing: to,
-            limits: &request.snapshot.chunk_limits,
+            limits: &limits,
             stop: None,
             kept: None,
         };

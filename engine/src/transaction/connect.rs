@@ -58,6 +58,7 @@ pub(super) async fn serve(
         request: head,
         bytes,
         response,
+        path,
         uri,
         domain,
         draft,
@@ -79,7 +80,7 @@ pub(super) async fn serve(
         input,
         upload: None,
     };
-    let texts = Scratch { uri, domain };
+    let texts = Scratch::of(path, uri, domain);
     // Boxed: most connections never have a tunnel.
     let after = Box::pin(answer(&request, texts, draft, &mut work)).await;
     shard.give_back_workspace(arrival.workspace);

@@ -18,7 +18,7 @@ pub(crate) struct Destination<'a> {
     pub(crate) port: u16,
     /// Host and port as the client wrote them.
     pub(crate) authority: &'a str,
-    /// Path and query as the client wrote them.
+    /// Path and query as they are sent.
     pub(crate) path_and_query: &'a [u8],
     /// The same in normal form, for the rules.
     pub(crate) uri: &'a [u8],

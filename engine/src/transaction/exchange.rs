@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use sallyport_wire::http1::{RequestForward, ResponseHead, encode_request};
 
-use super::absolute::may_switch;
 use super::answer::{Answer, Conversation, Failure};
 use super::body::{RelayError, StopFlag};
 use super::destination::Destination;
@@ -16,6 +15,7 @@ use super::origin_connection::{Wish, check_out, open, pool_key};
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
+use super::switching::may_switch;
 use super::upload::{self, Upload};
 use crate::enforcement::{Dialable, Permitted};
 use crate::http2::Declined;

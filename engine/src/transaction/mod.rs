@@ -11,15 +11,18 @@ mod exchange;
 mod final_recipient;
 mod forwarded;
 mod intercept;
+mod interim;
 mod kept;
 mod offer;
 mod origin_connection;
+mod path;
 mod record;
 mod reply;
 mod request;
 mod session;
 mod standing;
 mod streams;
+mod switching;
 mod tunnel;
 mod upgrade;
 mod upload;
@@ -35,6 +38,9 @@ use crate::transaction::exchange::{Exchanged, ResponseWork};
 use crate::transaction::reply::Refusal;
 use crate::transaction::request::Request;
 use crate::transaction::standing::Standing;
+
+/// A message of which two recipients could make two things.
+const SEVERAL_TYPES: &str = "Content-Type names several media types, and rules look at it";
 
 /// Forwards one HTTP request: all three phases, in order.
 async fn forward(
@@ -103,11 +109,15 @@ fn permit(
     guarded: &Guarded,
     draft: &mut Draft,
 ) -> Result<(Dialable, Permitted), Refusal> {
+    draft.note_user_agents(request);
     let headers = request.headers(destination);
     let facts = request.pre_request_facts(destination, &headers);
     let permitted = guarded.pre_request(&request.snapshot.rules, &facts, &mut draft.trail);
     request.write_alerts(draft, Some(destination));
     let (dialable, permitted) = permitted?;
+    if !request.snapshot.rules.has_one_meaning(&facts) {
+        return Err(Refusal::malformed(400, SEVERAL_TYPES));
+    }
     draft.dst_ip = dialable.addresses().first().copied();
     Ok((dialable, permitted))
 }

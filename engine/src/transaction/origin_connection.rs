@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::absolute::may_switch;
 use super::destination::Destination;
 use super::intercept::secure;
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
+use super::switching::may_switch;
 use crate::enforcement::Dialable;
 use crate::http2;
 use crate::http2::session::Session;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex};
-use sallyport_wire::http1::{HeaderName, Version};
+use sallyport_wire::http1::{HeaderName, ResponseHead, Version};
 
 use super::destination::Destination;
 use super::request::Request;
@@ -30,6 +30,8 @@ pub(crate) struct Draft {
     pub(crate) detail: Option<Cow<'static, str>>,
     pub(crate) dst_ip: Option<IpAddr>,
     pub(crate) content_type: Vec<u8>,
+    /// Those of a request that names several; else it is in the request.
+    pub(crate) user_agents: Vec<u8>,
     pub(crate) tls: Option<Rc<TlsNotes>>,
     /// The certificate of the origin that answered.
     pub(crate) certificate: Option<Rc<OriginCertificate>>,
@@ -102,6 +104,34 @@ impl Draft {
     /// The rules that the trail speaks of.
     pub(crate) fn snapshot<'s>(&'s self, request: &Request<'s>) -> &'s Snapshot {
         self.judged_under.as_ref().unwrap_or(request.snapshot)
+    }
+
+    /// Notes something that is no error, once, beside what is noted already.
+    pub(crate) fn add_detail(&mut self, before: &str, words: &str) {
+        let detail = match self.detail.as_deref() {
+            None => format!("{before}{words}"),
+            Some(others) if others.contains(words) => return,
+            Some(others) if others.contains(before) => format!("{others}; {words}"),
+            Some(others) => format!("{others}; {before}{words}"),
+        };
+        self.detail = Some(detail.into());
+    }
+
+    /// Keeps what the log says of a user agent that has several lines.
+    pub(crate) fn note_user_agents(&mut self, request: &Request<'_>) {
+        let all = || request.head.end_to_end(HeaderName::UserAgent);
+        if all().nth(1).is_some() {
+            join(
+                &mut self.user_agents,
+                all().map(|value| value.of(request.bytes)),
+            );
+        }
+    }
+
+    /// Keeps what the log says of the content type of a response.
+    pub(crate) fn note_content_types(&mut self, head: &ResponseHead, bytes: &[u8]) {
+        let all = head.end_to_end(HeaderName::ContentType);
+        join(&mut self.content_type, all.map(|value| value.of(bytes)));
     }
 
     /// Writes a line for each alert that has none yet.
@@ -230,9 +260,13 @@ impl Draft {
             uri: destination
                 .map(|destination| self.logged_uri(request, destination))
                 .filter(|uri| !uri.is_empty()),
-            user_agent: head
-                .first(HeaderName::UserAgent)
-                .map(|value| value.of(bytes)),
+            user_agent: match &*self.user_agents {
+                [] => head
+                    .end_to_end(HeaderName::UserAgent)
+                    .next()
+                    .map(|value| value.of(bytes)),
+                several => Some(several),
+            },
             content_type: Some(&*self.content_type).filter(|value| !value.is_empty()),
             error: self.error,
             detail: self.detail.as_deref().map(str::as_bytes),
@@ -262,6 +296,17 @@ impl Draft {
                 .unwrap_or(uri.len()),
         };
         uri.get(..path_bytes).unwrap_or_default()
+    }
+}
+
+/// Several values of a field as one (RFC 9110 section 5.3), in place of what `out` held.
+fn join<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v [u8]>) {
+    out.clear();
+    for value in values {
+        if !out.is_empty() {
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(value);
     }
 }
 

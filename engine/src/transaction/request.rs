@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sallyport_ruleset::{Fact, Facts, HeaderFields, Protocol};
+use sallyport_ruleset::{Fact, Facts, FieldValues, HeaderFields, Protocol};
 use sallyport_wire::http1::{
     BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead, Version,
 };
@@ -47,6 +47,8 @@ pub(crate) struct Request<'a> {
     pub(crate) standing: Option<&'a Standing>,
 }
 
+const CONTENT_TYPE: &str = "content-type";
+
 /// Who has sent a response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnsweredBy<'a> {
@@ -69,10 +71,12 @@ impl HeaderFields for Headers<'_> {
             visit(b"Host", host);
         }
         for field in self.fields {
-            // Credentials for the proxy are between it and the client; what the client wrote as
-            // `Host` goes nowhere.
-            let is_own = self.host.is_some() && field.id == HeaderName::Host;
-            if field.id != HeaderName::ProxyAuthorization && !is_own {
+            // Credentials for the proxy are between it and the client, and what the client wrote as
+            // `Host` goes nowhere. What `Connection` names is not sent on either: a rule that it
+            // satisfied would be satisfied by nothing.
+            let is_ours = field.id == HeaderName::ProxyAuthorization
+                || (self.host.is_some() && field.id == HeaderName::Host);
+            if !is_ours && !field.is_named_by_connection() {
                 visit(field.name.of(self.bytes), field.value.of(self.bytes));
             }
         }
@@ -141,7 +145,6 @@ impl<'a> Request<'a> {
     where
         'a: 'h,
     {
-        let first = |id| self.head.first(id).map(|value| value.of(self.bytes)).into();
         let notes = self.tls.map(|tls| &*tls.notes);
         Facts {
             tls_sni: notes.and_then(|notes| notes.sni.as_deref()).into(),
@@ -152,8 +155,8 @@ impl<'a> Request<'a> {
             ja4: notes.map(|notes| notes.ja4.as_bytes()).into(),
             uri: Fact::Known(destination.uri),
             method: Fact::Known(self.head.method.of(self.bytes)),
-            user_agent: first(HeaderName::UserAgent),
-            content_type: first(HeaderName::ContentType),
+            user_agent: Fact::Known(FieldValues::Named(headers, "user-agent")),
+            content_type: Fact::Known(FieldValues::Named(headers, CONTENT_TYPE)),
             host: Fact::Known(destination.authority.as_bytes()),
             content_length: self.head.content_length.into(),
             request_headers: Fact::Known(headers),
@@ -173,14 +176,11 @@ impl<'a> Request<'a> {
     where
         'a: 'h,
     {
-        let content_type = response.first(HeaderName::ContentType);
         Facts {
             destination_ip: from.address.into(),
             status_code: Fact::Known(response.status),
             response_content_length: response.content_length.into(),
-            response_content_type: content_type
-                .map(|value| value.of(response_headers.bytes))
-                .into(),
+            response_content_type: Fact::Known(FieldValues::Named(response_headers, CONTENT_TYPE)),
             response_headers: Fact::Known(response_headers),
             tls_issuer: from
                 .certificate

@@ -295,6 +295,7 @@ async fn respond(
         request: head,
         bytes,
         response,
+        path,
         uri,
         domain,
         draft,
@@ -326,7 +327,7 @@ async fn respond(
                 input,
                 upload: None,
             };
-            let texts = absolute::Scratch { uri, domain };
+            let texts = absolute::Scratch::of(path, uri, domain);
             absolute::serve(&request, scope, texts, draft, &mut work).await
         }
     };

@@ -1,11 +1,11 @@
 //! After a 101: the connection belongs to another protocol, and its bytes flow.
 
-use super::absolute::is_websocket;
 use super::destination::Destination;
 use super::exchange::{ResponseWork, Switched};
 use super::record::Draft;
 use super::request::Request;
 use super::standing::{Holds, OpenTunnel};
+use super::switching::asks_for_websocket;
 use super::tunnel::{end_of_tunnel, life};
 use crate::io::copy::{TunnelEnd, tunnel as copy};
 use crate::io::transport::Transport;
@@ -36,7 +36,10 @@ pub(super) async fn tunnel(
     );
     // Few WebSocket libraries say close_notify after their Close frames: TLS alone cannot tell such an
     // end from one that was cut.
-    let tls = upstream.transport.tls().filter(|_| is_websocket(request));
+    let tls = upstream
+        .transport
+        .tls()
+        .filter(|_| asks_for_websocket(request));
     if let Some(tls) = tls {
         tls.follow_frames(early.unread());
     }

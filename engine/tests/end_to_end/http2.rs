@@ -20,7 +20,7 @@ use crate::common::{ALLOW_ALL, Origin, Proxy, Rules};
 use crate::intercepted_clients::with_https;
 
 /// Runs a script of the `data` folder; what it prints is JSON.
-fn run(script: &str, packages: &[&str], arguments: &[&str]) -> Option<Value> {
+pub(crate) fn run(script: &str, packages: &[&str], arguments: &[&str]) -> Option<Value> {
     let python = python_with(packages)?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/end_to_end/data")
@@ -37,7 +37,7 @@ fn run(script: &str, packages: &[&str], arguments: &[&str]) -> Option<Value> {
 }
 
 /// All cases of a script came to nothing bad, and there were some.
-fn assert_cases(outcome: &Value, at_least: usize) {
+pub(crate) fn assert_cases(outcome: &Value, at_least: usize) {
     let cases = outcome.as_object().unwrap();
     let failed: Vec<_> = cases.iter().filter(|(_, why)| !why.is_null()).collect();
     assert!(failed.is_empty(), "{failed:#?}");

@@ -160,6 +160,62 @@ fn other_protocols_follow_the_configuration() {
     assert_eq!(answering.requests(1)[0].header("upgrade"), None);
 }
 
+/// A 101 for something else than was asked for, or that nothing has asked for, is no answer: what
+/// follows it would be a tunnel past the rules.
+#[test]
+fn a_101_must_answer_what_was_asked() {
+    let get = |protocol: &str| {
+        format!("GET {{}} HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n")
+    };
+    let post =
+        "POST {} HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n";
+    let put =
+        "PUT {} HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: custom/1\r\nContent-Length: 2\r\n";
+    let two = "websocket\r\nUpgrade: custom/1";
+    for (policy, request, answer, status) in [
+        ("deny", get("websocket"), "websocket", 101),
+        ("deny", get("websocket"), "WebSocket", 101),
+        ("deny", get("websocket"), "h2c", 502),
+        ("deny", get("websocket"), "websocket, h2c", 502),
+        ("deny", get("websocket"), "websocket\r\nUpgrade: h2c", 502),
+        ("deny", get("websocket"), "", 502),
+        ("deny", get(two), "websocket", 502),
+        ("deny", post.to_owned(), "websocket", 502),
+        ("deny", "GET {} HTTP/1.1\r\n".to_owned(), "websocket", 502),
+        ("allow", get("custom/1"), "custom/1", 101),
+        ("allow", get("custom/1"), "custom/2", 502),
+        ("allow", get(two), "custom/1", 101),
+        ("allow", get("custom/1"), "websocket", 502),
+        ("allow", post.to_owned(), "websocket", 502),
+        ("allow", put.to_owned(), "custom/1", 502),
+    ] {
+        let origin = ScriptedOrigin::answering_once(format!(
+            "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: {answer}\r\n\r\nfree bytes"
+        ));
+        let proxy = Setup::new()
+            .key("tunnel.unknown_protocol", &format!("\"{policy}\""))
+            .start(ALLOW_ALL);
+        let mut client = proxy.connection();
+        let request = request.replace("{}", &origin.url("/"));
+        let host = origin.address;
+        client.send(format!("{request}Host: {host}\r\n\r\n"));
+        if request.starts_with("PUT") {
+            client.send("ok");
+        }
+        let response = client.response();
+        assert_eq!(
+            response.status, status,
+            "{policy}: {request} answered by {answer}"
+        );
+        if status == 101 {
+            assert_eq!(client.bytes(10), b"free bytes");
+        } else {
+            client.finish();
+            client.assert_closed();
+        }
+    }
+}
+
 /// An origin that does not want to switch answers as usual, and the connection goes on.
 #[test]
 fn an_upgrade_may_be_declined() {

@@ -43,6 +43,7 @@ fn check(input: &str, expected: Decoded) {
     let limits = ChunkLimits {
         extension_bytes_max: 20,
         trailer_bytes_max: 40,
+        ..ChunkLimits::default()
     };
     let every_byte: Vec<_> = (1..input.len()).collect();
     assert_eq!(
@@ -214,6 +215,47 @@ fn trailers_are_bounded_without_the_line_that_ends_them() {
         assert_eq!(plain, Ok(Some((b"a".into(), b"".into(), b"X".into()))));
         let trailer = decode(b"0\r\nX: 1\r\n\r\n", cuts, &none);
         assert_eq!(trailer, Err(ChunkError::TrailersTooLarge));
+    }
+}
+
+/// Blanks that many servers send behind a size, for responses only.
+#[test]
+fn blanks_are_dropped_where_they_are_tolerated() {
+    let limits = ChunkLimits {
+        tolerates_blanks: true,
+        ..ChunkLimits::default()
+    };
+    let decode = |input: &str| {
+        let mut reader = BodyReader::new(BodyFraming::Chunked, &limits);
+        let mut out = Vec::new();
+        let ended = reader.recode_chunked(input.as_bytes(), &mut out);
+        ended.map(|recoded| (recoded.ended, String::from_utf8(out).unwrap()))
+    };
+    // Padding is no extension: many chunks may have it.
+    let many = "1     \r\na\r\n".repeat(10_000);
+    assert!(decode(&many).is_ok());
+    let plain = "5\r\nhello\r\n0\r\nX-A: 1\r\n\r\n";
+    for input in [
+        "5 \r\nhello\r\n0 \t\r\nX-A: 1\r\n\r\n",
+        "5 ;a=b\r\nhello\r\n0\r\nX-A \t: 1\r\n\r\n",
+    ] {
+        let (ended, out) = decode(input).unwrap();
+        assert!(ended);
+        assert_eq!(
+            out.trim_start_matches('0'),
+            plain.trim_start_matches('0'),
+            "{input:?}"
+        );
+    }
+    for input in [
+        " 5\r\n",
+        "5 5\r\n",
+        "5 \n",
+        "5 \rX",
+        "0\r\n : 1\r\n",
+        "0\r\nX\u{b}: 1\r\n",
+    ] {
+        assert!(decode(input).is_err(), "{input:?}");
     }
 }
 
@@ -401,7 +443,7 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
         let input = pieces.concat().into_bytes();
-        let limits = ChunkLimits { extension_bytes_max: 6, trailer_bytes_max: 12 };
+        let limits = ChunkLimits { extension_bytes_max: 6, trailer_bytes_max: 12, ..ChunkLimits::default() };
         let mut ends: Vec<_> = cuts.iter().map(|cut| cut.index(input.len().max(1))).collect();
         ends.sort_unstable();
         prop_assert_eq!(decode(&input, &ends, &limits), decode(&input, &[], &limits));

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use sallyport_wire::http1::{
-    BodyFraming, HeadError, HeadLimits, HeaderName, MethodKind, Parse, RequestHead, ResponseHead,
-    Version,
+    BodyFraming, HeadError, HeadLimits, HeaderName, Leniency, MethodKind, Parse, RequestHead,
+    ResponseHead, Version,
 };
 
 const REQUESTS: &str = include_str!("data/request_heads.txt");
@@ -167,13 +167,13 @@ fn fields_are_found_by_name_and_marked_when_connection_names_them() {
                 Connection: X-A, via, host\r\nUser-Agent: t\r\n\r\n";
     let head = parsed_request(text);
     let buf = text.as_bytes();
-    assert_eq!(
-        head.header_values(buf, "X-a").collect::<Vec<_>>(),
-        [b"1", b"2"]
-    );
+    assert_eq!(head.header_values(buf, "x-b").collect::<Vec<_>>(), [b"3"]);
+    assert_eq!(head.header_values(buf, "X-a").count(), 0, "named");
     assert_eq!(head.header_values(buf, "none").count(), 0);
     assert_eq!(
-        head.first(HeaderName::UserAgent).map(|s| s.of(buf)),
+        head.end_to_end(HeaderName::UserAgent)
+            .next()
+            .map(|s| s.of(buf)),
         Some(&b"t"[..])
     );
     assert_eq!(head.method.of(buf), b"GET");
@@ -221,6 +221,90 @@ fn a_response_tells_whether_its_connection_can_be_used_again() {
     assert!(!keep_alive(
         "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"
     ));
+}
+
+/// Only what was asked for is let pass, and what was met is noted.
+#[test]
+fn responses_are_read_as_leniently_as_is_asked() {
+    let none = Leniency::default();
+    let bare_lf = Leniency {
+        bare_lf: true,
+        ..none
+    };
+    let both = Leniency {
+        length_with_coding: true,
+        ..none
+    };
+    let check = |text: &str, leniency, expected: Result<(&str, &[&str]), HeadError>| {
+        let mut head = ResponseHead::new();
+        let limits = HeadLimits::default();
+        let get = MethodKind::Get;
+        let parsed = head.parse_leniently(text.as_bytes(), &limits, get, leniency);
+        let found = parsed.map(|_| describe(head.framing));
+        let words: Vec<_> = head.tolerated.words().collect();
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!((&*found, &*words), expected, "{text:?}"),
+            (found, expected) => assert_eq!(found.err(), expected.err(), "{text:?}"),
+        }
+        head
+    };
+    let lf = "HTTP/1.1 200 OK\nContent-Length: 5\n\n";
+    check(lf, none, Err(HeadError::LineEnding));
+    check(lf, both, Err(HeadError::LineEnding));
+    let is_lf: &[&str] = &["lines that end in LF"];
+    check(lf, bare_lf, Ok(("length 5", is_lf)));
+    for text in [
+        "HTTP/1.1 200 OK\n\n",
+        "HTTP/1.1 200 OK\r\n\n",
+        "HTTP/1.1 200 OK\nX: y\r\n\r\n",
+    ] {
+        check(text, bare_lf, Ok(("until-close", is_lf)));
+    }
+    check(
+        "HTTP/1.1 200 OK\r\nX: a\rb\r\n\r\n",
+        bare_lf,
+        Err(HeadError::HeaderValue),
+    );
+    check(
+        "HTTP/1.1 200 OK\nX: a\n b\n\n",
+        bare_lf,
+        Err(HeadError::HeaderName),
+    );
+
+    let text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+    check(text, none, Err(HeadError::TransferEncodingWithLength));
+    check(text, bare_lf, Err(HeadError::TransferEncodingWithLength));
+    let head = check(
+        text,
+        both,
+        Ok(("chunked", &["Transfer-Encoding with Content-Length"])),
+    );
+    assert_eq!((head.keep_alive, head.content_length), (false, None));
+    let gzip = text.replace("chunked", "gzip, chunked");
+    check(&gzip, both, Err(HeadError::TransferEncodingUnsupported));
+    let old = text.replace("HTTP/1.1", "HTTP/1.0");
+    check(&old, both, Err(HeadError::TransferEncodingHttp10));
+    let differing = text.replace(": 5", ": 5\r\nContent-Length: 6");
+    check(&differing, both, Err(HeadError::ContentLengthRepeated));
+}
+
+/// What was noted of one head does not stay for the next.
+#[test]
+fn each_response_is_noted_on_its_own() {
+    let lf = "HTTP/1.1 200 OK\nContent-Length: 5\n\n";
+    let plain = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    let leniency = Leniency {
+        bare_lf: true,
+        ..Leniency::default()
+    };
+    let mut head = ResponseHead::new();
+    for (text, count) in [(lf, 1), (plain, 0)] {
+        let limits = HeadLimits::default();
+        let get = MethodKind::Get;
+        head.parse_leniently(text.as_bytes(), &limits, get, leniency)
+            .unwrap();
+        assert_eq!(head.tolerated.words().count(), count);
+    }
 }
 
 /// Each limit, one byte within and one beyond, in one read and in many.

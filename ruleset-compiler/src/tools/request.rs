@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use sallyport_ruleset::normalize::{is_token, normalize_domain, normalize_uri};
-use sallyport_ruleset::{Fact, Facts, HeaderFields, Phase, Protocol, ProtocolSet};
+use sallyport_ruleset::{Fact, Facts, FieldValues, HeaderFields, Phase, Protocol, ProtocolSet};
 
 use crate::tools::request_args::RequestArgs;
 use crate::value::date;
@@ -209,8 +209,8 @@ impl Request {
         Facts {
             uri: Fact::Known(&self.uri),
             method: Fact::Known(self.method.as_bytes()),
-            user_agent: first(&self.headers, "user-agent").into(),
-            content_type: first(&self.headers, "content-type").into(),
+            user_agent: named(&self.headers, "user-agent"),
+            content_type: named(&self.headers, "content-type"),
             host: first(&self.headers, "host").into(),
             content_length: content_length(&self.headers).into(),
             request_headers: Fact::Known(&self.headers),
@@ -235,7 +235,7 @@ impl Request {
         Facts {
             status_code: Fact::Known(status),
             response_content_length: content_length(headers).into(),
-            response_content_type: first(headers, "content-type").into(),
+            response_content_type: named(headers, "content-type"),
             response_headers: Fact::Known(headers),
             ..request
         }
@@ -244,6 +244,11 @@ impl Request {
 
 fn given<T>(value: Option<T>) -> Fact<T> {
     value.map_or(Fact::Unknown, Fact::Known)
+}
+
+/// None of the name: the field is absent.
+fn named<'h>(headers: &'h HeaderLines, name: &'static str) -> Fact<FieldValues<'h>> {
+    Fact::Known(FieldValues::Named(headers, name))
 }
 
 fn time(text: &str) -> Result<i64, String> {

@@ -156,6 +156,11 @@ impl InputLimits {
                 (self.lines, self.head_bytes)
             }
             Source::TlsAlpn => (self.lines, self.text_bytes),
+            Source::HttpUserAgent => (self.lines, self.head_bytes),
+            Source::HttpContentType | Source::ResponseContentType => (
+                self.lines * crate::normalize::CONTENT_TYPES_MAX as u64,
+                self.head_bytes,
+            ),
             // `ForAllValues` has each word tested.
             Source::Protocol => (Protocol::ALL.len() as u64, Protocol::NAMES_BYTES),
             Source::HttpUri => (1, self.uri_bytes),

@@ -45,6 +45,9 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
             Source::Time => self.look_up_time(field, facts.time),
             Source::Protocol => self.look_up_protocol(field, facts.protocol),
             Source::TlsAlpn => self.look_up_alpn(field, facts.tls_alpn),
+            Source::HttpUserAgent | Source::HttpContentType | Source::ResponseContentType => {
+                self.look_up_values(field, source)
+            }
             _ => self.look_up_text(field, source),
         };
         self.mark(if is_present {
@@ -174,13 +177,23 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         let Fact::Known(raw) = self.facts.text(source) else {
             return false;
         };
+        text::with_forms(source, raw, |text| self.look_up_forms(field, text));
+        true
+    }
+
+    fn look_up_values(&mut self, field: &FieldRecord, source: Source) -> bool {
+        let Fact::Known(values) = self.facts.field_values(source) else {
+            return false;
+        };
+        let mut is_present = false;
         // The buffer is lent out of the scratch, so that marking can go on beside it.
         let mut buffer = std::mem::take(&mut self.scratch.buffer);
-        text::with_forms(source, raw, &mut buffer, |text| {
-            self.look_up_forms(field, text)
+        text::for_each_forms(source, values, &mut buffer, &mut |text| {
+            is_present = true;
+            self.look_up_forms(field, text);
         });
         self.scratch.buffer = buffer;
-        true
+        is_present
     }
 
     fn look_up_forms(&mut self, field: &FieldRecord, text: Text<'_>) {

@@ -38,23 +38,49 @@ impl<M: Meter> Evaluation<'_, '_, M> {
                     .any(|protocol| self.any_pattern_matches(residuals, Text::plain(protocol))),
                 Fact::Absent | Fact::Unknown => false,
             },
+            source @ (Source::HttpUserAgent
+            | Source::HttpContentType
+            | Source::ResponseContentType) => {
+                let mut holds = false;
+                self.for_each_value(source, &mut |evaluation, text| {
+                    holds = holds || evaluation.any_pattern_matches(residuals, text);
+                });
+                holds
+            }
             source => {
                 let Fact::Known(raw) = self.facts.text(source) else {
                     return false;
                 };
-                let mut buffer = std::mem::take(&mut self.scratch.buffer);
                 let mut holds = false;
-                text::with_forms(source, raw, &mut buffer, |text| {
+                text::with_forms(source, raw, |text| {
                     holds = self.any_pattern_matches(residuals, text);
                 });
-                self.scratch.buffer = buffer;
                 holds
             }
         }
     }
 
+    /// Shows the values of a source that is one header field.
+    fn for_each_value(&mut self, source: Source, take: &mut dyn FnMut(&Self, Text<'_>)) {
+        if let Fact::Known(values) = self.facts.field_values(source) {
+            let mut buffer = std::mem::take(&mut self.scratch.buffer);
+            text::for_each_forms(source, values, &mut buffer, &mut |text| take(self, text));
+            self.scratch.buffer = buffer;
+        }
+    }
+
     /// Whether each of several values matches. That there are none was seen when they were looked up.
-    fn every_value_matches(&self, residuals: &[ResidualRecord], field: &FieldRecord) -> bool {
+    fn every_value_matches(&mut self, residuals: &[ResidualRecord], field: &FieldRecord) -> bool {
+        if matches!(
+            field.source,
+            Source::HttpUserAgent | Source::HttpContentType | Source::ResponseContentType
+        ) {
+            let mut all = true;
+            self.for_each_value(field.source, &mut |evaluation, text| {
+                all = all && evaluation.any_pattern_matches(residuals, text);
+            });
+            return all;
+        }
         let matches = |value: &[u8]| self.any_pattern_matches(residuals, Text::plain(value));
         match field.source {
             Source::SourceLabels => self.every_header(field, self.facts.source_labels, matches),

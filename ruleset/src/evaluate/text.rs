@@ -1,7 +1,7 @@
 //! Text fields as they are compared: the forms of a URI and of a content type, names in lower case.
 
-use crate::Source;
 use crate::normalize::{lower_case_host, normalize_content_type};
+use crate::{FieldValues, Source};
 
 /// A text in the two forms that values are compared with.
 #[derive(Clone, Copy, Debug)]
@@ -30,20 +30,30 @@ impl<'t> Text<'t> {
     }
 }
 
-/// Hands out the forms of the text of a source. `buffer` holds what had to be rewritten.
-pub(super) fn with_forms(
-    source: Source,
-    raw: &[u8],
-    buffer: &mut Vec<u8>,
-    take: impl FnOnce(Text<'_>),
-) {
+/// Hands out the forms of the text of a source that has one.
+pub(super) fn with_forms(source: Source, raw: &[u8], take: impl FnOnce(Text<'_>)) {
     match source {
         Source::HttpUri => take(Text::split(raw, b'?')),
-        Source::HttpContentType | Source::ResponseContentType => {
-            normalize_content_type(raw, buffer);
-            take(Text::split(buffer, b';'));
-        }
         Source::TlsSni => take(Text::plain(lower_case_host(raw, &mut [0; 256]))),
         _ => take(Text::plain(raw)),
+    }
+}
+
+/// Hands out the forms of each value of a source that is one header field. `buffer` holds what had
+/// to be rewritten.
+pub(super) fn for_each_forms(
+    source: Source,
+    values: FieldValues<'_>,
+    buffer: &mut Vec<u8>,
+    take: &mut dyn FnMut(Text<'_>),
+) {
+    match source {
+        Source::HttpContentType | Source::ResponseContentType => {
+            values.for_each_content_type(&mut |value| {
+                normalize_content_type(value, buffer);
+                take(Text::split(buffer, b';'));
+            });
+        }
+        _ => values.for_each(&mut |value| take(Text::plain(value))),
     }
 }

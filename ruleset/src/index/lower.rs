@@ -81,7 +81,7 @@ impl<'r> Builder<'r> {
             Test::Every(test) => {
                 builder.absent.push(id);
                 if field.has_several_values() {
-                    self.lower_every(test, place)?;
+                    self.lower_every(field, test, place)?;
                 } else {
                     self.lower(field, test, id, place, builder)?;
                 }
@@ -92,33 +92,46 @@ impl<'r> Builder<'r> {
     }
 
     /// Tables tell that some value fits, not that each does: the values become automata that are
-    /// asked about each value of the field. Such fields have one form only.
-    fn lower_every(&mut self, test: &'r Test, place: Place) -> Result<(), WriteError> {
-        let mut patterns = Vec::new();
+    /// asked about each value of the field.
+    fn lower_every(
+        &mut self,
+        field: &Field,
+        test: &'r Test,
+        place: Place,
+    ) -> Result<(), WriteError> {
+        let mut residuals = Vec::new();
         match test {
             Test::Exact {
                 values,
                 ignore_case,
             } => {
-                let alternatives: Vec<_> = values.iter().map(regex_syntax::escape).collect();
-                let flag = if *ignore_case { "i" } else { "" };
-                let expression = format!(r"(?{flag}:\A(?:{})\z)", alternatives.join("|"));
-                patterns.push(Pattern::Regex(self.new_automaton(&expression, place)?));
+                for full in [false, true] {
+                    let of_form = values.iter().filter(|value| is_full(field, value) == full);
+                    let alternatives: Vec<_> = of_form.map(regex_syntax::escape).collect();
+                    if alternatives.is_empty() {
+                        continue;
+                    }
+                    let flag = if *ignore_case { "i" } else { "" };
+                    let expression = format!(r"(?{flag}:\A(?:{})\z)", alternatives.join("|"));
+                    let pattern = Pattern::Regex(self.new_automaton(&expression, place)?);
+                    residuals.push(residual(pattern, full));
+                }
             }
             Test::Glob(values) => {
                 for value in values.iter() {
                     check_glob(value, place)?;
-                    patterns.push(Pattern::Glob(self.strings.intern(value.as_bytes())?));
+                    let pattern = Pattern::Glob(self.strings.intern(value.as_bytes())?);
+                    residuals.push(residual(pattern, is_full(field, value)));
                 }
             }
             Test::Regex(values) => {
                 for value in values.iter() {
-                    patterns.push(Pattern::Regex(self.automaton(value, place)?));
+                    let pattern = Pattern::Regex(self.automaton(value, place)?);
+                    residuals.push(residual(pattern, is_full(field, value)));
                 }
             }
             _ => {}
         }
-        let residuals = patterns.into_iter().map(ResidualRecord::Short);
         self.index.residuals.extend(residuals);
         Ok(())
     }
@@ -399,6 +412,14 @@ fn too_costly(at: Place, value: &str, why: &'static str) -> WriteError {
         at,
         value: value.into(),
         why,
+    }
+}
+
+/// A pattern that is tried on the form it is for.
+const fn residual(pattern: Pattern, full: bool) -> ResidualRecord {
+    match full {
+        true => ResidualRecord::Full(pattern),
+        false => ResidualRecord::Short(pattern),
     }
 }
 

@@ -1,11 +1,16 @@
 //! Normal forms of field values: one code for the compiler (values of conditions) and the engine
 //! (fields of requests), so that the two can never differ.
 
+mod content_type;
 mod domain;
 mod http;
 mod uri;
 
+pub(crate) use content_type::CONTENT_TYPES_MAX;
+pub use content_type::{content_types, media_types_differ, normalize_content_type};
 pub(crate) use domain::lower_case_host;
 pub use domain::{DomainError, normalize_domain};
-pub use http::{MethodError, is_token, normalize_content_type, normalize_method};
-pub use uri::{normalize_uri, normalize_uri_pattern};
+pub use http::{MethodError, is_token, normalize_method};
+pub use uri::{
+    escape_uri, has_escaped_slash, is_uri_byte, merge_slashes, normalize_uri, normalize_uri_pattern,
+};

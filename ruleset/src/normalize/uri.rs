@@ -5,8 +5,9 @@
 /// overwritten and grows to at most three times the input:
 ///
 /// * escapes of unreserved characters are decoded, the hex digits of others are upper-case;
-/// * a `%` that begins no escape becomes `%25`, bytes that must be escaped (controls, space, and
-///   those above 0x7e) are: without this the form would not be a fixed point;
+/// * a `%` that begins no escape becomes `%25`; bytes that neither a path nor a query can hold
+///   (controls, space, those above 0x7e, and `"#<>[\]^{|}` with the backquote) are escaped, so that
+///   `/a|b` and `/a%7Cb` are the same;
 /// * dot segments of a path that begins with `/` are removed; an empty path becomes `/`.
 pub fn normalize_uri(input: &[u8], out: &mut Vec<u8>) {
     out.clear();
@@ -29,6 +30,58 @@ pub fn normalize_uri_pattern(input: &[u8], out: &mut Vec<u8>) {
     normalize_escapes(input, out);
 }
 
+/// Escapes what no path or query can hold, and a `%` that begins no escape: recipients differ in what
+/// they make of such bytes, and the form that rules see has them escaped. All else stays as it was
+/// written. `out` is overwritten if there is something to escape; without, the input is returned.
+pub fn escape_uri<'a>(input: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
+    if input
+        .iter()
+        .fold(true, |all, byte| all & is_sendable(*byte))
+    {
+        return input;
+    }
+    out.clear();
+    let mut rest = input;
+    while let [first, after @ ..] = rest {
+        let is_escape =
+            matches!(after, [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit());
+        match *first {
+            b'%' if is_escape => out.push(b'%'),
+            byte => push(byte, is_sendable, out),
+        }
+        rest = after;
+    }
+    out
+}
+
+/// Makes one slash of several in the path of a normal form.
+pub fn merge_slashes(uri: &mut Vec<u8>) {
+    let path_bytes = memchr::memchr(b'?', uri).unwrap_or(uri.len());
+    let mut kept: usize = 0;
+    for at in 0..uri.len() {
+        let byte = uri.get(at).copied();
+        let before = kept.checked_sub(1).and_then(|before| uri.get(before));
+        let is_repeated = at < path_bytes && byte == Some(b'/') && before == Some(&b'/');
+        if let (Some(byte), Some(place)) = (byte, uri.get_mut(kept))
+            && !is_repeated
+        {
+            *place = byte;
+            kept += 1;
+        }
+    }
+    uri.truncate(kept);
+}
+
+/// Whether the path of a normal form holds an escaped slash or backslash, which some recipients
+/// take for one that divides segments.
+#[must_use]
+pub fn has_escaped_slash(uri: &[u8]) -> bool {
+    let path_bytes = memchr::memchr(b'?', uri).unwrap_or(uri.len());
+    let path = uri.get(..path_bytes).unwrap_or(uri);
+    memchr::memchr_iter(b'%', path)
+        .any(|at| matches!(path.get(at + 1..at + 3), Some(b"2F" | b"5C")))
+}
+
 /// Whether a segment begins with a dot; most that do are dot segments.
 fn has_dot_segment(path: &[u8]) -> bool {
     let behind = path.get(1..).unwrap_or_default();
@@ -39,7 +92,10 @@ fn has_dot_segment(path: &[u8]) -> bool {
 
 fn normalize_escapes(input: &[u8], out: &mut Vec<u8>) {
     // Without a way out on the way this becomes vector instructions.
-    if input.iter().fold(true, |all, byte| all & is_plain(*byte)) {
+    if input
+        .iter()
+        .fold(true, |all, byte| all & is_uri_byte(*byte))
+    {
         out.extend_from_slice(input);
         return;
     }
@@ -53,7 +109,7 @@ fn normalize_escapes(input: &[u8], out: &mut Vec<u8>) {
                 push(hex_value(*high) << 4 | hex_value(*low), is_unreserved, out);
                 rest = tail;
             }
-            (byte, _) => push(byte, is_plain, out),
+            (byte, _) => push(byte, is_uri_byte, out),
         }
     }
 }
@@ -67,8 +123,18 @@ fn push(byte: u8, stands_for_itself: fn(u8) -> bool, out: &mut Vec<u8>) {
     }
 }
 
-const fn is_plain(byte: u8) -> bool {
-    matches!(byte, 0x21..=0x7e) && byte != b'%'
+/// What stands for itself in a path or query (RFC 3986 sections 3.3 and 3.4).
+#[must_use]
+pub const fn is_uri_byte(byte: u8) -> bool {
+    is_unreserved(byte)
+        || matches!(byte, b'/' | b'?' | b':' | b'@' | b'!' | b'$')
+        || matches!(byte, b'&'..=b',' | b';' | b'=')
+}
+
+/// What may be sent as it was written. Browsers send `[` and `]` in queries as they are, and
+/// recipients take them for what they take `%5B` and `%5D` for.
+const fn is_sendable(byte: u8) -> bool {
+    is_uri_byte(byte) || matches!(byte, b'[' | b']')
 }
 
 /// RFC 3986 section 2.3.
@@ -158,6 +224,11 @@ mod tests {
             ("?q", "/?q"),
             ("", "/"),
             ("*", "*"),
+            ("/a|b", "/a%7Cb"),
+            ("/\"\\^`{}<>[]#", "/%22%5C%5E%60%7B%7D%3C%3E%5B%5D%23"),
+            ("/?{\"a\":[1]}", "/?%7B%22a%22:%5B1%5D%7D"),
+            ("/:@!$&'()*+,;=-._~", "/:@!$&'()*+,;=-._~"),
+            ("/a%7cb%7Cc", "/a%7Cb%7Cc"),
         ] {
             assert_eq!(uri(input), expected, "{input:?}");
         }
@@ -168,6 +239,43 @@ mod tests {
         let mut out = Vec::new();
         normalize_uri_pattern(b"*/../%62", &mut out);
         assert_eq!(out, b"*/../b");
+    }
+
+    #[test]
+    fn what_is_sent_is_as_written_but_for_what_must_be_escaped() {
+        for (input, expected) in [
+            ("/a/../%7euser/%2f?[x]=%c3", "/a/../%7euser/%2f?[x]=%c3"),
+            ("/a|b", "/a%7Cb"),
+            ("/\\..\\x", "/%5C..%5Cx"),
+            ("/é", "/%C3%A9"),
+            ("/100%", "/100%25"),
+            ("/%%36", "/%25%36"),
+            ("/a#b", "/a%23b"),
+        ] {
+            let mut out = b"left over".to_vec();
+            let sent = escape_uri(input.as_bytes(), &mut out);
+            assert_eq!(sent, expected.as_bytes(), "{input}");
+        }
+    }
+
+    #[test]
+    fn slashes() {
+        for (input, expected) in [
+            ("//a///b/?x=//", "/a/b/?x=//"),
+            ("/", "/"),
+            ("/a", "/a"),
+            ("///", "/"),
+        ] {
+            let mut uri = input.as_bytes().to_vec();
+            merge_slashes(&mut uri);
+            assert_eq!(uri, expected.as_bytes(), "{input}");
+        }
+        for escaped in ["/a%2Fb", "/%5C", "/a%252F%2F"] {
+            assert!(has_escaped_slash(escaped.as_bytes()), "{escaped}");
+        }
+        for other in ["/a/b", "/?%2F", "/%252F", "/%2", "/%"] {
+            assert!(!has_escaped_slash(other.as_bytes()), "{other}");
+        }
     }
 
     /// RFC 3986 section 5.2.4, written with a stack of segments.
@@ -198,7 +306,15 @@ mod tests {
         }
 
         #[test]
-        fn normal_forms_are_normal(input in "[/.%2eEa?61]{0,16}|\\PC{0,8}") {
+        fn what_is_sent_means_what_rules_see(input in "[/.%2eEa?61|\\\\\\[{}^`]{0,16}|\\PC{0,8}") {
+            let mut out = Vec::new();
+            let sent = escape_uri(input.as_bytes(), &mut out);
+            let sent = str::from_utf8(sent).unwrap();
+            prop_assert_eq!(uri(sent), uri(&input));
+        }
+
+        #[test]
+        fn normal_forms_are_normal(input in "[/.%2eEa?61|]{0,16}|\\PC{0,8}") {
             let once = uri(&input);
             prop_assert_eq!(uri(&once), once);
         }

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::config::checked::{
-    Connect, Drain, Fronting, Http2, Io, IoDriver, Limits, PerClient, Pool, Reload, ReloadTunnels,
-    Timeouts, Tunnel, UnknownProtocol,
+    Connect, Drain, Fronting, Http2, InterimLimits, Io, IoDriver, Limits, PerClient, Pool, Reload,
+    ReloadTunnels, Timeouts, Tunnel, UnknownProtocol,
 };
 use crate::config::raw::{Placed, Section};
 use crate::config::values::{Wrong, show_duration, show_size};
@@ -140,11 +140,7 @@ pub(in crate::config) fn limits(section: Section<'_>, shards: usize) -> Limits {
         .value;
     let limits = Limits {
         connections: connections.value,
-        connections_per_shard: connections
-            .value
-            .checked_div(shards)
-            .unwrap_or_default()
-            .max(1),
+        connections_per_shard: (connections.value / shards.max(1)).max(1),
         per_client: per_client(&section),
         head_bytes,
         headers: section
@@ -169,6 +165,7 @@ pub(in crate::config) fn limits(section: Section<'_>, shards: usize) -> Limits {
                 0..=bounds::TRAILER_BYTES_MAX,
             )
             .value,
+        interim: interim(&section),
         buffer_bytes: section
             .size(
                 "buffer_bytes",
@@ -211,6 +208,24 @@ fn per_client(section: &Section<'_>) -> PerClient {
             .filter(|&rate| rate != 0),
         ipv6_prefix: u8::try_from(ipv6_prefix).unwrap_or(u8::MAX),
         share: count("client_share", bounds::CLIENT_SHARE_DEFAULT, 1..=100),
+    }
+}
+
+/// How many interim responses, and how many bytes of them.
+fn interim(section: &Section<'_>) -> InterimLimits {
+    let responses = section.count(
+        "interim_responses",
+        bounds::INTERIM_RESPONSES_DEFAULT,
+        1..=bounds::INTERIM_RESPONSES_MAX,
+    );
+    let bytes = section.size(
+        "interim_bytes",
+        bounds::INTERIM_BYTES_DEFAULT,
+        bounds::INTERIM_BYTES_MIN..=bounds::INTERIM_BYTES_MAX,
+    );
+    InterimLimits {
+        responses: responses.value,
+        bytes: bytes.value,
     }
 }
 

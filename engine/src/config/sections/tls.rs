@@ -149,7 +149,7 @@ fn scope(
 }
 
 /// A name, or `*.` and a name, in normal form.
-fn domain(value: &DeValue<'_>) -> Result<String, Wrong> {
+pub(super) fn domain(value: &DeValue<'_>) -> Result<String, Wrong> {
     const EXPECTED: &str = r#"a domain such as "bank.example" or "*.bank.example""#;
     let text = values::text(value, EXPECTED)?;
     let (prefix, name) = match text.strip_prefix("*.") {

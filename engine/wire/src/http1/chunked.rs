@@ -19,6 +19,9 @@ pub struct ChunkLimits {
     /// The field lines of the trailer section with their line ends, not the
     /// empty line behind them. 0 refuses trailers. Default 8 KiB.
     pub trailer_bytes_max: usize,
+    /// Blanks may stand behind a chunk size and before the colon of a trailer, and are dropped. For
+    /// responses: many servers pad the sizes, and who reads a number reads the same one. Default no.
+    pub tolerates_blanks: bool,
 }
 
 impl Default for ChunkLimits {
@@ -26,6 +29,7 @@ impl Default for ChunkLimits {
         Self {
             extension_bytes_max: 4 * 1024,
             trailer_bytes_max: 8 * 1024,
+            tolerates_blanks: false,
         }
     }
 }
@@ -107,6 +111,8 @@ enum State {
 /// By how many bytes the extensions of a whole body may exceed its data so far:
 /// so tiny chunks with fat extensions do not cost much more than they carry.
 const EXTENSION_EXCESS_BYTES_MAX: u64 = 16 * 1024;
+/// Blanks behind a chunk size.
+const PADDING_BYTES_MAX: usize = 32;
 /// Digits of a chunk size, leading zeros included.
 const SIZE_DIGITS_MAX: u8 = 16;
 
@@ -179,9 +185,8 @@ impl ChunkedDecoder {
     fn step(&mut self, byte: u8) -> Result<(), ChunkError> {
         self.state = match (self.state, byte) {
             (State::Size, _) => return self.step_size(byte),
-            (State::BeforeExtension, b' ' | b'\t') => {
-                self.count_extension(State::BeforeExtension)?
-            }
+            (State::BeforeExtension, b' ' | b'\t') => self.count_blank()?,
+            (State::BeforeExtension, b'\r') if self.limits.tolerates_blanks => State::SizeLf,
             (State::BeforeExtension, b';') => self.count_extension(State::Extension)?,
             (State::BeforeExtension, _) => return Err(ChunkError::Size),
             (State::Extension, b'\r') => State::SizeLf,
@@ -212,13 +217,12 @@ impl ChunkedDecoder {
                 self.state = State::SizeLf;
                 return Ok(());
             }
-            b';' | b' ' | b'\t' => {
-                let next = if byte == b';' {
-                    State::Extension
-                } else {
-                    State::BeforeExtension
-                };
-                self.state = self.count_extension(next)?;
+            b';' => {
+                self.state = self.count_extension(State::Extension)?;
+                return Ok(());
+            }
+            b' ' | b'\t' => {
+                self.state = self.count_blank()?;
                 return Ok(());
             }
             _ => return Err(ChunkError::Size),
@@ -230,6 +234,18 @@ impl ChunkedDecoder {
         self.size_digits += 1;
         self.remaining = (self.remaining << 4) | u64::from(digit);
         Ok(())
+    }
+
+    /// A blank behind the size: padding, or the beginning of an extension.
+    fn count_blank(&mut self) -> Result<State, ChunkError> {
+        if !self.limits.tolerates_blanks {
+            return self.count_extension(State::BeforeExtension);
+        }
+        self.extension_bytes = self.extension_bytes.saturating_add(1);
+        match self.extension_bytes > PADDING_BYTES_MAX {
+            true => Err(ChunkError::Size),
+            false => Ok(State::BeforeExtension),
+        }
     }
 
     fn count_extension(&mut self, next: State) -> Result<State, ChunkError> {
@@ -262,6 +278,13 @@ impl ChunkedDecoder {
         }
         if newline.is_some() {
             self.trailer_bytes = trailer_bytes;
+            if self.limits.tolerates_blanks {
+                drop_blanks_before_colon(&mut self.trailers, self.trailer_line_start);
+            }
+            let line = self
+                .trailers
+                .get(self.trailer_line_start..)
+                .unwrap_or_default();
             match judge_trailer(line)? {
                 Trailer::Keep => self.trailer_line_start = self.trailers.len(),
                 Trailer::Drop => self.trailers.truncate(self.trailer_line_start),
@@ -273,6 +296,20 @@ impl ChunkedDecoder {
         }
         Ok(taken)
     }
+}
+
+/// RFC 9112 section 5.1, for the line that begins at `line_start`.
+fn drop_blanks_before_colon(trailers: &mut Vec<u8>, line_start: usize) {
+    let line = trailers.get(line_start..).unwrap_or_default();
+    let Some(colon) = memchr::memchr(b':', line) else {
+        return;
+    };
+    let name = line.get(..colon).unwrap_or_default();
+    let name_end = name
+        .iter()
+        .rposition(|byte| !matches!(byte, b' ' | b'\t'))
+        .map_or(colon, |last| last + 1);
+    trailers.drain(line_start + name_end..line_start + colon);
 }
 
 enum Trailer {

@@ -204,14 +204,21 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
     out.extend_from_slice(b"\r\n");
 
     let is_chunked = framing == BodyFraming::Chunked;
-    copy_fields(out, buf, &head.headers, head.head_bytes, |field| {
+    let drops = |field: &HeaderField| {
         let is_ours = match field.id {
             HeaderName::ContentLength | HeaderName::Via => true,
             HeaderName::Trailer => !is_chunked,
             _ => field.hop_by_hop,
         };
         is_ours || (!edits.is_empty() && edits.removes(field.name.of(buf)))
-    });
+    };
+    if head.tolerated.has_plain_lines() {
+        copy_fields(out, buf, &head.headers, head.head_bytes, drops);
+    } else {
+        for field in head.headers.iter().filter(|field| !drops(field)) {
+            write_field(out, field.name.of(buf), field.value.of(buf));
+        }
+    }
     edits.write(out);
     write_via(out, buf, &head.headers, head.version, response.via);
     write_response_framing(out, head, framing);

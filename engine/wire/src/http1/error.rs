@@ -71,6 +71,12 @@ impl HeadError {
         }
     }
 
+    /// Whether a response with this fault can be read in one way by who has decided on it; see
+    /// [`Leniency`](super::Leniency).
+    pub fn is_tolerable(self) -> bool {
+        matches!(self, Self::LineEnding | Self::TransferEncodingWithLength)
+    }
+
     /// The cause in a few words, for the log and for the body of the answer.
     pub fn reason(self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@
 use super::error::HeadError;
 use super::framing::{self, TransferCoding};
 use super::hop_by_hop;
+use super::leniency::Reading;
 use crate::Span;
 
 /// Most field lines that one head can have, whatever the limits say: the
@@ -83,6 +84,14 @@ pub struct HeaderField {
     /// Meant for this connection only (RFC 9110 section 7.6.1): one of the
     /// fixed list, or named by `Connection`. Never forwarded as it is.
     pub hop_by_hop: bool,
+}
+
+impl HeaderField {
+    /// Whether it would be forwarded, did not `Connection` name it.
+    #[must_use]
+    pub fn is_named_by_connection(&self) -> bool {
+        self.hop_by_hop && !hop_by_hop::is_fixed(self.id)
+    }
 }
 
 /// Names that are told apart once, while parsing, so that nothing later
@@ -191,7 +200,7 @@ fn known<const N: usize>(name: &[u8], names: &[([u8; N], HeaderName)]) -> Option
         .map(|(_, id)| *id)
 }
 
-/// Values of all fields of one name, whatever its case.
+/// Values of all fields of one name, whatever its case, but those that `Connection` names.
 pub(crate) fn values<'a>(
     fields: &'a [HeaderField],
     buf: &'a [u8],
@@ -199,15 +208,19 @@ pub(crate) fn values<'a>(
 ) -> impl Iterator<Item = &'a [u8]> {
     fields
         .iter()
-        .filter(move |field| field.name.of(buf).eq_ignore_ascii_case(name.as_bytes()))
+        .filter(move |field| {
+            field.name.of(buf).eq_ignore_ascii_case(name.as_bytes())
+                && !field.is_named_by_connection()
+        })
         .map(move |field| field.value.of(buf))
 }
 
-/// Value of the first field of a known name.
-pub(crate) fn first(fields: &[HeaderField], id: HeaderName) -> Option<Span> {
+/// Values of all fields of a known name but those that `Connection` names: no recipient will see
+/// them.
+pub(crate) fn end_to_end(fields: &[HeaderField], id: HeaderName) -> impl Iterator<Item = Span> {
     fields
         .iter()
-        .find(|field| field.id == id)
+        .filter(move |field| field.id == id && !field.is_named_by_connection())
         .map(|field| field.value)
 }
 
@@ -232,13 +245,15 @@ pub(crate) fn collect(
     head: &[u8],
     lines: &[httparse::Header<'_>],
     fields: &mut Vec<HeaderField>,
+    reading: Reading<'_>,
 ) -> Result<Collected, HeadError> {
     let mut found = Collected::default();
     let mut options = ConnectionOptions::default();
     for line in lines {
         let name = Span::locate(head, line.name.as_bytes());
         let value = Span::locate(head, line.value);
-        check_line_end(head, name.start())?;
+        check_line_end(head, name.start(), reading)?;
+        note_blank(head, name.end(), reading);
         let id = HeaderName::classify(line.name.as_bytes());
         fields.push(HeaderField {
             id,
@@ -247,13 +262,15 @@ pub(crate) fn collect(
             hop_by_hop: hop_by_hop::is_fixed(id),
         });
         if id != HeaderName::Other {
-            found.note(id, value, line.value, &mut options)?;
+            found.note(id, value, line.value, (&mut options, reading))?;
         }
     }
     // The last line, and the empty one that ends the head.
-    if !head.ends_with(b"\r\n\r\n") {
-        return Err(HeadError::LineEnding);
-    }
+    let last_line = head
+        .len()
+        .saturating_sub(if head.ends_with(b"\r\n") { 2 } else { 1 });
+    check_line_end(head, last_line, reading)?;
+    check_line_end(head, head.len(), reading)?;
     if options.names_fields {
         hop_by_hop::mark_named(head, fields);
     }
@@ -269,15 +286,10 @@ impl Collected {
         id: HeaderName,
         span: Span,
         value: &[u8],
-        options: &mut ConnectionOptions,
+        (options, reading): (&mut ConnectionOptions, Reading<'_>),
     ) -> Result<(), HeadError> {
         match id {
-            HeaderName::ContentLength => {
-                if self.content_length.is_some() {
-                    return Err(HeadError::ContentLengthRepeated);
-                }
-                self.content_length = Some(framing::parse_content_length(value)?);
-            }
+            HeaderName::ContentLength => self.note_length(value, reading)?,
             HeaderName::TransferEncoding => {
                 if self.transfer_coding.is_some() {
                     return Err(HeadError::TransferEncodingRepeated);
@@ -301,6 +313,26 @@ impl Collected {
                     hop_by_hop::list(value).any(|item| item.eq_ignore_ascii_case(b"trailers"));
             }
             _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Collected {
+    /// RFC 9110 section 8.6: a recipient may take the same length several times, on lines of their own
+    /// or as a list, for one.
+    fn note_length(&mut self, value: &[u8], reading: Reading<'_>) -> Result<(), HeadError> {
+        let is_list = matches!(reading, Reading::Response(..));
+        for one in value.split(|byte| is_list && *byte == b',') {
+            let one = if is_list { one.trim_ascii() } else { one };
+            let length = framing::parse_content_length(one)?;
+            let is_same = self.content_length.is_none_or(|before| before == length);
+            let is_repeated = self.content_length.is_some();
+            let may = |_| is_same;
+            if is_repeated && !reading.tolerates(may, |all| all.length_repeated = true) {
+                return Err(HeadError::ContentLengthRepeated);
+            }
+            self.content_length = Some(length);
         }
         Ok(())
     }
@@ -340,13 +372,25 @@ impl ConnectionOptions {
 
 /// RFC 9112 section 2.2 lets a recipient take a bare LF as a line end, which
 /// the tokenizer does; others do not, so such a head could be read in two ways.
-fn check_line_end(head: &[u8], line_start: usize) -> Result<(), HeadError> {
+fn check_line_end(head: &[u8], line_start: usize, reading: Reading<'_>) -> Result<(), HeadError> {
     match line_start
         .checked_sub(2)
         .and_then(|end| head.get(end..line_start))
     {
         Some(b"\r\n") => Ok(()),
+        Some([_, b'\n'])
+            if reading.tolerates(|leniency| leniency.bare_lf, |all| all.bare_lf = true) =>
+        {
+            Ok(())
+        }
         _ => Err(HeadError::LineEnding),
+    }
+}
+
+/// The tokenizer lets blanks stand before a colon only where it was told to.
+fn note_blank(head: &[u8], name_end: usize, reading: Reading<'_>) {
+    if head.get(name_end) != Some(&b':') {
+        reading.tolerates(|_| true, |all| all.blank_before_colon = true);
     }
 }
 

@@ -10,6 +10,7 @@ use super::framing::{self, BodyFraming};
 use super::headers::{
     self, Collected, HEADERS_CAPACITY, HeadLimits, HeaderField, HeaderName, Parse, Version,
 };
+use super::leniency::Reading;
 use super::target::Authority;
 use crate::Span;
 
@@ -169,7 +170,7 @@ impl RequestHead {
         self.target = Span::locate(head, target.as_bytes());
         self.version = version(request.version);
         self.head_bytes = head_bytes;
-        let found = headers::collect(head, request.headers, &mut self.headers)?;
+        let found = headers::collect(head, request.headers, &mut self.headers, Reading::Strict)?;
         self.conclude(head, &found)?;
         Ok(Parse::Complete { head_bytes })
     }
@@ -193,7 +194,7 @@ impl RequestHead {
         self.parse(buf, limits)
     }
 
-    /// Values of all fields of this name, whatever its case.
+    /// Values of all fields of this name, whatever its case, but those that `Connection` names.
     pub fn header_values<'a>(
         &'a self,
         buf: &'a [u8],
@@ -202,15 +203,16 @@ impl RequestHead {
         headers::values(&self.headers, buf, name)
     }
 
-    /// Value of the first field of a known name.
-    pub fn first(&self, id: HeaderName) -> Option<Span> {
-        headers::first(&self.headers, id)
+    /// Values of all fields of a known name but those that `Connection` names: no recipient will
+    /// see them.
+    pub fn end_to_end(&self, id: HeaderName) -> impl Iterator<Item = Span> {
+        headers::end_to_end(&self.headers, id)
     }
 
     /// How often the request may be forwarded (RFC 9110 section 7.6.2); `None` where nothing, or
     /// nothing that can be understood, says so. It means something for OPTIONS and TRACE only.
     pub fn max_forwards(&self, buf: &[u8]) -> Option<u32> {
-        let value = self.first(HeaderName::MaxForwards)?.of(buf);
+        let value = self.end_to_end(HeaderName::MaxForwards).next()?.of(buf);
         let is_number = value.iter().all(u8::is_ascii_digit);
         let text = std::str::from_utf8(value).ok().filter(|_| is_number)?;
         text.parse().ok()

@@ -4,6 +4,7 @@
 //! that two recipients measure differently poisons the connection. Called by
 //! the engine for each response, interim ones included.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 
 use super::error::HeadError;
@@ -11,6 +12,7 @@ use super::framing::{self, BodyFraming};
 use super::headers::{
     self, Collected, HEADERS_CAPACITY, HeadLimits, HeaderField, HeaderName, Parse, Version,
 };
+use super::leniency::{Leniency, Reading, Tolerated};
 use super::request_head::{MethodKind, version};
 use crate::Span;
 
@@ -21,7 +23,7 @@ pub struct ResponseHead {
     pub version: Version,
     /// Three digits, 100 to 999.
     pub status: u16,
-    /// The reason phrase as written; empty when absent or not ASCII.
+    /// The reason phrase as written.
     pub reason: Span,
     /// All field lines in their order.
     pub headers: Vec<HeaderField>,
@@ -33,6 +35,8 @@ pub struct ResponseHead {
     pub keep_alive: bool,
     /// The first `Upgrade` field, when `Connection` lists `upgrade`.
     pub upgrade: Option<Span>,
+    /// Faults that were let pass.
+    pub tolerated: Tolerated,
     /// Bytes of the head.
     pub head_bytes: usize,
 }
@@ -55,18 +59,30 @@ impl ResponseHead {
             content_length: None,
             keep_alive: false,
             upgrade: None,
+            tolerated: Tolerated::default(),
             head_bytes: 0,
         }
     }
 
-    /// Parses the head at the start of `buf`, the answer to a request with
-    /// `request_method`. `uri_bytes_max` plays no part. The answer depends on
-    /// the bytes alone, not on how they were cut into reads.
+    /// [`parse_leniently`](Self::parse_leniently) that lets nothing pass but what cannot be misread.
     pub fn parse(
         &mut self,
         buf: &[u8],
         limits: &HeadLimits,
         request_method: MethodKind,
+    ) -> Result<Parse, HeadError> {
+        self.parse_leniently(buf, limits, request_method, Leniency::default())
+    }
+
+    /// Parses the head at the start of `buf`, the answer to a request with
+    /// `request_method`. `uri_bytes_max` plays no part. The answer depends on
+    /// the bytes alone, not on how they were cut into reads.
+    pub fn parse_leniently(
+        &mut self,
+        buf: &[u8],
+        limits: &HeadLimits,
+        request_method: MethodKind,
+        leniency: Leniency,
     ) -> Result<Parse, HeadError> {
         self.headers.clear();
         // The tokenizer would skip empty lines; RFC 9112 section 2.2 allows
@@ -78,7 +94,9 @@ impl ResponseHead {
         let mut lines = [const { MaybeUninit::uninit() }; HEADERS_CAPACITY];
         let lines_max = limits.headers_max.min(HEADERS_CAPACITY);
         let mut response = httparse::Response::new(&mut []);
-        let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        let mut config = httparse::ParserConfig::default();
+        config.allow_spaces_after_header_name_in_responses(true);
+        let parsed = config.parse_response_with_uninit_headers(
             &mut response,
             window.unwrap_or(buf),
             lines.get_mut(..lines_max).unwrap_or_default(),
@@ -98,14 +116,27 @@ impl ResponseHead {
         if self.status < 100 {
             return Err(HeadError::StatusLine);
         }
-        self.reason = Span::locate(head, response.reason.unwrap_or_default().as_bytes());
+        self.reason = reason(head);
         self.head_bytes = head_bytes;
-        let found = headers::collect(head, response.headers, &mut self.headers)?;
+        let tolerated = Cell::default();
+        let reading = Reading::Response(leniency, &tolerated);
+        let mut found = headers::collect(head, response.headers, &mut self.headers, reading)?;
+        if found.transfer_coding.is_some()
+            && found.content_length.is_some()
+            && reading.tolerates(
+                |may| may.length_with_coding,
+                |all| all.length_with_coding = true,
+            )
+        {
+            found.content_length = None;
+            found.connection_close = true;
+        }
+        self.tolerated = tolerated.get();
         self.conclude(request_method, &found)?;
         Ok(Parse::Complete { head_bytes })
     }
 
-    /// Values of all fields of this name, whatever its case.
+    /// Values of all fields of this name, whatever its case, but those that `Connection` names.
     pub fn header_values<'a>(
         &'a self,
         buf: &'a [u8],
@@ -114,9 +145,10 @@ impl ResponseHead {
         headers::values(&self.headers, buf, name)
     }
 
-    /// Value of the first field of a known name.
-    pub fn first(&self, id: HeaderName) -> Option<Span> {
-        headers::first(&self.headers, id)
+    /// Values of all fields of a known name but those that `Connection` names: no recipient will
+    /// see them.
+    pub fn end_to_end(&self, id: HeaderName) -> impl Iterator<Item = Span> {
+        headers::end_to_end(&self.headers, id)
     }
 
     /// 1xx, but not 101: another head follows for the same request.
@@ -147,6 +179,14 @@ impl ResponseHead {
         self.upgrade = found.upgrade.filter(|_| found.connection_upgrade);
         Ok(())
     }
+}
+
+/// The reason phrase, which may hold bytes beyond ASCII (RFC 9112 section 4); the tokenizer gives only
+/// those that hold none.
+fn reason(head: &[u8]) -> Span {
+    const BEFORE: usize = "HTTP/1.1 200 ".len();
+    let line_end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(0);
+    Span::new(BEFORE, line_end.saturating_sub(BEFORE))
 }
 
 /// RFC 9112 section 6.3, items 1 and 2.

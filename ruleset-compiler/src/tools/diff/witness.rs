@@ -1,7 +1,7 @@
 //! A request that shows a difference: a value for each field that either ruleset looks at in the
 //! phase. What no rule looks at is absent.
 
-use sallyport_ruleset::{Fact, Facts, Field, HeaderFields, ProtocolSet};
+use sallyport_ruleset::{Fact, Facts, Field, FieldValues, HeaderFields, ProtocolSet};
 use serde_json::{Value, json};
 
 use super::fields::FieldValue;
@@ -14,12 +14,18 @@ pub(super) struct Witness {
 
 type HeaderLines = Vec<(Vec<u8>, Vec<u8>)>;
 
+const USER_AGENT: &str = "user-agent";
+const CONTENT_TYPE: &str = "content-type";
+
 /// What is borrowed by facts.
 #[derive(Default)]
 struct Held {
     labels: HeaderLines,
     request_headers: HeaderLines,
     response_headers: HeaderLines,
+    user_agents: HeaderLines,
+    content_types: HeaderLines,
+    response_content_types: HeaderLines,
 }
 
 impl Witness {
@@ -31,9 +37,12 @@ impl Witness {
                 continue;
             };
             let (lines, name) = match field {
-                Field::SourceLabel(name) => (&mut held.labels, name),
-                Field::RequestHeader(name) => (&mut held.request_headers, name),
-                Field::ResponseHeader(name) => (&mut held.response_headers, name),
+                Field::SourceLabel(name) => (&mut held.labels, &**name),
+                Field::RequestHeader(name) => (&mut held.request_headers, &**name),
+                Field::ResponseHeader(name) => (&mut held.response_headers, &**name),
+                Field::HttpUserAgent => (&mut held.user_agents, USER_AGENT),
+                Field::HttpContentType => (&mut held.content_types, CONTENT_TYPE),
+                Field::ResponseContentType => (&mut held.response_content_types, CONTENT_TYPE),
                 _ => continue,
             };
             lines.extend(
@@ -70,6 +79,7 @@ impl Witness {
             )
         };
         let domain = self.text(&Field::DestinationDomain);
+        let named = |lines: &'f HeaderLines, name| Fact::Known(FieldValues::Named(lines, name));
         let headers = |lines: &'f HeaderLines| Fact::Known(lines as &dyn HeaderFields);
         Facts {
             source_ip: self.address(&Field::SourceIp),
@@ -96,14 +106,14 @@ impl Witness {
             ja4: text(&Field::Ja4),
             uri: text(&Field::HttpUri),
             method: text(&Field::HttpMethod),
-            user_agent: text(&Field::HttpUserAgent),
-            content_type: text(&Field::HttpContentType),
+            user_agent: named(&held.user_agents, USER_AGENT),
+            content_type: named(&held.content_types, CONTENT_TYPE),
             host: text(&Field::HttpHost),
             content_length: self.number(&Field::HttpContentLength).into(),
             request_headers: headers(&held.request_headers),
             status_code: short(&Field::ResponseStatusCode),
             response_content_length: self.number(&Field::ResponseContentLength).into(),
-            response_content_type: text(&Field::ResponseContentType),
+            response_content_type: named(&held.response_content_types, CONTENT_TYPE),
             response_headers: headers(&held.response_headers),
             tls_issuer: text(&Field::ResponseTlsIssuer),
             tls_sha256: text(&Field::ResponseTlsSha256),

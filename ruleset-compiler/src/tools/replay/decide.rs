@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use memchr::{memmem, memrchr};
 use sallyport_ruleset::normalize::{normalize_domain, normalize_uri};
 use sallyport_ruleset::{
-    Bundle, Decision, Fact, Facts, Outcome, Phase, Protocol, ProtocolSet, RuleIndex, Scratch,
-    Source, Verdict,
+    Bundle, Decision, Fact, Facts, FieldValues, Outcome, Phase, Protocol, ProtocolSet, RuleIndex,
+    Scratch, Source, Verdict,
 };
 
 use super::memo::Memo;
@@ -247,7 +247,7 @@ fn request_facts<'r>(
         Kind::Http => {
             facts.uri = uri;
             facts.method = whole(record.method.as_ref());
-            facts.user_agent = whole(record.user_agent.as_ref());
+            facts.user_agent = one(whole(record.user_agent.as_ref()));
         }
         Kind::OpaqueTls | Kind::OpaqueOther => {
             facts.uri = Fact::Absent;
@@ -296,7 +296,16 @@ fn response_facts<'r>(record: &'r LogRecord<'_>, facts: &mut Facts<'r>) {
     let was_refused = record.has_error || record.action.as_deref() == Some(b"deny");
     if !was_refused {
         facts.status_code = known(record.status);
-        facts.response_content_type = whole(record.content_type.as_ref());
+        facts.response_content_type = one(whole(record.content_type.as_ref()));
+    }
+}
+
+/// A log has one text of each field; of content types it can hold several.
+fn one(fact: Fact<&[u8]>) -> Fact<FieldValues<'_>> {
+    match fact {
+        Fact::Known(text) => Fact::Known(FieldValues::One(text)),
+        Fact::Absent => Fact::Absent,
+        Fact::Unknown => Fact::Unknown,
     }
 }
 

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use foldhash::fast::FixedState;
 use sallyport_ruleset::{
-    Bundle, Fact, Facts, Outcome, Phase, Protocol, ProtocolSet, RuleIndex, Scratch, Source,
-    evaluate,
+    Bundle, Fact, Facts, FieldValues, Outcome, Phase, Protocol, ProtocolSet, RuleIndex, Scratch,
+    Source, evaluate,
 };
 
 /// Answers that are kept for each phase; a further one takes another's place.
@@ -146,6 +146,14 @@ fn write_fact(source: Source, facts: &Facts<'_>, key: &mut Vec<u8>) -> Option<()
         Source::RequestHeaders => return nothing(facts.request_headers, key),
         Source::ResponseHeaders => return nothing(facts.response_headers, key),
         Source::TlsAlpn => return nothing(facts.tls_alpn, key),
+        Source::HttpUserAgent | Source::HttpContentType | Source::ResponseContentType => {
+            match known(facts.field_values(source), key) {
+                None => return Some(()),
+                // A log has one text of them.
+                Some(FieldValues::One(text)) => Fact::Known(text),
+                Some(FieldValues::Named(..)) => return None,
+            }
+        }
         Source::SourceVpce
         | Source::SourceVpc
         | Source::SourceAccount
@@ -156,10 +164,7 @@ fn write_fact(source: Source, facts: &Facts<'_>, key: &mut Vec<u8>) -> Option<()
         | Source::Ja4
         | Source::HttpUri
         | Source::HttpMethod
-        | Source::HttpUserAgent
-        | Source::HttpContentType
         | Source::HttpHost
-        | Source::ResponseContentType
         | Source::ResponseTlsIssuer
         | Source::ResponseTlsSha256 => facts.text(source),
     };

@@ -3,7 +3,9 @@
 
 use sallyport_ruleset::Field;
 use sallyport_ruleset::limits::{DOMAIN_BYTES_MAX, LABEL_BYTES_MAX};
-use sallyport_ruleset::normalize::{normalize_content_type, normalize_domain, normalize_uri};
+use sallyport_ruleset::normalize::{
+    content_types, is_uri_byte, normalize_content_type, normalize_domain, normalize_uri,
+};
 
 /// The texts of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,13 @@ const TWO_DOTS: u32 = 3;
 const SEGMENT: u32 = 4;
 const QUERY: u32 = 5;
 const OTHER_PATH: u32 = 6;
+/// Quotes in content types; those that had a comma in them are apart.
+const UNQUOTED: u32 = 0;
+const QUOTED: u32 = 1;
+const ESCAPED: u32 = 2;
+const COMMA_QUOTED: u32 = 3;
+const COMMA_ESCAPED: u32 = 4;
+const COMMA_UNQUOTED: u32 = 5;
 /// After `%`, plus the state that follows; then after the first digit.
 const ESCAPE: u32 = 16;
 const ESCAPE_DIGIT: u32 = 32;
@@ -87,9 +96,11 @@ impl Universe {
             (Self::Domain, _) => 0,
             (Self::ClaimedDomain, _) => u8::from(!byte.is_ascii_uppercase()),
             (Self::Uri, b'/' | b'?' | b'.' | b'%' | b'0'..=b'9' | b'A'..=b'F') => byte,
-            (Self::Uri, 0x21..=0x7e) => 1,
-            (Self::Uri, _) => 0,
+            (Self::Uri, _) => u8::from(is_uri_byte(byte)),
             (Self::ContentType, b';') => 3,
+            (Self::ContentType, b',') => 4,
+            (Self::ContentType, b'"') => 5,
+            (Self::ContentType, b'\\') => 6,
             (Self::ContentType, _) if is_blank(byte) => 2,
             (Self::ContentType, _) => u8::from(!byte.is_ascii_uppercase()),
             (Self::Any, _) => 0,
@@ -101,14 +112,7 @@ impl Universe {
             Self::Domain => domain_step(state, byte),
             Self::ClaimedDomain => (!byte.is_ascii_uppercase()).then_some(0),
             Self::Uri => uri_step(state, byte),
-            Self::ContentType => match (state, byte) {
-                (_, b'A'..=b'Z') => None,
-                (0 | 1, b';') => Some(0),
-                (1 | 2, _) if is_blank(byte) => Some(2),
-                (0, _) if is_blank(byte) => None,
-                (2, b';') => None,
-                _ => Some(1),
-            },
+            Self::ContentType => content_type_step(state, byte),
             Self::Any => Some(0),
         }
     }
@@ -120,7 +124,10 @@ impl Universe {
                 length > 0 && kind != DIGITS && kind != HEX_X0
             }
             Self::Uri => matches!(state, SEGMENT_START | SEGMENT | QUERY | OTHER_PATH),
-            Self::ContentType => state != 2,
+            // A comma in a quoted string is one only if the quote is closed.
+            Self::ContentType => {
+                state % 4 != 2 && !matches!(state / 4, COMMA_QUOTED | COMMA_ESCAPED)
+            }
             Self::ClaimedDomain | Self::Any => true,
         }
     }
@@ -139,7 +146,7 @@ impl Universe {
             Self::ContentType => {
                 let mut normal = Vec::new();
                 normalize_content_type(text, &mut normal);
-                normal == text
+                normal == text && content_types(text).eq([text])
             }
             Self::Any => true,
         }
@@ -189,6 +196,33 @@ const fn first_label(kind: u32, byte: u8) -> u32 {
     }
 }
 
+/// Lower two bits: at the start of a part, within one, after a blank in one. Above: quotes.
+fn content_type_step(state: u32, byte: u8) -> Option<u32> {
+    let quotes = match (state / 4, byte) {
+        (UNQUOTED, b',') => return None,
+        (UNQUOTED, b'"') => QUOTED,
+        (QUOTED, b'"') => UNQUOTED,
+        (QUOTED, b'\\') => ESCAPED,
+        (QUOTED, b',') => COMMA_QUOTED,
+        (COMMA_QUOTED, b'"') => COMMA_UNQUOTED,
+        (COMMA_QUOTED, b'\\') => COMMA_ESCAPED,
+        (COMMA_UNQUOTED, b',') => return None,
+        (COMMA_UNQUOTED, b'"') => COMMA_QUOTED,
+        (ESCAPED, b',') => COMMA_QUOTED,
+        (ESCAPED, _) => QUOTED,
+        (COMMA_ESCAPED, _) => COMMA_QUOTED,
+        (same, _) => same,
+    };
+    let part = match (state % 4, byte) {
+        (_, b'A'..=b'Z') | (2, b';') => return None,
+        (0 | 1, b';') => 0,
+        (0, _) if is_blank(byte) => return None,
+        _ if is_blank(byte) => 2,
+        _ => 1,
+    };
+    Some(quotes * 4 + part)
+}
+
 fn uri_step(state: u32, byte: u8) -> Option<u32> {
     if state >= ESCAPE_DIGIT {
         let (after, high) = ((state - ESCAPE_DIGIT) / 16, (state - ESCAPE_DIGIT) % 16);
@@ -198,7 +232,7 @@ fn uri_step(state: u32, byte: u8) -> Option<u32> {
     if state >= ESCAPE {
         return Some(ESCAPE_DIGIT + (state - ESCAPE) * 16 + hex(byte)?);
     }
-    if !matches!(byte, 0x21..=0x7e) {
+    if !is_uri_byte(byte) && byte != b'%' {
         return None;
     }
     let within = match state {
@@ -260,12 +294,12 @@ mod tests {
         }
 
         #[test]
-        fn uris(text in "[/.?%2FaA*~ é]{0,9}") {
+        fn uris(text in "[/.?%2FaA*~ é|#:]{0,9}") {
             prop_assert_eq!(reads(Universe::Uri, text.as_bytes()), Universe::Uri.permits(text.as_bytes()));
         }
 
         #[test]
-        fn content_types(text in "[a; \tA/]{0,7}") {
+        fn content_type_texts(text in "[a; \tA/,\"\\\\]{0,7}") {
             prop_assert_eq!(reads(Universe::ContentType, text.as_bytes()), Universe::ContentType.permits(text.as_bytes()));
         }
     }

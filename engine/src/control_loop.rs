@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::access_log::Writer;
 use crate::config::checked::Config;
+use crate::destination::own_networks;
 use crate::limits::SHARD_END_TIMEOUT;
 use crate::reload::{Source, warn_of_restart};
 use crate::run::RunError;
@@ -195,6 +196,12 @@ impl Control<'_> {
         if self.source.has_changed(&self.current.config.ruleset) {
             tracing::info!(file = %self.current.config.ruleset.display(), "the ruleset file was replaced");
             self.adopt(Arc::clone(&self.current.config));
+        }
+        let own_networks: Arc<[_]> = own_networks().into();
+        if own_networks != self.current.own_networks {
+            tracing::info!("the addresses of this machine have changed");
+            self.current.own_networks = own_networks;
+            self.hand_over();
         }
         if let Some(material) = self.source.renew_keys() {
             tracing::info!("keys for minting and session tickets renewed");

@@ -5,6 +5,7 @@
 //! check a file, `access_log` and the data path to size their buffers. What a key means to an
 //! operator is told in `docs/configuration.md`, which a test keeps in step with the key table.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sallyport_wire::http1::HEADERS_CAPACITY;
@@ -77,10 +78,24 @@ pub const HOST_ADDRESSES_MAX: usize = 16;
 
 // ---- destination guard ----
 
-/// Most entries of each of `guard.allow`, `guard.deny` and `guard.ports`.
+/// Most entries of each of `guard.allow`, `guard.deny`, `guard.ports` and `guard.http_ports`.
 pub const GUARD_ENTRIES_MAX: usize = 1024;
 /// Ports that a CONNECT may name.
-pub const GUARD_PORTS_DEFAULT: &[u16] = &[80, 443];
+pub const GUARD_PORTS_DEFAULT: &[RangeInclusive<u16>] = &[80..=80, 443..=443];
+/// Ports that a request in absolute form may name: Squid's `Safe_ports` without those of protocols other
+/// than HTTP (21, 70, 210).
+pub const GUARD_HTTP_PORTS_DEFAULT: &[RangeInclusive<u16>] = &[
+    80..=80,
+    280..=280,
+    443..=443,
+    488..=488,
+    591..=591,
+    777..=777,
+    1025..=65535,
+];
+/// Most bytes of the kernel's lists of routes that are searched for local ones, each; read every few
+/// seconds by the control thread.
+pub const OWN_ROUTES_BYTES_MAX: u64 = MIB as u64;
 
 // ---- tunnels ----
 

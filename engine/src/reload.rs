@@ -1,6 +1,6 @@
 //! New configuration and rules: read and verified aside, then handed to each shard.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::bundle_store::{self, BundleStoreError, Fingerprint};
 use crate::config::{Config, ConfigErrors, Overrides};
+use crate::destination::own_networks;
 use crate::shard::Generation;
 use crate::tls::material::{Material, MaterialError};
 
@@ -69,7 +70,7 @@ impl Source {
             config,
             bundle,
             listeners,
-            own_addresses: own_addresses(),
+            own_networks: own_networks().into(),
         })
     }
 
@@ -124,23 +125,4 @@ pub(crate) fn warn_of_restart(old: &Config, new: &Config) {
             "changed in the configuration, but takes effect only at a restart"
         );
     }
-}
-
-/// The addresses of this machine's interfaces.
-fn own_addresses() -> Arc<[IpAddr]> {
-    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
-        return Arc::new([]);
-    };
-    let addresses = interfaces.filter_map(|interface| {
-        let address = interface.address?;
-        let v4 = address
-            .as_sockaddr_in()
-            .map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| {
-            address
-                .as_sockaddr_in6()
-                .map(|address| IpAddr::V6(address.ip()))
-        })
-    });
-    addresses.collect()
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,26 +154,39 @@ pub struct Guard {
     pub allow: Vec<IpNet>,
     /// Networks that are refused besides.
     pub deny: Vec<IpNet>,
+    /// Networks that are not part of the Internet.
+    pub private: PrivateNetworks,
     /// Ports that a CONNECT may name.
     pub ports: Ports,
+    /// Ports that a request in absolute form may name.
+    pub http_ports: Ports,
 }
 
-/// `guard.ports`.
+/// `guard.private`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrivateNetworks {
+    /// Refused unless `guard.allow` lists them.
+    Deny,
+    /// Like any other.
+    Allow,
+}
+
+/// `guard.ports` and `guard.http_ports`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ports {
     /// Every port.
     Any,
-    /// These, ascending, without repetition, at least one.
-    Only(Vec<u16>),
+    /// These, at least one.
+    Only(Vec<RangeInclusive<u16>>),
 }
 
 impl Ports {
-    /// Whether a CONNECT may name `port`.
+    /// Whether `port` may be named.
     #[must_use]
     pub fn contains(&self, port: u16) -> bool {
         match self {
             Self::Any => true,
-            Self::Only(ports) => ports.binary_search(&port).is_ok(),
+            Self::Only(ports) => ports.iter().any(|ports| ports.contains(&port)),
         }
     }
 }

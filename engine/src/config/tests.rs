@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::checked::{AccessSink, Config, FileSink, Fronting, HostPort, IoDriver, Ports};
+use super::checked::{
+    AccessSink, Config, FileSink, Fronting, HostPort, IoDriver, Ports, PrivateNetworks,
+    ReloadTunnels,
+};
 use super::keys::KEYS;
 use super::raw::{Report, Section};
 use super::{ConfigErrors, Overrides, Surroundings};
@@ -52,7 +55,11 @@ resolution_delay = "0s"
 [guard]
 allow = ["127.0.0.0/8", "::1"]
 deny = ["10.0.0.0/8"]
+private = "allow"
 ports = "any"
+http_ports = [80, "8000-8999"]
+[reload]
+tunnels = "leave"
 [tls]
 mode = "intercept"
 ca = "ca.pem"
@@ -204,14 +211,20 @@ fn every_key_is_read() {
     let names: Vec<_> = config.hosts.keys().map(String::as_str).collect();
     assert_eq!(names, ["a.origin.test", "xn--bcher-kva.example"]);
     assert_eq!(config.guard.allow.len(), 2);
+    assert_eq!(config.guard.private, PrivateNetworks::Allow);
     assert_eq!(config.guard.ports, Ports::Any);
+    assert_eq!(
+        config.guard.http_ports,
+        Ports::Only(vec![80..=80, 8000..=8999])
+    );
+    assert_eq!(config.reload.tunnels, ReloadTunnels::Leave);
     assert_eq!(config.tunnel.fronting, Fronting::Alert);
     let scope = &config.tls.scopes[0];
     assert_eq!(scope.domains, ["bank.test", "*.xn--bcher-kva.example"]);
     assert_eq!(scope.ports, [443, 8443]);
     let (ca, extra) = (config.tls.ca.unwrap(), &config.tls.upstream.roots[0]);
     assert_eq!(ca.path, PathBuf::from("/etc/sallyport/ca.pem"));
-    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 56));
+    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 60));
     assert_eq!(config.tls.scopes[1].upstream_verify, UpstreamVerify::Alert);
     let tls = config.listeners[0].protocol.tls().unwrap();
     assert_eq!(
@@ -538,6 +551,30 @@ const WRONG: &[(&str, usize, &str, &str)] = &[
         2,
         "guard.allow",
         "expected a network",
+    ),
+    (
+        "[guard]\nprivate = 'open'",
+        2,
+        "guard.private",
+        r#""deny" or "allow""#,
+    ),
+    (
+        "[guard]\nhttp_ports = ['90-80']",
+        2,
+        "guard.http_ports",
+        "a range such as",
+    ),
+    (
+        "[guard]\nports = ['0-80']",
+        2,
+        "guard.ports",
+        "a range such as",
+    ),
+    (
+        "[reload]\ntunnels = 'cut'",
+        2,
+        "reload.tunnels",
+        r#""judge" or "leave""#,
     ),
     ("[guard]\nports = 'all'", 2, "guard.ports", "or \"any\""),
     (

@@ -1,9 +1,10 @@
 //! The configuration and rules that a transaction begins with, and keeps to its end.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use sallyport_ruleset::Bundle;
 use sallyport_wire::http1::{ChunkLimits, HeadLimits, HeaderEdits};
 use thiserror::Error;
@@ -39,8 +40,8 @@ pub(crate) struct Generation {
     pub(crate) bundle: Arc<Bundle>,
     /// Where this process listens, ports resolved.
     pub(crate) listeners: Arc<[SocketAddr]>,
-    /// Addresses of this machine.
-    pub(crate) own_addresses: Arc<[IpAddr]>,
+    /// What the kernel takes to be this machine.
+    pub(crate) own_networks: Arc<[IpNet]>,
     /// What the files say that the configuration names for TLS.
     pub(crate) material: Arc<Material>,
 }
@@ -58,18 +59,13 @@ impl Snapshot {
             config,
             bundle,
             listeners,
-            own_addresses,
+            own_networks,
             material: _,
         } = generation;
         Ok(Self {
             tls,
             rules: Rules::new(bundle),
-            guard: DestinationGuard::new(
-                config.guard.allow.clone(),
-                config.guard.deny.clone(),
-                listeners.to_vec(),
-                own_addresses.to_vec(),
-            ),
+            guard: DestinationGuard::new(&config.guard, &listeners, &own_networks),
             head_limits: HeadLimits {
                 head_bytes_max: config.limits.head_bytes,
                 headers_max: config.limits.headers,

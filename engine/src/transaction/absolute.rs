@@ -14,7 +14,7 @@ use super::session::{After, conclude};
 use super::switching::asks_for_websocket;
 use super::tunnel::InnerScope;
 use super::{forward, forward_inside};
-use crate::config::checked::Fronting;
+use crate::config::checked::{Config, Fronting};
 
 /// Where normal forms go when they differ from what was written.
 #[derive(Debug)]
@@ -64,7 +64,10 @@ pub(super) async fn serve(
     let destination = &located.destination;
     let outcome = match (request.standing, over) {
         (_, Some(over)) => Err(over.refuse(draft)),
-        (None, None) => forward(request, destination, draft, work).await,
+        (None, None) => match check_port(&request.snapshot.config, destination.port) {
+            Err(refusal) => Err(refusal),
+            Ok(()) => forward(request, destination, draft, work).await,
+        },
         (Some(standing), None) => match front(request, &located, draft) {
             Err(refusal) => Err(refusal),
             Ok(()) => forward_inside(request, destination, standing, draft, work).await,
@@ -138,6 +141,15 @@ fn locate<'a>(
         },
         is_fronted: false,
     })
+}
+
+/// Whether a request in absolute form may name `port`.
+pub(super) fn check_port(config: &Config, port: u16) -> Result<(), Refusal> {
+    if config.guard.http_ports.contains(port) {
+        return Ok(());
+    }
+    let detail = format!("port {port} is not open to plain requests (guard.http_ports)");
+    Err(Refusal::new(403, "http_request_denied", detail))
 }
 
 /// The destination of a request inside a tunnel: what `Host` says, at the tunnel's port.

@@ -18,12 +18,12 @@ use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, Host};
 
-use super::connect;
 use super::destination::{Destination, NormalHost};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::{Request, unix_seconds};
 use super::tunnel::without_http;
+use super::{absolute, connect};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
 use crate::enforcement::{self, Guarded, Trail};
 use crate::http2::server::Lasting;
@@ -421,7 +421,10 @@ impl<'a> OpenTunnel<'a> {
     ) -> Result<Guarded, Refusal> {
         let destination = self.destination;
         let guarded = match inside {
-            None => self.admit(request, self.addresses, trail)?,
+            None => {
+                absolute::check_port(&request.snapshot.config, destination.port)?;
+                self.admit(request, self.addresses, trail)?
+            }
             Some(tunnel) => {
                 if let Err(over) = tunnel.stands() {
                     *trail = over.trail.clone();

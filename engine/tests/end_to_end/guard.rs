@@ -1,10 +1,12 @@
 //! Where nobody gets through: addresses inside, in every disguise, and the proxy itself.
 
+use std::net::{Ipv6Addr, SocketAddr};
+
 use serde_json::json;
 
 use crate::common::access_log::assert_fields;
 use crate::common::proxy::Setup;
-use crate::common::{ALLOW_ALL, Connection, Proxy, Rules, ScriptedOrigin};
+use crate::common::{ALLOW_ALL, Connection, Origin, Proxy, Rules, ScriptedOrigin, programs};
 
 /// Hosts that would lead inside: an address is prohibited, what only looks like one is refused.
 const HOSTS: &[(&str, &[u16])] = &[
@@ -32,6 +34,22 @@ const HOSTS: &[(&str, &[u16])] = &[
     ("[fe80::1]", &[403]),
     ("[fe80::1%25lo]", &[400, 403]),
     ("[fd00:ec2::254]", &[403]),
+    ("[fd20:ce::254]", &[403]),
+    ("168.63.129.16", &[403]),
+    ("100.100.100.200", &[403]),
+    ("192.0.0.192", &[403]),
+    ("[fe80::a9fe:a9fe]", &[403]),
+    ("10.0.0.1", &[403]),
+    ("172.16.0.1", &[403]),
+    ("192.168.0.1", &[403]),
+    ("100.64.0.1", &[403]),
+    ("[fd00::1]", &[403]),
+    ("[fec0::1]", &[403]),
+    ("[64:ff9b:1:7f00:0:100::]", &[403]),
+    ("[2001:0:808:808::80ff:fffe]", &[403]),
+    ("[2001:db8::5efe:7f00:1]", &[403]),
+    ("[::ffff:0:127.0.0.1]", &[400, 403]),
+    ("private.test", &[403]),
     ("169.254.169.254", &[403]),
     ("[::ffff:169.254.169.254]", &[403]),
     ("2852039166", &[400, 403]),
@@ -59,6 +77,7 @@ fn addresses_inside_are_refused_in_every_disguise() {
         .key("guard.allow", "[]")
         .host("rebound.test", "127.0.0.1")
         .host("metadata.test", "169.254.169.254")
+        .host("private.test", "10.1.2.3")
         .start(ALLOW_ALL);
     let mut failures = Vec::new();
     for (host, statuses) in HOSTS {
@@ -149,6 +168,144 @@ when."request:DestinationIp" = { IpAddress = "127.66.0.0/16" }
         }
     }
     assert_eq!(origin.connections(), 0);
+}
+
+/// Private networks are closed, and the refusal says which keys open them.
+#[test]
+fn private_networks_are_opened_by_either_key() {
+    let ask = |keys: &[(&str, &str)]| {
+        let setup = Setup::new()
+            .host("private.test", "10.255.255.1")
+            .key("timeouts.connect_attempt", "\"200ms\"");
+        let setup = keys
+            .iter()
+            .fold(setup, |setup, (key, value)| setup.key(key, value));
+        let proxy = setup.start(ALLOW_ALL);
+        let response = proxy.connection().get("http://private.test/");
+        (response, proxy.log.transaction())
+    };
+    let (refused, line) = ask(&[]);
+    refused.assert_refusal(403, "destination_ip_prohibited");
+    for text in [
+        String::from_utf8_lossy(&refused.body).into_owned(),
+        line["detail"].to_string(),
+    ] {
+        assert!(text.contains("guard.private"), "{text}");
+        assert!(text.contains("guard.allow"), "{text}");
+    }
+    for keys in [
+        ("guard.private", "\"allow\""),
+        ("guard.allow", "[\"10.255.0.0/16\"]"),
+    ] {
+        // Whether anybody answers there is the network's matter.
+        let (response, line) = ask(&[keys]);
+        assert_ne!(response.status, 403, "{keys:?} {line}");
+    }
+}
+
+/// What listens on all addresses of the machine answers on those of its interfaces as on loopback.
+#[test]
+fn addresses_of_this_machine_are_refused() {
+    let own = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    let own = own.map(|address| address.ip());
+    let Some(own) = own.ok().filter(|own| !own.is_loopback()) else {
+        programs::skip("this machine has no address but loopback");
+        return;
+    };
+    let origin = Origin::start_on("0.0.0.0:0");
+    let url = format!("http://{own}:{}/bytes/3", origin.port());
+    let closed = Setup::new()
+        .key("guard.private", "\"allow\"")
+        .start(ALLOW_ALL);
+    let refused = closed.connection().get(&url);
+    refused.assert_refusal(403, "destination_ip_prohibited");
+    let detail = closed.log.transaction()["detail"].to_string();
+    assert!(detail.contains("machine"), "{detail}");
+    let open = Setup::new()
+        .key("guard.allow", &format!("[\"{own}\"]"))
+        .start(ALLOW_ALL);
+    assert_eq!(open.connection().get(&url).status, 200);
+}
+
+/// Ports of other protocols are closed to plain requests.
+#[test]
+fn ports_of_plain_requests() {
+    let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let proxy = Setup::new().start(ALLOW_ALL);
+    for port in [21, 22, 25, 70, 110, 210, 1024] {
+        let mut client = proxy.connection();
+        let refused = client.get(&format!("http://127.0.0.1:{port}/"));
+        refused.assert_refusal(403, "http_request_denied");
+        let text = String::from_utf8_lossy(&refused.body).into_owned();
+        assert!(text.contains("guard.http_ports"), "{text}");
+    }
+    assert_eq!(proxy.connection().get(&origin.url("/")).status, 200);
+    let port = origin.port();
+    let (low, high) = (port - 1, port + 1);
+    for (ports, status) in [
+        (format!("[{port}]"), 200),
+        (format!("[1, \"{low}-{high}\"]"), 200),
+        ("\"any\"".to_owned(), 200),
+        (format!("[{low}, {high}]"), 403),
+        ("[80]".to_owned(), 403),
+    ] {
+        let proxy = Setup::new()
+            .key("guard.http_ports", &ports)
+            .start(ALLOW_ALL);
+        let response = proxy.connection().get(&origin.url("/"));
+        assert_eq!(response.status, status, "{ports}");
+    }
+}
+
+/// Whatever is allowed, and however the proxy's own address is written: it does not serve itself.
+#[test]
+fn the_proxy_does_not_reach_itself() {
+    let here = [
+        "127.0.0.1",
+        "127.0.0.2",
+        "0.0.0.0",
+        "[::]",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:0.0.0.0]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "myself.test",
+        "nowhere.test",
+    ];
+    for (listener, not_there) in [
+        ("127.0.0.1:0", &["127.0.0.2", "[::1]"][..]),
+        ("0.0.0.0:0", &[]),
+        ("[::]:0", &[]),
+    ] {
+        let proxy = Setup::new()
+            .key("guard.allow", "[\"0.0.0.0/0\", \"::/0\"]")
+            .key("guard.private", "\"allow\"")
+            .host("myself.test", "127.0.0.1")
+            .host("nowhere.test", "0.0.0.0")
+            .listener(listener.parse().unwrap())
+            .start(ALLOW_ALL);
+        let port = proxy.address.port();
+        let way_in = match proxy.address {
+            SocketAddr::V4(_) => SocketAddr::from(([127, 0, 0, 1], port)),
+            SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
+        };
+        for host in here.iter().filter(|host| !not_there.contains(host)) {
+            let own = format!("{host}:{port}");
+            let mut client = Connection::open(way_in);
+            match client.connect(&own) {
+                Err(refusal) => refusal.assert_refusal(403, "proxy_loop_detected"),
+                Ok(()) => panic!("{listener}: a tunnel to {own}"),
+            }
+            let mut client = Connection::open(way_in);
+            client
+                .get(&format!("http://{own}/"))
+                .assert_refusal(508, "proxy_loop_detected");
+        }
+    }
 }
 
 /// RFC 9110 section 7.6.3: a request that comes back, by its `Via` or by its destination.

@@ -2,22 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use sallyport_ruleset::normalize::normalize_domain;
 use toml::de::DeValue;
 
-use crate::config::checked::{Guard, Ports};
+use crate::config::checked::{Guard, Ports, PrivateNetworks};
 use crate::config::raw::{Entry, Report, Section};
 use crate::config::values::{self, Wrong};
-use crate::limits::{GUARD_ENTRIES_MAX, GUARD_PORTS_DEFAULT, HOST_ADDRESSES_MAX, HOSTS_MAX};
+use crate::limits::{
+    GUARD_ENTRIES_MAX, GUARD_HTTP_PORTS_DEFAULT, GUARD_PORTS_DEFAULT, HOST_ADDRESSES_MAX, HOSTS_MAX,
+};
 
 /// The destination guard.
 pub(in crate::config) fn guard(section: Section<'_>) -> Guard {
     let guard = Guard {
         allow: networks(&section, "allow"),
         deny: networks(&section, "deny"),
-        ports: ports(&section),
+        private: section.choice(
+            "private",
+            PrivateNetworks::Deny,
+            &[
+                ("deny", PrivateNetworks::Deny),
+                ("allow", PrivateNetworks::Allow),
+            ],
+        ),
+        ports: ports(&section, "ports", GUARD_PORTS_DEFAULT),
+        http_ports: ports(&section, "http_ports", GUARD_HTTP_PORTS_DEFAULT),
     };
     section.finish();
     guard
@@ -34,18 +46,29 @@ pub(super) fn networks(section: &Section<'_>, name: &'static str) -> Vec<IpNet> 
         .collect()
 }
 
-fn ports(section: &Section<'_>) -> Ports {
-    if section.is_text("ports", "any") {
+fn ports(section: &Section<'_>, name: &'static str, default: &[RangeInclusive<u16>]) -> Ports {
+    if section.is_text(name, "any") {
         return Ports::Any;
     }
-    let listed = section.list("ports", 1..=GUARD_ENTRIES_MAX, "ports, or \"any\"", port);
-    let mut ports = match listed {
-        Some(listed) => listed.into_iter().map(|port| port.value).collect(),
-        None => GUARD_PORTS_DEFAULT.to_vec(),
+    let counts = 1..=GUARD_ENTRIES_MAX;
+    let listed = section.list(name, counts, "ports, or \"any\"", some_ports);
+    Ports::Only(match listed {
+        Some(listed) => listed.into_iter().map(|ports| ports.value).collect(),
+        None => default.to_vec(),
+    })
+}
+
+/// A port, or a range of them.
+fn some_ports(value: &DeValue<'_>) -> Result<RangeInclusive<u16>, Wrong> {
+    let Some(text) = value.as_str() else {
+        return port(value).map(|port| port..=port);
     };
-    ports.sort_unstable();
-    ports.dedup();
-    Ports::Only(ports)
+    let expected = "a port, or a range such as \"8000-8999\"";
+    let bounds = text.split_once('-').and_then(|(low, high)| {
+        let (low, high): (u16, u16) = (low.parse().ok()?, high.parse().ok()?);
+        (0 < low && low <= high).then_some(low..=high)
+    });
+    bounds.ok_or_else(|| Wrong::value(value, expected))
 }
 
 pub(super) fn port(value: &DeValue<'_>) -> Result<u16, Wrong> {

@@ -1,0 +1,14 @@
+//! Addresses that are never dialed, whatever the rules say.
+//!
+//! Judged on resolved addresses, so that a name that points inside (DNS rebinding) meets the same
+//! guard as a literal. Called by `enforcement` only; which addresses are this machine's own the process
+//! reads and hands over.
+
+mod forms;
+mod guard;
+mod own;
+mod special;
+
+pub(crate) use guard::DestinationGuard;
+pub(crate) use own::own_networks;
+pub(crate) use special::Prohibited;

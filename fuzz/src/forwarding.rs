@@ -132,6 +132,7 @@ pub fn forwarded_response(data: &[u8]) {
                         framing,
                         close,
                         client_version,
+                        session_auth: false,
                         upgrade: head.status == 101,
                         edits: &HeaderEdits::default(),
                     };

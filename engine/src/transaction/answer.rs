@@ -348,6 +348,7 @@ impl Answer<'_> {
             close,
             client_version: self.request.head.version,
             upgrade: head.status == 101,
+            session_auth: false,
             edits: &snapshot.response_edits,
         };
         encode_response(out, &forward);

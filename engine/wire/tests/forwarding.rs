@@ -228,6 +228,7 @@ fn forward_response(text: &str, how: &Answer) -> String {
             framing: how.framing.unwrap_or(head.framing),
             close: how.close,
             client_version: how.client_version,
+            session_auth: false,
             upgrade: how.upgrade,
             edits: &edits(&["x-stripped"], &[]),
         },

@@ -180,6 +180,9 @@ pub struct ResponseForward<'a> {
     pub client_version: Version,
     /// Whether to pass the upgrade on, as a 101 does.
     pub upgrade: bool,
+    /// Whether to say that the client's connection can be authenticated at the origin (RFC 4559
+    /// section 6).
+    pub session_auth: bool,
     /// What the configuration changes.
     pub edits: &'a HeaderEdits,
 }
@@ -210,7 +213,9 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
             HeaderName::Trailer => !is_chunked,
             _ => field.hop_by_hop,
         };
-        is_ours || (!edits.is_empty() && edits.removes(field.name.of(buf)))
+        let is_told = response.session_auth
+            && field.name.of(buf).eq_ignore_ascii_case(b"proxy-support");
+        is_ours || is_told || (!edits.is_empty() && edits.removes(field.name.of(buf)))
     };
     if head.tolerated.has_plain_lines() {
         copy_fields(out, buf, &head.headers, head.head_bytes, drops);
@@ -221,6 +226,11 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
     }
     edits.write(out);
     write_via(out, buf, &head.headers, head.version, response.via);
+    if response.session_auth {
+        out.extend_from_slice(
+            b"Proxy-Support: Session-Based-Authentication\r\nConnection: Proxy-Support\r\n",
+        );
+    }
     write_response_framing(out, head, framing);
     if response.upgrade && head.upgrade.is_some() {
         write_upgrade(out, buf, &head.headers);

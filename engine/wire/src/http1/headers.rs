@@ -98,6 +98,8 @@ impl HeaderField {
 /// compares strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HeaderName {
+    /// `Authorization`
+    Authorization,
     /// `Connection`
     Connection,
     /// `Content-Length`
@@ -134,6 +136,8 @@ pub enum HeaderName {
     UserAgent,
     /// `Via`
     Via,
+    /// `WWW-Authenticate`
+    WwwAuthenticate,
     /// Any other name.
     Other,
 }
@@ -166,6 +170,7 @@ impl HeaderName {
                     (*b"max-forwards", Self::MaxForwards),
                 ],
             ),
+            13 => known(name, &[(*b"authorization", Self::Authorization)]),
             14 => known(
                 name,
                 &[
@@ -173,7 +178,13 @@ impl HeaderName {
                     (*b"http2-settings", Self::Http2Settings),
                 ],
             ),
-            16 => known(name, &[(*b"proxy-connection", Self::ProxyConnection)]),
+            16 => known(
+                name,
+                &[
+                    (*b"proxy-connection", Self::ProxyConnection),
+                    (*b"www-authenticate", Self::WwwAuthenticate),
+                ],
+            ),
             17 => known(name, &[(*b"transfer-encoding", Self::TransferEncoding)]),
             18 => known(name, &[(*b"proxy-authenticate", Self::ProxyAuthenticate)]),
             19 => known(name, &[(*b"proxy-authorization", Self::ProxyAuthorization)]),

@@ -11,6 +11,7 @@ mod hop_by_hop;
 mod leniency;
 mod request_head;
 mod response_head;
+mod session_auth;
 mod target;
 
 pub use crate::Span;
@@ -27,6 +28,7 @@ pub use leniency::{Leniency, Tolerated};
 pub(crate) use request_head::is_token_byte;
 pub use request_head::{MethodKind, RequestHead};
 pub use response_head::ResponseHead;
+pub use session_auth::SessionAuth;
 pub use target::{
     Authority, Host, RequestTarget, Scheme, TargetError, connect_host_matches, host_matches,
 };

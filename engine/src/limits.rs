@@ -116,13 +116,29 @@ pub const CONNECT_ATTEMPT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 pub const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 /// Time for a TLS handshake, with a client or with an origin.
 pub const TLS_HANDSHAKE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
-/// Time from the end of the request to the end of the response head.
-pub const RESPONSE_TIMEOUT_DEFAULT: Duration = MINUTE;
-/// Time without a byte of a body, either way.
-pub const BODY_IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+/// Time from the end of the request, or the last interim response, to the end of the response head.
+/// Long answers are awaited so today; who has vanished is noticed by `tcp` and PING.
+pub const RESPONSE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15 * 60);
+/// Time without a byte of a body, either way: streams may be silent for long.
+pub const BODY_IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15 * 60);
+/// The same for content of a request whose length was declared: nobody waits for anything in it.
+pub const UPLOAD_IDLE_TIMEOUT_DEFAULT: Duration = MINUTE;
 /// Time to read and discard after the last response, so that a reset does not eat it
 /// (RFC 9112 section 9.6).
 pub const LINGER_TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
+
+// ---- TCP ----
+
+/// Silence of a connection before the kernel asks whether the other side is there.
+pub const TCP_KEEPALIVE_IDLE_DEFAULT: Duration = MINUTE;
+/// Time between two such questions.
+pub const TCP_KEEPALIVE_INTERVAL_DEFAULT: Duration = Duration::from_secs(15);
+/// Longest value of either, which the kernel sets.
+pub const TCP_KEEPALIVE_MAX: Duration = Duration::from_secs(32_767);
+/// Questions without an answer: with the others, a vanished peer is noticed after two minutes.
+pub const TCP_KEEPALIVE_PROBES_DEFAULT: usize = 4;
+/// Largest value of `tcp.keepalive_probes`, which the kernel sets.
+pub const TCP_KEEPALIVE_PROBES_MAX: usize = 127;
 
 // ---- limits ----
 
@@ -196,6 +212,12 @@ pub const BUFFER_BYTES_MIN: usize = 4 * MIB;
 /// Largest value of `limits.buffer_bytes`.
 pub const BUFFER_BYTES_MAX: usize = 16 * 1024 * MIB;
 
+/// Bytes a second that content of a declared length comes with on average, beyond
+/// `timeouts.upload_idle` at its begin.
+pub const UPLOAD_RATE_MIN_DEFAULT: usize = 128;
+/// Largest value of `limits.upload_rate_min`.
+pub const UPLOAD_RATE_MIN_MAX: usize = 16 * MIB;
+
 /// Capacity of a pipe that bulk in tunnels goes through, in bytes.
 pub const PIPE_BYTES: usize = 256 * KIB;
 /// Pipes of one shard, two descriptors each; where a tunnel gets none, its bytes are copied. They hold
@@ -247,8 +269,20 @@ pub const POOL_IDLE_PER_DESTINATION_DEFAULT: usize = 1_024;
 pub const POOL_IDLE_TOTAL_DEFAULT: usize = 4_096;
 /// Largest value of either pool limit.
 pub const POOL_IDLE_MAX: usize = 1_000_000;
+/// Connections to origins that belong to one client connection, because NTLM or its like was spoken on
+/// them; 2 KiB each.
+pub const PINNED_PER_CLIENT_MAX: usize = 8;
+/// The same of all client connections of a shard: 8 MiB at worst. Beyond either, one serves a single
+/// exchange and is closed.
+pub const PINNED_PER_SHARD_MAX: usize = 4_096;
+/// How long other streams of a client wait for the next message of such a handshake, which programs
+/// send at once.
+pub const SESSION_AUTH_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Time that an upstream connection may idle in the pool.
 pub const POOL_IDLE_TIMEOUT_DEFAULT: Duration = MINUTE;
+/// Time that one may have idled which a request goes over that is not idempotent: less than any usual
+/// server keeps silent connections (gunicorn 2 s, Apache and Node 5 s).
+pub const POOL_NON_IDEMPOTENT_IDLE_DEFAULT: Duration = Duration::from_secs(1);
 /// Head start of one address before the next is tried beside it (RFC 8305 section 5).
 pub const HAPPY_EYEBALLS_DELAY_DEFAULT: Duration = Duration::from_millis(250);
 /// Smallest and largest such delay (RFC 8305 section 8: 10 ms at least, 2 s at most).
@@ -294,6 +328,11 @@ pub const HTTP2_RESET_STREAMS_KEPT: usize = 64;
 pub const HTTP2_CONTROL_FRAMES_PER_SECOND_DEFAULT: usize = 100;
 /// Streams that one connection may reset a second; ten times as many at once.
 pub const HTTP2_RESETS_PER_SECOND_DEFAULT: usize = 20;
+/// Silence of a connection with open streams before a PING asks. Servers of gRPC take more than one in
+/// five minutes for an attack, and close the connection.
+pub const HTTP2_PING_INTERVAL_DEFAULT: Duration = Duration::from_secs(6 * 60);
+/// How long the answer to a PING may take.
+pub const HTTP2_PING_TIMEOUT_DEFAULT: Duration = Duration::from_secs(20);
 /// Largest value of either rate.
 pub const HTTP2_FRAMES_PER_SECOND_MAX: usize = 1_000_000;
 

@@ -36,6 +36,7 @@ pub(super) fn check(
         tunnel: sections::tunnel(root.section("tunnel")),
         reload: sections::reload(root.section("reload")),
         timeouts: sections::timeouts(root.section("timeouts")),
+        tcp: sections::tcp(root.section("tcp")),
         limits: sections::limits(root.section("limits"), shards),
         http: sections::http(root.section("http")),
         pool: sections::pool(root.section("pool")),

@@ -49,6 +49,8 @@ pub struct Config {
     pub reload: Reload,
     /// How long each step may take.
     pub timeouts: Timeouts,
+    /// How vanished peers are noticed.
+    pub tcp: Tcp,
     /// How much each client and each shard may use.
     pub limits: Limits,
     /// How messages are forwarded.
@@ -259,8 +261,23 @@ pub struct Timeouts {
     pub response: Duration,
     /// A body without a byte, either way.
     pub body_idle: Duration,
+    /// Content of a request, of a declared length, without a byte.
+    pub upload_idle: Duration,
     /// Reading and discarding after the last response.
     pub linger: Duration,
+}
+
+/// `[tcp]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tcp {
+    /// Silence before the first keepalive probe, in whole seconds.
+    pub keepalive_idle: Duration,
+    /// Time between two probes, in whole seconds.
+    pub keepalive_interval: Duration,
+    /// Probes without an answer, at least one.
+    pub keepalive_probes: u32,
+    /// How long what was sent may stay unacknowledged, or as long as the kernel likes.
+    pub user_timeout: Option<Duration>,
 }
 
 /// `[limits]`.
@@ -286,6 +303,8 @@ pub struct Limits {
     pub interim: InterimLimits,
     /// Bytes of I/O buffers of one shard.
     pub buffer_bytes: usize,
+    /// Bytes a second of content of a declared length, on average; 0: no limit.
+    pub upload_rate_min: u64,
 }
 
 /// `limits.interim_responses` and `limits.interim_bytes`.
@@ -321,6 +340,8 @@ pub struct Pool {
     pub idle_total: usize,
     /// How long a connection may idle.
     pub idle_timeout: Duration,
+    /// How long one may have idled that a request goes over which is not idempotent.
+    pub non_idempotent_idle: Duration,
 }
 
 /// `[http2]`.
@@ -340,6 +361,10 @@ pub struct Http2 {
     pub control_frames_per_second: u32,
     /// Streams that one connection may reset; ten times as many at once.
     pub resets_per_second: u32,
+    /// Silence of a connection with open streams before it is asked.
+    pub ping_interval: Duration,
+    /// How long an answer may take.
+    pub ping_timeout: Duration,
 }
 
 /// `[connect]`.

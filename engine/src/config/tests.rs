@@ -100,7 +100,13 @@ connect = "4s"
 tls_handshake = "8s"
 response = "5s"
 body_idle = "6s"
+upload_idle = "9s"
 linger = "7s"
+[tcp]
+keepalive_idle = "10s"
+keepalive_interval = "2s"
+keepalive_probes = 3
+user_timeout = "1m"
 [limits]
 connections = 300
 connections_per_client = 20
@@ -116,6 +122,7 @@ trailer_bytes = 0
 interim_responses = 3
 interim_bytes = "8KiB"
 buffer_bytes = "16MiB"
+upload_rate_min = "1KiB"
 [http]
 retry_body_bytes = "16KiB"
 path = "merge-slashes"
@@ -129,6 +136,7 @@ origin_leniency = ["bare-lf", "length-with-chunked"]
 idle_per_destination = 1
 idle_total = 2
 idle_timeout = "3s"
+non_idempotent_idle = "4s"
 [http2]
 client_streams = 10
 upstream_streams = 11
@@ -137,6 +145,8 @@ stream_window_bytes = "64KiB"
 connection_window_bytes = "128KiB"
 control_frames_per_second = 13
 resets_per_second = 14
+ping_interval = "1m"
+ping_timeout = "5s"
 [connect]
 happy_eyeballs_delay = "100ms"
 [headers]

@@ -42,6 +42,8 @@ pub(super) struct Link {
     deaf: Cell<bool>,
     /// How long the connection may stay as it is, when it carries nothing.
     idle: Cell<Option<Duration>>,
+    /// When something was received last.
+    heard: Cell<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +104,7 @@ impl Link {
             broken: Cell::new(false),
             deaf: Cell::new(false),
             idle: Cell::new(None),
+            heard: Cell::new(Instant::now()),
         })
     }
 
@@ -167,6 +170,11 @@ impl Link {
             Poll::Pending
         })
         .await;
+    }
+
+    /// How long nothing has been received.
+    pub(super) fn silence(&self) -> Duration {
+        self.heard.get().elapsed()
     }
 
     /// Lets the pumps end.
@@ -235,8 +243,10 @@ impl Link {
     }
 
     fn look_at(&self, received: &mut Vec<u8>) {
+        let now = Instant::now();
+        self.heard.set(now);
         let mut guard = self.guard.borrow_mut();
-        if let Err(fault) = guard.received(received, Instant::now()) {
+        if let Err(fault) = guard.received(received, now) {
             received.truncate(guard.sound_bytes());
             self.fault.set(Some(fault));
         }

@@ -11,6 +11,7 @@
 mod heads;
 mod incoming;
 mod link;
+pub(crate) mod liveness;
 mod messages;
 mod outgoing;
 pub(crate) mod server;

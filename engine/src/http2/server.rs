@@ -5,6 +5,7 @@
 //! transaction is dropped, each writes its log line. What a stream's request comes to is decided in
 //! `transaction`.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -20,6 +21,7 @@ use sallyport_wire::http2::{FrameFault, FrameGuard, Malformed, ReceivingSide, Re
 
 use super::heads::TargetForm;
 use super::link::{Link, LinkIo, Pumped};
+use super::liveness::unanswered;
 use super::settings::Settings;
 use super::stream::StreamTransport;
 use crate::fair_share::FairShare;
@@ -108,7 +110,11 @@ pub(crate) async fn serve<'s>(
         link.set_idle(connection.transport, Some(settings.keep_alive));
         let handshake = builder(&settings).handshake::<_, Bytes>(LinkIo(Rc::clone(&link)));
         match handshake.await {
-            Ok(codec) => {
+            Ok(mut codec) => {
+                let busy = Cell::new(false);
+                let ping = codec.ping_pong();
+                let mut unanswered = pin!(unanswered(&link, ping, settings.pings, || busy.get()));
+                let mut is_dead = false;
                 let mut streams = Streams {
                     connection,
                     settings,
@@ -119,8 +125,16 @@ pub(crate) async fn serve<'s>(
                     tell,
                     draining: false,
                     ended: false,
+                    busy: &busy,
                 };
-                poll_fn(|context| streams.poll(context)).await;
+                poll_fn(|context| {
+                    if !is_dead && unanswered.as_mut().poll(context).is_ready() {
+                        is_dead = true;
+                        connection.transport.cut();
+                    }
+                    streams.poll(context)
+                })
+                .await;
             }
             Err(error) => {
                 tracing::debug!(%error, "no HTTP/2 connection came about");
@@ -166,6 +180,8 @@ struct Streams<'a, 's, F, T> {
     draining: bool,
     /// A fault of the whole connection was told.
     ended: bool,
+    /// Whether streams are open.
+    busy: &'a Cell<bool>,
 }
 
 impl<'s, F, T> Streams<'_, 's, F, T>
@@ -182,7 +198,9 @@ where
         while let Poll::Ready(Some(())) = self.serving.poll_next_unpin(context) {}
         let (transport, registered) = (self.connection.transport, self.connection.registered);
         registered.watch_drain(context.waker());
-        let idle = self.is_quiet().then_some(self.settings.keep_alive);
+        let is_quiet = self.is_quiet();
+        self.busy.set(!is_quiet);
+        let idle = is_quiet.then_some(self.settings.keep_alive);
         self.link.set_idle(transport, idle);
         match (self.serving.is_empty(), &self.codec) {
             (true, None) => Poll::Ready(()),

@@ -16,6 +16,7 @@ use sallyport_wire::http1::Scheme;
 use sallyport_wire::http2::{FrameGuard, ReceivingSide};
 
 use super::link::{Link, LinkIo, Pumped};
+use super::liveness::{Pings, unanswered};
 use super::settings::Settings;
 use super::stream::StreamTransport;
 use crate::io::join::{catch_panic, join};
@@ -94,6 +95,7 @@ pub(crate) async fn start(
         state: Rc::clone(&state),
         write_timeout: settings.write_timeout,
         linger: settings.linger,
+        pings: settings.pings,
     };
     monoio::spawn(async move {
         if catch_panic(pin!(driver.run(connection))).await.is_err() {
@@ -187,6 +189,7 @@ struct Driver {
     state: Rc<SessionState>,
     write_timeout: Duration,
     linger: Duration,
+    pings: Pings,
 }
 
 impl Driver {
@@ -198,6 +201,7 @@ impl Driver {
             state,
             write_timeout,
             linger,
+            pings,
         } = &self;
         let pumped = Pumped {
             transport,
@@ -207,10 +211,17 @@ impl Driver {
             hears_out: true,
         };
         let codec = async {
+            let ping = connection.ping_pong();
+            let mut unanswered = pin!(unanswered(link, ping, *pings, || state.streams.get() > 0));
+            let mut is_dead = false;
             let outcome = std::future::poll_fn(|context| {
                 if let Some(fault) = link.fault() {
                     link.say_goaway(fault);
                     return Poll::Ready(Err(fault.to_string()));
+                }
+                if !is_dead && unanswered.as_mut().poll(context).is_ready() {
+                    is_dead = true;
+                    transport.cut();
                 }
                 // A session that was told to go opens no more streams; those that are open go on.
                 let polled = Pin::new(&mut connection).poll(context);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sallyport_wire::http2::FloodLimits;
 
+use super::liveness::Pings;
 use crate::config::checked::Config;
 
 /// The configuration as one connection uses it.
@@ -20,6 +21,7 @@ pub(crate) struct Settings {
     /// All fields of a head, counted as RFC 9113 section 6.5.2 does.
     pub(crate) head_bytes_max: u32,
     pub(crate) flood: FloodLimits,
+    pub(crate) pings: Pings,
     /// Longest time for one write.
     pub(crate) write_timeout: Duration,
     pub(crate) linger: Duration,
@@ -39,6 +41,10 @@ impl Settings {
             flood: FloodLimits {
                 control_frames_per_second: http2.control_frames_per_second,
                 resets_per_second: http2.resets_per_second,
+            },
+            pings: Pings {
+                interval: http2.ping_interval,
+                timeout: http2.ping_timeout,
             },
             write_timeout: config.timeouts.body_idle,
             linger: config.timeouts.linger,

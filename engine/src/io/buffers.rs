@@ -214,6 +214,44 @@ impl Drop for Lease {
     }
 }
 
+/// A rented buffer that is filled in order to be sent.
+#[derive(Debug, Default)]
+pub(crate) struct WriteBuffer {
+    pub(crate) data: Vec<u8>,
+    lease: Lease,
+}
+
+impl WriteBuffer {
+    pub(crate) fn rent(pool: &BufferPool) -> Self {
+        let data = pool.rent();
+        let lease = pool.lease(data.capacity());
+        Self { data, lease }
+    }
+
+    /// Rents storage if there is none.
+    pub(crate) fn ensure(&mut self, pool: &BufferPool) {
+        if self.data.capacity() == 0 {
+            *self = Self::rent(pool);
+        }
+    }
+
+    /// Gives the storage back if nothing is in it.
+    pub(crate) fn release(&mut self, pool: &BufferPool) {
+        if self.data.is_empty() && self.data.capacity() > 0 {
+            self.lease = Lease::default();
+            pool.give_back(std::mem::take(&mut self.data));
+        }
+    }
+
+    /// Takes storage back that was lent out; it may have stayed elsewhere.
+    pub(crate) fn put_back(&mut self, data: Vec<u8>) {
+        if data.capacity() == 0 {
+            self.lease = Lease::default();
+        }
+        self.data = data;
+    }
+}
+
 /// Received bytes that have not been consumed yet.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuffer {

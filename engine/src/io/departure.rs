@@ -47,6 +47,23 @@ pub(crate) async fn departed(client: &Transport, begun: &Begun) {
     }
 }
 
+/// Waits until a client is gone for certain to which a response is sent, but not at the moment. The same
+/// holds as above. One that has only ended what it sends is not gone; if it has closed, its kernel says
+/// so when it is asked (`liveness`).
+pub(crate) async fn lost(client: &Transport) {
+    let socket = match client.bottom() {
+        Bottom::Socket(socket) => socket,
+        Bottom::Stream(stream) => return Box::pin(stream.gone()).await,
+    };
+    socket.deadline().rest(LOOK_AFTER).await;
+    let _ = socket.readable().await;
+    let mut pause = TICK;
+    while socket.hang_up() != HangUp::Gone {
+        socket.deadline().rest(pause).await;
+        pause = PAUSE_MAX.min(pause * 2);
+    }
+}
+
 async fn departed_from(socket: &Socket, client: &Transport, begun: &Begun) {
     socket.deadline().rest(LOOK_AFTER).await;
     // Bytes, an end or an error. It stays readable from here on.

@@ -5,8 +5,10 @@ pub(crate) mod copy;
 pub(crate) mod deadline;
 pub(crate) mod departure;
 pub(crate) mod join;
+pub(crate) mod liveness;
 pub(crate) mod socket;
 pub(crate) mod splice;
+pub(crate) mod tcp_info;
 pub(crate) mod transport;
 
 #[cfg(test)]

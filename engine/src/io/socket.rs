@@ -21,6 +21,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::deadline::{Deadline, Wheel, shut_down};
+use super::liveness::Liveness;
+use super::tcp_info::TcpInfo;
 
 /// How far the other side of a connection has left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,12 @@ impl Socket {
             bytes_out: Cell::new(0),
             nonblocking: Cell::new(false),
         }
+    }
+
+    /// Has the kernel look whether the other side is still there.
+    pub(crate) fn look_after(&self, liveness: &Liveness) {
+        // Without it a vanished peer is noticed later.
+        let _ = liveness.apply(&self.descriptor());
     }
 
     /// The open descriptor.
@@ -96,6 +104,11 @@ impl Socket {
             // A signal may have come in between: the next look tells.
             Ok(false) | Err(_) => HangUp::None,
         }
+    }
+
+    /// How far the connection has got.
+    pub(super) fn info(&self) -> Option<TcpInfo> {
+        TcpInfo::of(self.descriptor())
     }
 
     fn is_now(&self, events: PollFlags) -> Result<bool, Errno> {

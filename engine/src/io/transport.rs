@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::deadline::Deadline;
 use super::socket::Socket;
+use super::tcp_info::TcpInfo;
 use crate::http2::{Declined, HeadFault, StreamTransport};
 use crate::tls::parameters::ALPN_HTTP2;
 use crate::tls::stream::TlsStream;
@@ -128,6 +129,14 @@ impl Transport {
                 stream.decline();
                 true
             }
+        }
+    }
+
+    /// How far the connection at the bottom has got; a stream shares it with others, and does not know.
+    pub(crate) fn info(&self) -> Option<TcpInfo> {
+        match self.bottom() {
+            Bottom::Socket(socket) => socket.info(),
+            Bottom::Stream(_) => None,
         }
     }
 

@@ -67,7 +67,19 @@ impl Listeners {
             let shard = Rc::clone(shard);
             monoio::spawn(async move { accept_loop(shard, listener, entrance).await });
         }
-        Ok(Self { listeners })
+        let listeners = Self { listeners };
+        listeners.look_after(shard);
+        Ok(listeners)
+    }
+
+    /// Has the kernel look after the connections that are accepted from now on.
+    pub(crate) fn look_after(&self, shard: &Shard) {
+        let liveness = shard.snapshot().dial_limits.liveness;
+        for (_, socket, _) in &self.listeners {
+            if let Err(error) = liveness.apply(socket) {
+                tracing::warn!(%error, "clients that vanish will be noticed late (tcp)");
+            }
+        }
     }
 
     /// Stops listening, after serving what the kernel had already accepted for us.

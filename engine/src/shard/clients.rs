@@ -49,6 +49,8 @@ pub(crate) enum Resource {
     Lookup,
     /// An idle connection to an origin.
     Pooled,
+    /// A connection to an origin that is one client connection's own.
+    Pinned,
 }
 
 /// How many of each.
@@ -59,6 +61,7 @@ struct Counts {
     streams: Cell<usize>,
     lookups: Cell<usize>,
     pooled: Cell<usize>,
+    pinned: Cell<usize>,
 }
 
 impl Counts {
@@ -69,6 +72,7 @@ impl Counts {
             Resource::Stream => &self.streams,
             Resource::Lookup => &self.lookups,
             Resource::Pooled => &self.pooled,
+            Resource::Pinned => &self.pinned,
         }
     }
 
@@ -89,8 +93,9 @@ impl Counts {
             streams,
             lookups,
             pooled,
+            pinned,
         } = self;
-        let all = [connections, tunnels, streams, lookups, pooled];
+        let all = [connections, tunnels, streams, lookups, pooled, pinned];
         all.iter().all(|count| count.get() == 0)
     }
 }

@@ -40,7 +40,10 @@ pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiv
         }
         while let Ok(message) = messages.try_recv() {
             match message {
-                Message::Adopt(generation) => adopt(&shard, *generation),
+                Message::Adopt(generation) => {
+                    adopt(&shard, *generation);
+                    listeners.look_after(&shard);
+                }
                 Message::Drain(timeout) => {
                     let end = now + timeout;
                     drain = Some(drain.map_or(end, |earlier| earlier.min(end)));

@@ -12,6 +12,7 @@ use thiserror::Error;
 use crate::config::checked::{self, Config};
 use crate::destination::DestinationGuard;
 use crate::enforcement::Rules;
+use crate::io::liveness::Liveness;
 use crate::tls::MintError;
 use crate::tls::material::Material;
 use crate::tls::memory::TlsMemory;
@@ -80,6 +81,7 @@ impl Snapshot {
                 attempt_delay: config.connect.happy_eyeballs_delay,
                 attempt_timeout: config.timeouts.connect_attempt,
                 timeout: config.timeouts.connect,
+                liveness: liveness(&config),
             },
             request_edits: edits(&config.headers.request),
             response_edits: edits(&config.headers.response),
@@ -123,6 +125,16 @@ fn parameters(
     memory.adopt(old, material, config.tls.certificate_cache_entries)?;
     let parameters = Parameters::new(config, Arc::clone(material), || memory.next_id())?;
     Ok(Rc::new(parameters))
+}
+
+fn liveness(config: &Config) -> Liveness {
+    let tcp = &config.tcp;
+    Liveness {
+        keepalive_idle: tcp.keepalive_idle,
+        keepalive_interval: tcp.keepalive_interval,
+        keepalive_probes: tcp.keepalive_probes,
+        user_timeout: tcp.user_timeout,
+    }
 }
 
 fn edits(edits: &checked::HeaderEdits) -> HeaderEdits {

@@ -18,15 +18,17 @@ use super::body::{BodyRelay, Progress, RelayError};
 use super::destination::Destination;
 use super::interim::Interim;
 use super::kept::Kept;
+use super::pinned;
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::{AnsweredBy, Request, response_headers};
 use super::switching;
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::{self, Released, Rules};
-use crate::io::buffers::ReadBuffer;
+use crate::io::buffers::{ReadBuffer, WriteBuffer};
 use crate::io::departure::departed;
 use crate::io::transport::Transport;
+use crate::upstream::pinned::Challenge;
 
 /// Why an attempt on one connection came to nothing.
 pub(super) enum Failure {
@@ -49,6 +51,7 @@ pub(super) enum Conversation {
     Complete {
         client_keep_alive: bool,
         upstream_keep_alive: bool,
+        challenge: Challenge,
     },
     Broken,
     Switched,
@@ -63,6 +66,8 @@ pub(super) struct Answer<'a> {
     pub(super) sent: &'a Cell<Option<Instant>>,
     /// What is kept of the request until the response begins.
     pub(super) kept: Option<&'a Kept>,
+    /// The connection is this client's own.
+    pub(super) is_pinned: bool,
 }
 
 impl Answer<'_> {
@@ -104,6 +109,11 @@ impl Answer<'_> {
             interim.note(head_bytes, self.request.snapshot.config.limits.interim)?;
             self.forward_interim(draft, head, input).await?;
             input.consume(head_bytes);
+            if self.sent.get().is_some() {
+                // The origin is at work.
+                self.upstream
+                    .arm(self.request.snapshot.config.timeouts.response);
+            }
         }
     }
 
@@ -261,32 +271,40 @@ impl Answer<'_> {
         }
         let released = self.post_response(draft, head, input.unread())?;
         draft.status = Some(head.status);
-        let client_keep_alive =
-            request.head.keep_alive && self.sent.get().is_some() && !request.is_last();
+        let challenge = match head.status {
+            401 => pinned::challenge(&head.headers, input.unread()),
+            _ => Challenge::None,
+        };
+        let upstream_keep_alive =
+            head.keep_alive && self.sent.get().is_some() && head.framing != BodyFraming::UntilClose;
+        let client_keep_alive = request.head.keep_alive
+            && self.sent.get().is_some()
+            && !request.is_last()
+            // What was authenticated ends, and the client is to know.
+            && (upstream_keep_alive || !self.is_pinned);
         let framing = client_framing(head.framing, request.head.version);
         let client_keep_alive = client_keep_alive && framing != BodyFraming::UntilClose;
-        let mut out = request.client.buffers().rent();
-        let _lease = request.client.buffers().lease(out.capacity());
+        let mut out = WriteBuffer::rent(request.client.buffers());
         self.encode(
             head,
             input.unread(),
             framing,
             !client_keep_alive && !is_switch,
-            &mut out,
+            &mut out.data,
         );
-        request.client.begun.trim(&mut out);
+        request.client.begun.trim(&mut out.data);
         input.consume(head_bytes);
         let relayed = self
             .relay(head.framing, framing, released, &mut out, input)
             .await;
-        request.client.buffers().give_back(out);
+        out.data.clear();
+        out.release(request.client.buffers());
         match relayed {
             Ok(()) if is_switch => Ok(Conversation::Switched),
             Ok(()) => Ok(Conversation::Complete {
                 client_keep_alive,
-                upstream_keep_alive: head.keep_alive
-                    && self.sent.get().is_some()
-                    && head.framing != BodyFraming::UntilClose,
+                upstream_keep_alive,
+                challenge,
             }),
             Err(error) => {
                 note_broken(draft, error);
@@ -348,7 +366,8 @@ impl Answer<'_> {
             close,
             client_version: self.request.head.version,
             upgrade: head.status == 101,
-            session_auth: false,
+            session_auth: head.status == 401
+                && pinned::challenge(&head.headers, bytes) != Challenge::None,
             edits: &snapshot.response_edits,
         };
         encode_response(out, &forward);
@@ -360,7 +379,7 @@ impl Answer<'_> {
         from: BodyFraming,
         to: BodyFraming,
         _released: Released,
-        out: &mut Vec<u8>,
+        out: &mut WriteBuffer,
         input: &mut ReadBuffer,
     ) -> Result<(), RelayError> {
         let request = self.request;
@@ -377,6 +396,9 @@ impl Answer<'_> {
             limits: &limits,
             stop: None,
             kept: None,
+            pace: None,
+            // A stream tells by itself, and while content is received the client's deadline is in use.
+            may_lose: !request.client.transport.is_stream() && self.sent.get().is_some(),
         };
         let mut progress = Progress::new(from, relay.limits);
         relay.run(&mut progress, input, out).await

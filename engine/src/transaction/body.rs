@@ -2,16 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sallyport_wire::http1::{
     BodyError, BodyEvent, BodyFraming, BodyReader, ChunkLimits, write_last_chunk,
 };
 
 use super::kept::Kept;
-use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, ReadBuffer};
+use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, ReadBuffer, WriteBuffer};
+use crate::io::departure::lost;
 use crate::io::transport::Transport;
 
 /// Why a body was not forwarded whole.
@@ -45,6 +47,43 @@ impl StopFlag {
     }
 }
 
+/// How slowly content may come whose length was declared: a transfer, in which nothing is waited for.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    /// Longest silence; the time before the rate counts as well.
+    idle: Duration,
+    /// 0: as slowly as the silences allow.
+    bytes_per_second_min: u64,
+    bytes: Cell<u64>,
+    waited: Cell<Duration>,
+}
+
+impl Pace {
+    pub(crate) fn new(idle: Duration, bytes_per_second_min: u64) -> Self {
+        Self {
+            idle,
+            bytes_per_second_min,
+            bytes: Cell::new(0),
+            waited: Cell::new(Duration::ZERO),
+        }
+    }
+
+    /// How long the next bytes may take.
+    fn patience(&self, idle: Duration) -> Duration {
+        let idle = self.idle.min(idle);
+        let Some(earned) = self.bytes.get().checked_div(self.bytes_per_second_min) else {
+            return idle;
+        };
+        let allowed = self.idle.saturating_add(Duration::from_secs(earned));
+        allowed.saturating_sub(self.waited.get()).min(idle)
+    }
+
+    fn count(&self, bytes: usize, since: Instant) {
+        self.bytes.set(self.bytes.get() + bytes as u64);
+        self.waited.set(self.waited.get() + since.elapsed());
+    }
+}
+
 /// How far a body was read. It outlives the relay whose recipient has failed: the next one goes on.
 #[derive(Debug)]
 pub(crate) struct Progress {
@@ -75,6 +114,10 @@ pub(crate) struct BodyRelay<'a> {
     pub(crate) framing: BodyFraming,
     pub(crate) limits: &'a ChunkLimits,
     pub(crate) stop: Option<&'a StopFlag>,
+    /// The recipient is looked after while the sender is silent: nothing else is waited for from it.
+    pub(crate) may_lose: bool,
+    /// How slow the sender may be, if it has said how much it sends.
+    pub(crate) pace: Option<&'a Pace>,
     /// Where a copy of what is sent goes.
     pub(crate) kept: Option<&'a Kept>,
 }
@@ -88,7 +131,7 @@ impl BodyRelay<'_> {
         &self,
         progress: &mut Progress,
         input: &mut ReadBuffer,
-        out: &mut Vec<u8>,
+        out: &mut WriteBuffer,
     ) -> Result<(), RelayError> {
         // Between streams of HTTP/2 a trailer section may follow content of a declared length, in the
         // form of a last chunk.
@@ -135,10 +178,10 @@ impl BodyRelay<'_> {
         &self,
         input: &mut ReadBuffer,
         reader: &mut BodyReader,
-        out: &mut Vec<u8>,
+        out: &mut WriteBuffer,
     ) -> Result<(), RelayError> {
         // The head stands before the content in the first write, which is the first that is kept.
-        let mut head_bytes = out.len();
+        let mut head_bytes = out.data.len();
         loop {
             self.take(input, reader, out, &mut head_bytes).await?;
             let ended = reader.is_complete();
@@ -146,13 +189,14 @@ impl BodyRelay<'_> {
             if ended {
                 return Ok(());
             }
-            if self.receive(input).await? == 0 {
+            if self.receive(input, out).await? == 0 {
                 if self.from.expired() {
                     return Err(RelayError::ReadTimeout);
                 }
                 reader.at_eof().map_err(|_| self.read_error())?;
                 if self.framing == BodyFraming::Chunked {
-                    write_last_chunk(out, reader.trailers());
+                    out.ensure(self.pool);
+                    write_last_chunk(&mut out.data, reader.trailers());
                     self.flush(out, &mut head_bytes).await?;
                 }
                 return Ok(());
@@ -165,15 +209,15 @@ impl BodyRelay<'_> {
         &self,
         input: &mut ReadBuffer,
         reader: &mut BodyReader,
-        out: &mut Vec<u8>,
+        out: &mut WriteBuffer,
         head_bytes: &mut usize,
     ) -> Result<(), RelayError> {
-        if out.capacity() == 0 && !input.is_empty() {
-            *out = self.pool.rent();
+        if !input.is_empty() {
+            out.ensure(self.pool);
         }
         if self.framing == BodyFraming::Chunked {
             let recoded = reader
-                .recode_chunked(input.unread(), out)
+                .recode_chunked(input.unread(), &mut out.data)
                 .map_err(RelayError::Malformed)?;
             input.consume(recoded.consumed);
             return Ok(());
@@ -183,12 +227,14 @@ impl BodyRelay<'_> {
             let (consumed, event) = reader.next(unread).map_err(RelayError::Malformed)?;
             let (start, len) = data_of(event);
             let is_all = len == unread.len();
-            if is_all && (out.is_empty() || len > out.capacity() - out.len()) {
+            let room = out.data.capacity() - out.data.len();
+            if is_all && (out.data.is_empty() || len > room) {
                 self.flush(out, head_bytes).await?;
                 self.send_through(input).await?;
                 return Ok(());
             }
-            out.extend_from_slice(unread.get(start..start + len).unwrap_or_default());
+            out.data
+                .extend_from_slice(unread.get(start..start + len).unwrap_or_default());
             input.consume(consumed);
         }
         Ok(())
@@ -209,12 +255,13 @@ impl BodyRelay<'_> {
     }
 
     /// Sends `out`, the first `head_bytes` of which are a head.
-    async fn flush(&self, out: &mut Vec<u8>, head_bytes: &mut usize) -> Result<(), RelayError> {
-        if out.is_empty() {
+    async fn flush(&self, out: &mut WriteBuffer, head_bytes: &mut usize) -> Result<(), RelayError> {
+        if out.data.is_empty() {
             return Ok(());
         }
         self.to.arm(self.idle);
-        let (result, mut sent) = self.to.write_all(std::mem::take(out)).await;
+        let data = std::mem::take(&mut out.data);
+        let (result, mut sent) = self.to.write_all(data).await;
         self.to.disarm();
         let head_bytes = std::mem::take(head_bytes);
         match self.kept {
@@ -223,22 +270,70 @@ impl BodyRelay<'_> {
             None => {}
         }
         sent.clear();
-        *out = sent;
+        out.put_back(sent);
         result.map_err(|_| RelayError::Write)
     }
 
-    async fn receive(&self, input: &mut ReadBuffer) -> Result<usize, RelayError> {
-        if input.is_full() {
+    async fn receive(
+        &self,
+        input: &mut ReadBuffer,
+        out: &mut WriteBuffer,
+    ) -> Result<usize, RelayError> {
+        let may_wait = self.pool.may_wait();
+        if !may_wait {
+            // Memory runs short: nothing is held while the sender is silent.
+            out.release(self.pool);
+            input.release(self.pool);
+        } else if input.is_full() {
             input.enlarge(self.pool);
         }
-        self.from.arm_read(self.idle);
+        let patience = self.pace.map_or(self.idle, |pace| pace.patience(self.idle));
+        let waits = self.pace.map(|pace| (pace, Instant::now()));
+        if patience.is_zero() {
+            return Err(RelayError::ReadTimeout);
+        }
+        self.from.arm_read(patience);
         if let Some(stop) = self.stop {
             self.readable_or(stop).await?;
         }
-        input
-            .fill(self.from, self.pool, BULK_BUFFER_BYTES)
+        let received = self.fill(input).await?;
+        if let Some((pace, since)) = waits {
+            pace.count(received.as_ref().copied().unwrap_or_default(), since);
+        }
+        received.map_err(|_| self.read_error())
+    }
+
+    /// Receives, unless the recipient goes away meanwhile.
+    async fn fill(&self, input: &mut ReadBuffer) -> Result<io::Result<usize>, RelayError> {
+        let mut fill = pin!(async {
+            if !self.pool.may_wait() && input.is_empty() {
+                // What is wrong with it is told by the receive.
+                let _ = self.from.readable().await;
+            }
+            input.fill(self.from, self.pool, BULK_BUFFER_BYTES).await
+        });
+        if !self.may_lose {
+            return Ok(fill.await);
+        }
+        let received = {
+            let mut lost = pin!(lost(self.to));
+            poll_fn(|context| {
+                if let Poll::Ready(received) = fill.as_mut().poll(context) {
+                    return Poll::Ready(Some(received));
+                }
+                lost.as_mut().poll(context).map(|()| None)
+            })
             .await
-            .map_err(|_| self.read_error())
+        };
+        match received {
+            Some(received) => Ok(received),
+            None => {
+                // A receive must come to its end.
+                self.from.cut();
+                let _ = fill.await;
+                Err(RelayError::Write)
+            }
+        }
     }
 
     /// Waits for the sender, or to be stopped; nothing has been received when it is.
@@ -267,5 +362,32 @@ fn data_of(event: BodyEvent) -> (usize, usize) {
     match event {
         BodyEvent::Data { start, len } => (start, len),
         BodyEvent::NeedMore | BodyEvent::End => (0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_keeps_up_its_rate_or_ends() {
+        let idle = Duration::from_secs(10);
+        let pace = Pace::new(idle, 100);
+        assert_eq!(pace.patience(Duration::from_secs(900)), idle);
+        assert_eq!(
+            pace.patience(Duration::from_secs(3)),
+            Duration::from_secs(3)
+        );
+        // 10 s and 2 s for 200 bytes were granted, 9 s are gone.
+        pace.bytes.set(299);
+        pace.waited.set(Duration::from_secs(9));
+        assert_eq!(pace.patience(idle), Duration::from_secs(3));
+        pace.waited.set(Duration::from_secs(13));
+        assert_eq!(pace.patience(idle), Duration::ZERO);
+        pace.bytes.set(1_000_000);
+        assert_eq!(pace.patience(idle), idle);
+        let any = Pace::new(idle, 0);
+        any.waited.set(Duration::from_secs(1_000));
+        assert_eq!(any.patience(idle), idle);
     }
 }

@@ -79,6 +79,7 @@ pub(super) async fn serve(
         head: response,
         input,
         upload: None,
+        held: None,
     };
     let texts = Scratch::of(path, uri, domain);
     // Boxed: most connections never have a tunnel.

@@ -12,17 +12,20 @@ use super::body::{RelayError, StopFlag};
 use super::destination::Destination;
 use super::forwarded;
 use super::origin_connection::{Wish, check_out, open, pool_key};
+use super::pinned;
 use super::record::Draft;
+use super::repeat;
 use super::reply::Refusal;
 use super::request::Request;
 use super::switching::may_switch;
 use super::upload::{self, Upload};
 use crate::enforcement::{Dialable, Permitted};
 use crate::http2::Declined;
-use crate::io::buffers::ReadBuffer;
+use crate::io::buffers::{ReadBuffer, WriteBuffer};
 use crate::io::join::join;
 use crate::io::transport::Transport;
 use crate::tls::stream::TlsStream;
+use crate::upstream::pinned::{Challenge, Held};
 use crate::upstream::pool::UpstreamConnection;
 use crate::upstream::tls::Versions;
 
@@ -34,6 +37,8 @@ pub(crate) struct ResponseWork<'a> {
     pub(crate) input: &'a mut ReadBuffer,
     /// The content that comes behind it, while it is sent.
     pub(crate) upload: Option<Upload>,
+    /// The right to a connection that is this client's own.
+    pub(crate) held: Option<Held>,
 }
 
 /// How an exchange ended that sent the client a response of the origin.
@@ -64,12 +69,37 @@ pub(super) async fn exchange(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
-    let mut pooled = check_out(request, destination, dialable);
     work.upload = Upload::of(request);
-    let mut wish = Wish {
-        may_share: true,
-        versions: Versions::Any,
+    work.held = pinned::enter(request, destination).await?;
+    let exchanged = attempts(request, destination, dialable, permitted, draft, work).await;
+    work.held = None;
+    exchanged
+}
+
+/// Over one connection after the other, as long as nothing is risked by that.
+async fn attempts(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    dialable: &Dialable,
+    permitted: &Permitted,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> Result<Exchanged, Refusal> {
+    // What authenticates connections is not for HTTP/2, nor for others.
+    let mut wish = match work.held {
+        Some(_) => Wish {
+            may_share: false,
+            versions: Versions::Http1,
+        },
+        None => Wish {
+            may_share: true,
+            versions: Versions::Any,
+        },
     };
+    let own = work.held.as_mut();
+    let mut pooled = own
+        .and_then(|held| pinned::take(held, dialable))
+        .or_else(|| check_out(request, destination, dialable, wish));
     let mut dialed = false;
     loop {
         let (upstream, is_last) = match pooled.take() {
@@ -104,20 +134,6 @@ fn closed_early(upstream: &UpstreamConnection) -> &'static str {
     }
 }
 
-/// Whether a request may be sent again that a pooled connection has not answered, or that the origin
-/// has declined to process (RFC 9110 section 9.2.2, RFC 9113 section 8.7). What of its content was read
-/// from the client must be there still.
-fn is_repeatable(
-    request: &Request<'_>,
-    upstream: &UpstreamConnection,
-    work: &ResponseWork<'_>,
-) -> bool {
-    let is_idempotent = request.head.method_kind.is_idempotent();
-    let may = upstream.transport.declined().is_some() || (upstream.reused && is_idempotent);
-    let upload = work.upload.as_ref();
-    may && upload.is_none_or(|upload| upload.kept.is_whole())
-}
-
 /// What becomes of a request that got no response and is not sent again.
 fn give_up(
     request: &Request<'_>,
@@ -148,6 +164,7 @@ async fn attempt(
         upstream.transport.bytes_out(),
         upstream.transport.bytes_in(),
     );
+    let before = repeat::before(request, &upstream);
     draft.dst_ip = Some(upstream.address.ip());
     draft.upstream_reused = Some(upstream.reused);
     draft.certificate.clone_from(&upstream.certificate);
@@ -180,7 +197,7 @@ async fn attempt(
         request.shard.http1_only.note(key, Instant::now());
     }
     let ended = match ended {
-        Err(Failure::Stale) if !is_repeatable(request, &upstream, work) => {
+        Err(Failure::Stale) if !repeat::may(request, &upstream, before, work).await => {
             return give_up(request, &upstream, draft);
         }
         Err(Failure::Stale) if upstream.transport.declined() == Some(Declined::OverHttp1) => {
@@ -197,9 +214,10 @@ async fn attempt(
         Conversation::Complete {
             client_keep_alive,
             upstream_keep_alive,
+            challenge,
         } => {
             if upstream_keep_alive && input.is_empty() && !upstream.transport.is_stream() {
-                keep(request, destination, upstream);
+                keep(request, destination, upstream, challenge, work);
             }
             input.consume(usize::MAX);
             input.release(request.client.buffers());
@@ -210,16 +228,26 @@ async fn attempt(
     }
 }
 
-/// Keeps a connection for other requests.
-fn keep(request: &Request<'_>, destination: &Destination<'_>, upstream: UpstreamConnection) {
-    let key = pool_key(request.origin(), destination, upstream.address);
+/// Keeps a connection on which an exchange was completed: for this client, or for whoever comes next.
+fn keep(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    upstream: UpstreamConnection,
+    challenge: Challenge,
+    work: &mut ResponseWork<'_>,
+) {
     let upstream = UpstreamConnection {
         reused: true,
+        has_idled: true,
         ..upstream
     };
-    let account = request.client.registered.account();
-    let mut pool = request.shard.pool.borrow_mut();
-    pool.check_in(key, upstream, account, Instant::now());
+    let held = work.held.take();
+    if let Some(upstream) = pinned::keep(request, destination, held, upstream, challenge) {
+        let key = pool_key(request.origin(), destination, upstream.address);
+        let account = request.client.registered.account();
+        let mut pool = request.shard.pool.borrow_mut();
+        pool.check_in(key, upstream, account, Instant::now());
+    }
 }
 
 /// Ends the exchange with the origin as soon as the client no longer wants it; says whether it did.
@@ -258,8 +286,8 @@ async fn converse(
         head,
         input: client_input,
         upload,
+        held,
     } = work;
-    let config = &request.snapshot.config;
     let pool = request.client.buffers();
     let upstream = &connection.transport;
     let sent = Cell::new(None);
@@ -269,26 +297,25 @@ async fn converse(
         upstream,
         sent: &sent,
         kept: None,
+        is_pinned: held.is_some(),
     };
-    let mut out = pool.rent();
-    let lease = pool.lease(out.capacity());
-    let Some(Upload { progress, kept }) = upload else {
-        encode(request, destination, permitted, &mut out);
-        upstream.arm(config.timeouts.response);
-        let (result, out) = upstream.write_all(out).await;
-        drop(lease);
-        pool.give_back(out);
-        if result.is_err() {
-            return Err(Failure::Stale);
-        }
+    let mut out = WriteBuffer::rent(pool);
+    let Some(upload) = upload else {
+        encode(request, destination, permitted, &mut out.data);
+        send_head(request, upstream, out).await?;
         sent.set(Some(Instant::now()));
         return answer.receive(draft, head, input).await;
     };
+    let Upload {
+        progress,
+        kept,
+        pace,
+    } = upload;
     if kept.is_fresh() {
-        encode(request, destination, permitted, &mut out);
+        encode(request, destination, permitted, &mut out.data);
     }
     // A new connection of HTTP/1 is not closed for its age, and refuses nothing unprocessed.
-    let keeps = connection.reused || upstream.is_stream() || !kept.is_fresh();
+    let keeps = connection.has_idled || upstream.is_stream() || !kept.is_fresh();
     answer.kept = Some(&*kept).filter(|_| keeps);
     let stop = StopFlag::default();
     let receive = pin!(async {
@@ -305,11 +332,12 @@ async fn converse(
         upstream,
         stop: &stop,
         kept: answer.kept,
+        pace: pace.as_ref(),
     };
     let upload = pin!(async {
         let result = attempt.send(progress, client_input, &mut out).await;
-        drop(lease);
-        pool.give_back(std::mem::take(&mut out));
+        out.data.clear();
+        out.release(pool);
         if result.is_ok() {
             sent.set(Some(Instant::now()));
         }
@@ -318,6 +346,20 @@ async fn converse(
     // In this order: once the body is sent, `receive` begins to look after the client.
     let (uploaded, received) = join(upload, receive).await;
     conclude_upload(request, uploaded, received)
+}
+
+/// Sends a request without content.
+async fn send_head(
+    request: &Request<'_>,
+    upstream: &Transport,
+    mut out: WriteBuffer,
+) -> Result<(), Failure> {
+    upstream.arm(request.snapshot.config.timeouts.response);
+    let (result, mut data) = upstream.write_all(std::mem::take(&mut out.data)).await;
+    data.clear();
+    out.put_back(data);
+    out.release(request.client.buffers());
+    result.map_err(|_| Failure::Stale)
 }
 
 /// A fault in the client's body explains what then happened upstream.

@@ -379,6 +379,7 @@ pub(super) async fn secure(
         transport,
         address,
         reused: false,
+        has_idled: false,
         certificate: Some(certificate),
     })
 }

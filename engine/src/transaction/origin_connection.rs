@@ -57,7 +57,7 @@ pub(super) async fn open(
                 }
             }
         }
-        if let Some(upstream) = check_out(request, destination, dialable) {
+        if let Some(upstream) = check_out(request, destination, dialable, wish) {
             return Ok((upstream, false));
         }
     }
@@ -117,13 +117,21 @@ pub(super) fn check_out(
     request: &Request<'_>,
     destination: &Destination<'_>,
     dialable: &Dialable,
+    wish: Wish,
 ) -> Option<UpstreamConnection> {
-    let mut pool = request.shard.pool.borrow_mut();
+    // What cannot be sent again goes where its origin was heard of not long ago.
+    let idle_max = request.snapshot.config.pool.non_idempotent_idle;
     let now = Instant::now();
+    let used_since = match request.head.method_kind.is_idempotent() {
+        true => None,
+        false => now.checked_sub(idle_max),
+    };
+    let mut pool = request.shard.pool.borrow_mut();
     for address in dialable.addresses() {
         let address = SocketAddr::new(*address, dialable.port());
         let key = pool_key(request.origin(), destination, address);
-        let may_be_http2 = (destination.prior_knowledge || key.tls.is_some())
+        let may_be_http2 = wish.versions == Versions::Any
+            && (destination.prior_knowledge || key.tls.is_some())
             && !request.shard.http1_only.contains(key, now);
         if may_be_http2 {
             let stream = pool.open_stream(key, request.shard, may_switch(request));
@@ -134,7 +142,7 @@ pub(super) fn check_out(
                 continue;
             }
         }
-        while let Some(upstream) = pool.check_out(key) {
+        while let Some(upstream) = pool.check_out(key, used_since) {
             // What is readable before a request was sent is an end, or a response that answers
             // nothing: to believe it would answer this request with another one's content.
             if !upstream.transport.is_readable_now() {
@@ -207,10 +215,12 @@ pub(super) async fn connect_plain(
     })?;
     draft.dst_ip = Some(address.ip());
     let socket = Socket::new(stream, &request.shard.wheel);
+    socket.look_after(&request.snapshot.dial_limits.liveness);
     Ok(UpstreamConnection {
         transport: Transport::Plain(socket),
         address,
         reused: false,
+        has_idled: false,
         certificate: None,
     })
 }

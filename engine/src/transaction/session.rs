@@ -24,6 +24,7 @@ use crate::io::departure::Begun;
 use crate::io::transport::Transport;
 use crate::shard::connections::Registered;
 use crate::shard::{Shard, Snapshot, Workspace};
+use crate::upstream::pinned::Pins;
 
 /// The address that a client connected to, as the log shows it.
 pub(crate) type ListenerName = Rc<str>;
@@ -40,6 +41,8 @@ pub(crate) struct ClientContext {
     pub(crate) principal: Option<Rc<str>>,
     /// What was sent of the next answer already.
     pub(crate) begun: Begun,
+    /// Connections to origins that nobody else may use.
+    pub(crate) pins: Rc<Pins>,
     pub(crate) transport: Rc<Transport>,
 }
 
@@ -58,6 +61,7 @@ impl ClientContext {
             registered: Rc::clone(&self.registered),
             principal: self.principal.clone(),
             begun: Begun::default(),
+            pins: Rc::clone(&self.pins),
             transport: Rc::new(transport),
         }
     }
@@ -88,6 +92,7 @@ impl Client {
             registered: Rc::new(registered),
             principal,
             begun: Begun::default(),
+            pins: Rc::default(),
             transport,
         };
         Self {
@@ -326,6 +331,7 @@ async fn respond(
                 head: response,
                 input,
                 upload: None,
+                held: None,
             };
             let texts = absolute::Scratch::of(path, uri, domain);
             absolute::serve(&request, scope, texts, draft, &mut work).await

@@ -2,10 +2,10 @@
 
 use sallyport_wire::http1::BodyFraming;
 
-use super::body::{BodyRelay, Progress, RelayError, StopFlag};
+use super::body::{BodyRelay, Pace, Progress, RelayError, StopFlag};
 use super::kept::Kept;
 use super::request::Request;
-use crate::io::buffers::ReadBuffer;
+use crate::io::buffers::{ReadBuffer, WriteBuffer};
 use crate::io::transport::Transport;
 
 /// What of a request's content was read from the client, and what is kept of it.
@@ -13,6 +13,8 @@ use crate::io::transport::Transport;
 pub(super) struct Upload {
     pub(super) progress: Progress,
     pub(super) kept: Kept,
+    /// How slow the client may be with content whose length it has declared.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Upload {
@@ -22,7 +24,11 @@ impl Upload {
             return None;
         }
         let limits = &request.snapshot.chunk_limits;
+        let config = &request.snapshot.config;
+        let is_transfer = matches!(request.head.framing, BodyFraming::Length(_));
+        let (idle, rate) = (config.timeouts.upload_idle, config.limits.upload_rate_min);
         Some(Self {
+            pace: is_transfer.then(|| Pace::new(idle, rate)),
             progress: Progress::new(request.head.framing, limits),
             kept: Kept::new(request.snapshot.config.http.retry_body_bytes),
         })
@@ -37,6 +43,7 @@ pub(super) struct Attempt<'a> {
     pub(super) stop: &'a StopFlag,
     /// `None` where nothing would be sent again.
     pub(super) kept: Option<&'a Kept>,
+    pub(super) pace: Option<&'a Pace>,
 }
 
 impl Attempt<'_> {
@@ -45,7 +52,7 @@ impl Attempt<'_> {
         &self,
         progress: &mut Progress,
         input: &mut ReadBuffer,
-        out: &mut Vec<u8>,
+        out: &mut WriteBuffer,
     ) -> Result<(), RelayError> {
         let request = self.request;
         let framing: BodyFraming = request.head.framing;
@@ -58,6 +65,9 @@ impl Attempt<'_> {
             limits: &request.snapshot.chunk_limits,
             stop: Some(self.stop),
             kept: self.kept,
+            pace: self.pace,
+            // Its response is waited for.
+            may_lose: false,
         };
         let result = relay.run(progress, input, out).await;
         request.client.transport.disarm();

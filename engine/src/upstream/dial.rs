@@ -11,6 +11,7 @@ use monoio::net::TcpStream;
 use thiserror::Error;
 
 use crate::enforcement::Dialable;
+use crate::io::liveness::Liveness;
 
 /// How long a connection may take.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub(crate) struct DialLimits {
     pub(crate) attempt_timeout: Duration,
     /// For all of them.
     pub(crate) timeout: Duration,
+    /// How a connection is looked after.
+    pub(crate) liveness: Liveness,
 }
 
 /// Why no connection came about.
@@ -78,11 +81,8 @@ pub(crate) async fn dial(
 ) -> Result<(TcpStream, SocketAddr), DialError> {
     let addresses = dialable.addresses();
     if let [address] = addresses {
-        return attempt(
-            SocketAddr::new(*address, dialable.port()),
-            limits.attempt_timeout,
-        )
-        .await;
+        let address = SocketAddr::new(*address, dialable.port());
+        return attempt(address, limits.attempt_timeout).await;
     }
     let whole = race(dialable, limits);
     let first = addresses

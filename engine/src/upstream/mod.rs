@@ -3,7 +3,10 @@
 pub(crate) mod addresses;
 pub(crate) mod dial;
 pub(crate) mod http1_only;
+pub(crate) mod pinned;
 pub(crate) mod pool;
+#[cfg(test)]
+mod pool_model;
 pub(crate) mod resolver;
 pub(crate) mod shared_dial;
 pub(crate) mod tls;

@@ -52,32 +52,54 @@ pub(crate) struct UpstreamConnection {
     pub(crate) address: SocketAddr,
     /// Whether an exchange has been completed on it before.
     pub(crate) reused: bool,
+    /// Whether it was kept for later, so that its origin may have closed it meanwhile.
+    pub(crate) has_idled: bool,
     /// The certificate of the origin, if TLS is spoken.
     pub(crate) certificate: Option<Rc<OriginCertificate>>,
 }
 
+/// What can be kept for its next use.
+pub(crate) trait Poolable {
+    /// Prepares it for a time without use.
+    fn rest(&mut self);
+
+    /// Whether its origin has closed it, or said something unasked.
+    fn has_spoken(&self) -> bool;
+}
+
+impl Poolable for UpstreamConnection {
+    fn rest(&mut self) {
+        self.has_idled = true;
+        self.transport.disarm();
+    }
+
+    fn has_spoken(&self) -> bool {
+        self.transport.is_readable_now()
+    }
+}
+
 /// The idle connections of one shard.
 #[derive(Debug)]
-pub(crate) struct Pool {
-    destinations: HashTable<Destination>,
+pub(crate) struct Pool<C = UpstreamConnection> {
+    destinations: HashTable<Destination<C>>,
     hasher: foldhash::fast::RandomState,
     limits: PoolLimits,
 }
 
 #[derive(Debug)]
-struct Destination {
+struct Destination<C> {
     host: Box<str>,
     address: SocketAddr,
     tls: Option<u64>,
-    idle: Vec<Idle>,
+    idle: Vec<Idle<C>>,
     sessions: Vec<Multiplexed>,
     /// When it last turned out to speak HTTP/1.1.
     http1_seen: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Idle {
-    connection: UpstreamConnection,
+struct Idle<C> {
+    connection: C,
     since: Instant,
     /// Of the client that used it last.
     _slot: Slot,
@@ -90,7 +112,7 @@ struct Multiplexed {
     _slot: Slot,
 }
 
-impl Destination {
+impl<C> Destination<C> {
     fn key(&self) -> PoolKey<'_> {
         PoolKey {
             host: &self.host,
@@ -100,7 +122,7 @@ impl Destination {
     }
 }
 
-impl Pool {
+impl<C: Poolable> Pool<C> {
     pub(crate) fn new(limits: PoolLimits) -> Self {
         Self {
             destinations: HashTable::new(),
@@ -114,13 +136,15 @@ impl Pool {
         self.limits = limits;
     }
 
-    /// The connection to `key` that was used last, if there is one.
-    pub(crate) fn check_out(&mut self, key: PoolKey<'_>) -> Option<UpstreamConnection> {
+    /// The connection to `key` that was used last, if there is one; with `used_since` only if it was used
+    /// since then.
+    pub(crate) fn check_out(&mut self, key: PoolKey<'_>, used_since: Option<Instant>) -> Option<C> {
         let hash = self.hasher.hash_one(key);
         let destination = self
             .destinations
             .find_mut(hash, |entry| entry.key() == key)?;
-        Some(destination.idle.pop()?.connection)
+        let is_fresh = |idle: &mut Idle<C>| used_since.is_none_or(|since| idle.since >= since);
+        Some(destination.idle.pop_if(is_fresh)?.connection)
     }
 
     /// Keeps a connection on which an exchange of a client was completed; closes it if there is no room,
@@ -128,7 +152,7 @@ impl Pool {
     pub(crate) fn check_in(
         &mut self,
         key: PoolKey<'_>,
-        connection: UpstreamConnection,
+        mut connection: C,
         account: &Rc<Account>,
         now: Instant,
     ) {
@@ -143,38 +167,13 @@ impl Pool {
             return;
         }
         if let Ok(slot) = account.open_shared(Resource::Pooled, total) {
-            connection.transport.disarm();
+            connection.rest();
             destination.idle.push(Idle {
                 connection,
                 since: now,
                 _slot: slot,
             });
         }
-    }
-
-    /// A stream of an HTTP/2 connection to `key`, if there is one with room (and, where
-    /// `for_websocket`, one whose origin takes those).
-    pub(crate) fn open_stream(
-        &mut self,
-        key: PoolKey<'_>,
-        shard: &Shard,
-        for_websocket: bool,
-    ) -> Option<UpstreamConnection> {
-        let hash = self.hasher.hash_one(key);
-        let destination = self
-            .destinations
-            .find_mut(hash, |entry| entry.key() == key)?;
-        let fits = |session: &&Session| !for_websocket || session.takes_websockets();
-        let sessions = destination.sessions.iter().map(|kept| &kept.session);
-        let mut sessions = sessions.filter(fits);
-        sessions.find_map(|session| {
-            Some(UpstreamConnection {
-                transport: Transport::Stream(Box::new(session.open(shard)?)),
-                address: key.address,
-                reused: true,
-                certificate: session.certificate().cloned(),
-            })
-        })
     }
 
     /// Keeps an HTTP/2 connection to `key` that was opened for a client, within the same bounds as idle
@@ -206,7 +205,7 @@ impl Pool {
         known.is_some_and(|entry| entry.http1_seen.is_some() && entry.sessions.is_empty())
     }
 
-    fn destination(&mut self, key: PoolKey<'_>) -> &mut Destination {
+    fn destination(&mut self, key: PoolKey<'_>) -> &mut Destination<C> {
         let hash = self.hasher.hash_one(key);
         let hasher = &self.hasher;
         let entry = self.destinations.entry(
@@ -231,8 +230,7 @@ impl Pool {
         let timeout = self.limits.idle_timeout;
         self.destinations.retain(|destination| {
             destination.idle.retain(|idle| {
-                now.saturating_duration_since(idle.since) < timeout
-                    && !idle.connection.transport.is_readable_now()
+                now.saturating_duration_since(idle.since) < timeout && !idle.connection.has_spoken()
             });
             let sessions = &mut destination.sessions;
             sessions.retain(|Multiplexed { session, .. }| {
@@ -254,6 +252,34 @@ impl Pool {
     /// Closes everything.
     pub(crate) fn clear(&mut self) {
         self.destinations.clear();
+    }
+}
+
+impl Pool {
+    /// A stream of an HTTP/2 connection to `key`, if there is one with room (and, where
+    /// `for_websocket`, one whose origin takes those).
+    pub(crate) fn open_stream(
+        &mut self,
+        key: PoolKey<'_>,
+        shard: &Shard,
+        for_websocket: bool,
+    ) -> Option<UpstreamConnection> {
+        let hash = self.hasher.hash_one(key);
+        let destination = self
+            .destinations
+            .find_mut(hash, |entry| entry.key() == key)?;
+        let fits = |session: &&Session| !for_websocket || session.takes_websockets();
+        let sessions = destination.sessions.iter().map(|kept| &kept.session);
+        let mut sessions = sessions.filter(fits);
+        sessions.find_map(|session| {
+            Some(UpstreamConnection {
+                transport: Transport::Stream(Box::new(session.open(shard)?)),
+                address: key.address,
+                reused: true,
+                has_idled: true,
+                certificate: session.certificate().cloned(),
+            })
+        })
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::common::access_log::assert_fields;
 use crate::common::pki::{Flaw, Pki};
 use crate::common::proxy::Setup;
-use crate::common::tls_bridge::tls_tunnel;
-use crate::common::{ALLOW_ALL, Origin, Proxy};
+use crate::common::tls_bridge::{ClientAuth, tls_before, tls_tunnel, tls_tunnel_over};
+use crate::common::{ALLOW_ALL, Connection, Origin, Proxy, ScriptedOrigin};
 use crate::curl::Curl;
 
 /// Nobody listens at 127.0.0.9: connections go on to 127.0.0.1.
@@ -94,4 +94,36 @@ fn the_strictest_verification_holds() {
             .response()
             .assert_refusal(502, "tls_certificate_error");
     }
+}
+
+/// Whom a connection to an origin speaks for is part of what it is kept under: clients in the scope of a
+/// certificate share connections with each other, and with nobody else.
+#[test]
+fn a_scope_with_a_certificate_keeps_its_connections_to_itself() {
+    let (setup, pki) = Setup::intercepting();
+    pki.client("us");
+    let scopes = r#"[{ clients = ["127.0.0.2/31"], mode = "intercept", client_certificate = "us.pem", client_key = "us.key" }]"#;
+    let proxy = setup
+        .key("tls.scope", scopes)
+        .key("tls.client_certificate_fallback", "false")
+        .start(ALLOW_ALL);
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let origin = ScriptedOrigin::answering(ok);
+    let identity = pki.origin(&["a.test"]);
+    let address = tls_before(origin.address, &identity, &pki, ClientAuth::Everybody);
+    let authority = format!("a.test:{}", address.port());
+    let ask = |client: &str| {
+        let connection = Connection::open_from(client, proxy.address);
+        let mut tunnel = tls_tunnel_over(connection, &pki.authority(), &authority, "a.test");
+        tunnel.send(format!("GET / HTTP/1.1\r\nHost: {authority}\r\n\r\n"));
+        tunnel.response().status
+    };
+    for _ in 0..2 {
+        // Without the certificate: nothing is remembered that would serve or harm the others.
+        assert_eq!(ask("127.0.0.5"), 502);
+        assert_eq!(ask("127.0.0.2"), 200);
+        assert_eq!(ask("127.0.0.3"), 200);
+        assert_eq!(ask("127.0.0.5"), 502);
+    }
+    assert_eq!(origin.requests(4).len(), 4);
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::common::access_log::assert_fields;
 use crate::common::proxy::Setup;
+use crate::common::vanishing::VanishingOrigin;
 use crate::common::{ALLOW_ALL, Proxy, ScriptedOrigin};
 
 /// Answers the first request of each connection; reads the second one and closes, if `takes` says so
@@ -133,4 +134,47 @@ fn after_an_interim_response_nothing_is_sent_again() {
     assert_eq!(client.response().status, 103);
     assert_eq!(client.response().status, 502);
     assert_eq!(origin.connections(), 1);
+}
+
+/// A POST on a connection that its origin had closed: no byte of it was received, so it is sent again.
+#[test]
+fn what_no_byte_has_arrived_of_is_sent_again() {
+    let Some(origin) = VanishingOrigin::start() else {
+        return;
+    };
+    let proxy = Setup::new()
+        .key("pool.non_idempotent_idle", "\"10s\"")
+        .start(ALLOW_ALL);
+    for (bytes, is_chunked) in [(0, false), (5, false), (50_000, false)] {
+        let mut client = proxy.connection();
+        assert_eq!(client.get(&origin.url("/vanish")).status, 200);
+        let content = vec![b'x'; bytes];
+        client.send(with_content(
+            "POST",
+            &origin.url("/order"),
+            &content,
+            is_chunked,
+        ));
+        let response = client.response_to("POST");
+        assert_eq!(response.status, 200, "{bytes} {response:?}");
+        assert_eq!(response.body.len(), "POST /order ".len() + bytes);
+    }
+}
+
+/// A request that is not idempotent takes a connection that idled for a moment, and no other.
+#[test]
+fn what_is_not_idempotent_goes_where_the_origin_was_heard_of_lately() {
+    for (idle, connections) in [("10s", 1), ("0s", 2)] {
+        let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        let proxy = Setup::new()
+            .key("pool.non_idempotent_idle", &format!("\"{idle}\""))
+            .start(ALLOW_ALL);
+        let request = with_content("POST", &origin.url("/"), b"order", false);
+        assert_eq!(exchange(&proxy, &origin, &request), 200);
+        assert_eq!(origin.connections(), connections, "{idle}");
+        // What is idempotent takes any.
+        let mut client = proxy.connection();
+        assert_eq!(client.get(&origin.url("/")).status, 200);
+        assert_eq!(origin.connections(), connections, "{idle}");
+    }
 }

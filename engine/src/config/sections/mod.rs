@@ -8,6 +8,7 @@ mod listeners;
 mod log;
 mod names;
 mod serving;
+mod tcp;
 mod tls;
 
 pub(super) use destinations::{guard, hosts};
@@ -17,4 +18,5 @@ pub(super) use listeners::listeners;
 pub(super) use log::log;
 pub(super) use names::dns;
 pub(super) use serving::{connect, drain, http2, io, limits, pool, reload, timeouts, tunnel};
+pub(super) use tcp::tcp;
 pub(super) use tls::{listener_tls, tls};

@@ -112,6 +112,7 @@ pub(in crate::config) fn timeouts(section: Section<'_>) -> Timeouts {
         ),
         response: time(&section, "response", bounds::RESPONSE_TIMEOUT_DEFAULT),
         body_idle: time(&section, "body_idle", bounds::BODY_IDLE_TIMEOUT_DEFAULT),
+        upload_idle: time(&section, "upload_idle", bounds::UPLOAD_IDLE_TIMEOUT_DEFAULT),
         linger: time(&section, "linger", bounds::LINGER_TIMEOUT_DEFAULT),
     };
     section.finish();
@@ -131,6 +132,7 @@ pub(in crate::config) fn limits(section: Section<'_>, shards: usize) -> Limits {
         bounds::CONNECTIONS_DEFAULT,
         shards..=bounds::CONNECTIONS_MAX,
     );
+    let size = |name, default, bounds| section.size(name, default, bounds).value;
     let head_bytes = section
         .size(
             "head_bytes",
@@ -151,20 +153,16 @@ pub(in crate::config) fn limits(section: Section<'_>, shards: usize) -> Limits {
             )
             .value,
         uri_bytes: uri_bytes(&section, head_bytes).value,
-        chunk_extension_bytes: section
-            .size(
-                "chunk_extension_bytes",
-                bounds::CHUNK_EXTENSION_BYTES_DEFAULT,
-                0..=bounds::CHUNK_EXTENSION_BYTES_MAX,
-            )
-            .value,
-        trailer_bytes: section
-            .size(
-                "trailer_bytes",
-                bounds::TRAILER_BYTES_DEFAULT,
-                0..=bounds::TRAILER_BYTES_MAX,
-            )
-            .value,
+        chunk_extension_bytes: size(
+            "chunk_extension_bytes",
+            bounds::CHUNK_EXTENSION_BYTES_DEFAULT,
+            0..=bounds::CHUNK_EXTENSION_BYTES_MAX,
+        ),
+        trailer_bytes: size(
+            "trailer_bytes",
+            bounds::TRAILER_BYTES_DEFAULT,
+            0..=bounds::TRAILER_BYTES_MAX,
+        ),
         interim: interim(&section),
         buffer_bytes: section
             .size(
@@ -173,6 +171,7 @@ pub(in crate::config) fn limits(section: Section<'_>, shards: usize) -> Limits {
                 bounds::BUFFER_BYTES_MIN..=bounds::BUFFER_BYTES_MAX,
             )
             .value,
+        upload_rate_min: upload_rate_min(&section),
     };
     section.finish();
     limits
@@ -229,6 +228,12 @@ fn interim(section: &Section<'_>) -> InterimLimits {
     }
 }
 
+fn upload_rate_min(section: &Section<'_>) -> u64 {
+    let bounds = 0..=bounds::UPLOAD_RATE_MIN_MAX;
+    let rate = section.size("upload_rate_min", bounds::UPLOAD_RATE_MIN_DEFAULT, bounds);
+    rate.value as u64
+}
+
 /// Below the size of the head that it is in, by default half of it at most.
 fn uri_bytes(section: &Section<'_>, head_bytes: usize) -> Placed<usize> {
     let default = bounds::URI_BYTES_DEFAULT.min(head_bytes / 2);
@@ -263,6 +268,13 @@ pub(in crate::config) fn pool(section: Section<'_>) -> Pool {
         ),
         idle_total: count("idle_total", bounds::POOL_IDLE_TOTAL_DEFAULT),
         idle_timeout: time(&section, "idle_timeout", bounds::POOL_IDLE_TIMEOUT_DEFAULT),
+        non_idempotent_idle: section
+            .duration(
+                "non_idempotent_idle",
+                bounds::POOL_NON_IDEMPOTENT_IDLE_DEFAULT,
+                Duration::ZERO..=DURATION_MAX,
+            )
+            .value,
     };
     section.finish();
     pool
@@ -312,6 +324,12 @@ pub(in crate::config) fn http2(section: Section<'_>) -> Http2 {
             bounds::HTTP2_RESETS_PER_SECOND_DEFAULT,
             &rates,
         )),
+        ping_interval: time(
+            &section,
+            "ping_interval",
+            bounds::HTTP2_PING_INTERVAL_DEFAULT,
+        ),
+        ping_timeout: time(&section, "ping_timeout", bounds::HTTP2_PING_TIMEOUT_DEFAULT),
     };
     section.finish();
     http2

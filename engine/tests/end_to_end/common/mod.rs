@@ -17,6 +17,7 @@ pub(crate) mod proxy;
 pub(crate) mod response;
 pub(crate) mod rules;
 pub(crate) mod tls_bridge;
+pub(crate) mod vanishing;
 pub(crate) mod wait;
 
 pub(crate) use certificates::Certificate;

@@ -35,7 +35,19 @@ pub(crate) fn tls_tunnel_trusting(
     authority: &str,
     sni: &str,
 ) -> Connection {
-    let mut tunnel = proxy.connection();
+    tls_tunnel_over(proxy.connection(), trusted, authority, sni)
+}
+
+/// The same over a connection to the proxy that is there.
+///
+/// # Panics
+/// If the tunnel is refused or the handshake fails.
+pub(crate) fn tls_tunnel_over(
+    mut tunnel: Connection,
+    trusted: &str,
+    authority: &str,
+    sni: &str,
+) -> Connection {
     tunnel.connect(authority).unwrap();
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(trusted).unwrap() {

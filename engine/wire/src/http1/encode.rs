@@ -213,8 +213,8 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
             HeaderName::Trailer => !is_chunked,
             _ => field.hop_by_hop,
         };
-        let is_told = response.session_auth
-            && field.name.of(buf).eq_ignore_ascii_case(b"proxy-support");
+        let is_told =
+            response.session_auth && field.name.of(buf).eq_ignore_ascii_case(b"proxy-support");
         is_ours || is_told || (!edits.is_empty() && edits.removes(field.name.of(buf)))
     };
     if head.tolerated.has_plain_lines() {

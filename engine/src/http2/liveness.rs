@@ -1,0 +1,51 @@
+//! Asking the other side of a connection whether it is still there, once it has been silent for a while
+//! although streams are open (RFC 9113 section 6.7). TCP keepalive asks the kernel; this asks the program.
+
+use std::future::{pending, poll_fn};
+use std::task::Poll;
+use std::time::Duration;
+
+use h2::{Ping, PingPong};
+
+use super::link::Link;
+
+/// When it is asked, and how long an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pings {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+/// Ends once the other side does not answer. May be dropped.
+pub(super) async fn unanswered(
+    link: &Link,
+    ping: Option<PingPong>,
+    pings: Pings,
+    has_streams: impl Fn() -> bool,
+) {
+    let Some(mut ping) = ping else {
+        return pending().await;
+    };
+    loop {
+        let silent = link.silence();
+        if silent < pings.interval || !has_streams() {
+            let rest = pings.interval.saturating_sub(silent);
+            monoio::time::sleep(if rest.is_zero() { pings.interval } else { rest }).await;
+            continue;
+        }
+        if ping.send_ping(Ping::opaque()).is_err() {
+            // The connection is over, and whoever drives it knows.
+            return pending().await;
+        }
+        monoio::time::sleep(pings.timeout).await;
+        // Whatever comes is an answer.
+        if link.silence() >= pings.timeout {
+            return;
+        }
+        poll_fn(|context| {
+            let _ = ping.poll_pong(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+}

@@ -50,6 +50,7 @@ fn value(field: &Field, question: Question) -> &'static str {
         (_, Field::HttpUri) => "\"/a\"",
         (_, Field::Protocol) => "\"https\"",
         (_, Field::TlsVersion) => "\"TLSv1.3\"",
+        (_, Field::TlsEch) => "\"present\"",
         (_, Field::Ja4) => "\"t13d1516h2_8daaf6152771_e5627efa2ab1\"",
         (_, Field::ResponseTlsSha256) => {
             "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789ABCDEF\""

@@ -222,6 +222,8 @@ pub struct Facts<'a> {
     pub tls_version: Fact<&'a [u8]>,
     /// `request:Ja4`.
     pub ja4: Fact<&'a [u8]>,
+    /// `request:TlsEch`: `present`, or absent.
+    pub tls_ech: Fact<&'a [u8]>,
     /// `request:Http:Uri`, path and query in the form of [`crate::normalize::normalize_uri`].
     pub uri: Fact<&'a [u8]>,
     /// `request:Http:Method`.
@@ -271,6 +273,7 @@ impl Facts<'_> {
             tls_alpn: Fact::Unknown,
             tls_version: Fact::Unknown,
             ja4: Fact::Unknown,
+            tls_ech: Fact::Unknown,
             uri: Fact::Unknown,
             method: Fact::Unknown,
             user_agent: Fact::Unknown,
@@ -306,6 +309,7 @@ impl<'f> Facts<'f> {
             Source::TlsSni => self.tls_sni,
             Source::TlsVersion => self.tls_version,
             Source::Ja4 => self.ja4,
+            Source::TlsEch => self.tls_ech,
             Source::HttpUri => self.uri,
             Source::HttpMethod => self.method,
             Source::HttpHost => self.host,

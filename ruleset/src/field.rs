@@ -30,7 +30,7 @@ macro_rules! sources {
 
         impl Source {
             /// All sources; the position is that of [`Source::index`].
-            pub const ALL: [Self; 29] = [$(Self::$variant,)+];
+            pub const ALL: [Self; 30] = [$(Self::$variant,)+];
 
             /// Whether this member of `facts` is unknown.
             #[must_use]
@@ -83,6 +83,8 @@ sources! {
     TlsVersion => tls_version,
     /// [`Facts::ja4`].
     Ja4 => ja4,
+    /// [`Facts::tls_ech`].
+    TlsEch => tls_ech,
     /// [`Facts::uri`].
     HttpUri => uri,
     /// [`Facts::method`].
@@ -170,6 +172,8 @@ pub enum Field {
     TlsVersion,
     /// `request:Ja4`
     Ja4,
+    /// `request:TlsEch`
+    TlsEch,
     /// `request:Http:Uri`
     HttpUri,
     /// `request:Http:Method`
@@ -199,7 +203,7 @@ pub enum Field {
 }
 
 /// Keys that are only a word; headers and labels carry a name and are apart.
-const WORDS: [(&str, Field); 26] = [
+const WORDS: [(&str, Field); 27] = [
     ("request:SourceIp", Field::SourceIp),
     ("request:SourcePort", Field::SourcePort),
     ("request:SourceVpce", Field::SourceVpce),
@@ -215,6 +219,7 @@ const WORDS: [(&str, Field); 26] = [
     ("request:TlsAlpn", Field::TlsAlpn),
     ("request:TlsVersion", Field::TlsVersion),
     ("request:Ja4", Field::Ja4),
+    ("request:TlsEch", Field::TlsEch),
     ("request:Http:Uri", Field::HttpUri),
     ("request:Http:Method", Field::HttpMethod),
     ("request:Http:UserAgent", Field::HttpUserAgent),
@@ -257,7 +262,7 @@ impl Field {
 
     /// All keys that are only a word, for messages; there are those of [`Field::NAMED`] besides.
     pub fn words() -> impl Iterator<Item = (&'static str, &'static Self)> {
-        static TABLE: [(&str, Field); 26] = WORDS;
+        static TABLE: [(&str, Field); 27] = WORDS;
         TABLE.iter().map(|(word, field)| (*word, field))
     }
 
@@ -319,6 +324,7 @@ impl Field {
             Self::TlsAlpn => Source::TlsAlpn,
             Self::TlsVersion => Source::TlsVersion,
             Self::Ja4 => Source::Ja4,
+            Self::TlsEch => Source::TlsEch,
             Self::HttpUri => Source::HttpUri,
             Self::HttpMethod => Source::HttpMethod,
             Self::HttpUserAgent => Source::HttpUserAgent,

@@ -231,6 +231,7 @@ fn values(field: &Field, facts: &Facts<'_>) -> Vec<Value> {
         },
         Field::TlsVersion => one(facts.tls_version, text),
         Field::Ja4 => one(facts.ja4, text),
+        Field::TlsEch => one(facts.tls_ech, text),
         Field::HttpUri => one(facts.uri, text),
         Field::HttpMethod => one(facts.method, text),
         Field::HttpUserAgent => lines(facts.user_agent),

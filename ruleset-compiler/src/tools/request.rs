@@ -180,7 +180,7 @@ impl Request {
             ..connection
         };
         let facts = if self.is_tls() {
-            // ALPN, version and fingerprint stay unknown.
+            // ALPN, version, fingerprint and what is encrypted stay unknown.
             Facts {
                 tls_sni: self.sni.as_deref().map(str::as_bytes).into(),
                 ..facts
@@ -191,6 +191,7 @@ impl Request {
                 tls_alpn: Fact::Absent,
                 tls_version: Fact::Absent,
                 ja4: Fact::Absent,
+                tls_ech: Fact::Absent,
                 ..facts
             }
         };

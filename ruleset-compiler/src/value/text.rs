@@ -52,6 +52,8 @@ pub enum Words {
     Protocol,
     /// Of `request:TlsVersion`.
     TlsVersion,
+    /// Of `request:TlsEch`.
+    TlsEch,
 }
 
 impl Words {
@@ -59,6 +61,7 @@ impl Words {
         match self {
             Self::Protocol => Protocol::ALL.into_iter().map(Protocol::name).collect(),
             Self::TlsVersion => vec!["TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"],
+            Self::TlsEch => vec!["present"],
         }
     }
 
@@ -66,6 +69,7 @@ impl Words {
         match self {
             Self::Protocol => "protocol",
             Self::TlsVersion => "TLS version",
+            Self::TlsEch => "word for an encrypted ClientHello",
         }
     }
 }
@@ -87,6 +91,7 @@ impl TextForm {
             Field::HttpMethod if !pattern => Self::Method,
             Field::Protocol if !pattern => Self::word(Words::Protocol, question),
             Field::TlsVersion if !pattern => Self::word(Words::TlsVersion, question),
+            Field::TlsEch if !pattern => Self::word(Words::TlsEch, question),
             Field::Ja4 if !pattern => Self::Ja4,
             Field::ResponseTlsSha256 if !pattern => Self::Fingerprint,
             Field::HttpContentType | Field::ResponseContentType => Self::ContentType,

@@ -80,7 +80,11 @@ pub(crate) fn build(
 /// matters, and it only matters for speed.
 fn frequency(field: &Field, test: &Test) -> u64 {
     let by_source = match field.source() {
-        Source::HttpMethod | Source::Protocol | Source::TlsAlpn | Source::TlsVersion => 300,
+        Source::HttpMethod
+        | Source::Protocol
+        | Source::TlsAlpn
+        | Source::TlsVersion
+        | Source::TlsEch => 300,
         Source::ResponseContentType | Source::ResponseStatusCode => 150,
         Source::SourceVpc | Source::SourceVpce | Source::SourceAccount | Source::SourceLabels => {
             100

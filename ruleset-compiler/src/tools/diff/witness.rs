@@ -104,6 +104,7 @@ impl Witness {
             tls_alpn: Fact::Known(alpn),
             tls_version: text(&Field::TlsVersion),
             ja4: text(&Field::Ja4),
+            tls_ech: text(&Field::TlsEch),
             uri: text(&Field::HttpUri),
             method: text(&Field::HttpMethod),
             user_agent: named(&held.user_agents, USER_AGENT),

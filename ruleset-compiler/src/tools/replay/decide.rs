@@ -275,6 +275,7 @@ fn tls_facts<'r>(record: &'r LogRecord<'_>, kind: Kind, facts: &mut Facts<'r>) {
         facts.tls_alpn = Fact::Absent;
         facts.tls_version = Fact::Absent;
         facts.ja4 = Fact::Absent;
+        facts.tls_ech = Fact::Absent;
         return;
     }
     facts.tls_sni = whole(record.sni.as_ref());
@@ -312,6 +313,7 @@ fn one(fact: Fact<&[u8]>) -> Fact<FieldValues<'_>> {
 /// What no line tells.
 const fn assume_absent(facts: &mut Facts<'_>) {
     facts.source_labels = Fact::Absent;
+    facts.tls_ech = Fact::Absent;
     if facts.content_type.is_unknown() {
         facts.content_type = Fact::Absent;
         facts.host = Fact::Absent;

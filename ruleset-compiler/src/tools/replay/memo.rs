@@ -162,6 +162,7 @@ fn write_fact(source: Source, facts: &Facts<'_>, key: &mut Vec<u8>) -> Option<()
         | Source::TlsSni
         | Source::TlsVersion
         | Source::Ja4
+        | Source::TlsEch
         | Source::HttpUri
         | Source::HttpMethod
         | Source::HttpHost

@@ -162,6 +162,7 @@ impl Universe {
             (Self::ContentType, _) => &["text/html", "text/plain;charset=utf-8", "x"],
             (_, Field::HttpMethod) => &["GET", "POST", "PUT", "DELETE", "HEAD", "X"],
             (_, Field::TlsVersion) => &["TLSv1.3", "TLSv1.2", "x"],
+            (_, Field::TlsEch) => &["present"],
             (_, Field::TlsAlpn) => &["h2", "http/1.1", "x"],
             _ => &["any", "x", ""],
         };

@@ -49,4 +49,4 @@ pub use mutation::Mutator;
 pub use normal_forms::normal_forms;
 pub use request_target::request_target;
 pub use sources::{aws_json_source, ruleset_source};
-pub use tls::{client_hello, sniff};
+pub use tls::{client_hello, sniff, tls_records};

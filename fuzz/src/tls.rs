@@ -2,7 +2,7 @@
 
 use sallyport_wire::http1::{Authority, HeadLimits, Host, Parse, RequestHead};
 use sallyport_wire::sniff::Sniff;
-use sallyport_wire::tls::{ClientHello, HelloParse};
+use sallyport_wire::tls::{ClientHello, HelloParse, RecordFollower};
 
 use crate::input::cuts;
 
@@ -13,7 +13,7 @@ pub fn client_hello(data: &[u8]) {
     let mut reused = ClientHello::new();
     for cut in cuts(data.len()) {
         let found = reused.parse(&data[..cut]);
-        let is_early = found == Ok(HelloParse::Incomplete);
+        let is_early = matches!(found, Ok(HelloParse::Incomplete { .. }));
         assert!(
             is_early || found == whole,
             "{found:?} after {cut} bytes, then {whole:?}"
@@ -24,7 +24,11 @@ pub fn client_hello(data: &[u8]) {
     };
     assert_eq!(reused.parse(&data[..bytes]), whole);
     assert_eq!(format!("{reused:?}"), format!("{hello:?}"));
-    assert_eq!(reused.parse(&data[..bytes - 1]), Ok(HelloParse::Incomplete));
+    let early = reused.parse(&data[..bytes - 1]);
+    assert!(
+        matches!(early, Ok(HelloParse::Incomplete { .. })),
+        "{early:?}"
+    );
 
     let message = handshake_message(&data[..bytes]);
     for records in [1, 3, 64] {
@@ -64,6 +68,33 @@ fn check_content(hello: &ClientHello) {
     assert!(!hello.cipher_suites().is_empty() || hello.legacy_version() == hello.highest_version());
 }
 
+/// A ClientHello and what a server answers to it: judged alike however they are cut.
+pub fn tls_records(data: &[u8]) {
+    let mut hello = ClientHello::new();
+    let answer = match hello.parse(data) {
+        Ok(HelloParse::Complete { bytes }) => &data[bytes..],
+        _ => data,
+    };
+    for bytes in [data, answer] {
+        check_follower(RecordFollower::client, bytes);
+    }
+    check_follower(|| RecordFollower::server(&hello), answer);
+}
+
+fn check_follower(new: impl Fn() -> RecordFollower, bytes: &[u8]) {
+    let mut whole = new();
+    let expected = whole.follow(bytes);
+    for cut in cuts(bytes.len()) {
+        let mut follower = new();
+        let (first, rest) = bytes.split_at(cut);
+        let found = follower.follow(first).and_then(|()| follower.follow(rest));
+        assert_eq!(found, expected, "cut at {cut}");
+        if found.is_ok() {
+            assert_eq!(follower.is_between_records(), whole.is_between_records());
+        }
+    }
+}
+
 /// The payloads of whole records, one after the other.
 fn handshake_message(mut records: &[u8]) -> Vec<u8> {
     let mut message = Vec::new();
@@ -99,7 +130,7 @@ pub fn sniff(data: &[u8]) {
     }
     if ClientHello::new()
         .parse(data)
-        .is_ok_and(|parse| parse != HelloParse::Incomplete)
+        .is_ok_and(|parse| matches!(parse, HelloParse::Complete { .. }))
     {
         assert_eq!(whole, Sniff::Tls);
     }

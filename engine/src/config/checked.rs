@@ -16,7 +16,8 @@ use sallyport_ruleset::PublicKey;
 
 pub use super::checked_http::{Http, HttpScope, PathForm};
 pub use super::checked_tls::{
-    FileKey, Identity, ListenerTls, Tls, TlsMode, TlsScope, TlsUpstream, TlsVersion, TunnelEnds,
+    Ech, FileKey, Identity, ListenerTls, Tls, TlsMode, TlsScope, TlsUpstream, TlsVersion,
+    TunnelEnds,
 };
 
 /// A whole configuration, checked.

@@ -37,7 +37,9 @@ pub struct Tls {
     pub rsa_leaf: bool,
     /// Minted certificates that a shard keeps.
     pub certificate_cache_entries: NonZeroUsize,
-    /// Whether a tunnel whose origin asks for a certificate of the client is left alone from the
+    /// What is done with a passed-through tunnel part of whose ClientHello is encrypted.
+    pub ech: Ech,
+    /// Whether a tunnel whose origin wants a certificate of the client is left alone from the
     /// next one on.
     pub client_certificate_fallback: bool,
     /// What is believed of origins.
@@ -63,6 +65,15 @@ pub enum TlsMode {
     Passthrough,
     /// TLS ends here and starts again.
     Intercept,
+}
+
+/// `tls.ech`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ech {
+    /// Judged by what shows.
+    Allow,
+    /// Refused.
+    Deny,
 }
 
 /// `tls.version_min` and `tls.upstream.version_min`.

@@ -39,6 +39,7 @@ pub const KEYS: &[&str] = &[
     "tls.rsa_leaf",
     "tls.certificate_cache_entries",
     "tls.client_certificate_fallback",
+    "tls.ech",
     "tls.scope.domains",
     "tls.scope.destinations",
     "tls.scope.ports",

@@ -67,7 +67,8 @@ ca_key = "/keys/ca.key"
 version_min = "1.3"
 rsa_leaf = true
 certificate_cache_entries = 7
-client_certificate_fallback = false
+client_certificate_fallback = true
+ech = "deny"
 [[tls.scope]]
 domains = ["Bank.Test.", "*.bücher.example"]
 destinations = ["192.0.2.0/24"]

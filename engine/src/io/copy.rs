@@ -6,6 +6,8 @@ use std::io;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use sallyport_wire::tls::{AlertDescription, RecordFollower, fatal_alert};
+
 use super::buffers::{BUFFER_BYTES, BufferPool};
 use super::join::{join, yield_now};
 use super::socket::Socket;
@@ -35,18 +37,35 @@ pub(crate) enum TunnelEnd {
     ClientFailed,
     /// The origin reset the connection or could not be written to.
     UpstreamFailed,
+    /// The client went on with something else than TLS, in a tunnel that is held to it.
+    ClientNotTls,
+    /// The origin answered with something else.
+    UpstreamNotTls,
+}
+
+/// What holds a tunnel to TLS: the records of both directions are followed until a direction carries
+/// bulk, whose bytes never come into this process.
+#[derive(Debug)]
+pub(crate) struct HeldToTls {
+    pub(crate) client: RecordFollower,
+    pub(crate) upstream: RecordFollower,
 }
 
 /// Copies until both directions have ended.
 ///
 /// An end of stream on one side is passed on as such and the other direction goes on (a client may
-/// half-close); an error ends both.
+/// half-close); an error ends both. What is not TLS where it must be is not passed on: the client gets
+/// an alert, if it can understand one at that point, and both are cut.
 pub(crate) async fn tunnel(
     client: &Transport,
     upstream: &Transport,
     pool: &BufferPool,
     life: TunnelLife,
+    held: Option<HeldToTls>,
 ) -> TunnelEnd {
+    let (client_follower, upstream_follower) = held.map_or((None, None), |held| {
+        (Some(held.client), Some(held.upstream))
+    });
     let clock = Clock {
         life,
         ends: [client, upstream],
@@ -65,9 +84,26 @@ pub(crate) async fn tunnel(
         upstream.cut();
     };
     let (client_ended, upstream_ended) = (Cell::new(false), Cell::new(false));
+    // Whether the client has whole records so far.
+    let may_alert = Cell::new(true);
+    let cut_off = |cause: TunnelEnd| {
+        if may_alert.get() {
+            let _ = client.send_now(&fatal_alert(AlertDescription::UnexpectedMessage));
+        }
+        fail(cause);
+    };
     let up = pin!(async {
-        match one_way(client, upstream, pool, &clock).await {
+        let mut way = OneWay {
+            from: client,
+            to: upstream,
+            pool,
+            clock: &clock,
+            follower: client_follower,
+            may_alert: None,
+        };
+        match way.run().await {
             Ok(()) => client_ended.set(true),
+            Err(Failure::NotTls) => cut_off(TunnelEnd::ClientNotTls),
             // What has said its last word may stop listening: that is no failure.
             Err(Failure::Write) if upstream_ended.get() => fail(TunnelEnd::Closed),
             Err(Failure::Write) => fail(TunnelEnd::UpstreamFailed),
@@ -75,8 +111,17 @@ pub(crate) async fn tunnel(
         }
     });
     let down = pin!(async {
-        match one_way(upstream, client, pool, &clock).await {
+        let mut way = OneWay {
+            from: upstream,
+            to: client,
+            pool,
+            clock: &clock,
+            follower: upstream_follower,
+            may_alert: Some(&may_alert),
+        };
+        match way.run().await {
             Ok(()) => upstream_ended.set(true),
+            Err(Failure::NotTls) => cut_off(TunnelEnd::UpstreamNotTls),
             Err(Failure::Write) if client_ended.get() => fail(TunnelEnd::Closed),
             Err(Failure::Write) => fail(TunnelEnd::ClientFailed),
             Err(Failure::Read) => fail(TunnelEnd::UpstreamFailed),
@@ -123,6 +168,7 @@ impl Clock<'_> {
 enum Failure {
     Read,
     Write,
+    NotTls,
 }
 
 /// What one turn of one direction came to.
@@ -132,35 +178,112 @@ enum Turn {
     Ended,
 }
 
-async fn one_way(
-    from: &Transport,
-    to: &Transport,
-    pool: &BufferPool,
-    clock: &Clock<'_>,
-) -> Result<(), Failure> {
-    let sockets = from.plain().zip(to.plain());
-    let mut pace = Pace::default();
-    let mut unbroken_bytes = 0;
-    loop {
-        let turn = match sockets.filter(|_| pace.is_bulk()) {
-            Some(sockets) => spliced_turn(sockets, pool, clock).await?,
-            None => None,
-        };
-        let turn = match turn {
-            Some(turn) => turn,
-            None => copied_turn(from, to, pool, pace.is_large, clock).await?,
-        };
-        let Turn::Moved(bytes) = turn else {
-            clock.check()?;
-            to.finish().await;
-            return Ok(());
-        };
-        pace.saw(bytes);
-        unbroken_bytes += bytes;
-        if unbroken_bytes >= TURN_BYTES {
-            unbroken_bytes = 0;
-            yield_now().await;
+/// One direction of a tunnel.
+struct OneWay<'a> {
+    from: &'a Transport,
+    to: &'a Transport,
+    pool: &'a BufferPool,
+    clock: &'a Clock<'a>,
+    /// Where the bytes must be TLS.
+    follower: Option<RecordFollower>,
+    /// Towards a client: whether an alert may follow what it has.
+    may_alert: Option<&'a Cell<bool>>,
+}
+
+impl OneWay<'_> {
+    async fn run(&mut self) -> Result<(), Failure> {
+        let sockets = self.from.plain().zip(self.to.plain());
+        let mut pace = Pace::default();
+        let mut unbroken_bytes = 0;
+        loop {
+            let turn = match sockets.filter(|_| pace.is_bulk()) {
+                Some(sockets) => {
+                    // Records that begin in what is spliced have no end that could be told.
+                    self.follower = None;
+                    self.allow_alert(false);
+                    spliced_turn(sockets, self.pool, self.clock).await?
+                }
+                None => None,
+            };
+            let turn = match turn {
+                Some(turn) => turn,
+                None => self.copied_turn(pace.is_large).await?,
+            };
+            let Turn::Moved(bytes) = turn else {
+                self.clock.check()?;
+                self.to.finish().await;
+                return Ok(());
+            };
+            pace.saw(bytes);
+            unbroken_bytes += bytes;
+            if unbroken_bytes >= TURN_BYTES {
+                unbroken_bytes = 0;
+                yield_now().await;
+            }
         }
+    }
+
+    fn allow_alert(&self, allowed: bool) {
+        if let Some(may_alert) = self.may_alert {
+            may_alert.set(allowed);
+        }
+    }
+
+    async fn copied_turn(&mut self, is_large: bool) -> Result<Turn, Failure> {
+        let Self {
+            from,
+            to,
+            pool,
+            clock,
+            ..
+        } = *self;
+        // A plain socket is read at once as long as few wait so. Otherwise no buffer is held while the
+        // tunnel is silent.
+        let is_large = is_large && pool.shortage().is_none();
+        let leave = match is_large {
+            false => from.plain().and_then(|_| pool.tunnel_wait()),
+            true => None,
+        };
+        if leave.is_none() {
+            from.readable().await.map_err(|_| Failure::Read)?;
+        }
+        let buffer = match is_large {
+            true => pool.rent_bulk(),
+            false => pool.rent(),
+        };
+        let _lease = pool.lease(buffer.capacity());
+        let (result, buffer) = from.read_after(buffer, 0).await;
+        drop(leave);
+        let bytes = match result {
+            Ok(0) => {
+                pool.give_back(buffer);
+                return Ok(Turn::Ended);
+            }
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                pool.give_back(buffer);
+                return Ok(Turn::Moved(0));
+            }
+            Err(_) => return Err(Failure::Read),
+        };
+        clock.touch();
+        if let Some(follower) = &mut self.follower
+            && follower.follow(&buffer).is_err()
+        {
+            pool.give_back(buffer);
+            return Err(Failure::NotTls);
+        }
+        self.allow_alert(false);
+        let (result, buffer) = to.write_all(buffer).await;
+        result.map_err(|_| Failure::Write)?;
+        self.allow_alert(
+            self.follower
+                .as_ref()
+                .is_some_and(RecordFollower::is_between_records),
+        );
+        pool.give_back(buffer);
+        clock.touch();
+        Ok(Turn::Moved(bytes))
     }
 }
 
@@ -190,50 +313,6 @@ impl Pace {
             false => self.score.saturating_sub(2),
         };
     }
-}
-
-async fn copied_turn(
-    from: &Transport,
-    to: &Transport,
-    pool: &BufferPool,
-    is_large: bool,
-    clock: &Clock<'_>,
-) -> Result<Turn, Failure> {
-    // A plain socket is read at once as long as few wait so. Otherwise no buffer is held while the
-    // tunnel is silent.
-    let is_large = is_large && pool.shortage().is_none();
-    let leave = match is_large {
-        false => from.plain().and_then(|_| pool.tunnel_wait()),
-        true => None,
-    };
-    if leave.is_none() {
-        from.readable().await.map_err(|_| Failure::Read)?;
-    }
-    let buffer = match is_large {
-        true => pool.rent_bulk(),
-        false => pool.rent(),
-    };
-    let _lease = pool.lease(buffer.capacity());
-    let (result, buffer) = from.read_after(buffer, 0).await;
-    drop(leave);
-    let bytes = match result {
-        Ok(0) => {
-            pool.give_back(buffer);
-            return Ok(Turn::Ended);
-        }
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            pool.give_back(buffer);
-            return Ok(Turn::Moved(0));
-        }
-        Err(_) => return Err(Failure::Read),
-    };
-    clock.touch();
-    let (result, buffer) = to.write_all(buffer).await;
-    result.map_err(|_| Failure::Write)?;
-    pool.give_back(buffer);
-    clock.touch();
-    Ok(Turn::Moved(bytes))
 }
 
 /// `None` if there is no pipe to be had.

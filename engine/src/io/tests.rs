@@ -107,7 +107,7 @@ impl Plan {
             idle: self.idle,
             total: None,
         };
-        let end = tunnel(&client, &origin, &pool, life).await;
+        let end = tunnel(&client, &origin, &pool, life, None).await;
         let outcome = Outcome {
             end,
             up: [client.bytes_in(), origin.bytes_out()],

@@ -47,6 +47,9 @@ pub(crate) struct Draft {
     pub(crate) t_first_byte: Option<Duration>,
 }
 
+/// What `request:TlsEch` has to say.
+pub(crate) const ECH_PRESENT: &[u8] = b"present";
+
 /// What a ClientHello said, and what was done with it.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsNotes {
@@ -54,6 +57,8 @@ pub(crate) struct TlsNotes {
     pub(crate) sni: Option<Vec<u8>>,
     pub(crate) alpn: Option<Vec<u8>>,
     pub(crate) ja4: String,
+    /// Whether some of it was encrypted, or looked so.
+    pub(crate) has_ech: bool,
     /// The newest version that was offered; the one that was agreed on where TLS ends here.
     pub(crate) version: Option<&'static str>,
     /// The cipher suite that was agreed on, where TLS ends here.
@@ -61,6 +66,11 @@ pub(crate) struct TlsNotes {
 }
 
 impl TlsNotes {
+    /// The word of `request:TlsEch`, if part of the ClientHello was encrypted.
+    pub(crate) fn ech(&self) -> Option<&'static [u8]> {
+        self.has_ech.then_some(ECH_PRESENT)
+    }
+
     /// Nothing was said.
     pub(crate) fn empty(handling: TlsHandling) -> Self {
         Self {
@@ -68,6 +78,7 @@ impl TlsNotes {
             sni: None,
             alpn: None,
             ja4: String::new(),
+            has_ech: false,
             version: None,
             cipher: None,
         }

@@ -11,7 +11,7 @@ use sallyport_wire::http1::{
 
 use super::destination::Destination;
 use super::intercept::InnerTls;
-use super::record::Draft;
+use super::record::{Draft, TlsNotes};
 use super::session::ClientContext;
 use super::standing::{OpenTunnel, Standing};
 use crate::shard::{Shard, Snapshot, Workspace};
@@ -153,6 +153,7 @@ impl<'a> Request<'a> {
                 .and_then(|notes| notes.version.map(str::as_bytes))
                 .into(),
             ja4: notes.map(|notes| notes.ja4.as_bytes()).into(),
+            tls_ech: notes.and_then(TlsNotes::ech).into(),
             uri: Fact::Known(destination.uri),
             method: Fact::Known(self.head.method.of(self.bytes)),
             user_agent: Fact::Known(FieldValues::Named(headers, "user-agent")),

@@ -22,7 +22,7 @@ use super::destination::{Destination, NormalHost};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::{Request, unix_seconds};
-use super::tunnel::without_http;
+use super::tunnel::{check_ech, without_http};
 use super::{absolute, connect};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
 use crate::enforcement::{self, Guarded, Trail};
@@ -121,6 +121,7 @@ impl<'a> Hello<'a> {
             tls_alpn: Fact::Known(self.alpn),
             tls_version: self.notes.version.map(str::as_bytes).into(),
             ja4: Fact::Known(self.notes.ja4.as_bytes()),
+            tls_ech: self.notes.ech().into(),
             ..facts
         }
     }
@@ -315,7 +316,7 @@ impl<'a> OpenTunnel<'a> {
                     )),
                 }
             }
-            Holds::PassedTls(_) => match connect::handling(request, self.destination, guarded) {
+            Holds::PassedTls(_) => match connect::handling(request, self.destination, guarded).0 {
                 Handling::Passthrough => Ok(None),
                 Handling::Intercept(_) => Err(changed(
                     "TLS to this host is intercepted now (tls.mode, tls.scope)",
@@ -354,6 +355,7 @@ impl<'a> OpenTunnel<'a> {
                 guarded.early(rules, &hello.facts(facts), trail)?;
             }
             Holds::PassedTls(hello) => {
+                check_ech(request, hello.notes.has_ech)?;
                 self.check_fronting(request, hello, trail)?;
                 let facts = hello.facts(tunnel(Protocol::Https));
                 guarded.pre_request(rules, &facts, trail)?;
@@ -490,6 +492,7 @@ fn without_tls(facts: Facts<'_>) -> Facts<'_> {
         tls_alpn: Fact::Absent,
         tls_version: Fact::Absent,
         ja4: Fact::Absent,
+        tls_ech: Fact::Absent,
         ..facts
     }
 }

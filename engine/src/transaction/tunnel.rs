@@ -6,26 +6,28 @@ use std::time::Instant;
 use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, Scheme, Version};
-use sallyport_wire::sniff::Sniff;
-use sallyport_wire::tls::{AlertDescription, ClientHello, HelloParse, fatal_alert};
+use sallyport_wire::tls::{
+    AlertDescription, ClientHello, OddServerName, RecordFollower, fatal_alert,
+};
 
 use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
 use super::exchange::ResponseWork;
 use super::intercept::{InnerTls, Intercepted};
 use super::origin_connection::{begin_session, connect_plain, pool_key};
-use super::record::{Draft, TlsNotes};
+use super::record::{Draft, ECH_PRESENT, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
 use super::session::{After, requests};
 use super::standing::{Hello, Holds, OpenTunnel};
 use super::streams::streams;
+use super::tunnel_content::{Content, peek};
 use super::upgrade::send_on;
 use crate::access_log::TlsHandling;
-use crate::config::checked::{Fronting, Tunnel, UnknownProtocol};
+use crate::config::checked::{Ech, Fronting, Tunnel, UnknownProtocol};
 use crate::enforcement::Permitted;
 use crate::http2::TargetForm;
-use crate::io::copy::{TunnelEnd, TunnelLife, tunnel as copy};
+use crate::io::copy::{HeldToTls, TunnelEnd, TunnelLife, tunnel as copy};
 use crate::shard::clients::Slot;
 use crate::tls::parameters::Handling;
 use crate::upstream::pool::UpstreamConnection;
@@ -54,9 +56,9 @@ pub(super) async fn serve(
 ) -> After {
     let content = match Box::pin(peek(request, work)).await {
         Ok(content) => content,
-        Err(end) => {
-            draft.fail("connection_terminated", end);
-            return After::Close;
+        Err(unopened) => {
+            draft.fail(unopened.error, unopened.detail);
+            return refuse(request, unopened.alert).await;
         }
     };
     let outcome = match content {
@@ -86,63 +88,20 @@ pub(super) async fn serve(
         return After::Close;
     };
     draft.fail(refusal.error, refusal.detail);
-    if let Some(alert) = alert {
-        let alert = fatal_alert(alert).to_vec();
-        let (_, _) = Box::pin(request.client.transport.write_all(alert)).await;
-    }
+    refuse(request, alert).await;
     After::Linger
 }
 
-/// What a tunnel holds.
-enum Content {
-    Tls(Box<ClientHello>),
-    Http(Version),
-    /// Neither, or the client waits for the server to speak.
-    Other,
-}
-
-/// Receives until the first bytes tell what they are; a ClientHello is received whole.
-async fn peek(request: &Request<'_>, work: &mut ResponseWork<'_>) -> Result<Content, &'static str> {
-    let tunnel = &request.snapshot.config.tunnel;
-    let (client, pool) = (&request.client.transport, request.client.buffers());
-    let end = Instant::now() + tunnel.sniff_timeout;
-    let mut hello: Option<Box<ClientHello>> = None;
-    loop {
-        let unread = work.input.unread();
-        match Sniff::of(unread) {
-            Sniff::Http1 => return Ok(Content::Http(Version::Http11)),
-            Sniff::Http2Preface => return Ok(Content::Http(Version::Http2)),
-            Sniff::Unknown => return Ok(Content::Other),
-            Sniff::Tls => {
-                let hello = hello.get_or_insert_with(Default::default);
-                match hello.parse(unread) {
-                    Ok(HelloParse::Complete { .. }) => {
-                        return Ok(Content::Tls(std::mem::take(hello)));
-                    }
-                    Ok(HelloParse::Incomplete) => {}
-                    Err(_) => return Err("malformed ClientHello"),
-                }
-            }
-            Sniff::NeedMore => {}
-        }
-        let remaining = end.saturating_duration_since(Instant::now());
-        // Readiness may be dropped; a read that is dropped could lose bytes.
-        let ready = monoio::time::timeout(remaining, client.readable()).await;
-        if ready.is_err() {
-            return match work.input.is_empty() {
-                true => Ok(Content::Other),
-                false => Err("the client stalled within its first message"),
-            };
-        }
-        match work
-            .input
-            .fill(client, pool, crate::limits::HEAD_BYTES_MAX)
-            .await
-        {
-            Ok(0) | Err(_) => return Err("the client closed the tunnel before using it"),
-            Ok(_) => {}
-        }
-    }
+/// Tells a client that speaks TLS why its tunnel ends.
+async fn refuse(request: &Request<'_>, alert: Option<AlertDescription>) -> After {
+    let Some(alert) = alert else {
+        return After::Close;
+    };
+    let client = &request.client.transport;
+    client.arm(request.snapshot.config.timeouts.body_idle);
+    let (_, _) = Box::pin(client.write_all(fatal_alert(alert).to_vec())).await;
+    client.disarm();
+    After::Linger
 }
 
 pub(super) type Ended = Result<(), (Refusal, Option<AlertDescription>)>;
@@ -156,6 +115,7 @@ async fn pass_tls(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Ended {
+    let held = hold_to_tls(request, &hello, work.input.unread())?;
     let protocols: Vec<Box<[u8]>> = hello.alpn().map(Into::into).collect();
     let alpn: Vec<&[u8]> = protocols.iter().map(|protocol| &**protocol).collect();
     let notes = Rc::new(notes(&hello, TlsHandling::Passthrough));
@@ -169,9 +129,38 @@ async fn pass_tls(
     });
     let connected = passage.0.address.ip();
     let tunnel = OpenTunnel::of_bytes(request, destination, holds, connected);
-    flow(request, &tunnel, passage, draft, work).await;
+    let open = Open {
+        tunnel: &tunnel,
+        held,
+    };
+    flow(request, open, passage, draft, work).await;
     Ok(())
 }
+
+/// What the tunnel is held to behind its ClientHello: nothing where any protocol may pass.
+fn hold_to_tls(
+    request: &Request<'_>,
+    hello: &ClientHello,
+    received: &[u8],
+) -> Result<Option<HeldToTls>, (Refusal, Option<AlertDescription>)> {
+    if request.snapshot.config.tunnel.unknown_protocol == UnknownProtocol::Allow {
+        return Ok(None);
+    }
+    let mut held = HeldToTls {
+        client: RecordFollower::client(),
+        upstream: RecordFollower::server(hello),
+    };
+    held.client.follow(received).map_err(|_| {
+        let refusal = Refusal::new(400, "tls_protocol_error", CLIENT_NOT_TLS);
+        (refusal, Some(AlertDescription::UnexpectedMessage))
+    })?;
+    Ok(Some(held))
+}
+
+const CLIENT_NOT_TLS: &str =
+    "the client went on with something else than TLS (tunnel.unknown_protocol)";
+const UPSTREAM_NOT_TLS: &str = "the origin answered the ClientHello with something else than TLS that \
+                                fits (tunnel.unknown_protocol)";
 
 /// A connection to the origin and the permission to use it.
 type Passage = (UpstreamConnection, Permitted);
@@ -185,6 +174,7 @@ async fn judge_tls(
 ) -> Result<(Passage, Slot), (Refusal, Option<AlertDescription>)> {
     let alpn: Vec<&[u8]> = hello.alpn().collect();
     let ja4 = hello.ja4();
+    let has_ech = hello.has_encrypted_client_hello();
     let version = version_name(hello.highest_version());
     let facts = Facts {
         protocol: Fact::Known(
@@ -196,9 +186,12 @@ async fn judge_tls(
         tls_alpn: Fact::Known(&alpn),
         tls_version: version.map(str::as_bytes).into(),
         ja4: Fact::Known(ja4.as_str().as_bytes()),
+        tls_ech: has_ech.then_some(ECH_PRESENT).into(),
         ..without_http(request.pre_dns_facts(destination))
     };
+    note_odd_name(hello, draft);
     let denied = Some(AlertDescription::AccessDenied);
+    check_ech(request, has_ech).map_err(|refusal| (refusal, denied))?;
     check_sni(request, destination, hello, draft).map_err(|refusal| (refusal, denied))?;
     settle(request, destination, opened, &facts, draft)
         .await
@@ -227,7 +220,11 @@ async fn pass_other(
     let (passage, _slot) = judged.map_err(|refusal| (refusal, None))?;
     let connected = passage.0.address.ip();
     let tunnel = OpenTunnel::of_bytes(request, destination, Holds::Other, connected);
-    flow(request, &tunnel, passage, draft, work).await;
+    let open = Open {
+        tunnel: &tunnel,
+        held: None,
+    };
+    flow(request, open, passage, draft, work).await;
     Ok(())
 }
 
@@ -247,6 +244,7 @@ async fn judge_other(
         tls_alpn: Fact::Absent,
         tls_version: Fact::Absent,
         ja4: Fact::Absent,
+        tls_ech: Fact::Absent,
         ..without_http(request.pre_dns_facts(destination))
     };
     settle(request, destination, opened, &facts, draft).await
@@ -291,6 +289,26 @@ async fn settle(
     Ok(((upstream, permitted), opened.slot))
 }
 
+/// What is encrypted in a ClientHello that is passed through nobody sees.
+pub(super) fn check_ech(request: &Request<'_>, has_ech: bool) -> Result<(), Refusal> {
+    const DETAIL: &str = "part of the ClientHello is encrypted (tls.ech)";
+    match has_ech && request.snapshot.config.tls.ech == Ech::Deny {
+        true => Err(Refusal::new(403, "http_request_denied", DETAIL)),
+        false => Ok(()),
+    }
+}
+
+/// A server name that no other reader takes as it stands.
+pub(super) fn note_odd_name(hello: &ClientHello, draft: &mut Draft) {
+    let detail = match hello.odd_server_name() {
+        None => return,
+        Some(OddServerName::Address) => "the server name is an address: taken as absent",
+        Some(OddServerName::FinalDot) => "the server name ends in a dot: taken without it",
+    };
+    // What the CONNECT said comes first.
+    draft.detail.get_or_insert_with(|| detail.into());
+}
+
 /// The server name must be the host of the CONNECT.
 pub(super) fn check_sni(
     request: &Request<'_>,
@@ -323,10 +341,16 @@ pub(super) fn check_sni(
     }
 }
 
+/// A tunnel whose bytes are to flow, and what they are held to.
+struct Open<'a> {
+    tunnel: &'a OpenTunnel<'a>,
+    held: Option<HeldToTls>,
+}
+
 /// Bytes both ways, to the end of the tunnel. Only with a permit do they begin to.
 async fn flow(
     request: &Request<'_>,
-    tunnel: &OpenTunnel<'_>,
+    Open { tunnel, held }: Open<'_>,
     (upstream, _permitted): Passage,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
@@ -336,7 +360,7 @@ async fn flow(
     if sent.is_ok() {
         work.input.release(pool);
         let life = life(&request.snapshot.config.tunnel);
-        let copying = copy(client, &upstream.transport, pool, life);
+        let copying = copy(client, &upstream.transport, pool, life, held);
         let cut = || {
             client.cut();
             upstream.transport.cut();
@@ -409,6 +433,7 @@ pub(super) fn notes(hello: &ClientHello, handling: TlsHandling) -> TlsNotes {
         sni: hello.server_name().map(|sni| sni.as_bytes().to_vec()),
         alpn: hello.alpn().next().map(<[u8]>::to_vec),
         ja4: hello.ja4().as_str().to_owned(),
+        has_ech: hello.has_encrypted_client_hello(),
         version: version_name(hello.highest_version()),
         cipher: None,
     }
@@ -446,5 +471,7 @@ pub(super) fn end_of_tunnel(draft: &mut Draft, end: TunnelEnd) {
         TunnelEnd::UpstreamFailed => {
             draft.fail("connection_terminated", "the origin reset the connection")
         }
+        TunnelEnd::ClientNotTls => draft.fail("tls_protocol_error", CLIENT_NOT_TLS),
+        TunnelEnd::UpstreamNotTls => draft.fail("tls_protocol_error", UPSTREAM_NOT_TLS),
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn tunnel(
     work.input.release(pool);
     if sent {
         let life = life(&request.snapshot.config.tunnel);
-        let copying = copy(client, &upstream.transport, pool, life);
+        let copying = copy(client, &upstream.transport, pool, life, None);
         let cut = || {
             client.cut();
             upstream.transport.cut();

@@ -205,14 +205,14 @@ fn a_client_hello_may_have_no_name() {
     let proxy = start(RULES, &[]);
     let origin = ScriptedOrigin::start(|mut accepted, _| {
         accepted.connection.bytes(5);
-        accepted.send("got it");
+        accepted.send(ACCESS_DENIED);
         accepted.connection.finish();
         accepted.connection.rest();
     });
     let mut client = proxy.connection();
     client.connect(&origin.address.to_string()).unwrap();
     client.send(client_hello("127.0.0.1")).finish();
-    assert_eq!(client.rest().0, b"got it");
+    assert_eq!(client.rest().0, ACCESS_DENIED);
     drop(client);
     let expected = json!({ "sni": null, "tls_mode": "passthrough", "alerts": ["watch-tls"] });
     assert_fields(&proxy.log.transaction(), &expected);

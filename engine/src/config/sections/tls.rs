@@ -6,7 +6,7 @@ use sallyport_ruleset::normalize::normalize_domain;
 use toml::de::DeValue;
 
 use crate::config::checked::{
-    FileKey, Identity, ListenerTls, Tls, TlsMode, TlsScope, TlsUpstream, TlsVersion,
+    Ech, FileKey, Identity, ListenerTls, Tls, TlsMode, TlsScope, TlsUpstream, TlsVersion,
 };
 use crate::config::load::Surroundings;
 use crate::config::raw::{Section, Span};
@@ -22,6 +22,7 @@ const MODES: &[(&str, TlsMode)] = &[
     ("passthrough", TlsMode::Passthrough),
     ("intercept", TlsMode::Intercept),
 ];
+const ECH: &[(&str, Ech)] = &[("allow", Ech::Allow), ("deny", Ech::Deny)];
 const VERSIONS: &[(&str, TlsVersion)] = &[("1.2", TlsVersion::V12), ("1.3", TlsVersion::V13)];
 const VERIFY: &[(&str, UpstreamVerify)] = &[
     ("deny", UpstreamVerify::Deny),
@@ -44,7 +45,8 @@ pub(in crate::config) fn tls(section: Section<'_>, surroundings: &Surroundings<'
         version_min: section.choice("version_min", TlsVersion::V12, VERSIONS),
         rsa_leaf: section.flag("rsa_leaf", false).value,
         certificate_cache_entries: NonZeroUsize::new(entries.value).unwrap_or(NonZeroUsize::MIN),
-        client_certificate_fallback: section.flag("client_certificate_fallback", true).value,
+        ech: section.choice("ech", Ech::Allow, ECH),
+        client_certificate_fallback: section.flag("client_certificate_fallback", false).value,
         upstream,
     };
     if tls.intercepts() && !section.is_present("ca") {

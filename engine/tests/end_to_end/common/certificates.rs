@@ -52,3 +52,32 @@ fn tls_client(roots: RootCertStore, name: &str) -> ClientConnection {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     ClientConnection::new(Arc::new(config), name).unwrap()
 }
+
+/// The same with one extension more, in records of at most `record_bytes`.
+pub(crate) fn client_hello_with(
+    name: &str,
+    (kind, data): (u16, &[u8]),
+    record_bytes: usize,
+) -> Vec<u8> {
+    const HEADERS: usize = 5 + 4;
+    let hello = client_hello(name);
+    let mut body = hello[HEADERS..].to_vec();
+    // Version, random, session id, cipher suites, compression methods; then the extensions.
+    let mut at = 2 + 32;
+    at += 1 + usize::from(body[at]);
+    at += 2 + usize::from(u16::from_be_bytes([body[at], body[at + 1]]));
+    at += 1 + usize::from(body[at]);
+    body.extend(kind.to_be_bytes());
+    body.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
+    body.extend(data);
+    let extensions = u16::try_from(body.len() - at - 2).unwrap();
+    body[at..at + 2].copy_from_slice(&extensions.to_be_bytes());
+    let mut message = vec![1];
+    message.extend(&u32::try_from(body.len()).unwrap().to_be_bytes()[1..]);
+    message.extend(body);
+    let records = message.chunks(record_bytes).map(|fragment| {
+        let length = u16::try_from(fragment.len()).unwrap().to_be_bytes();
+        [&[22, 3, 1][..], &length, fragment].concat()
+    });
+    records.collect::<Vec<_>>().concat()
+}

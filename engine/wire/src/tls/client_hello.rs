@@ -4,6 +4,8 @@
 //! handshake takes place here. Called by the engine when a tunnel opens, with
 //! all bytes received so far.
 
+use std::net::IpAddr;
+
 use thiserror::Error;
 
 use super::ja4::Ja4;
@@ -11,11 +13,11 @@ use crate::Span;
 use crate::cursor::Cursor;
 use crate::http1::{Authority, Host};
 
-/// Largest handshake message that is read. Post-quantum key shares bring real
-/// ones to 2 KiB.
-const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// Largest handshake message that is read, its header included. Post-quantum key
+/// shares bring real ones to 2 KiB; some tools offer all that they know.
+pub const CLIENT_HELLO_BYTES_MAX: usize = 64 * 1024;
 /// Most records that one message may be cut into, so that a client that sends
-/// byte by byte cannot make each read cost a walk over thousands.
+/// byte by byte cannot make each record cost a walk over thousands.
 const RECORDS_MAX: usize = 64;
 /// Largest plaintext of a record (RFC 8446 section 5.1).
 const RECORD_BYTES_MAX: usize = 1 << 14;
@@ -45,7 +47,7 @@ pub enum HelloError {
     /// The same extension twice: two parsers could believe two different ones.
     #[error("repeated extension in ClientHello")]
     RepeatedExtension,
-    /// Not exactly one DNS host name in ASCII, without a final dot.
+    /// Not exactly one host name in ASCII.
     #[error("invalid server name in ClientHello")]
     ServerName,
 }
@@ -53,13 +55,27 @@ pub enum HelloError {
 /// What the parser found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HelloParse {
-    /// The message does not end in the bytes given.
-    Incomplete,
+    /// The message does not end in the bytes given, nor before there are
+    /// `bytes_min` of them: so that it need not be looked at for every byte.
+    Incomplete {
+        /// At least one more than were given.
+        bytes_min: usize,
+    },
     /// The message is parsed.
     Complete {
         /// Bytes of the records that carry it.
         bytes: usize,
     },
+}
+
+/// A server name that RFC 6066 section 3 forbids, and that clients send
+/// nevertheless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OddServerName {
+    /// An address, or in brackets like one. Taken as absent.
+    Address,
+    /// With a final dot. Taken without it.
+    FinalDot,
 }
 
 /// A parsed ClientHello. Made once and reused without allocation. GREASE
@@ -71,6 +87,7 @@ pub struct ClientHello {
     legacy_version: u16,
     highest_version: u16,
     server_name: Option<Span>,
+    odd_server_name: Option<OddServerName>,
     alpn: Vec<Span>,
     cipher_suites: Vec<u16>,
     extensions: Vec<u16>,
@@ -93,8 +110,9 @@ impl ClientHello {
     /// Parses the records at the start of `buf`.
     pub fn parse(&mut self, buf: &[u8]) -> Result<HelloParse, HelloError> {
         self.clear();
-        let Some(bytes) = self.assemble(buf)? else {
-            return Ok(HelloParse::Incomplete);
+        let bytes = match self.assemble(buf)? {
+            HelloParse::Complete { bytes } => bytes,
+            incomplete => return Ok(incomplete),
         };
         let message = std::mem::take(&mut self.message);
         let parsed = self.parse_message(&message);
@@ -102,10 +120,16 @@ impl ClientHello {
         parsed.map(|()| HelloParse::Complete { bytes })
     }
 
-    /// The host name of the server_name extension, as written.
+    /// The host name of the server_name extension, as written but for a
+    /// final dot.
     pub fn server_name(&self) -> Option<&str> {
         let name = self.server_name?.of(&self.message);
         std::str::from_utf8(name).ok()
+    }
+
+    /// What was made of a server name that is not as it should be.
+    pub fn odd_server_name(&self) -> Option<OddServerName> {
+        self.odd_server_name
     }
 
     /// Protocol names of the ALPN extension, in the client's order.
@@ -169,33 +193,42 @@ impl ClientHello {
         self.legacy_version = 0;
         self.highest_version = 0;
         self.server_name = None;
+        self.odd_server_name = None;
         self.alpn.clear();
         self.cipher_suites.clear();
         self.extensions.clear();
         self.signature_algorithms.clear();
     }
 
-    /// Puts the message's body together; returns the bytes of its records, or
-    /// `None` when more are needed.
-    fn assemble(&mut self, buf: &[u8]) -> Result<Option<usize>, HelloError> {
+    /// Puts the message's body together.
+    fn assemble(&mut self, buf: &[u8]) -> Result<HelloParse, HelloError> {
         let mut at = 0;
         for _ in 0..RECORDS_MAX {
-            let Some(rest) = buf.get(at..) else {
-                return Ok(None);
-            };
+            let rest = buf.get(at..).unwrap_or_default();
             let Some(fragment) = record(rest)? else {
-                return Ok(None);
+                let bytes_min = buf.len() + 1;
+                return Ok(HelloParse::Incomplete { bytes_min });
             };
-            let is_whole = fragment.is_whole;
+            let is_whole = fragment.bytes.len() == fragment.length;
             self.message.extend_from_slice(fragment.bytes);
             match self.message_end()? {
                 Some(end) if self.message.len() > end => return Err(HelloError::Malformed),
                 Some(end) if self.message.len() == end && is_whole => {
                     self.message.drain(..HANDSHAKE_HEADER_BYTES);
-                    return Ok(Some(at + RECORD_HEADER_BYTES + fragment.bytes.len()));
+                    let bytes = at + RECORD_HEADER_BYTES + fragment.length;
+                    return Ok(HelloParse::Complete { bytes });
                 }
-                Some(end) if end > MESSAGE_BYTES_MAX => return Err(HelloError::TooLarge),
-                _ if !is_whole => return Ok(None),
+                Some(end) if end > CLIENT_HELLO_BYTES_MAX => return Err(HelloError::TooLarge),
+                // What is wrong with the message's own header shows before its record ends.
+                _ if !is_whole => {
+                    let header_end = at + RECORD_HEADER_BYTES + HANDSHAKE_HEADER_BYTES;
+                    let record_end = at + RECORD_HEADER_BYTES + fragment.length;
+                    let bytes_min = match buf.len() < header_end {
+                        true => buf.len() + 1,
+                        false => record_end,
+                    };
+                    return Ok(HelloParse::Incomplete { bytes_min });
+                }
                 _ => at += RECORD_HEADER_BYTES + fragment.bytes.len(),
             }
         }
@@ -272,8 +305,10 @@ impl ClientHello {
         let mut cursor = Cursor::new(data);
         match kind {
             SERVER_NAME => {
-                let name = parse_server_name(data).ok_or(HelloError::ServerName)?;
-                self.server_name = Some(Span::locate(message, name));
+                let written = parse_server_name(data).ok_or(HelloError::ServerName)?;
+                let (name, odd) = read_name(written).ok_or(HelloError::ServerName)?;
+                self.server_name = name.map(|name| Span::locate(message, name));
+                self.odd_server_name = odd;
             }
             ALPN => {
                 let names = only(cursor.vector16(), &cursor)?;
@@ -320,7 +355,8 @@ const HANDSHAKE_HEADER_BYTES: usize = 4;
 /// What there is of one record's plaintext.
 struct Fragment<'a> {
     bytes: &'a [u8],
-    is_whole: bool,
+    /// Bytes that it will have.
+    length: usize,
 }
 
 /// The record at the start of `buf`; `None` while its header is incomplete.
@@ -333,18 +369,16 @@ fn record(buf: &[u8]) -> Result<Option<Fragment<'_>>, HelloError> {
             if len == 0 || len > RECORD_BYTES_MAX {
                 return Err(HelloError::Malformed);
             }
-            let is_whole = rest.len() >= len;
             Ok(Some(Fragment {
                 bytes: rest.get(..len).unwrap_or(rest),
-                is_whole,
+                length: len,
             }))
         }
         _ => Err(HelloError::NotClientHello),
     }
 }
 
-/// RFC 6066 section 3: a list with one entry of type host_name. Addresses are
-/// not allowed, nor is a final dot.
+/// RFC 6066 section 3: a list with one entry of type host_name.
 fn parse_server_name(data: &[u8]) -> Option<&[u8]> {
     const HOST_NAME: u8 = 0;
     let mut cursor = Cursor::new(data);
@@ -353,11 +387,27 @@ fn parse_server_name(data: &[u8]) -> Option<&[u8]> {
     let kind = entries.u8()?;
     let name = entries.vector16()?;
     let is_alone = cursor.is_empty() && entries.is_empty() && kind == HOST_NAME;
+    is_alone.then_some(name)
+}
+
+/// What is made of a server name as it was written: OpenSSL and rustls do the
+/// same with addresses and with a final dot.
+fn read_name(written: &[u8]) -> Option<(Option<&[u8]>, Option<OddServerName>)> {
+    const ADDRESS: (Option<&[u8]>, Option<OddServerName>) = (None, Some(OddServerName::Address));
+    if written.starts_with(b"[") && written.ends_with(b"]") {
+        return Some(ADDRESS);
+    }
+    let text = std::str::from_utf8(written).ok()?;
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if name.parse::<IpAddr>().is_ok() {
+        return Some(ADDRESS);
+    }
     let is_name = name.is_ascii()
-        && !name.ends_with(b".")
-        && Authority::parse(name)
+        && !name.ends_with('.')
+        && Authority::parse(name.as_bytes())
             .is_ok_and(|name| matches!(name.host, Host::Domain(_)) && name.port.is_none());
-    (is_alone && is_name).then_some(name)
+    let odd = (name.len() < text.len()).then_some(OddServerName::FinalDot);
+    is_name.then_some((Some(name.as_bytes()), odd))
 }
 
 fn highest_version(versions: &[u8]) -> Result<u16, HelloError> {
@@ -474,19 +524,24 @@ mod tests {
                 Ok(Some(name.into()))
             );
         }
+        for address in ["1.2.3.4", "1.2.3.4.", "::1", "[::1]", "[a.test]"] {
+            let absent = parse_name(&name_extension(&[(0, address.as_bytes())]));
+            assert_eq!(absent, Ok(None), "{address}");
+        }
+        let dotted = parse_name(&name_extension(&[(0, b"A.example.")]));
+        assert_eq!(dotted, Ok(Some("A.example".into())));
         let refused: &[&[u8]] = &[
             b"",
-            b"a.",
+            b".",
+            b"a..",
             b".a",
             b"a..b",
             b"a b",
             b"a\0.b",
             b"a:80",
             b"u@a",
-            b"1.2.3.4",
             b"127.1",
-            b"::1",
-            b"[::1]",
+            b"[::1]:443",
             b"b\xc3\xbccher.example",
             b"a/b",
             b"*.a",
@@ -558,13 +613,25 @@ mod tests {
             (b"\x16\x03\x01\0\x04\x02", HelloError::NotClientHello),
             (b"\x16\x03\x01\0\0", HelloError::Malformed),
             (b"\x16\x03\x01\x40\x01", HelloError::Malformed),
-            (b"\x16\x03\x01\0\x04\x01\x00\x40\x00", HelloError::TooLarge),
+            (b"\x16\x03\x01\0\x04\x01\x01\x00\x00", HelloError::TooLarge),
             (b"\x16\x03\x01\0\x04\x01\xff\xff\xff", HelloError::TooLarge),
             // More in the record than the message.
             (b"\x16\x03\x01\0\x06\x01\0\0\x01xx", HelloError::Malformed),
         ] {
             assert_eq!(parse(bytes), Err(error), "{}", bytes.escape_ascii());
         }
+        // As many bytes as may be, over several records; and one more.
+        let padded = |bytes: usize| {
+            let hello = Hello::browser().with(0x5000, &vec![0; bytes]);
+            parse(&hello.to_records(RECORD_BYTES_MAX))
+        };
+        let others = match padded(0) {
+            Ok(HelloParse::Complete { bytes }) => bytes - RECORD_HEADER_BYTES,
+            other => panic!("{other:?}"),
+        };
+        let most = CLIENT_HELLO_BYTES_MAX - 1 - others;
+        assert!(matches!(padded(most), Ok(HelloParse::Complete { .. })));
+        assert_eq!(padded(most + 2), Err(HelloError::TooLarge));
         // Another record type in between, and a message in too many records.
         let mut records = Hello::browser().to_records(100);
         records[105] = 0x17;
@@ -587,7 +654,11 @@ mod tests {
             bytes.extend_from_slice(&rest);
             let mut hello = ClientHello::new();
             for end in 0..message_bytes {
-                prop_assert_eq!(hello.parse(&bytes[..end]), Ok(HelloParse::Incomplete));
+                let parsed = hello.parse(&bytes[..end]);
+                let Ok(HelloParse::Incomplete { bytes_min }) = parsed else {
+                    return Err(TestCaseError::fail(format!("{parsed:?} after {end} bytes")));
+                };
+                prop_assert!(end < bytes_min && bytes_min <= message_bytes);
             }
             prop_assert_eq!(hello.parse(&bytes), Ok(HelloParse::Complete { bytes: message_bytes }));
             prop_assert_eq!(format!("{hello:?}"), format!("{expected:?}"));
@@ -609,7 +680,8 @@ mod tests {
                 prop_assert_eq!(hello.ja4().as_str().len(), 36);
             }
             let cut = ClientHello::new().parse(&bytes[..end.index(bytes.len())]);
-            prop_assert!(cut == whole || cut == Ok(HelloParse::Incomplete));
+            let is_early = matches!(cut, Ok(HelloParse::Incomplete { .. }));
+            prop_assert!(is_early || cut == whole);
         }
     }
 }

@@ -1,0 +1,109 @@
+//! What a tunnel holds, by the first bytes of the client. Which parser looks at it is decided here;
+//! what is done with it, in `tunnel`.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use sallyport_wire::http1::Version;
+use sallyport_wire::sniff::Sniff;
+use sallyport_wire::tls::{AlertDescription, ClientHello, HelloError, HelloParse};
+
+use super::exchange::ResponseWork;
+use super::request::Request;
+
+/// What a tunnel holds.
+pub(super) enum Content {
+    Tls(Box<ClientHello>),
+    Http(Version),
+    /// Neither, or the client waits for the server to speak.
+    Other,
+}
+
+/// Why nothing came of a tunnel, and the alert by which the client is told if it speaks TLS.
+pub(super) struct Unopened {
+    pub(super) error: &'static str,
+    pub(super) detail: Cow<'static, str>,
+    pub(super) alert: Option<AlertDescription>,
+}
+
+impl Unopened {
+    /// A client that has begun and does not go on: `begun` is what it sent.
+    fn broken_off(detail: &'static str, begun: &[u8]) -> Self {
+        const HANDSHAKE: u8 = 22;
+        let speaks_tls = begun.first() == Some(&HANDSHAKE);
+        Self {
+            error: "connection_terminated",
+            detail: detail.into(),
+            alert: speaks_tls.then_some(AlertDescription::DecodeError),
+        }
+    }
+}
+
+impl From<HelloError> for Unopened {
+    fn from(error: HelloError) -> Self {
+        let alert = match error {
+            HelloError::NotClientHello => AlertDescription::UnexpectedMessage,
+            HelloError::Malformed | HelloError::TooLarge => AlertDescription::DecodeError,
+            // RFC 8446 section 4.2, RFC 6066 section 3.
+            HelloError::RepeatedExtension | HelloError::ServerName => {
+                AlertDescription::IllegalParameter
+            }
+        };
+        Self {
+            error: "tls_protocol_error",
+            detail: error.to_string().into(),
+            alert: Some(alert),
+        }
+    }
+}
+
+/// Receives until the first bytes tell what they are; a ClientHello is received whole.
+pub(super) async fn peek(
+    request: &Request<'_>,
+    work: &mut ResponseWork<'_>,
+) -> Result<Content, Unopened> {
+    let tunnel = &request.snapshot.config.tunnel;
+    let (client, pool) = (&request.client.transport, request.client.buffers());
+    let end = Instant::now() + tunnel.sniff_timeout;
+    let mut hello: Option<Box<ClientHello>> = None;
+    let mut bytes_min = 0;
+    loop {
+        let unread = work.input.unread();
+        match Sniff::of(unread) {
+            Sniff::Http1 => return Ok(Content::Http(Version::Http11)),
+            Sniff::Http2Preface => return Ok(Content::Http(Version::Http2)),
+            Sniff::Unknown => return Ok(Content::Other),
+            Sniff::Tls if unread.len() >= bytes_min => {
+                let hello = hello.get_or_insert_with(Default::default);
+                match hello.parse(unread)? {
+                    HelloParse::Complete { .. } => return Ok(Content::Tls(std::mem::take(hello))),
+                    HelloParse::Incomplete { bytes_min: needed } => bytes_min = needed,
+                }
+            }
+            Sniff::Tls | Sniff::NeedMore => {}
+        }
+        let remaining = end.saturating_duration_since(Instant::now());
+        // Readiness may be dropped; a read that is dropped could lose bytes.
+        let ready = monoio::time::timeout(remaining, client.readable()).await;
+        if ready.is_err() {
+            return match work.input.is_empty() {
+                true => Ok(Content::Other),
+                false => {
+                    const STALLED: &str = "the client stalled within its first message";
+                    Err(Unopened::broken_off(STALLED, work.input.unread()))
+                }
+            };
+        }
+        match work
+            .input
+            .fill(client, pool, crate::limits::HEAD_BYTES_MAX)
+            .await
+        {
+            Ok(0) | Err(_) => {
+                const CLOSED: &str = "the client closed the tunnel before using it";
+                return Err(Unopened::broken_off(CLOSED, work.input.unread()));
+            }
+            Ok(_) => {}
+        }
+    }
+}

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use sallyport_ruleset::normalize::media_types_differ;
 use sallyport_ruleset::{
-    Bundle, Decision, Fact, Facts, FieldValues, Outcome, Phase, RuleIndex, Scratch, Source,
+    Action, Bundle, Decision, Fact, Facts, FieldValues, Outcome, Phase, RuleIndex, Scratch, Source,
     Verdict, evaluate,
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Rules {
     judges_addresses: bool,
     /// Whether a phase can differ between two content types of a request, or of a response.
     judges_content_types: [bool; 2],
+    /// Whether what is inside TLS is judged: by HTTP fields of a request, or by a rule for responses.
+    judges_content: bool,
 }
 
 impl std::fmt::Debug for Rules {
@@ -58,11 +60,16 @@ impl Rules {
             judges(&[Source::HttpContentType, Source::RequestHeaders]),
             judges(&[Source::ResponseContentType, Source::ResponseHeaders]),
         ];
+        let mut sources = bundle.sources(Phase::PreRequest).iter();
+        let judges_content = sources.any(|source| *source >= Source::HttpUri)
+            || bundle.rules_count(Phase::PostResponse) > 0
+            || bundle.defaults().post_response == Action::Deny;
         Self {
             scratch: RefCell::new(bundle.scratch()),
             bundle,
             judges_addresses,
             judges_content_types,
+            judges_content,
         }
     }
 
@@ -77,6 +84,11 @@ impl Rules {
         };
         !differ(of_requests, &facts.content_type)
             && !differ(of_responses, &facts.response_content_type)
+    }
+
+    /// Whether a tunnel that is passed through escapes rules that it would meet if it were intercepted.
+    pub(crate) fn judges_content(&self) -> bool {
+        self.judges_content
     }
 
     pub(crate) fn bundle(&self) -> &Bundle {
@@ -387,6 +399,20 @@ impl Guarded {
         } else {
             all.get(..1).unwrap_or_default()
         }
+    }
+
+    /// Those of them that `keep` says yes to; `None` if it says so of none.
+    pub(crate) fn only(&self, keep: impl Fn(IpAddr) -> bool) -> Option<Self> {
+        let mut kept = AddressList::empty();
+        for address in self.addresses.as_slice() {
+            if keep(*address) {
+                kept.push(*address);
+            }
+        }
+        (!kept.is_empty()).then_some(Self {
+            addresses: kept,
+            port: self.port,
+        })
     }
 
     /// All of them, in the order in which they are tried.

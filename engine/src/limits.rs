@@ -242,11 +242,16 @@ pub const CERTIFICATE_CACHE_ENTRIES_MAX: usize = 1_000_000;
 pub const ORIGIN_MEMORY_ENTRIES: usize = 4_096;
 /// How long it does: so long a new client does not wait for a handshake with the origin.
 pub const ORIGIN_MEMORY_LIFE: Duration = Duration::from_secs(600);
-/// Sessions that a shard can resume with origins, for each way of connecting; 6 KiB each at worst.
+/// Bytes of a ClientHello that is read, over all its records; held until it is whole.
+pub const CLIENT_HELLO_BYTES_MAX: usize = sallyport_wire::tls::CLIENT_HELLO_BYTES_MAX;
+/// Sessions that a shard can resume with origins, for each scope; 6 KiB each at worst. An origin of
+/// which only its group for exchanging keys is known counts as well.
 pub const UPSTREAM_SESSIONS: usize = 1_024;
-/// Hosts of which a shard remembers that they ask clients for certificates.
+/// Sessions of one origin among them: servers give several at once.
+pub const UPSTREAM_SESSIONS_PER_ORIGIN: usize = 8;
+/// Origins of which the process remembers that they want a certificate of the client; 200 bytes each.
 pub const FALLBACK_ENTRIES: usize = 1_024;
-/// How long it does, and leaves their tunnels alone.
+/// How long it does, and leaves their tunnels alone, unless a reload comes before.
 pub const FALLBACK_LIFE: Duration = HOUR;
 /// Hosts of which a shard counts how often clients refused our certificate.
 pub const REFUSAL_ENTRIES: usize = 1_024;
@@ -418,6 +423,7 @@ const _: () = {
     assert!(16 * HEAD_BYTES_MAX <= BUFFER_BYTES_MIN);
     assert!(BUFFER_BYTES_MIN <= BUFFER_BYTES_DEFAULT && BUFFER_BYTES_DEFAULT <= BUFFER_BYTES_MAX);
     assert!(PIPES_FREE_MAX <= PIPES_MAX);
+    assert!(UPSTREAM_SESSIONS_PER_ORIGIN <= UPSTREAM_SESSIONS);
     assert!(CONNECTIONS_PER_CLIENT_DEFAULT <= CONNECTIONS_DEFAULT);
     assert!(TUNNELS_PER_CLIENT_DEFAULT <= CONNECTIONS_PER_CLIENT_DEFAULT);
     assert!(CONNECTIONS_DEFAULT <= CONNECTIONS_MAX);

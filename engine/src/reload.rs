@@ -71,6 +71,7 @@ impl Source {
             bundle,
             listeners,
             own_networks: own_networks().into(),
+            fallbacks: Arc::default(),
         })
     }
 

@@ -14,6 +14,7 @@ use crate::destination::DestinationGuard;
 use crate::enforcement::Rules;
 use crate::io::liveness::Liveness;
 use crate::tls::MintError;
+use crate::tls::fallback::Fallbacks;
 use crate::tls::material::Material;
 use crate::tls::memory::TlsMemory;
 use crate::tls::parameters::Parameters;
@@ -32,6 +33,8 @@ pub(crate) struct Snapshot {
     pub(crate) request_edits: HeaderEdits,
     pub(crate) response_edits: HeaderEdits,
     pub(crate) tls: Rc<Parameters>,
+    /// Origins whose tunnels are left alone.
+    pub(crate) fallbacks: Arc<Fallbacks>,
 }
 
 /// What a snapshot is made of, as it comes from the control thread.
@@ -45,6 +48,8 @@ pub(crate) struct Generation {
     pub(crate) own_networks: Arc<[IpNet]>,
     /// What the files say that the configuration names for TLS.
     pub(crate) material: Arc<Material>,
+    /// What its shards learn of origins that want a certificate of the client; empty at first.
+    pub(crate) fallbacks: Arc<Fallbacks>,
 }
 
 impl Snapshot {
@@ -62,9 +67,11 @@ impl Snapshot {
             listeners,
             own_networks,
             material: _,
+            fallbacks,
         } = generation;
         Ok(Self {
             tls,
+            fallbacks,
             rules: Rules::new(bundle),
             guard: DestinationGuard::new(&config.guard, &listeners, &own_networks),
             head_limits: HeadLimits {

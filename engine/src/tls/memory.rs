@@ -1,6 +1,5 @@
 //! What a shard has learned about hosts and keeps from one tunnel to the next: minted certificates,
-//! certificates of origins that were verified, origins that ask clients for certificates, clients
-//! that refuse ours. Everything is bounded; what was used least recently goes first.
+//! certificates of origins that were verified, clients that refuse ours. Everything is bounded; what was used least recently goes first.
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroUsize;
@@ -16,9 +15,7 @@ use super::certificate_cache::CertificateCache;
 use super::material::Material;
 use super::mint::{LeafSubject, MintError, Minter};
 use super::origin_certificate::OriginCertificate;
-use crate::limits::{
-    FALLBACK_ENTRIES, FALLBACK_LIFE, ORIGIN_MEMORY_ENTRIES, ORIGIN_MEMORY_LIFE, REFUSAL_ENTRIES,
-};
+use crate::limits::{ORIGIN_MEMORY_ENTRIES, ORIGIN_MEMORY_LIFE, REFUSAL_ENTRIES};
 
 type Table<V> = LruCache<Box<str>, V, foldhash::fast::RandomState>;
 
@@ -28,7 +25,6 @@ pub(crate) struct TlsMemory {
     certificates: RefCell<Option<CertificateCache>>,
     /// By host and port, and the parameters that it was spoken to with.
     origins: RefCell<Table<Vec<KnownOrigin>>>,
-    fallback: RefCell<Table<Instant>>,
     refusals: RefCell<Table<u64>>,
     next_id: Cell<u64>,
 }
@@ -61,7 +57,6 @@ impl TlsMemory {
         Self {
             certificates: RefCell::default(),
             origins: RefCell::new(table(ORIGIN_MEMORY_ENTRIES)),
-            fallback: RefCell::new(table(FALLBACK_ENTRIES)),
             refusals: RefCell::new(table(REFUSAL_ENTRIES)),
             next_id: Cell::new(0),
         }
@@ -158,24 +153,6 @@ impl TlsMemory {
         }
     }
 
-    /// Leaves the tunnels to `host` alone for a while.
-    pub(crate) fn fall_back(&self, host: &str) {
-        self.fallback.borrow_mut().put(host.into(), Instant::now());
-    }
-
-    /// Whether they are to be left alone.
-    pub(crate) fn has_fallen_back(&self, host: &str) -> bool {
-        let mut fallback = self.fallback.borrow_mut();
-        let Some(since) = fallback.get(host) else {
-            return false;
-        };
-        let counts = since.elapsed() < FALLBACK_LIFE;
-        if !counts {
-            fallback.pop(host);
-        }
-        counts
-    }
-
     /// Counts a client that refused our certificate for `host`; says how many did.
     pub(crate) fn count_refusal(&self, host: &str) -> u64 {
         let mut refusals = self.refusals.borrow_mut();
@@ -256,8 +233,5 @@ mod tests {
         assert_eq!(memory.count_refusal("a.test"), 1);
         assert_eq!(memory.count_refusal("a.test"), 2);
         assert_eq!(memory.count_refusal("b.test"), 1);
-        assert!(!memory.has_fallen_back("a.test"));
-        memory.fall_back("a.test");
-        assert!(memory.has_fallen_back("a.test"));
     }
 }

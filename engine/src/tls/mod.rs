@@ -8,7 +8,9 @@ mod authority;
 mod authority_chain;
 mod authority_error;
 mod certificate_cache;
+pub(crate) mod client_certificate;
 mod distinguished_name;
+pub(crate) mod fallback;
 mod fault;
 mod file_kind;
 mod files;
@@ -28,6 +30,7 @@ pub(crate) mod material;
 pub(crate) mod memory;
 pub(crate) mod parameters;
 mod records;
+pub(crate) mod sessions;
 pub(crate) mod stream;
 mod tickets;
 

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::client::{self, ResolvesClientCert};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, cipher_suite};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
@@ -14,8 +14,8 @@ use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion, version};
 
 use super::material::{ListenerMaterial, Material};
 use super::origin_verifier::{OriginVerifier, UpstreamVerify};
+use super::sessions::{OriginSessions, Resumption, SessionsAt};
 use crate::config::checked::{Config, TlsMode, TlsVersion, TunnelEnds};
-use crate::limits::UPSTREAM_SESSIONS;
 
 /// Protocols inside TLS, in order of preference (RFC 7301).
 pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
@@ -66,18 +66,58 @@ pub(crate) struct Parameters {
     strict: Arc<OriginParameters>,
 }
 
+/// The scope of a tunnel: what is remembered of an origin in one holds in no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ScopeName {
+    /// The `[[tls.scope]]` at this place.
+    Entry(usize),
+    /// No scope speaks of the tunnel.
+    None,
+    /// Different ones speak of its addresses.
+    Several,
+}
+
 /// How the origins of one scope are spoken to.
 #[derive(Debug)]
 pub(crate) struct OriginParameters {
+    pub(crate) scope: ScopeName,
     /// Unlike that of any other parameters of this process: connections made with different ones
     /// are not interchangeable.
     pub(crate) id: u64,
     pub(crate) verify: UpstreamVerify,
     /// Whether there is a certificate to show to origins that ask.
     pub(crate) has_certificate: bool,
-    pub(crate) config: Arc<ClientConfig>,
+    config: ClientConfig,
     /// The same for what HTTP/2 does not carry to every origin: WebSockets.
-    pub(crate) http1: Arc<ClientConfig>,
+    http1: ClientConfig,
+    sessions: Arc<OriginSessions>,
+}
+
+/// Which versions of HTTP an origin is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Versions {
+    /// HTTP/2 and HTTP/1.1, as it likes.
+    Any,
+    /// HTTP/1.1, which every origin switches from to WebSockets.
+    Http1,
+}
+
+impl OriginParameters {
+    /// For one connection to `address`; and what tells whether an earlier session was offered on it.
+    pub(crate) fn connection_to(
+        &self,
+        address: SocketAddr,
+        versions: Versions,
+        resumption: Resumption,
+    ) -> (Arc<ClientConfig>, Arc<SessionsAt>) {
+        let sessions = Arc::new(SessionsAt::new(&self.sessions, address, resumption));
+        let mut config = match versions {
+            Versions::Any => self.config.clone(),
+            Versions::Http1 => self.http1.clone(),
+        };
+        config.resumption = client::Resumption::store(Arc::clone(&sessions) as _);
+        (Arc::new(config), sessions)
+    }
 }
 
 /// What is done with a tunnel.
@@ -106,28 +146,31 @@ impl Parameters {
     ) -> Result<Self, rustls::Error> {
         // One for each shard: its reference count is nobody else's business.
         let provider = Arc::new(provider());
-        let origin = |verify, identity: Option<&Arc<CertifiedKey>>, id| {
+        let origin = |scope, verify, identity: Option<&Arc<CertifiedKey>>, id| {
             let has_certificate = identity.is_some();
             let config = client_config(config, &provider, &material, verify, identity)?;
             let mut http1 = config.clone();
             http1.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
             Ok::<_, rustls::Error>(Arc::new(OriginParameters {
+                scope,
                 id,
                 verify,
                 has_certificate,
-                config: Arc::new(config),
-                http1: Arc::new(http1),
+                config,
+                http1,
+                sessions: Arc::default(),
             }))
         };
         let mut scopes = Vec::new();
-        for (scope, identity) in config.tls.scopes.iter().zip(&material.client_identities) {
-            scopes.push(origin(scope.upstream_verify, identity.as_ref(), next_id())?);
+        let entries = config.tls.scopes.iter().zip(&material.client_identities);
+        for (index, (scope, identity)) in entries.enumerate() {
+            let name = ScopeName::Entry(index);
+            let verify = scope.upstream_verify;
+            scopes.push(origin(name, verify, identity.as_ref(), next_id())?);
         }
-        let unscoped = origin(config.tls.upstream.verify, None, next_id())?;
-        let strict = match config.tls.upstream.verify {
-            UpstreamVerify::Deny => Arc::clone(&unscoped),
-            UpstreamVerify::Alert => origin(UpstreamVerify::Deny, None, next_id())?,
-        };
+        let verify = config.tls.upstream.verify;
+        let unscoped = origin(ScopeName::None, verify, None, next_id())?;
+        let strict = origin(ScopeName::Several, UpstreamVerify::Deny, None, next_id())?;
         let mut listeners = Vec::new();
         for (listener, tls) in config.listeners.iter().zip(&material.listeners) {
             if let Some(tls) = tls {
@@ -274,7 +317,7 @@ fn client_config(
         }));
     client.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
     // An origin that chooses a protocol that was not offered, or none, is spoken HTTP/1.1 to.
-    client.resumption = Resumption::in_memory_sessions(UPSTREAM_SESSIONS);
+    client.resumption = client::Resumption::disabled();
     Ok(client)
 }
 

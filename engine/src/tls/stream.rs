@@ -6,10 +6,11 @@
 //! borrowed between two awaits only.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
@@ -17,6 +18,7 @@ use rustls::{AlertDescription, CommonState, ProtocolVersion};
 use sallyport_wire::websocket::FrameFollower;
 use thiserror::Error;
 
+use super::client_certificate::CertificateDemand;
 use super::parameters::take_asked;
 use super::records::{Handshake, Received, Records, sealing_buffer};
 use crate::io::buffers::BufferPool;
@@ -62,10 +64,12 @@ pub(crate) struct TlsStream {
     outbox: RefCell<Vec<u8>>,
     /// A send is under way.
     writing: Cell<bool>,
+    /// Who waits for its end.
+    next_writer: RefCell<Option<Waker>>,
     /// Nothing more may be sent: it was ended, or failed.
     finished: Cell<bool>,
-    /// The other side has asked for our certificate.
-    was_asked: Cell<bool>,
+    /// What the other side says about our certificate.
+    demand: Rc<CertificateDemand>,
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
     /// What is received and what is sent, where these are frames of a WebSocket.
@@ -106,8 +110,9 @@ impl TlsStream {
             records: RefCell::new(records),
             outbox: RefCell::default(),
             writing: Cell::new(false),
+            next_writer: RefCell::default(),
             finished: Cell::new(false),
-            was_asked: Cell::new(false),
+            demand: Rc::default(),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
             frames: RefCell::new(None),
@@ -124,9 +129,9 @@ impl TlsStream {
         look(self.records.borrow().common())
     }
 
-    /// Whether the other side has asked for our certificate.
-    pub(crate) fn was_asked(&self) -> bool {
-        self.was_asked.get()
+    /// What the other side says about our certificate, also after this call.
+    pub(crate) fn demand(&self) -> &Rc<CertificateDemand> {
+        &self.demand
     }
 
     /// Brings the connection up. Must be awaited to its end.
@@ -139,7 +144,7 @@ impl TlsStream {
                 let mut outbox = self.outbox.borrow_mut();
                 let progress = self.records.borrow_mut().handshake(&mut outbox);
                 if take_asked() {
-                    self.was_asked.set(true);
+                    self.demand.note_asked();
                 }
                 progress
             };
@@ -158,12 +163,19 @@ impl TlsStream {
                 Err(error) => {
                     let _ = self.flush().await;
                     self.finished.set(true);
+                    self.note_alert(&error);
                     return Err(error.into());
                 }
             }
         }
         self.records.borrow_mut().release(&self.pool);
         Ok(())
+    }
+
+    fn note_alert(&self, error: &rustls::Error) {
+        if let rustls::Error::AlertReceived(alert) = error {
+            self.demand.note_alert(*alert);
+        }
     }
 
     /// Whether the other side does without what is left to send: in TLS 1.3 a server ends with tickets,
@@ -214,9 +226,13 @@ impl TlsStream {
         let has_bytes = socket.receive_now(&mut buffer).is_ok_and(|bytes| bytes > 0);
         records.received(buffer, &self.pool);
         // Content, an end or a fault must all be seen; with no room there is none taken.
-        let outcome = records.receive(&mut Vec::new(), &mut self.outbox.borrow_mut());
+        let mut outbox = self.outbox.borrow_mut();
+        let waiting = outbox.len();
+        let outcome = records.receive(&mut Vec::new(), &mut outbox);
         records.release(&self.pool);
         !has_bytes
+            // What has to be answered, nobody here answers.
+            || outbox.len() > waiting
             || outcome != Ok(Received::NeedMore)
             || records.has_pending()
             // The begin of something is something.
@@ -249,13 +265,17 @@ impl TlsStream {
     ) -> (io::Result<usize>, Vec<u8>) {
         data.truncate(filled);
         loop {
-            let received = {
+            let (received, owes) = {
                 let mut outbox = self.outbox.borrow_mut();
                 let mut records = self.records.borrow_mut();
+                let waiting = outbox.len();
                 let received = records.receive(&mut data, &mut outbox);
                 records.release(&self.pool);
-                received
+                (received, outbox.len() > waiting)
             };
+            if owes && received.is_ok() {
+                self.answer().await;
+            }
             match received {
                 Ok(Received::Bytes(bytes)) => {
                     self.bytes_in.set(self.bytes_in.get() + bytes as u64);
@@ -273,6 +293,7 @@ impl TlsStream {
                         let _ = self.flush().await;
                     }
                     self.finished.set(true);
+                    self.note_alert(&error);
                     return (Err(io::Error::new(io::ErrorKind::InvalidData, error)), data);
                 }
             }
@@ -287,15 +308,29 @@ impl TlsStream {
         }
     }
 
+    /// Sends what the other side has asked for and may wait for: TLS 1.2 has nothing of that kind but
+    /// a new handshake, which rustls declines (RFC 5246 section 7.2.2), TLS 1.3 new keys.
+    async fn answer(&self) {
+        if self.with_common(|common| common.protocol_version() == Some(ProtocolVersion::TLSv1_2)) {
+            self.demand.note_renegotiation();
+        }
+        // Whoever is sending sends it too; what cannot be sent is told by the next who wants to.
+        if !self.writing.get() {
+            let _ = self.flush().await;
+        }
+    }
+
     /// As [`Transport::write_from`].
     pub(crate) async fn write_from(&self, data: Vec<u8>, from: usize) -> (io::Result<()>, Vec<u8>) {
         let mut sent = from;
         while let Some(rest) = data.get(sent..).filter(|rest| !rest.is_empty()) {
+            self.turn().await;
             let mut out = self.take_outbox(rest.len());
             let sealed = self.records.borrow_mut().seal(rest, &mut out);
             let bytes = match sealed {
                 Ok(bytes) => bytes,
                 Err(error) => {
+                    self.end_turn();
                     self.pool.give_back(out);
                     return (Err(io::Error::new(io::ErrorKind::BrokenPipe, error)), data);
                 }
@@ -310,17 +345,22 @@ impl TlsStream {
             sent += bytes;
             self.bytes_out.set(self.bytes_out.get() + bytes as u64);
         }
-        (Ok(()), data)
+        // What has come to be owed meanwhile.
+        (self.flush().await, data)
     }
 
     /// As [`Transport::finish`]: says close_notify (RFC 8446 section 6.1).
     pub(crate) async fn finish(&self) {
         if !self.finished.replace(true) {
+            self.turn().await;
             let mut out = self.take_outbox(0);
             let closed = self.records.borrow_mut().close(&mut out);
             match closed {
                 Ok(()) => drop(self.send(out).await),
-                Err(_) => self.pool.give_back(out),
+                Err(_) => {
+                    self.end_turn();
+                    self.pool.give_back(out);
+                }
             }
         }
         let end: Boxed<'_, ()> = Box::pin(self.carrier.finish());
@@ -353,6 +393,7 @@ impl TlsStream {
         if self.outbox.borrow().is_empty() {
             return Ok(());
         }
+        self.turn().await;
         let out = self.outbox.take();
         self.send(out).await
     }
@@ -366,9 +407,29 @@ impl TlsStream {
         out
     }
 
+    /// Waits until nobody else is sending, before anything is sealed: records must leave in the order
+    /// of their numbers. A reader sends only when nobody does, so that one at most waits here.
+    async fn turn(&self) {
+        poll_fn(|context| {
+            if !self.writing.replace(true) {
+                return Poll::Ready(());
+            }
+            self.next_writer.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn end_turn(&self) {
+        self.writing.set(false);
+        if let Some(waker) = self.next_writer.take() {
+            waker.wake();
+        }
+    }
+
+    /// Sends what was sealed in this turn, and ends it.
     async fn send(&self, out: Vec<u8>) -> io::Result<()> {
         let _lease = self.pool.lease(out.capacity());
-        self.writing.set(true);
         let (result, out) = match &*self.carrier {
             Transport::Plain(socket) => socket.write_all(out).await,
             nested => {
@@ -376,7 +437,7 @@ impl TlsStream {
                 write.await
             }
         };
-        self.writing.set(false);
+        self.end_turn();
         self.pool.give_back(out);
         if result.is_err() {
             self.finished.set(true);

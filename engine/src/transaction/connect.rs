@@ -1,5 +1,6 @@
 //! CONNECT up to its answer: the phases that can be decided before the client's first byte.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use sallyport_ruleset::{Fact, Protocol, ProtocolSet};
@@ -19,6 +20,7 @@ use crate::enforcement::{Dialable, Early, Guarded};
 use crate::io::buffers::ReadBuffer;
 use crate::shard::clients::Slot;
 use crate::shard::{Shard, Workspace};
+use crate::tls::fallback::ScopedOrigin;
 use crate::tls::memory::OriginKey;
 use crate::tls::parameters::Handling;
 use crate::upstream::pool::UpstreamConnection;
@@ -41,6 +43,9 @@ pub(super) struct EarlyPermit {
     /// The connection; none where it is likely that none is needed.
     pub(super) upstream: Option<UpstreamConnection>,
 }
+
+const LEFT_ALONE: &str =
+    "passed through: the origin wants a client certificate (tls.client_certificate_fallback)";
 
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
@@ -168,6 +173,11 @@ async fn open(
     let slot = account.open_tunnel(&config.limits.per_client)?;
     let admitted = admit(request, destination, draft)?;
     let guarded = resolve(request, destination, &admitted, draft).await?;
+    let (handling, left_alone) = handling(request, destination, &guarded);
+    if left_alone.is_some() {
+        draft.write_notice(request, destination, LEFT_ALONE);
+    }
+    let guarded = left_alone.unwrap_or(guarded);
     let facts = sallyport_ruleset::Facts {
         // What the tunnel holds is still to come, and the word for it as well.
         protocol: Fact::Unknown,
@@ -177,7 +187,6 @@ async fn open(
     if early.is_err() {
         request.write_alerts(draft, Some(destination));
     }
-    let handling = handling(request, destination, &guarded);
     let early = match early? {
         Early::Open => None,
         Early::Allowed(dialable) => {
@@ -205,15 +214,13 @@ pub(super) fn check_port(config: &Config, port: u16) -> Result<(), Refusal> {
     Err(Refusal::new(403, "http_request_denied", detail))
 }
 
-/// What is done with TLS in this tunnel, should it hold any.
+/// What is done with TLS in this tunnel, should it hold any; and where it may lead, if it is left alone
+/// for want of a certificate: to no other address than those that wanted one.
 pub(super) fn handling(
     request: &Request<'_>,
     destination: &Destination<'_>,
     guarded: &Guarded,
-) -> Handling {
-    if request.shard.tls.has_fallen_back(destination.host.as_str()) {
-        return Handling::Passthrough;
-    }
+) -> (Handling, Option<Guarded>) {
     let ends = TunnelEnds {
         domain: destination.host.domain(),
         destination: None,
@@ -221,9 +228,22 @@ pub(super) fn handling(
         client: request.client.address.ip(),
     };
     let snapshot = request.snapshot;
-    snapshot
+    let handling = snapshot
         .tls
-        .handling(&snapshot.config, &ends, guarded.addresses())
+        .handling(&snapshot.config, &ends, guarded.addresses());
+    if let Handling::Intercept(parameters) = &handling
+        && snapshot.config.tls.client_certificate_fallback
+        && let Some(left_alone) = guarded.only(|address| {
+            snapshot.fallbacks.has(&ScopedOrigin {
+                host: destination.host.as_str().into(),
+                address: SocketAddr::new(address, destination.port),
+                scope: parameters.scope,
+            })
+        })
+    {
+        return (Handling::Passthrough, Some(left_alone));
+    }
+    (handling, None)
 }
 
 /// Whether the origin is one whose certificate is remembered: then the first request inside takes a

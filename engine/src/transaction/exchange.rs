@@ -12,6 +12,7 @@ use super::body::{RelayError, StopFlag};
 use super::destination::Destination;
 use super::forwarded;
 use super::origin_connection::{Wish, check_out, open, pool_key};
+use super::origin_tls::want_of_certificate;
 use super::pinned;
 use super::record::Draft;
 use super::repeat;
@@ -24,10 +25,10 @@ use crate::http2::Declined;
 use crate::io::buffers::{ReadBuffer, WriteBuffer};
 use crate::io::join::join;
 use crate::io::transport::Transport;
-use crate::tls::stream::TlsStream;
+use crate::tls::client_certificate::CertificateDemand;
+use crate::tls::parameters::Versions;
 use crate::upstream::pinned::{Challenge, Held};
 use crate::upstream::pool::UpstreamConnection;
-use crate::upstream::tls::Versions;
 
 /// Storage that an exchange works in.
 #[derive(Debug)]
@@ -127,8 +128,8 @@ async fn attempts(
 }
 
 fn closed_early(upstream: &UpstreamConnection) -> &'static str {
-    let tls = upstream.transport.tls();
-    match tls.is_some_and(TlsStream::was_asked) {
+    let demand = upstream.demand.as_deref();
+    match demand.is_some_and(CertificateDemand::was_asked) {
         true => "the origin, which had asked for a client certificate, closed the connection",
         false => "the origin closed the connection without a response",
     }
@@ -192,9 +193,11 @@ async fn attempt(
         }
         return Err(Refusal::terminated(DETAIL).into());
     }
-    if upstream.transport.wants_http1() {
-        let key = pool_key(request.origin(), destination, upstream.address);
-        request.shard.http1_only.note(key, Instant::now());
+    heed_http1(request, destination, &upstream);
+    if ended.is_err()
+        && let Some(refusal) = want_of_certificate(request, destination, upstream.said(), draft)
+    {
+        return Err(refusal.into());
     }
     let ended = match ended {
         Err(Failure::Stale) if !repeat::may(request, &upstream, before, work).await => {
@@ -225,6 +228,14 @@ async fn attempt(
                 keep_alive: client_keep_alive,
             })
         }
+    }
+}
+
+/// Remembers an origin that wants HTTP/1.1.
+fn heed_http1(request: &Request<'_>, destination: &Destination<'_>, upstream: &UpstreamConnection) {
+    if upstream.transport.wants_http1() {
+        let key = pool_key(request.origin(), destination, upstream.address);
+        request.shard.http1_only.note(key, Instant::now());
     }
 }
 

@@ -23,22 +23,22 @@ use super::ending::end;
 use super::exchange::ResponseWork;
 use super::offer;
 use super::origin_connection::{begin_session, connect_plain, pool_key};
+use super::origin_tls::{Asked, secure};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
 use super::session::requests_in_tls;
 use super::standing::{Hello, Holds, OpenTunnel};
-use super::tunnel::{Ended, InnerScope, check_sni, notes};
+use super::tunnel::{Ended, InnerScope, check_sni, note_odd_name, notes};
 use crate::access_log::TlsHandling;
 use crate::enforcement::{Early, Trail};
 use crate::io::buffers::ReadBuffer;
 use crate::io::transport::Transport;
 use crate::tls::memory::KnownOrigin;
-use crate::tls::parameters::Handling;
+use crate::tls::parameters::{Handling, Versions};
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 use crate::tls::{CertificateName, LeafKey, LeafSubject, MintError};
-use crate::upstream::pool::UpstreamConnection;
-use crate::upstream::tls::{self, Origin, Secured, Versions};
+use crate::upstream::tls::Origin;
 
 /// The TLS around the requests of an intercepted tunnel.
 #[derive(Debug)]
@@ -69,6 +69,7 @@ impl Intercepted<'_, '_> {
         work: &mut ResponseWork<'_>,
     ) -> Ended {
         draft.tls = Some(Rc::new(notes(&hello, TlsHandling::Intercept)));
+        note_odd_name(&hello, draft);
         let denied = Some(AlertDescription::AccessDenied);
         check_sni(self.request, self.destination, &hello, draft)
             .map_err(|refusal| (refusal, denied))?;
@@ -172,12 +173,18 @@ impl Intercepted<'_, '_> {
         draft: &mut Draft,
     ) -> Result<Option<KnownOrigin>, Refusal> {
         let request = self.request;
-        let upstream = match permit.upstream {
+        let EarlyPermit { dialable, upstream } = permit;
+        let upstream = match upstream {
             Some(upstream) => upstream,
-            None => connect_plain(request, &permit.dialable, draft).await?,
+            None => connect_plain(request, &dialable, draft).await?,
         };
         let destination = self.destination;
-        let secured = secure(request, destination, origin, upstream, Versions::Any, draft);
+        let asked = Asked {
+            origin,
+            dialable: &dialable,
+            versions: Versions::Any,
+        };
+        let secured = secure(request, destination, &asked, upstream, draft);
         let upstream = secured.await?;
         let key = pool_key(Some(origin), destination, upstream.address);
         let (pool, account) = (&request.shard.pool, request.client.registered.account());
@@ -329,74 +336,6 @@ impl Intercepted<'_, '_> {
         end(shard, &inner, &mut input, after).await;
         tunnel.conclude(draft);
     }
-}
-
-/// Speaks TLS to the origin on a connection that was dialed for this request or tunnel.
-pub(super) async fn secure(
-    request: &Request<'_>,
-    destination: &Destination<'_>,
-    origin: &Origin,
-    upstream: UpstreamConnection,
-    versions: Versions,
-    draft: &mut Draft,
-) -> Result<UpstreamConnection, Refusal> {
-    let snapshot = request.snapshot;
-    let started = Instant::now();
-    let address = upstream.address;
-    let key = pool_key(Some(origin), destination, address);
-    let versions = match request.shard.http1_only.contains(key, started) {
-        true => Versions::Http1,
-        false => versions,
-    };
-    let secured = tls::secure(
-        request.shard,
-        &snapshot.tls.material.trust,
-        origin,
-        upstream.transport,
-        versions,
-        snapshot.config.timeouts.tls_handshake,
-    )
-    .await;
-    draft.t_tls_origin = Some(started.elapsed());
-    let was_asked = match &secured {
-        Ok(secured) => secured.was_asked,
-        Err(failure) => failure.was_asked,
-    };
-    if was_asked && !origin.parameters.has_certificate {
-        fall_back(request, destination, &origin.host, draft);
-    }
-    let Secured {
-        transport,
-        certificate,
-        fault,
-        ..
-    } = secured.map_err(|failure| failure.error)?;
-    if let Some(fault) = fault {
-        let detail = format!("the origin's certificate is let pass: {fault}");
-        draft.write_notice(request, destination, &detail);
-    }
-    Ok(UpstreamConnection {
-        transport,
-        address,
-        reused: false,
-        has_idled: false,
-        certificate: Some(certificate),
-    })
-}
-
-/// Leaves tunnels to a host alone from the next one on, because it wants to know who the client is,
-/// which only the client can prove.
-fn fall_back(request: &Request<'_>, destination: &Destination<'_>, host: &str, draft: &Draft) {
-    const LEFT_ALONE: &str = "the origin asks for a client certificate: the next tunnels to it are \
-                              passed through for an hour (tls.client_certificate_fallback)";
-    const STAYS: &str = "the origin asks for a client certificate and there is none \
-                         (tls.scope.client_certificate)";
-    let falls_back = request.snapshot.config.tls.client_certificate_fallback;
-    if falls_back {
-        request.shard.tls.fall_back(host);
-    }
-    let detail = if falls_back { LEFT_ALONE } else { STAYS };
-    draft.write_notice(request, destination, detail);
 }
 
 /// Alerts by which a client says that it does not believe our certificate (RFC 8446 section 6.2).

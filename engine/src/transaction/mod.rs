@@ -15,6 +15,7 @@ mod interim;
 mod kept;
 mod offer;
 mod origin_connection;
+mod origin_tls;
 mod path;
 mod pinned;
 mod record;
@@ -26,6 +27,7 @@ mod standing;
 mod streams;
 mod switching;
 mod tunnel;
+mod tunnel_content;
 mod upgrade;
 mod upload;
 

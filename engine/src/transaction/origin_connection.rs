@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::destination::Destination;
-use super::intercept::secure;
+use super::origin_tls::{Asked, secure, want_of_certificate};
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
@@ -18,10 +18,11 @@ use crate::io::socket::Socket;
 use crate::io::transport::Transport;
 use crate::limits::HTTP2_DIALS_AWAITED;
 use crate::tls::OriginCertificate;
+use crate::tls::parameters::Versions;
 use crate::upstream::dial::dial;
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
 use crate::upstream::shared_dial::Turn;
-use crate::upstream::tls::{Origin, Versions};
+use crate::upstream::tls::Origin;
 
 /// What a connection has to be.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +64,7 @@ pub(super) async fn open(
     }
     let upstream = connect(request, destination, dialable, wish.versions, draft).await?;
     let upstream = match speaks_http2(request, destination, &upstream, wish.versions) {
-        true => multiplex(request, destination, upstream).await?,
+        true => multiplex(request, destination, upstream, draft).await?,
         false => upstream,
     };
     if let Some(turn) = turn.filter(|_| upstream.transport.is_stream()) {
@@ -190,15 +191,12 @@ async fn connect(
         true => Versions::Http1,
         false => versions,
     };
-    Box::pin(secure(
-        request,
-        destination,
+    let asked = Asked {
         origin,
-        upstream,
+        dialable,
         versions,
-        draft,
-    ))
-    .await
+    };
+    Box::pin(secure(request, destination, &asked, upstream, draft)).await
 }
 
 /// A new connection to one of the addresses, as the kernel gives it.
@@ -222,6 +220,7 @@ pub(super) async fn connect_plain(
         reused: false,
         has_idled: false,
         certificate: None,
+        demand: None,
     })
 }
 
@@ -230,10 +229,15 @@ async fn multiplex(
     request: &Request<'_>,
     destination: &Destination<'_>,
     upstream: UpstreamConnection,
+    draft: &Draft,
 ) -> Result<UpstreamConnection, Refusal> {
     let key = pool_key(request.origin(), destination, upstream.address);
     let shard = request.shard;
     let session = begin_session(request, upstream.transport, upstream.certificate.clone()).await?;
+    let said = (upstream.address, upstream.demand.as_deref());
+    if let Some(refusal) = want_of_certificate(request, destination, said, draft) {
+        return Err(refusal);
+    }
     let fits = !may_switch(request) || session.takes_websockets();
     let stream = session.open(shard).filter(|_| fits);
     let account = request.client.registered.account();

@@ -14,6 +14,7 @@ use crate::io::transport::Transport;
 use crate::shard::Shard;
 use crate::shard::clients::{Account, Resource, Shared, Slot};
 use crate::tls::OriginCertificate;
+use crate::tls::client_certificate::CertificateDemand;
 
 /// What makes two upstream connections interchangeable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +57,15 @@ pub(crate) struct UpstreamConnection {
     pub(crate) has_idled: bool,
     /// The certificate of the origin, if TLS is spoken.
     pub(crate) certificate: Option<Rc<OriginCertificate>>,
+    /// What the origin says about a certificate of ours, if TLS was spoken for this request.
+    pub(crate) demand: Option<Rc<CertificateDemand>>,
+}
+
+impl UpstreamConnection {
+    /// Who it is connected to, and what that says about a certificate of ours.
+    pub(crate) fn said(&self) -> (SocketAddr, Option<&CertificateDemand>) {
+        (self.address, self.demand.as_deref())
+    }
 }
 
 /// What can be kept for its next use.
@@ -278,6 +288,7 @@ impl Pool {
                 reused: true,
                 has_idled: true,
                 certificate: session.certificate().cloned(),
+                demand: None,
             })
         })
     }

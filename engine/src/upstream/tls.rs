@@ -1,19 +1,22 @@
 //! TLS towards an origin: the handshake on a connection that was dialed, and what its certificate is
 //! worth. Who calls it says which origin is meant; where to was judged before.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::AlertDescription;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{AlertDescription, CommonState};
 use thiserror::Error;
 
 use crate::io::transport::Transport;
 use crate::shard::Shard;
+use crate::tls::client_certificate::CertificateDemand;
 use crate::tls::memory::OriginKey;
-use crate::tls::parameters::OriginParameters;
+use crate::tls::parameters::{OriginParameters, Versions};
+use crate::tls::sessions::Resumption;
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 use crate::tls::{CertificateFault, OriginCertificate, OriginFault, Trust, UpstreamVerify};
 
@@ -39,13 +42,13 @@ impl Origin {
     }
 }
 
-/// Which versions of HTTP an origin is offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Versions {
-    /// HTTP/2 and HTTP/1.1, as it likes.
-    Any,
-    /// HTTP/1.1, which every origin switches from to WebSockets.
-    Http1,
+/// A connection over which TLS is to be spoken.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    pub(crate) transport: Transport,
+    pub(crate) address: SocketAddr,
+    pub(crate) versions: Versions,
+    pub(crate) resumption: Resumption,
 }
 
 /// A connection that is up.
@@ -55,16 +58,31 @@ pub(crate) struct Secured {
     pub(crate) certificate: Rc<OriginCertificate>,
     /// What is wrong with the certificate, where that is let pass.
     pub(crate) fault: Option<OriginFault>,
-    /// The origin has asked who we are.
-    pub(crate) was_asked: bool,
+    /// What the origin says about a certificate of ours.
+    pub(crate) demand: Rc<CertificateDemand>,
 }
 
 /// Why no connection came up.
 #[derive(Debug)]
 pub(crate) struct OriginTlsFailure {
     pub(crate) error: OriginTlsError,
-    /// The origin has asked who we are.
-    pub(crate) was_asked: bool,
+    /// The handshake offered to go on with an earlier session.
+    pub(crate) offered_session: bool,
+    /// What the origin says about a certificate of ours.
+    pub(crate) demand: Rc<CertificateDemand>,
+}
+
+impl OriginTlsFailure {
+    /// Whether a handshake from the beginning may come to something that this one did not. Servers
+    /// differ in what they make of a session that they do not know, or that is withdrawn after a
+    /// HelloRetryRequest, as rustls does.
+    pub(crate) fn may_be_of_resumption(&self) -> bool {
+        let is_otherwise = matches!(
+            self.error,
+            OriginTlsError::Certificate(_) | OriginTlsError::TimedOut
+        );
+        self.offered_session && !is_otherwise && !self.demand.is_unmet()
+    }
 }
 
 /// What went wrong.
@@ -87,18 +105,22 @@ pub(crate) async fn secure(
     shard: &Shard,
     trust: &Trust,
     origin: &Origin,
-    carrier: Transport,
-    versions: Versions,
+    carrier: Carrier,
     timeout: Duration,
 ) -> Result<Secured, OriginTlsFailure> {
     let plain = |error| OriginTlsFailure {
         error,
-        was_asked: false,
+        offered_session: false,
+        demand: Rc::default(),
     };
-    let config = Arc::clone(match versions {
-        Versions::Any => &origin.parameters.config,
-        Versions::Http1 => &origin.parameters.http1,
-    });
+    let Carrier {
+        transport: carrier,
+        address,
+        versions,
+        resumption,
+    } = carrier;
+    let parameters = &origin.parameters;
+    let (config, sessions) = parameters.connection_to(address, versions, resumption);
     let connection = UnbufferedClientConnection::new(config, origin.name.clone())
         .map_err(|error| plain(OriginTlsError::Protocol(error)))?;
     let carrier = Rc::new(carrier);
@@ -106,8 +128,16 @@ pub(crate) async fn secure(
     carrier.arm(timeout);
     let shaken = stream.handshake(LastFlight::Now).await;
     carrier.disarm();
-    let was_asked = stream.was_asked();
-    let failed = |error| OriginTlsFailure { error, was_asked };
+    let demand = Rc::clone(stream.demand());
+    let failed = |error| OriginTlsFailure {
+        error,
+        offered_session: sessions.was_offered(),
+        demand: Rc::clone(&demand),
+    };
+    let fault = stream.with_common(|common| fault(common, trust, origin));
+    if fault == Some(None) {
+        demand.note_believed();
+    }
     if let Err(error) = shaken {
         let error = match error {
             _ if carrier.expired() => OriginTlsError::TimedOut,
@@ -116,40 +146,57 @@ pub(crate) async fn secure(
         if matches!(error, OriginTlsError::Certificate(_)) {
             shard.tls.forget(origin.key());
         }
-        return Err(failed(error));
+        let failure = failed(error);
+        if failure.offered_session {
+            sessions.forget(&origin.name);
+        }
+        return Err(failure);
     }
-    let (certificate, fault) = stream
-        .with_common(|common| {
-            let chain = common.peer_certificates().unwrap_or_default();
-            let (leaf, rest) = chain.split_first()?;
-            let fault = match origin.parameters.verify {
-                UpstreamVerify::Deny => None,
-                UpstreamVerify::Alert => {
-                    trust.judge(leaf, rest, &origin.name, UnixTime::now()).err()
-                }
-            };
-            let certificate = shard.tls.remember(origin.key(), leaf, fault.is_some());
-            Some((certificate, fault))
-        })
-        .ok_or_else(|| {
-            let fault = OriginFault::bare(CertificateFault::BadEncoding);
-            failed(OriginTlsError::Certificate(fault))
-        })?;
-    if origin.parameters.verify == UpstreamVerify::Deny
-        && certificate
-            .not_after()
-            .is_some_and(|end| end < UnixTime::now())
-    {
-        // A session that is resumed shows no certificate: the one of before must still be valid.
+    let known = certified(shard, origin, &stream, fault);
+    let (certificate, fault) = known.map_err(|fault| {
         shard.tls.forget(origin.key());
-        let fault = OriginFault::bare(CertificateFault::Expired);
-        return Err(failed(OriginTlsError::Certificate(fault)));
-    }
+        failed(OriginTlsError::Certificate(fault))
+    })?;
     Ok(Secured {
         transport: Transport::Tls(Box::new(stream)),
         certificate,
         fault,
-        was_asked,
+        demand,
+    })
+}
+
+/// The certificate of an origin whose handshake has succeeded, and what is wrong with it.
+fn certified(
+    shard: &Shard,
+    origin: &Origin,
+    stream: &TlsStream,
+    fault: Option<Option<OriginFault>>,
+) -> Result<(Rc<OriginCertificate>, Option<OriginFault>), OriginFault> {
+    let remembered = stream.with_common(|common| {
+        let leaf = common.peer_certificates().unwrap_or_default().first()?;
+        let fault = fault?;
+        let certificate = shard.tls.remember(origin.key(), leaf, fault.is_some());
+        Some((certificate, fault))
+    });
+    let (certificate, fault) =
+        remembered.ok_or_else(|| OriginFault::bare(CertificateFault::BadEncoding))?;
+    let end = certificate.not_after();
+    // A session that is resumed shows no certificate: the one of before must still be valid.
+    if origin.parameters.verify == UpstreamVerify::Deny
+        && end.is_some_and(|end| end < UnixTime::now())
+    {
+        return Err(OriginFault::bare(CertificateFault::Expired));
+    }
+    Ok((certificate, fault))
+}
+
+/// What is wrong with the certificate that was verified, where that is let pass; `None` if none was.
+fn fault(common: &CommonState, trust: &Trust, origin: &Origin) -> Option<Option<OriginFault>> {
+    // rustls has them only once it has asked the verifier, and checked who holds the key.
+    let (leaf, rest) = common.peer_certificates()?.split_first()?;
+    Some(match origin.parameters.verify {
+        UpstreamVerify::Deny => None,
+        UpstreamVerify::Alert => trust.judge(leaf, rest, &origin.name, UnixTime::now()).err(),
     })
 }
 

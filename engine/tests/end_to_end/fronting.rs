@@ -7,12 +7,15 @@ use crate::common::access_log::assert_fields;
 use crate::common::certificates::client_hello;
 use crate::tunnels::{ACCESS_DENIED, RULES, start};
 
+/// A fatal alert, `handshake_failure`: TLS, by which the origin shows that it was asked.
+const GOT_IT: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+
 /// SNI that is not the host of the CONNECT.
 #[test]
 fn fronting_by_sni() {
     let origin = ScriptedOrigin::start(|mut accepted, _| {
         accepted.connection.bytes(5);
-        accepted.send("got it");
+        accepted.send(GOT_IT);
         accepted.connection.finish();
         accepted.connection.rest();
     });
@@ -41,7 +44,7 @@ fn fronting_by_sni() {
             .unwrap();
         client.send(client_hello(sni)).finish();
         let (answer, _) = client.rest();
-        let expected: &[u8] = if passes { b"got it" } else { &ACCESS_DENIED };
+        let expected: &[u8] = if passes { &GOT_IT } else { &ACCESS_DENIED };
         assert_eq!(answer, expected, "{sni} with fronting = {fronting}");
         assert_eq!(origin.connections() - before, usize::from(passes));
         proxy.log.transaction();

@@ -7,7 +7,6 @@ use crate::common::pki::{Flaw, Pki};
 use crate::common::proxy::Setup;
 use crate::common::tls_bridge::{ClientAuth, tls_before, tls_tunnel};
 use crate::common::{ALLOW_ALL, Proxy, ScriptedOrigin};
-use crate::curl::Curl;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -98,44 +97,6 @@ fn origins_that_ask_are_shown_the_certificate_of_the_scope() {
         assert_eq!(get(&proxy, &pki, address.port()).0, 200);
     }
     assert!(proxy.log.of("alert").is_empty());
-}
-
-/// Without one, the tunnels to such an origin are left alone from the next one on.
-#[test]
-fn origins_that_ask_are_left_alone_from_then_on() {
-    let (setup, pki) = Setup::intercepting();
-    let proxy = setup.start(ALLOW_ALL);
-    let Some(curl) = Curl::through(&proxy) else {
-        return;
-    };
-    let origin = ScriptedOrigin::answering(OK);
-    let identity = pki.origin(&["a.test"]);
-    let address = tls_before(origin.address, &identity, &pki, ClientAuth::Everybody);
-    let (status, body, _) = get(&proxy, &pki, address.port());
-    assert_eq!(status, 502, "{body}");
-    let notice = proxy.log.wait("alert", 1).remove(0);
-    assert!(
-        notice["detail"]
-            .as_str()
-            .unwrap()
-            .contains("client certificate"),
-        "{notice}"
-    );
-    let client = pki.client("somebody");
-    let (roots, url) = (pki.roots(), format!("https://a.test:{}/", address.port()));
-    let outcome = curl.run(&[
-        "--http1.1",
-        "--cacert",
-        &roots,
-        "--cert",
-        client.certificate.to_str().unwrap(),
-        "--key",
-        client.key.to_str().unwrap(),
-        &url,
-    ]);
-    assert_eq!((outcome.exit, outcome.code), (Some(0), 200));
-    let last = proxy.log.transactions(3).remove(2);
-    assert_eq!(last["tls_mode"], "passthrough", "{last}");
 }
 
 /// What an origin sends before it was asked answers nothing (RFC 9112 section 9.2).

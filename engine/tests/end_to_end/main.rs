@@ -14,6 +14,7 @@
 )]
 
 mod bad_origins;
+mod client_certificates;
 mod clients;
 mod common;
 mod connect_host;
@@ -53,6 +54,7 @@ mod paths;
 mod python;
 mod refused_connects;
 mod reload;
+mod renegotiation;
 mod resolver;
 mod scopes;
 mod session_auth;
@@ -60,6 +62,8 @@ mod signatures;
 mod stale_connections;
 mod tls_bulk;
 mod tls_clients;
+mod tls_content;
+mod tls_sessions;
 mod trust_changes;
 mod tunnels;
 mod upgrades;

@@ -11,7 +11,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{
+    ALL_VERSIONS, ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection,
+    SupportedProtocolVersion,
+};
 
 use super::connection::Connection;
 use super::pki::{Identity, Pki};
@@ -72,6 +75,8 @@ pub(crate) fn tls_tunnel_over(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientAuth {
     Nobody,
+    /// Everybody, by the authority of origins; who has none is served all the same.
+    Anybody,
     /// Everybody, by the authority of origins.
     Everybody,
 }
@@ -83,18 +88,32 @@ pub(crate) fn tls_before(
     pki: &Pki,
     clients: ClientAuth,
 ) -> SocketAddr {
+    tls_before_in(ALL_VERSIONS, plain, identity, pki, clients)
+}
+
+/// The same, speaking these versions of TLS.
+pub(crate) fn tls_before_in(
+    versions: &[&'static SupportedProtocolVersion],
+    plain: SocketAddr,
+    identity: &Identity,
+    pki: &Pki,
+    clients: ClientAuth,
+) -> SocketAddr {
     let chain = CertificateDer::pem_file_iter(&identity.certificate).unwrap();
     let chain: Vec<_> = chain.map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
-    let builder = ServerConfig::builder();
+    let builder = ServerConfig::builder_with_protocol_versions(versions);
     let builder = match clients {
         ClientAuth::Nobody => builder.with_no_client_auth(),
-        ClientAuth::Everybody => {
+        ClientAuth::Anybody | ClientAuth::Everybody => {
             let mut roots = RootCertStore::empty();
             for certificate in CertificateDer::pem_file_iter(pki.roots()).unwrap() {
                 roots.add(certificate.unwrap()).unwrap();
             }
-            let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+            let mut verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+            if clients == ClientAuth::Anybody {
+                verifier = verifier.allow_unauthenticated();
+            }
             builder.with_client_cert_verifier(verifier.build().unwrap())
         }
     };

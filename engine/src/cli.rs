@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::ca::CaCommand;
 use crate::demo;
+use crate::messages::complain;
 use crate::run::{self, RunOptions};
 
 /// An egress forward proxy that decides in three phases what may leave.
@@ -88,9 +89,4 @@ fn say(text: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "this is the program's face")]
-fn complain(text: &str) {
-    eprintln!("sallyport: {text}");
 }

@@ -25,6 +25,7 @@ mod fair_share;
 mod http2;
 mod io;
 mod listener;
+mod messages;
 mod reload;
 mod shard;
 mod transaction;

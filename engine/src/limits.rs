@@ -39,6 +39,21 @@ pub const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 /// it waiting.
 pub const SHARD_END_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Messages of the process that wait for standard error; more are lost, and counted.
+pub const MESSAGES_QUEUED_MAX: usize = 1024;
+/// Bytes of them: at worst so much memory.
+pub const MESSAGES_QUEUED_BYTES_MAX: usize = MIB;
+/// Messages of one kind that get through at once.
+pub const MESSAGES_PER_KIND_AT_ONCE: u32 = 20;
+/// Time after which one more of that kind does.
+pub const MESSAGES_PER_KIND_INTERVAL: Duration = Duration::from_secs(1);
+/// Kinds of messages that are told apart; 64 bytes each.
+pub const MESSAGE_KINDS_MAX: usize = 512;
+/// How often it is told how many messages were suppressed.
+pub const MESSAGES_TELL_INTERVAL: Duration = Duration::from_secs(5);
+/// Time that the end of the process waits for standard error.
+pub const MESSAGES_FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+
 // ---- names ----
 
 /// Most servers of `dns.servers` or of `/etc/resolv.conf`.

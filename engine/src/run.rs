@@ -11,10 +11,11 @@ use thiserror::Error;
 
 use crate::access_log::{LogError, ShardLog, Writer};
 use crate::config::Overrides;
-use crate::config::checked::{Config, LogFormat};
+use crate::config::checked::Config;
 use crate::control_loop::{self, Inbox, Shards};
 use crate::listener::accept::BoundListener;
 use crate::listener::bind::{self, BindError};
+use crate::messages::Messages;
 use crate::reload::{ReloadError, Source};
 use crate::shard::{Driver, DriverError, Generation, ShardPlan, UsageBoard, allowed_cores, start};
 
@@ -118,7 +119,10 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let inbox = Inbox::open()?;
     let mut source = options.source();
     let config = source.config()?;
-    init_messages(&config);
+    let _messages = Messages::start(&config.log).map_err(|source| RunError::System {
+        what: "starting the thread of messages",
+        source,
+    })?;
     let driver = Driver::choose(config.io.driver)?;
     raise_descriptor_limit(&config);
     // What is wrong is found before clients can connect.
@@ -226,18 +230,4 @@ fn raise_descriptor_limit(config: &Config) {
             "the descriptor limit (ulimit -n) is below what limits.connections may need"
         );
     }
-}
-
-fn init_messages(config: &Config) {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(config.log.level.as_tracing())
-        .with_target(false)
-        .with_writer(io::stderr);
-    // A second initialization (a demo that runs a proxy in a thread) keeps the first.
-    let _ = match config.log.format {
-        LogFormat::Text => builder
-            .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-            .try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
 }

@@ -40,6 +40,7 @@ mod max_forwards;
 mod message_limits;
 mod minted_keys;
 mod nginx;
+mod messages;
 mod open_tunnels;
 #[path = "../minting/openssl.rs"]
 #[allow(

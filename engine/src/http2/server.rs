@@ -220,6 +220,8 @@ where
         let is_quiet = self.is_quiet();
         let tunnel = self.connection.tunnel;
         let is_over = tunnel.is_some_and(|tunnel| tunnel.is_over(context));
+        let registered = self.connection.registered;
+        registered.set_quiet(is_quiet);
         let Some(codec) = &mut self.codec else { return };
         if let Some(fault) = self.link.fault() {
             let client = self.connection.registered.address();
@@ -229,7 +231,7 @@ where
                 (self.tell)(NoRequest::connection(fault));
             }
             self.ended = true;
-        } else if is_quiet && self.connection.transport.expired() {
+        } else if is_quiet && (self.connection.transport.expired() || registered.is_leaving()) {
             codec.abrupt_shutdown(Reason::NO_ERROR);
         } else if is_over || self.connection.shard.is_draining() {
             // RFC 9113 section 6.8: what is open is finished, nothing new is begun.

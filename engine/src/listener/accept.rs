@@ -18,7 +18,9 @@ use crate::listener::tls::ListenerTls;
 use crate::shard::Shard;
 use crate::shard::clients::Limited;
 use crate::shard::connections::Registered;
-use crate::transaction::{self, Client, ListenerName};
+use crate::shard::exhaustion::is_want_of_descriptors;
+use crate::tls::stream::HandshakeError;
+use crate::transaction::{self, Arrived, Client, ListenerName, Unasked, Unused};
 
 /// A socket that listens already.
 #[derive(Debug)]
@@ -104,8 +106,15 @@ async fn accept_loop(shard: Rc<Shard>, listener: TcpListener, entrance: Rc<Entra
         match listener.accept().await {
             Ok((stream, peer)) => admit(&shard, stream, peer, &entrance),
             Err(_) if shard.is_draining() => return,
+            Err(error) if is_want_of_descriptors(&error) => {
+                if !shard.make_descriptors().await {
+                    shard.refused_for_want_of_descriptors();
+                    refuse_one(&listener, &spare);
+                    monoio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
             Err(error) => {
-                refuse_for_want_of_descriptors(&listener, &spare, &error);
+                tracing::warn!(%error, "cannot accept a connection");
                 monoio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -201,16 +210,7 @@ impl SpareDescriptor {
 }
 
 /// Out of descriptors, a waiting client would hang: with the spare one it gets a 503.
-fn refuse_for_want_of_descriptors(
-    listener: &TcpListener,
-    spare: &RefCell<SpareDescriptor>,
-    error: &io::Error,
-) {
-    use nix::libc::{EMFILE, ENFILE};
-    tracing::warn!(%error, "cannot accept connections; raise the descriptor limit or lower limits.connections");
-    if !matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) {
-        return;
-    }
+fn refuse_one(listener: &TcpListener, spare: &RefCell<SpareDescriptor>) {
     drop(spare.borrow_mut().0.take());
     if let Ok(descriptor) = nix::sys::socket::accept(listener.as_raw_fd()) {
         let _ = nix::sys::socket::send(

@@ -39,6 +39,12 @@ struct State {
     idle: Cell<bool>,
     /// It was ended to make room for another.
     ended: Cell<bool>,
+    /// It speaks HTTP/2 and has no stream.
+    quiet: Cell<bool>,
+    /// A request was begun on it.
+    asked: Cell<bool>,
+    /// It is to end as soon as it has nothing to do.
+    leaving: Cell<bool>,
     /// Who is to learn that the shard drains.
     waker: RefCell<Option<Waker>>,
 }
@@ -90,6 +96,9 @@ impl Connections {
         let state = Rc::new(State {
             idle: Cell::new(true),
             ended: Cell::new(false),
+            quiet: Cell::new(false),
+            asked: Cell::new(false),
+            leaving: Cell::new(false),
             waker: RefCell::new(None),
         });
         let open = Open {
@@ -168,6 +177,33 @@ impl Connections {
         }
     }
 
+    /// Ends at most `most` connections that wait for a request, those first that have had one. Returns how
+    /// many.
+    pub(crate) fn shed_idle(&self, most: usize) -> usize {
+        let open = self.open.borrow();
+        let mut shed = 0;
+        for has_asked in [true, false] {
+            let idle = open.values().filter(|open| {
+                let state = &*open.state;
+                let is_idle = state.idle.get() || state.quiet.get();
+                let is_leaving = state.leaving.get() || state.ended.get();
+                is_idle && state.asked.get() == has_asked && !is_leaving
+            });
+            for open in idle.take(most - shed) {
+                if open.state.idle.get() {
+                    self.end(open, Shutdown::Read);
+                } else {
+                    open.state.leaving.set(true);
+                }
+                if let Some(waker) = open.state.waker.borrow_mut().take() {
+                    waker.wake();
+                }
+                shed += 1;
+            }
+        }
+        shed
+    }
+
     /// Cuts every connection.
     pub(crate) fn cut_all(&self) {
         for open in self.open.borrow().values() {
@@ -180,6 +216,26 @@ impl Registered {
     /// Marks the connection as waiting for a request, or not.
     pub(crate) fn set_idle(&self, idle: bool) {
         self.state.idle.set(idle);
+    }
+
+    /// Marks an HTTP/2 connection as one without streams, or not.
+    pub(crate) fn set_quiet(&self, quiet: bool) {
+        self.state.quiet.set(quiet);
+    }
+
+    /// Notes that a request was begun.
+    pub(crate) fn set_asked(&self) {
+        self.state.asked.set(true);
+    }
+
+    /// Whether it is to end as soon as it has nothing to do.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.state.leaving.get()
+    }
+
+    /// Whether a request was ever begun.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.state.asked.get()
     }
 
     /// Has the task behind `waker` woken while the shard drains: it ends the connection itself.

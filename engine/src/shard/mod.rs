@@ -8,6 +8,7 @@ pub(crate) mod clients;
 pub(crate) mod connections;
 pub(crate) mod control;
 mod driver;
+pub(crate) mod exhaustion;
 mod snapshot;
 mod start;
 pub(crate) mod tunnels;
@@ -33,6 +34,7 @@ use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::shard::connections::Connections;
 use crate::shard::tunnels::Tunnels;
+use crate::shard::exhaustion::Exhaustion;
 use crate::tls::memory::TlsMemory;
 use crate::upstream::http1_only::Http1Only;
 use crate::upstream::pool::Pool;
@@ -64,6 +66,9 @@ pub(crate) struct Shard {
 }
 
 /// Workspaces kept for reuse; a shard with more transactions at once allocates.
+    exhaustion: Exhaustion,
+    /// It has been said that requests wait for the log.
+    stall_told: Cell<bool>,
 const WORKSPACES_KEPT: usize = 1024;
 /// How often a stalled shard looks whether the log has room again.
 const STALL_POLL: Duration = Duration::from_millis(2);

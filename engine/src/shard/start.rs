@@ -12,6 +12,7 @@ use sallyport_dns::ResolverConfig;
 
 use super::control::{self, Message};
 use super::driver::Driver;
+use super::exhaustion::Exhaustion;
 use super::snapshot::{Generation, Snapshot};
 use super::{Row, Shard, affinity};
 use crate::access_log::ShardLog;
@@ -91,6 +92,8 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         workspaces: RefCell::default(),
         draining: Cell::new(false),
         next_id: Cell::new(first_id()?),
+        exhaustion: Exhaustion::default(),
+        stall_told: Cell::new(false),
     });
     let listeners = Listeners::start(&shard, plan.listeners)?;
     // Who started the shards waits for this, or has given up.

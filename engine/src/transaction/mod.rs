@@ -41,6 +41,7 @@ use crate::transaction::destination::Destination;
 use crate::transaction::exchange::{Exchanged, ResponseWork};
 use crate::transaction::reply::Refusal;
 use crate::transaction::request::Request;
+use crate::shard::exhaustion::has_no_descriptor;
 use crate::transaction::standing::Standing;
 
 /// A message of which two recipients could make two things.
@@ -93,7 +94,14 @@ async fn resolve(
     draft: &mut Draft,
 ) -> Result<Guarded, Refusal> {
     let started = Instant::now();
-    let addresses = destination.resolve(request).await;
+    let mut addresses = destination.resolve(request).await;
+    if addresses.is_err() && has_no_descriptor() {
+        // A question needs a socket.
+        addresses = match request.shard.make_descriptors().await {
+            true => destination.resolve(request).await,
+            false => Err(Refusal::without_descriptors()),
+        };
+    }
     draft.t_dns = Some(started.elapsed());
     let resolved = admitted.resolved(addresses?, destination.port);
     let guarded = resolved

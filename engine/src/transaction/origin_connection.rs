@@ -19,7 +19,7 @@ use crate::io::transport::Transport;
 use crate::limits::HTTP2_DIALS_AWAITED;
 use crate::tls::OriginCertificate;
 use crate::tls::parameters::Versions;
-use crate::upstream::dial::dial;
+use crate::upstream::dial::{DialError, dial};
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
 use crate::upstream::shared_dial::Turn;
 use crate::upstream::tls::Origin;
@@ -206,7 +206,13 @@ pub(super) async fn connect_plain(
     draft: &mut Draft,
 ) -> Result<UpstreamConnection, Refusal> {
     let started = Instant::now();
-    let dialed = dial(dialable, request.snapshot.dial_limits).await;
+    let limits = request.snapshot.dial_limits;
+    let mut dialed = dial(dialable, limits).await;
+    if dialed.as_ref().is_err_and(DialError::wants_descriptors)
+        && request.shard.make_descriptors().await
+    {
+        dialed = dial(dialable, limits).await;
+    }
     draft.t_connect = Some(started.elapsed());
     let (stream, address) = dialed.inspect_err(|error| {
         draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);

@@ -55,6 +55,12 @@ impl Refusal {
         }
     }
 
+    /// There is no descriptor for what the request needs.
+    pub(crate) fn without_descriptors() -> Self {
+        let detail = "the proxy is out of file descriptors";
+        Self::new(503, "proxy_internal_error", detail)
+    }
+
     /// The origin broke off.
     pub(crate) fn terminated(detail: &'static str) -> Self {
         Self::new(502, "connection_terminated", detail)

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::enforcement::Dialable;
 use crate::io::liveness::Liveness;
+use crate::shard::exhaustion::is_want_of_descriptors;
 
 /// How long a connection may take.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,11 @@ impl DialError {
             | Self::Failed { address, .. } => Some(*address),
             Self::Exhausted(_) => None,
         }
+    }
+
+    /// Whether it failed for want of descriptors.
+    pub(crate) fn wants_descriptors(&self) -> bool {
+        matches!(self, Self::Exhausted(error) if is_want_of_descriptors(error))
     }
 
     fn new(address: SocketAddr, source: io::Error) -> Self {

@@ -259,6 +259,25 @@ impl<C: Poolable> Pool<C> {
             .retain(|destination| destination.tls.is_none());
     }
 
+    /// Closes at most `most` connections that carry nothing, and HTTP/2 connections without streams.
+    /// Returns how many.
+    pub(crate) fn shed(&mut self, most: usize, now: Instant) -> usize {
+        let mut shed = 0;
+        for destination in &mut self.destinations {
+            let count = destination.idle.len().min(most - shed);
+            // Those at the front have been idle for the longest time.
+            destination.idle.drain(..count);
+            shed += count;
+            let sessions = &mut destination.sessions;
+            sessions.retain(|Multiplexed { session, .. }| {
+                let closes = shed < most && session.is_idle(now, Duration::ZERO);
+                shed += usize::from(closes);
+                !closes
+            });
+        }
+        shed
+    }
+
     /// Closes everything.
     pub(crate) fn clear(&mut self) {
         self.destinations.clear();

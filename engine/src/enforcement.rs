@@ -119,7 +119,7 @@ impl Rules {
             Outcome::Undetermined => {
                 // Cannot happen while the callers set every fact; if it does, the gate stays shut.
                 tracing::error!(%phase, "a rule was left undetermined: denied");
-                trail.decided = Some(PhaseDecision {
+                trail.note(PhaseDecision {
                     phase,
                     action: Decision::Deny,
                     rule: None,
@@ -135,6 +135,8 @@ impl Rules {
 pub(crate) struct Trail {
     /// The decision of the last phase that ran.
     pub(crate) decided: Option<PhaseDecision>,
+    /// The last decision of each phase that ran, by [`Phase::index`].
+    decisions: [Option<PhaseDecision>; 3],
     /// Alert rules that fired, in order, over all phases.
     pub(crate) alerts: Vec<Alert>,
     /// So many of them are of responses that have passed: a later evaluation leaves them.
@@ -173,11 +175,34 @@ impl Trail {
         for alert in fired.map(|rule| Alert { phase, rule }) {
             self.add(alert);
         }
-        self.decided = Some(PhaseDecision {
+        self.note(PhaseDecision {
             phase,
             action: verdict.action,
             rule: verdict.rule,
         });
+    }
+
+    fn note(&mut self, decision: PhaseDecision) {
+        self.decided = Some(decision);
+        self.inherit(decision);
+    }
+
+    /// Takes over what was decided before this transaction began and holds for it: PreDNS let its tunnel
+    /// in.
+    pub(crate) fn inherit(&mut self, decision: PhaseDecision) {
+        if let Some(slot) = self.decisions.get_mut(decision.phase.index()) {
+            *slot = Some(decision);
+        }
+    }
+
+    /// What `phase` decided, if it ran.
+    pub(crate) fn decision(&self, phase: Phase) -> Option<PhaseDecision> {
+        self.decisions.get(phase.index()).copied().flatten()
+    }
+
+    /// What each phase decided that ran, in their order.
+    pub(crate) fn decisions(&self) -> impl Iterator<Item = PhaseDecision> {
+        self.decisions.iter().flatten().copied()
     }
 
     /// Once is enough.
@@ -197,6 +222,9 @@ impl Trail {
     /// Takes in what was said of an interim response.
     pub(crate) fn adopt(&mut self, interim: Self) {
         self.decided = interim.decided;
+        for decision in interim.decisions() {
+            self.inherit(decision);
+        }
         self.elapsed += interim.elapsed;
         for alert in interim.alerts {
             self.add(alert);
@@ -206,6 +234,7 @@ impl Trail {
     /// Ready for the next transaction; keeps its storage.
     pub(crate) fn clear(&mut self) {
         self.decided = None;
+        self.decisions = [None; 3];
         self.alerts.clear();
         self.kept = 0;
         self.elapsed = Duration::ZERO;

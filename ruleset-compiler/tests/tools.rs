@@ -489,6 +489,56 @@ fn rules_that_are_never_hit_are_found() {
     assert_eq!(ends(folder, &["stats", "rules.spb"]).0, Some(2));
 }
 
+/// What a line names was hit, though the line tells too little of to be decided again; of another bundle
+/// the names mean nothing. Lines of what goes on, and of connections without a request, are no transactions.
+#[test]
+fn rules_that_a_line_names_were_hit() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(
+        folder,
+        "rules.toml",
+        "[defaults]\npre_dns = \"allow\"\npre_request = \"allow\"\npost_response = \"allow\"\n[[group]]\npriority = 1\nname = \"g\"\n[[group.pre_request]]\nname = \"r\"\naction = \"deny\"\nwhen.\"request:Http:Header/X-Team\" = { StringEquals = \"a\" }\n",
+    );
+    succeeds(folder, &["compile", "rules.toml", "-q", "-o", "rules.spb"]);
+    let inspected = succeeds(folder, &["inspect", "rules.spb", "--json"]);
+    let inspected: Value = serde_json::from_str(&inspected).unwrap();
+    let id = inspected["id"].as_str().unwrap();
+    let line = |event: &str, bundle: &str, more: &str| {
+        format!(
+            r#"{{"ts":"2026-11-20T12:00:00.000001Z","event":"{event}","conn":"00000000000000aa","core":0,"bundle":"{bundle}","client_ip":"127.0.0.1","client_port":40000{more}}}"#
+        ) + "\n"
+    };
+    let denied = r#","txn":"0000000000000001","proto":"http","method":"GET","domain":"a.test","port":80,"tls_mode":"none","uri":"/","status":403,"phase":"PreREQUEST","action":"deny","rule":"r","group":"g","decisions":[{"phase":"PreDNS","action":"allow"},{"phase":"PreREQUEST","action":"deny","rule":"r","group":"g"}]"#;
+    let log = [
+        line("transaction", id, denied),
+        line("transaction", "another", denied),
+        line("start", id, denied),
+        line("progress", id, denied),
+        line(
+            "connection",
+            id,
+            r#","error":"tls_protocol_error","detail":"no TLS""#,
+        ),
+    ];
+    write(folder, "access.jsonl", &log.concat());
+    let said = succeeds(
+        folder,
+        &["stats", "rules.spb", "--log", "access.jsonl", "--json"],
+    );
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["rules"][0]["hits"], 1, "{said:#}");
+    assert!(
+        said["notes"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("2 logged transactions")
+    );
+    let (_, said, _) = ends(folder, &["replay", "rules.spb", "access.jsonl", "--json"]);
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["transactions"], 2, "{said:#}");
+}
+
 /// The cases that the guide shows pass with the example rules.
 #[test]
 fn the_cases_of_the_guide_pass() {

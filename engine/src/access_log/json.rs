@@ -7,9 +7,10 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use super::record::Record;
+use super::record::{PhaseOutcome, Record};
 use crate::limits::{
-    LOG_ALERTS_MAX, LOG_NAME_BYTES_MAX, LOG_TEXT_BYTES_MAX, LOG_URI_BYTES_MAX, LOG_WORD_BYTES_MAX,
+    LOG_ALERTS_MAX, LOG_DECISIONS_MAX, LOG_NAME_BYTES_MAX, LOG_TEXT_BYTES_MAX, LOG_URI_BYTES_MAX,
+    LOG_WORD_BYTES_MAX,
 };
 
 /// `,"name":` as bytes, put together at compile time.
@@ -40,7 +41,9 @@ impl Encoder {
     pub(crate) fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.timestamp(record.ts_us, out);
         string(out, key!("event"), record.event.as_str().as_bytes());
-        id(out, key!("txn"), record.txn.0);
+        if let Some(transaction) = record.txn {
+            id(out, key!("txn"), transaction.0);
+        }
         id(out, key!("conn"), record.conn.0);
         number(out, key!("core"), Some(record.core as u64));
         word(out, key!("bundle"), non_empty(record.bundle));
@@ -144,6 +147,7 @@ fn outcome_fields(record: &Record<'_>, out: &mut Vec<u8>) {
     word(out, key!("action"), record.action.map(str::as_bytes));
     word(out, key!("rule"), record.rule.map(str::as_bytes));
     word(out, key!("group"), record.group.map(str::as_bytes));
+    decisions(out, record.decisions);
     alerts(out, record.alerts);
     word(out, key!("error"), record.error.map(str::as_bytes));
     bounded(out, key!("detail"), record.detail, LOG_TEXT_BYTES_MAX);
@@ -223,6 +227,27 @@ fn address(out: &mut Vec<u8>, key: &[u8], value: Option<IpAddr>) {
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
     }
     out.push(b'"');
+}
+
+fn decisions(out: &mut Vec<u8>, outcomes: &[PhaseOutcome<'_>]) {
+    if outcomes.is_empty() {
+        return;
+    }
+    out.extend_from_slice(key!("decisions"));
+    for (index, outcome) in outcomes.iter().take(LOG_DECISIONS_MAX).enumerate() {
+        out.extend_from_slice(if index == 0 {
+            b"[{\"phase\":\""
+        } else {
+            b",{\"phase\":\""
+        });
+        cut_and_escape(out, outcome.phase.as_bytes(), LOG_WORD_BYTES_MAX);
+        out.push(b'"');
+        word(out, key!("action"), Some(outcome.action.as_bytes()));
+        word(out, key!("rule"), outcome.rule.map(str::as_bytes));
+        word(out, key!("group"), outcome.group.map(str::as_bytes));
+        out.push(b'}');
+    }
+    out.push(b']');
 }
 
 fn alerts(out: &mut Vec<u8>, names: &[&str]) {

@@ -1,4 +1,5 @@
-//! One JSON object a line for each transaction, alert and denial, off the data path.
+//! One JSON object a line for each transaction, alert and denial, and for what has none of them yet,
+//! off the data path.
 //!
 //! ```text
 //! shard: Record ─json─▶ chunk ─bounded channel─▶ writer thread ─▶ sink
@@ -16,7 +17,9 @@ mod syslog;
 mod writer;
 
 pub use buffer::ShardLog;
-pub use record::{CacheOutcome, ConnectionId, Event, Record, TlsHandling, TransactionId};
+pub use record::{
+    CacheOutcome, ConnectionId, Event, PhaseOutcome, Record, TlsHandling, TransactionId,
+};
 pub use writer::{LogError, Writer, WriterCounters};
 
 #[cfg(test)]

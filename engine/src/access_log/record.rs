@@ -82,6 +82,8 @@ pub struct Record<'a> {
     pub rule: Option<&'a str>,
     /// Its group.
     pub group: Option<&'a str>,
+    /// What each phase decided that ran, in their order.
+    pub decisions: &'a [PhaseOutcome<'a>],
     /// Names of the alert rules that fired; beyond [`crate::limits::LOG_ALERTS_MAX`] they are
     /// counted in a last entry.
     pub alerts: &'a [&'a str],
@@ -152,6 +154,7 @@ impl Default for Record<'_> {
             action: None,
             rule: None,
             group: None,
+            decisions: &[],
             alerts: &[],
             error: None,
             detail: None,
@@ -169,6 +172,19 @@ impl Default for Record<'_> {
             t_rules: None,
         }
     }
+}
+
+/// What one phase decided.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PhaseOutcome<'a> {
+    /// The phase, in its public spelling.
+    pub phase: &'a str,
+    /// `allow` or `deny`.
+    pub action: &'a str,
+    /// Rule that decided; absent if the default action did.
+    pub rule: Option<&'a str>,
+    /// Its group.
+    pub group: Option<&'a str>,
 }
 
 /// What kind of line a record is.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::printable;
-use crate::tools::log::{self, Event, LogReader};
+use crate::tools::log::{self, Event, LogReader, LogRecord};
 use crate::tools::replay::Decider;
 
 /// What to count.
@@ -122,17 +122,7 @@ fn from_hits(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
         path: path.to_owned(),
         problem: error.to_string(),
     })?;
-    let mut places: HashMap<(&str, &str, &str), (Phase, RuleIndex)> = HashMap::new();
-    for phase in Phase::ALL {
-        for rule in (0..).map(RuleIndex).take(bundle.rules_count(phase)) {
-            let key = (
-                phase.name(),
-                bundle.rule_group(phase, rule),
-                bundle.rule_name(phase, rule),
-            );
-            places.insert(key, (phase, rule));
-        }
-    }
+    let places = places(bundle);
     let mut counts = Counts::new(bundle);
     let mut strangers = 0_usize;
     for hit in &hits.rules {
@@ -163,10 +153,52 @@ fn from_hits(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
     Ok(counts)
 }
 
+/// Where a rule is that is called by the names of its phase, its group and itself.
+type Places<'b> = HashMap<(&'b str, &'b str, &'b str), (Phase, RuleIndex)>;
+
+fn places(bundle: &Bundle) -> Places<'_> {
+    let mut places = HashMap::new();
+    for phase in Phase::ALL {
+        for rule in (0..).map(RuleIndex).take(bundle.rules_count(phase)) {
+            let key = (
+                phase.name(),
+                bundle.rule_group(phase, rule),
+                bundle.rule_name(phase, rule),
+            );
+            places.insert(key, (phase, rule));
+        }
+    }
+    places
+}
+
+/// The rules that a line of this very bundle names.
+fn named<'p>(
+    bundle: &Bundle,
+    places: &'p Places<'_>,
+    record: &LogRecord<'_>,
+) -> impl Iterator<Item = (Phase, RuleIndex)> + use<'p> {
+    let is_its_own = record.bundle.as_deref() == Some(bundle.id().as_bytes());
+    let decisions = if is_its_own {
+        record.decisions()
+    } else {
+        Vec::new()
+    };
+    let found: Vec<_> = decisions
+        .iter()
+        .filter_map(|decision| {
+            let (group, rule) = (decision.group.as_deref()?, decision.rule.as_deref()?);
+            places.get(&(&*decision.phase, group, rule)).copied()
+        })
+        .collect();
+    found.into_iter()
+}
+
 fn from_log(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
     let mut counts = Counts::new(bundle);
     let mut decider = Decider::new(bundle);
     let mut reader = LogReader::default();
+    let places = places(bundle);
+    let mut decided = Vec::new();
     let mut transactions = 0_u64;
     let unreadable = |error| CliError::Read {
         path: path.to_owned(),
@@ -181,11 +213,19 @@ fn from_log(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
                 return;
             }
             transactions += 1;
+            decided.clear();
             decider.decide(&record, |phase, verdict, alerts| {
                 for rule in alerts.iter().chain(&verdict.rule) {
                     counts.hit(phase, *rule);
+                    decided.push((phase, *rule));
                 }
             });
+            // What the log tells too little of to be decided again was decided all the same.
+            for (phase, rule) in named(bundle, &places, &record) {
+                if !decided.contains(&(phase, rule)) {
+                    counts.hit(phase, rule);
+                }
+            }
         });
         read.map_err(unreadable)?;
     }

@@ -7,4 +7,4 @@ mod record;
 mod scan;
 
 pub use lines::{Portion, for_each_line, portions};
-pub use record::{BadLine, Event, LogReader, LogRecord};
+pub use record::{BadLine, Event, LogReader, LogRecord, LoggedDecision};

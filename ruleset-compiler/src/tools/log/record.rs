@@ -11,7 +11,8 @@ use super::scan::{self, Raw, Value};
 pub enum Event {
     /// A transaction ended.
     Transaction,
-    /// Something happened within one (`alert`, `deny`), or a kind that is not known here.
+    /// Something happened within one (`alert`, `deny`), it goes on (`start`, `progress`), there was none
+    /// (`connection`), or a kind that is not known here.
     #[default]
     Other,
 }
@@ -86,10 +87,29 @@ pub struct LogRecord<'l> {
     pub rule: Option<Cow<'l, [u8]>>,
     /// `group`
     pub group: Option<Cow<'l, [u8]>>,
+    /// `decisions`, as it stands there.
+    decisions: Option<&'l [u8]>,
     /// `alerts`, as it stands there.
     alerts: Option<&'l [u8]>,
     /// Whether there is an `error`.
     pub has_error: bool,
+}
+
+/// An entry of `decisions`.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+pub struct LoggedDecision<'l> {
+    /// The phase, in its public spelling.
+    #[serde(borrow)]
+    pub phase: Cow<'l, str>,
+    /// `allow` or `deny`.
+    #[serde(borrow)]
+    pub action: Cow<'l, str>,
+    /// The rule that decided; none: the default action.
+    #[serde(borrow, default)]
+    pub rule: Option<Cow<'l, str>>,
+    /// Its group.
+    #[serde(borrow, default)]
+    pub group: Option<Cow<'l, str>>,
 }
 
 /// Reads lines; the more there are alike, the faster.
@@ -139,6 +159,13 @@ impl<'l> LogRecord<'l> {
         raw.into_iter().filter_map(Raw::decode).collect()
     }
 
+    /// What each phase decided that ran. Empty if the line does not say, or not in words of the format.
+    #[must_use]
+    pub fn decisions(&self) -> Vec<LoggedDecision<'l>> {
+        let read = self.decisions.map(serde_json::from_slice);
+        read.and_then(Result::ok).unwrap_or_default()
+    }
+
     fn set(&mut self, member: Member, value: Value<'l>) -> Result<(), &'static str> {
         let name = member.name();
         match member {
@@ -175,6 +202,10 @@ impl<'l> LogRecord<'l> {
             Member::Action => self.action = Some(text(value, name)?),
             Member::Rule => self.rule = Some(text(value, name)?),
             Member::Group => self.group = Some(text(value, name)?),
+            Member::Decisions => match value {
+                Value::Other(array) => self.decisions = Some(array),
+                Value::Text(_) => return Err(name),
+            },
             Member::Alerts => match value {
                 Value::Other(array) => self.alerts = Some(array),
                 Value::Text(_) => return Err(name),
@@ -244,6 +275,7 @@ members! {
     Action = "action",
     Rule = "rule",
     Group = "group",
+    Decisions = "decisions",
     Alerts = "alerts",
     Error = "error",
 }

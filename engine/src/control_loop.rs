@@ -18,7 +18,7 @@ use crate::shard::Generation;
 use crate::shard::control::Message;
 
 /// What wakes the control loop.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum Event {
     Signal(Signal),
     ShardEnded(usize),
@@ -69,6 +69,15 @@ impl Inbox {
                 }
             }
         });
+    }
+
+    /// Whether another signal to end has come since the last look.
+    pub(crate) fn is_asked_to_end(&self) -> bool {
+        let is_end = |event| {
+            let asks = Event::Signal(Signal::SIGTERM) == event;
+            asks || Event::Signal(Signal::SIGINT) == event
+        };
+        self.events.try_iter().any(is_end)
     }
 
     /// To be called at the end of a shard.

@@ -401,10 +401,18 @@ pub const LOG_ROTATE_KEEP_MAX: usize = 1000;
 pub const LOG_RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// Time for one connection to, or one write into, a socket sink.
 pub const LOG_SINK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time that the end of the process waits for the last lines to be written.
+/// Time that the end of the process waits for the last lines to be written, whatever the sink does.
 pub const LOG_FINISH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time that a sink which fails is still tried at the end: less, so that what is lost is counted.
+pub const LOG_FINISH_TRIED: Duration = Duration::from_secs(4);
 /// Most alert names in one record; more are counted, not listed.
 pub const LOG_ALERTS_MAX: usize = 32;
+/// Decisions in one record: one for each phase.
+pub const LOG_DECISIONS_MAX: usize = 3;
+/// Shortest value of `log.progress`; a shard looks once a second.
+pub const LOG_PROGRESS_MIN: Duration = Duration::from_secs(1);
+/// How often what lives long has a line.
+pub const LOG_PROGRESS_DEFAULT: Duration = Duration::from_secs(300);
 /// Most bytes of a URI in a line; what is beyond is cut and counted.
 pub const LOG_URI_BYTES_MAX: usize = 2 * KIB;
 /// The same for values that are sentences: `user_agent` and `detail`.
@@ -414,13 +422,13 @@ pub const LOG_NAME_BYTES_MAX: usize = 256;
 /// The same for all other words, rule names among them.
 pub const LOG_WORD_BYTES_MAX: usize = 128;
 /// Most bytes of one line, derived from the bounds of its values: one URI, two texts, four names,
-/// seventeen words and the alerts, each byte of which may become `\u0000`, and what is fixed. A
+/// nineteen words, four for each decision and the alerts, each byte of which may become `\u0000`, and what is fixed. A
 /// chunk has so much room beyond [`LOG_CHUNK_BYTES`]; its pages are touched only by such lines.
 pub const LOG_RECORD_BYTES_MAX: usize = 6
     * (LOG_URI_BYTES_MAX
         + 2 * LOG_TEXT_BYTES_MAX
         + 4 * LOG_NAME_BYTES_MAX
-        + (19 + LOG_ALERTS_MAX) * LOG_WORD_BYTES_MAX)
+        + (19 + 4 * LOG_DECISIONS_MAX + LOG_ALERTS_MAX) * LOG_WORD_BYTES_MAX)
     + 4 * KIB;
 
 // Relations that the code rests on.

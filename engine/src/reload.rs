@@ -9,6 +9,7 @@ use rustls::pki_types::UnixTime;
 use thiserror::Error;
 
 use crate::bundle_store::{self, BundleStoreError, Fingerprint};
+use crate::config::checked::Log;
 use crate::config::{Config, ConfigErrors, Overrides};
 use crate::destination::own_networks;
 use crate::shard::Generation;
@@ -114,7 +115,7 @@ pub(crate) fn warn_of_restart(old: &Config, new: &Config) {
         ("shards", old.shards != new.shards),
         ("io.driver", old.io != new.io),
         ("listener", old.listeners != new.listeners),
-        ("log", old.log != new.log),
+        ("log", differs_for_the_writer(&old.log, &new.log)),
         (
             "limits.buffer_bytes",
             old.limits.buffer_bytes != new.limits.buffer_bytes,
@@ -126,4 +127,15 @@ pub(crate) fn warn_of_restart(old: &Config, new: &Config) {
             "changed in the configuration, but takes effect only at a restart"
         );
     }
+}
+
+/// Whether anything is different that transactions do not take from their own configuration.
+fn differs_for_the_writer(old: &Log, new: &Log) -> bool {
+    let taken_over = Log {
+        query: new.query,
+        progress: new.progress,
+        connections: new.connections,
+        ..old.clone()
+    };
+    taken_over != *new
 }

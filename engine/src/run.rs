@@ -17,7 +17,9 @@ use crate::listener::accept::BoundListener;
 use crate::listener::bind::{self, BindError};
 use crate::messages::Messages;
 use crate::reload::{ReloadError, Source};
-use crate::shard::{Driver, DriverError, Generation, ShardPlan, UsageBoard, allowed_cores, start};
+use crate::shard::{
+    Driver, DriverError, Generation, ShardPlan, UsageBoard, allowed_cores, start, verify_for_shards,
+};
 
 /// Why the proxy did not start, or ended otherwise than asked.
 #[derive(Debug, Error)]
@@ -88,9 +90,10 @@ impl RunOptions {
     }
 }
 
-/// Does all of start-up but listening: reads and verifies configuration and ruleset.
+/// Does all of start-up but listening: reads and verifies configuration, ruleset and every file that is
+/// named, looks at the sink of the access log and at the addresses, and changes nothing.
 ///
-/// Returns one line that says what would run.
+/// Returns a line that says what would run.
 ///
 /// # Errors
 /// What `run` would refuse to start with.
@@ -99,14 +102,30 @@ pub fn check(options: &RunOptions) -> Result<String, RunError> {
     let config = source.config()?;
     let driver = Driver::choose(config.io.driver)?;
     let generation = source.generation(Arc::clone(&config), Arc::new([]))?;
-    Ok(format!(
+    let note = verify(&generation)?;
+    for listener in &config.listeners {
+        bind::check(listener.address)?;
+    }
+    let mut said = format!(
         "configuration {} and bundle {} are usable: {} listeners, {} shards on {}",
         config.id,
         generation.bundle.id(),
         config.listeners.len(),
         config.shards,
         driver.name()
-    ))
+    );
+    if let Some(note) = note {
+        said.push_str("\nnote: ");
+        said.push_str(&note);
+    }
+    Ok(said)
+}
+
+/// What only shards and the writer of the log would find, in time. Returns what an operator should know
+/// though nothing fails for it.
+fn verify(generation: &Generation) -> Result<Option<String>, RunError> {
+    verify_for_shards(generation).map_err(RunError::Load)?;
+    Ok(Writer::check(&generation.config.log)?)
 }
 
 /// Runs the proxy until it is told to end and has drained.
@@ -127,6 +146,9 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     raise_descriptor_limit(&config);
     // What is wrong is found before clients can connect.
     let mut generation = source.generation(Arc::clone(&config), Arc::new([]))?;
+    if let Some(note) = verify(&generation)? {
+        tracing::warn!("{note}");
+    }
     let (listeners, sockets) = bind_all(&config)?;
     generation.listeners = Arc::clone(&listeners);
     let (writer, logs) = Writer::start(&config.log, config.shards)?;
@@ -147,7 +169,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     }
     let outcome = control_loop::run(&inbox, &mut source, generation, &shards, &writer);
     shards.join();
-    writer.finish()?;
+    writer.finish(|| inbox.is_asked_to_end())?;
     tracing::info!("ended");
     outcome
 }

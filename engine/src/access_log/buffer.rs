@@ -7,6 +7,8 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::Thread;
 
@@ -42,6 +44,16 @@ impl ShardLog {
     pub fn write(&mut self, record: &Record<'_>) {
         if let Some(live) = &mut self.live {
             live.write(record);
+        }
+    }
+
+    /// The same for a line that tells of no end: if there is no room it is dropped, and counted, so that
+    /// those of transactions under way are not kept out by it.
+    pub fn write_if_room(&mut self, record: &Record<'_>) {
+        match &mut self.live {
+            Some(live) if !live.has_room() => live.dropped += 1,
+            Some(live) => live.write(record),
+            None => {}
         }
     }
 
@@ -123,14 +135,21 @@ struct Live {
     full: SyncSender<Chunk>,
     empty: Receiver<Chunk>,
     writer: Thread,
+    /// Lines that were handed over, of all shards.
+    handed_over: Arc<AtomicU64>,
     dropped: u64,
     /// How many of `dropped` a line has told.
     dropped_told: u64,
     ts_us: u64,
 }
 
-/// Joins a shard to the writer thread.
-pub(crate) fn channel(core: usize, plan: BufferPlan, writer: Thread) -> (ShardLog, ShardChannel) {
+/// Joins a shard to the writer thread; `handed_over` counts the lines on their way to it.
+pub(crate) fn channel(
+    core: usize,
+    plan: BufferPlan,
+    writer: Thread,
+    handed_over: Arc<AtomicU64>,
+) -> (ShardLog, ShardChannel) {
     let planned = (plan.buffer_bytes / LOG_CHUNK_BYTES).max(2);
     let overflow = match plan.on_overflow {
         OnOverflow::Stall => LOG_OVERFLOW_BYTES / LOG_CHUNK_BYTES,
@@ -153,6 +172,7 @@ pub(crate) fn channel(core: usize, plan: BufferPlan, writer: Thread) -> (ShardLo
         full: full_sender,
         empty: empty_receiver,
         writer,
+        handed_over,
         dropped: 0,
         dropped_told: 0,
         ts_us: 0,
@@ -261,8 +281,12 @@ impl Live {
         let Some(chunk) = self.current.take() else {
             return;
         };
+        let lines = chunk.lines;
         match self.full.try_send(chunk) {
-            Ok(()) => self.writer.unpark(),
+            Ok(()) => {
+                self.handed_over.fetch_add(lines, Ordering::Relaxed);
+                self.writer.unpark();
+            }
             // There is a slot for every chunk, so the writer is gone.
             Err(refused) => {
                 let mut chunk = match refused {
@@ -280,6 +304,15 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.flush();
         self.hand_over_lines();
+        let untold = self.dropped - self.dropped_told;
+        if untold > 0 {
+            let (core, lines) = (self.core, untold);
+            tracing::error!(
+                core,
+                lines,
+                "lines of the access log found no room and are lost"
+            );
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// One line: a transaction that ended, or a rule that fired.
+/// One line: a transaction that ended or goes on, a rule that fired, a connection without a request.
 ///
 /// Start from [`Record::default`] and set what is known: a field that is `None` or empty is absent
 /// from the line. Bytes may be anything that came from the network; they are escaped and bounded
@@ -18,8 +18,8 @@ pub struct Record<'a> {
     pub ts_us: u64,
     /// What kind of line this is.
     pub event: Event,
-    /// The transaction.
-    pub txn: TransactionId,
+    /// The transaction; none where a connection ended before one began.
+    pub txn: Option<TransactionId>,
     /// The client connection.
     pub conn: ConnectionId,
     /// The shard that served it.
@@ -122,7 +122,7 @@ impl Default for Record<'_> {
         Self {
             ts_us: 0,
             event: Event::Transaction,
-            txn: TransactionId(0),
+            txn: None,
             conn: ConnectionId(0),
             core: 0,
             bundle: "",
@@ -196,6 +196,12 @@ pub enum Event {
     Alert,
     /// A transaction was denied, written as it happens.
     Deny,
+    /// A tunnel or an upgrade begins, or another transaction has gone on for `log.progress`.
+    Start,
+    /// It has gone on for that long again.
+    Progress,
+    /// A client connection ended before a request.
+    Connection,
 }
 
 impl Event {
@@ -206,6 +212,9 @@ impl Event {
             Self::Transaction => "transaction",
             Self::Alert => "alert",
             Self::Deny => "deny",
+            Self::Start => "start",
+            Self::Progress => "progress",
+            Self::Connection => "connection",
         }
     }
 }

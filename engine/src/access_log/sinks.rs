@@ -11,6 +11,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::AtFlags;
+use nix::unistd::{AccessFlags, faccessat};
+
 use super::syslog;
 use crate::config::checked::{AccessSink, FileSink, HostPort};
 use crate::limits::LOG_SINK_TIMEOUT;
@@ -147,6 +150,46 @@ impl Sink {
             },
             _ => Ok(()),
         }
+    }
+}
+
+/// What a look at a sink has shown.
+#[derive(Debug)]
+pub(crate) enum Checked {
+    Usable,
+    /// Nobody is there who takes lines, as yet.
+    Away(io::Error),
+}
+
+/// Looks whether a sink could be opened, and creates and writes nothing.
+pub(crate) fn check(sink: &AccessSink) -> io::Result<Checked> {
+    let reached = match sink {
+        AccessSink::Off | AccessSink::Stdout => Ok(()),
+        AccessSink::File(file) => return check_file(&file.path).map(|()| Checked::Usable),
+        AccessSink::UnixStream(path) => unix_stream(path).map(drop),
+        AccessSink::UnixDatagram(path) => unix_datagram(path).map(drop),
+        AccessSink::SyslogUdp(at) => udp(at).map(drop),
+        AccessSink::SyslogTcp(at) => tcp(at).map(drop),
+    };
+    Ok(reached.map_or_else(Checked::Away, |()| Checked::Usable))
+}
+
+fn check_file(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().read(true).append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            let mode = AccessFlags::W_OK | AccessFlags::X_OK;
+            let at = faccessat(
+                nix::fcntl::AT_FDCWD,
+                folder.unwrap_or_else(|| Path::new(".")),
+                mode,
+                AtFlags::AT_EACCESS,
+            );
+            at.map_err(io::Error::from)
+        }
+        opened => opened.map(drop),
     }
 }
 

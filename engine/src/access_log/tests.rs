@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -14,11 +15,11 @@ use super::buffer::{BufferPlan, channel};
 use super::json::Encoder;
 use super::*;
 use crate::config::checked::{
-    AccessSink, FileSink, HostPort, Log, LogFormat, LogLevel, OnOverflow,
+    AccessSink, FileSink, HostPort, Log, LogConnections, LogFormat, LogLevel, OnOverflow,
 };
 use crate::limits::{
-    LOG_ALERTS_MAX, LOG_BUFFER_BYTES_MIN, LOG_CHUNK_BYTES, LOG_FINISH_TIMEOUT, LOG_OVERFLOW_BYTES,
-    LOG_RECORD_BYTES_MAX, LOG_URI_BYTES_MAX,
+    LOG_ALERTS_MAX, LOG_BUFFER_BYTES_MIN, LOG_CHUNK_BYTES, LOG_DECISIONS_MAX, LOG_FINISH_TIMEOUT,
+    LOG_FINISH_TRIED, LOG_OVERFLOW_BYTES, LOG_RECORD_BYTES_MAX, LOG_URI_BYTES_MAX,
 };
 
 const DOCUMENTATION: &str = include_str!(concat!(
@@ -27,11 +28,16 @@ const DOCUMENTATION: &str = include_str!(concat!(
 ));
 
 /// Every field set; `bytes` wherever bytes may come from the network, `text` for other texts.
-fn full<'a>(bytes: &'a [u8], text: &'a str, alerts: &'a [&'a str]) -> Record<'a> {
+fn full<'a>(
+    bytes: &'a [u8],
+    text: &'a str,
+    alerts: &'a [&'a str],
+    decisions: &'a [PhaseOutcome<'a>],
+) -> Record<'a> {
     Record {
         ts_us: 1_795_231_310_000_042,
         event: Event::Deny,
-        txn: TransactionId(0xfeed),
+        txn: Some(TransactionId(0xfeed)),
         conn: ConnectionId(u64::MAX),
         core: 7,
         bundle: text,
@@ -63,6 +69,7 @@ fn full<'a>(bytes: &'a [u8], text: &'a str, alerts: &'a [&'a str]) -> Record<'a>
         action: Some(text),
         rule: Some(text),
         group: Some(text),
+        decisions,
         alerts,
         error: Some(text),
         detail: Some(bytes),
@@ -79,6 +86,15 @@ fn full<'a>(bytes: &'a [u8], text: &'a str, alerts: &'a [&'a str]) -> Record<'a>
         t_first_byte: Some(6),
         t_rules: Some(7),
     }
+}
+
+fn outcomes(text: &str) -> [PhaseOutcome<'_>; LOG_DECISIONS_MAX] {
+    [PhaseOutcome {
+        phase: text,
+        action: text,
+        rule: Some(text),
+        group: Some(text),
+    }; LOG_DECISIONS_MAX]
 }
 
 fn line(record: &Record<'_>) -> String {
@@ -114,7 +130,7 @@ fn expected_text(bytes: &[u8], bytes_max: usize) -> String {
 fn a_typical_line_reads_as_documented() {
     let record = Record {
         ts_us: 1_795_231_310_000_042,
-        txn: TransactionId(0x1f),
+        txn: Some(TransactionId(0x1f)),
         conn: ConnectionId(2),
         bundle: "b1",
         config: "c1",
@@ -124,6 +140,19 @@ fn a_typical_line_reads_as_documented() {
         domain: Some(b"example.com"),
         status: Some(200),
         alerts: &["a", "b"],
+        decisions: &[
+            PhaseOutcome {
+                phase: "PreDNS",
+                action: "allow",
+                rule: Some("r"),
+                group: Some("g"),
+            },
+            PhaseOutcome {
+                phase: "PreREQUEST",
+                action: "deny",
+                ..PhaseOutcome::default()
+            },
+        ],
         upstream_reused: Some(false),
         t_total: Some(512),
         ..Record::default()
@@ -132,6 +161,8 @@ fn a_typical_line_reads_as_documented() {
         r#"{"ts":"2026-11-21T03:21:50.000042Z","event":"transaction","txn":"000000000000001f","#,
         r#""conn":"0000000000000002","core":0,"bundle":"b1","config":"c1","client_ip":"10.1.2.3","#,
         r#""client_port":40000,"method":"GET","domain":"example.com","status":200,"#,
+        r#""decisions":[{"phase":"PreDNS","action":"allow","rule":"r","group":"g"},"#,
+        r#"{"phase":"PreREQUEST","action":"deny"}],"#,
         r#""alerts":["a","b"],"upstream_reused":false,"t_total":512}"#,
         "\n"
     );
@@ -144,7 +175,7 @@ fn the_documentation_has_exactly_the_fields_of_a_line_in_order() {
         .lines()
         .filter_map(|line| line.strip_prefix("| `"));
     let documented: Vec<_> = rows.map(|row| row.split_once('`').unwrap().0).collect();
-    let text = line(&full(b"x", "x", &["x"]));
+    let text = line(&full(b"x", "x", &["x"], &outcomes("x")));
     let object = parsed(&text);
     let mut written: Vec<_> = object
         .as_object()
@@ -195,7 +226,7 @@ fn the_largest_record_fits_the_bound() {
     let bytes = vec![0; 1 << 20];
     let text = "\u{1}".repeat(1 << 12);
     let alerts = vec![text.as_str(); LOG_ALERTS_MAX + 5];
-    let line = line(&full(&bytes, &text, &alerts));
+    let line = line(&full(&bytes, &text, &alerts, &outcomes(&text)));
     assert!(line.len() < LOG_RECORD_BYTES_MAX - 1024, "{}", line.len());
     let object = parsed(&line);
     assert_eq!(
@@ -223,7 +254,7 @@ proptest! {
         text in "\\PC{0,200}",
     ) {
         let alerts = [text.as_str()];
-        let line = line(&full(&bytes, &text, &alerts));
+        let line = line(&full(&bytes, &text, &alerts, &outcomes(&text)));
         prop_assert_eq!(line.matches('\n').count(), 1);
         prop_assert!(line.ends_with("}\n"), "the end of {line:?}");
         let is_split = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
@@ -234,6 +265,7 @@ proptest! {
         }
         prop_assert_eq!(&object["rule"], &json!(expected_text(text.as_bytes(), 128)));
         prop_assert_eq!(&object["alerts"][0], &json!(expected_text(text.as_bytes(), 128)));
+        prop_assert_eq!(&object["decisions"][2]["group"], &json!(expected_text(text.as_bytes(), 128)));
         prop_assert_eq!(&object["bytes_up"], &json!(u64::MAX));
         prop_assert_eq!(&object["client_ip"], "2001:db8::1");
         prop_assert_eq!(&object["conn"], "ffffffffffffffff");
@@ -249,7 +281,7 @@ fn plan(on_overflow: OnOverflow) -> BufferPlan {
 
 fn record(txn: u64) -> Record<'static> {
     Record {
-        txn: TransactionId(txn),
+        txn: Some(TransactionId(txn)),
         uri: Some(&[b'x'; 1000]),
         ..Record::default()
     }
@@ -257,7 +289,12 @@ fn record(txn: u64) -> Record<'static> {
 
 #[test]
 fn stall_turns_requests_away_but_loses_no_record_under_way() {
-    let (mut log, shard) = channel(0, plan(OnOverflow::Stall), std::thread::current());
+    let (mut log, shard) = channel(
+        0,
+        plan(OnOverflow::Stall),
+        std::thread::current(),
+        Arc::default(),
+    );
     let mut count = 0;
     while log.has_room() {
         log.write(&record(count));
@@ -289,7 +326,12 @@ fn stall_turns_requests_away_but_loses_no_record_under_way() {
 
 #[test]
 fn stall_has_a_bound_too_and_counts_what_is_beyond() {
-    let (mut log, shard) = channel(0, plan(OnOverflow::Stall), std::thread::current());
+    let (mut log, shard) = channel(
+        0,
+        plan(OnOverflow::Stall),
+        std::thread::current(),
+        Arc::default(),
+    );
     let fitting = (LOG_OVERFLOW_BYTES + LOG_BUFFER_BYTES_MIN) as u64 / 1000;
     for txn in 0..fitting + 1000 {
         log.write(&record(txn));
@@ -301,7 +343,12 @@ fn stall_has_a_bound_too_and_counts_what_is_beyond() {
 
 #[test]
 fn drop_counts_and_says_so() {
-    let (mut log, shard) = channel(3, plan(OnOverflow::Drop), std::thread::current());
+    let (mut log, shard) = channel(
+        3,
+        plan(OnOverflow::Drop),
+        std::thread::current(),
+        Arc::default(),
+    );
     let written = 1000;
     for txn in 0..written {
         assert!(log.has_room());
@@ -334,7 +381,12 @@ fn drop_counts_and_says_so() {
 
 #[test]
 fn scraps_do_not_use_up_the_buffer_of_a_stuck_writer() {
-    let (mut log, shard) = channel(0, plan(OnOverflow::Stall), std::thread::current());
+    let (mut log, shard) = channel(
+        0,
+        plan(OnOverflow::Stall),
+        std::thread::current(),
+        Arc::default(),
+    );
     for txn in 0..20 {
         log.write(&record(txn));
         log.flush();
@@ -345,12 +397,17 @@ fn scraps_do_not_use_up_the_buffer_of_a_stuck_writer() {
 
 #[test]
 fn no_chunk_is_reallocated_or_allocated_while_they_go_round() {
-    let (mut log, shard) = channel(0, plan(OnOverflow::Stall), std::thread::current());
+    let (mut log, shard) = channel(
+        0,
+        plan(OnOverflow::Stall),
+        std::thread::current(),
+        Arc::default(),
+    );
     let bytes = vec![0; 1 << 16];
     let mut places = std::collections::BTreeSet::new();
     let mut rounds = 0;
     while rounds < 50 {
-        log.write(&full(&bytes, "x", &[]));
+        log.write(&full(&bytes, "x", &[], &[]));
         if let Ok(mut chunk) = shard.full.try_recv() {
             places.insert((chunk.bytes.as_ptr() as usize, chunk.bytes.capacity()));
             chunk.clear();
@@ -371,6 +428,8 @@ fn log_to(access: AccessSink) -> Log {
         on_overflow: OnOverflow::Stall,
         buffer_bytes: LOG_BUFFER_BYTES_MIN,
         flush_interval: Duration::from_millis(100),
+        progress: None,
+        connections: LogConnections::Off,
         level: LogLevel::Info,
         format: LogFormat::Text,
     }
@@ -419,7 +478,7 @@ fn shards_on_their_threads_lose_nothing_in_a_file() {
         eventually("written", || writer.counters().lines_written == 9000);
         writer.counters()
     };
-    writer.finish().unwrap();
+    writer.finish(|| false).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let text = text.strip_prefix("{\"unfinished\n").unwrap();
     assert_eq!(counters.bytes_written, text.len() as u64);
@@ -448,7 +507,7 @@ fn a_file_that_was_renamed_is_opened_anew() {
     eventually("reopened", || path.exists());
     logs[0].write(&record(2));
     drop(logs);
-    writer.finish().unwrap();
+    writer.finish(|| false).unwrap();
     assert_eq!(
         txns(&std::fs::read_to_string(folder.path().join("old")).unwrap()),
         [1]
@@ -466,7 +525,7 @@ fn a_file_is_rotated_by_size_with_whole_lines() {
         logs[0].write(&record(txn));
     }
     drop(logs);
-    writer.finish().unwrap();
+    writer.finish(|| false).unwrap();
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
     let all: Vec<_> = ["a.2", "a.1", "a"]
         .iter()
@@ -486,9 +545,81 @@ fn a_full_disk_is_waited_for_and_told_at_the_end() {
     eventually("tried again", || writer.counters().errors >= 2);
     assert_eq!(writer.counters().lines_lost, 0);
     let begin = Instant::now();
-    let error = writer.finish().unwrap_err();
+    let error = writer.finish(|| false).unwrap_err();
     assert!(matches!(error, LogError::Lost { lines: 1 }), "{error}");
-    assert!(begin.elapsed() >= LOG_FINISH_TIMEOUT);
+    assert!(begin.elapsed() >= LOG_FINISH_TRIED && begin.elapsed() < LOG_FINISH_TIMEOUT);
+}
+
+/// A pipe that nobody reads: the thread hangs in a write, the end does not wait for it, and says what is lost.
+#[test]
+fn a_sink_that_blocks_does_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let (writer, mut logs) = Writer::start(&log_to(file(&path, None)), 1).unwrap();
+    let mut log = logs.remove(0);
+    let mut lines = 0;
+    while log.has_room() {
+        log.write(&record(lines));
+        log.flush();
+        lines += 1;
+    }
+    drop(log);
+    let asked = std::cell::Cell::new(0);
+    let begin = Instant::now();
+    let error = writer
+        .finish(|| {
+            asked.set(asked.get() + 1);
+            asked.get() > 3
+        })
+        .unwrap_err();
+    assert!(begin.elapsed() < LOG_FINISH_TRIED, "it was asked to hurry");
+    let LogError::Stuck { lines: lost } = error else {
+        panic!("{error}");
+    };
+    assert!(0 < lost && lost <= lines, "{lost} of {lines}");
+}
+
+/// What `run` would stumble over is found without leaving a trace.
+#[test]
+fn a_sink_is_checked_without_being_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |access| Writer::check(&log_to(access));
+    let new = folder.path().join("access.jsonl");
+    assert!(matches!(check(file(&new, None)), Ok(None)));
+    assert!(!new.exists(), "nothing is created");
+    std::fs::write(&new, "half a line").unwrap();
+    assert!(matches!(check(file(&new, None)), Ok(None)));
+    assert_eq!(std::fs::read(&new).unwrap(), b"half a line");
+    for bad in [
+        folder.path().join("missing/access.jsonl"),
+        folder.path().to_owned(),
+    ] {
+        let error = check(file(&bad, None)).unwrap_err().to_string();
+        assert!(error.contains(bad.to_str().unwrap()), "{error}");
+    }
+    let socket = folder.path().join("socket");
+    let note = check(AccessSink::UnixStream(socket.clone())).unwrap();
+    assert!(note.unwrap().contains("kept until"));
+    let _listener = UnixListener::bind(&socket).unwrap();
+    assert!(matches!(check(AccessSink::UnixStream(socket)), Ok(None)));
+}
+
+/// Lines that tell of no end give way to those that do, and are counted.
+#[test]
+fn lines_of_no_end_never_take_the_room_beyond_the_buffer() {
+    let (mut log, shard) = channel(
+        0,
+        plan(OnOverflow::Stall),
+        std::thread::current(),
+        Arc::default(),
+    );
+    for txn in 0..100_000 {
+        log.write_if_room(&record(txn));
+    }
+    assert!(log.dropped() > 0);
+    let chunks = shard.full.try_iter().count();
+    assert!(chunks <= LOG_BUFFER_BYTES_MIN / LOG_CHUNK_BYTES, "{chunks}");
 }
 
 #[test]
@@ -496,7 +627,7 @@ fn a_device_needs_no_sync() {
     let (writer, mut logs) = Writer::start(&log_to(file(Path::new("/dev/null"), None)), 1).unwrap();
     logs[0].write(&record(1));
     drop(logs);
-    writer.finish().unwrap();
+    writer.finish(|| false).unwrap();
 }
 
 #[test]
@@ -512,7 +643,7 @@ fn an_unwanted_log_costs_nothing_and_has_room() {
     logs[1].write(&record(1));
     logs[1].flush();
     assert!(logs[1].has_room());
-    writer.finish().unwrap();
+    writer.finish(|| false).unwrap();
 }
 
 #[test]
@@ -534,7 +665,7 @@ fn a_stream_socket_that_comes_late_or_breaks_gets_whole_lines() {
     logs[0].write(&record(2));
     drop(logs);
     let (mut second, _) = listener.accept().unwrap();
-    writer.finish().unwrap();
+    writer.finish(|| false).unwrap();
     let mut rest = String::new();
     second.read_to_string(&mut rest).unwrap();
     assert_eq!(txns(&rest), [2]);
@@ -556,7 +687,7 @@ fn a_datagram_socket_gets_a_line_each() {
         assert!(!text.contains('\n'));
         assert_eq!(txns(text), [txn]);
     }
-    writer.finish().unwrap();
+    writer.finish(|| false).unwrap();
 }
 
 #[test]
@@ -580,7 +711,7 @@ fn syslog_over_udp_is_rfc_5424() {
         ["sallyport", &*std::process::id().to_string(), "access", "-"]
     );
     assert_eq!(txns(words[7]), [5]);
-    writer.finish().unwrap();
+    writer.finish(|| false).unwrap();
 }
 
 #[test]
@@ -597,7 +728,7 @@ fn syslog_over_tcp_counts_octets() {
     }
     drop(logs);
     let mut stream = BufReader::new(listener.accept().unwrap().0);
-    writer.finish().unwrap();
+    writer.finish(|| false).unwrap();
     for txn in 0..100 {
         let mut length = Vec::new();
         stream.read_until(b' ', &mut length).unwrap();

@@ -13,12 +13,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::buffer::{self, BufferPlan, Chunk, ShardChannel, ShardLog};
-use super::sinks::{Resume, Sink};
+use super::sinks::{self, Checked, Resume, Sink};
 use crate::config::checked::{AccessSink, Log};
-use crate::limits::{LOG_FINISH_TIMEOUT, LOG_RETRY_INTERVAL, LOG_SINK_TIMEOUT};
+use crate::limits::{LOG_FINISH_TIMEOUT, LOG_FINISH_TRIED, LOG_RETRY_INTERVAL};
 
 /// How long the thread sleeps when nobody wakes it; only a guard, as every hand-over does.
 const SLEEP: Duration = Duration::from_secs(1);
+/// How often the end of the thread is looked for.
+const FINISH_LOOK: Duration = Duration::from_millis(50);
 
 /// Why the access log cannot be started, or what its end left behind.
 #[derive(Debug, thiserror::Error)]
@@ -44,8 +46,11 @@ pub enum LogError {
     #[error("the access log was not brought to the disk: {0}")]
     Sync(io::Error),
     /// The thread did not end in time: the sink blocks.
-    #[error("the access log is stuck in a write; what was buffered is lost")]
-    Stuck,
+    #[error("the access log is stuck in a write: {lines} lines are lost")]
+    Stuck {
+        /// How many were on their way.
+        lines: u64,
+    },
 }
 
 /// What the writer has done so far, for metrics.
@@ -110,7 +115,10 @@ impl Writer {
             on_overflow: log.on_overflow,
         };
         let (logs, channels): (Vec<_>, Vec<_>) = (0..shards_count)
-            .map(|core| buffer::channel(core, plan, thread.thread().clone()))
+            .map(|core| {
+                let handed_over = Arc::clone(&shared.lines_handed_over);
+                buffer::channel(core, plan, thread.thread().clone(), handed_over)
+            })
             .unzip();
         // The thread waits for exactly this message.
         drop(channels_sender.send(channels));
@@ -121,6 +129,22 @@ impl Writer {
             },
             logs,
         ))
+    }
+
+    /// What would keep the sink from being opened, without opening it: nothing is created and nothing
+    /// written. A socket that nobody serves now is only noted, since it is tried for ever.
+    ///
+    /// # Errors
+    /// What [`Writer::start`] would fail with.
+    pub fn check(log: &Log) -> Result<Option<String>, LogError> {
+        let sink = name(&log.access);
+        match sinks::check(&log.access) {
+            Ok(Checked::Usable) => Ok(None),
+            Ok(Checked::Away(error)) => Ok(Some(format!(
+                "nobody takes the lines of {sink} now ({error}); they are kept until somebody does"
+            ))),
+            Err(source) => Err(LogError::Open { sink, source }),
+        }
     }
 
     /// Opens the file anew (SIGUSR1: it was renamed). The thread does it between two lines.
@@ -138,21 +162,31 @@ impl Writer {
     /// Writes what the shards handed over, brings it to the disk and ends the thread. Drop the
     /// [`ShardLog`]s first: each hands over its last lines then.
     ///
+    /// It takes at most [`LOG_FINISH_TIMEOUT`](crate::limits::LOG_FINISH_TIMEOUT), and less once
+    /// `is_impatient` says so, which is asked now and then.
+    ///
     /// # Errors
-    /// Lines that were lost, as the sink fails or blocks for
-    /// [`LOG_FINISH_TIMEOUT`](crate::limits::LOG_FINISH_TIMEOUT).
-    pub fn finish(mut self) -> Result<(), LogError> {
+    /// Lines that were lost, as the sink fails or blocks for that long.
+    pub fn finish(mut self, is_impatient: impl Fn() -> bool) -> Result<(), LogError> {
         self.shared.stop.store(true, Ordering::Release);
         self.wake();
         let Some(running) = self.running.take() else {
             return Ok(());
         };
-        // The thread may be in a write or a connect when its own time is up.
-        let patience = LOG_FINISH_TIMEOUT + 2 * LOG_SINK_TIMEOUT;
-        let synced = running
-            .done
-            .recv_timeout(patience)
-            .map_err(|_| LogError::Stuck)?;
+        let end = Instant::now() + LOG_FINISH_TIMEOUT;
+        let synced = loop {
+            match running.done.recv_timeout(FINISH_LOOK) {
+                Ok(synced) => break synced,
+                Err(_) if Instant::now() < end && !is_impatient() => {}
+                Err(_) => {
+                    // In a write or a connect, or at work on what the sink does not take.
+                    let counters = self.counters();
+                    let handed_over = self.shared.lines_handed_over.load(Ordering::Relaxed);
+                    let lines = handed_over.saturating_sub(counters.lines_written);
+                    return Err(LogError::Stuck { lines });
+                }
+            }
+        };
         // It has sent its last message, so this does not wait, and it does not panic.
         drop(running.thread.join());
         match self.counters().lines_lost {
@@ -187,6 +221,8 @@ struct Running {
 struct Shared {
     stop: AtomicBool,
     reopen: AtomicBool,
+    /// The shards add to it.
+    lines_handed_over: Arc<AtomicU64>,
     // Only the thread adds to these.
     lines_written: AtomicU64,
     bytes_written: AtomicU64,
@@ -252,6 +288,10 @@ impl Task {
 
     /// Writes a chunk, however long that takes.
     fn write(&mut self, chunk: &Chunk) {
+        if self.has_given_up() {
+            add(&self.shared.lines_lost, chunk.lines);
+            return;
+        }
         let mut offset = 0;
         let mut lines_lost = 0;
         while let Some(rest) = chunk.bytes.get(offset..).filter(|rest| !rest.is_empty()) {
@@ -273,10 +313,7 @@ impl Task {
                 }
                 Err(error) => self.failed(&error, chunk, &mut offset),
             }
-            if self
-                .give_up_at
-                .is_some_and(|at| self.failing_since.is_some() && Instant::now() >= at)
-            {
+            if self.has_given_up() {
                 let rest = chunk.bytes.get(offset..).unwrap_or_default();
                 lines_lost += lines_count(rest);
                 break;
@@ -292,6 +329,11 @@ impl Task {
             add(&self.shared.errors, 1);
             tracing::error!(sink = self.name, %error, "the access log cannot be rotated");
         }
+    }
+
+    /// Whether a sink that fails has had its time at the end of the process.
+    fn has_given_up(&self) -> bool {
+        self.failing_since.is_some() && self.give_up_at.is_some_and(|at| Instant::now() >= at)
     }
 
     /// Says so once, waits, and sets `offset` to where writing goes on.
@@ -339,7 +381,7 @@ impl Task {
     fn observe_stop(&mut self) -> bool {
         let stopping = self.shared.stop.load(Ordering::Acquire);
         if stopping && self.give_up_at.is_none() {
-            self.give_up_at = Some(Instant::now() + LOG_FINISH_TIMEOUT);
+            self.give_up_at = Some(Instant::now() + LOG_FINISH_TRIED);
         }
         stopping
     }

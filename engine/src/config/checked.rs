@@ -439,10 +439,25 @@ pub struct Log {
     pub buffer_bytes: usize,
     /// How often a shard hands over what it has.
     pub flush_interval: Duration,
+    /// How often a transaction that goes on has a line, or never.
+    pub progress: Option<Duration>,
+    /// Which client connections have a line that ended before a request.
+    pub connections: LogConnections,
     /// The least severe of the process's own messages that is printed.
     pub level: LogLevel,
     /// How they are printed, on standard error.
     pub format: LogFormat,
+}
+
+/// `log.connections`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogConnections {
+    /// None.
+    Off,
+    /// Those that were refused or whose TLS handshake failed.
+    Failed,
+    /// And those on which nothing was asked.
+    All,
 }
 
 /// `log.access`.

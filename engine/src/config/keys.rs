@@ -123,6 +123,8 @@ pub const KEYS: &[&str] = &[
     "log.on_overflow",
     "log.buffer_bytes",
     "log.flush_interval",
+    "log.progress",
+    "log.connections",
     "log.rotate_bytes",
     "log.rotate_keep",
     "log.level",

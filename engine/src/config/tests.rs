@@ -8,8 +8,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::checked::{
-    AccessSink, Config, FileSink, Fronting, HostPort, IoDriver, Ports, PrivateNetworks,
-    ReloadTunnels,
+    AccessSink, Config, FileSink, Fronting, HostPort, IoDriver, LogConnections, Ports,
+    PrivateNetworks, ReloadTunnels,
 };
 use super::keys::KEYS;
 use super::raw::{Report, Section};
@@ -168,6 +168,8 @@ query = true
 on_overflow = "drop"
 buffer_bytes = "4MiB"
 flush_interval = "1s"
+progress = "90s"
+connections = "all"
 rotate_bytes = "1GiB"
 rotate_keep = 3
 level = "debug"
@@ -273,6 +275,8 @@ fn every_key_is_read() {
         rotate_keep: 3,
     };
     assert_eq!(config.log.access, AccessSink::File(file));
+    assert_eq!(config.log.progress, Some(Duration::from_secs(90)));
+    assert_eq!(config.log.connections, LogConnections::All);
     assert_eq!(config.drain.timeout, Duration::from_secs(5));
     assert_eq!(config.io.driver, IoDriver::Epoll);
 }

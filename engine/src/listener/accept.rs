@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use monoio::net::{TcpListener, TcpStream};
 
@@ -145,10 +145,17 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
                 }
             });
         }
-        // Nothing can be said in the clear where TLS is spoken.
-        Err(_) if entrance.tls.is_some() => {}
         Err(limited) => {
-            monoio::spawn(async move { refuse(socket, limited).await });
+            // Nothing can be said in the clear where TLS is spoken.
+            let is_told = entrance.tls.is_none();
+            arrival(shard, peer, entrance).failed(Unused {
+                status: is_told.then(|| limited.status()),
+                error: "connection_limit_reached",
+                detail: &limited.detail(),
+            });
+            if is_told {
+                monoio::spawn(async move { refuse(socket, limited).await });
+            }
         }
     }
 }
@@ -160,21 +167,69 @@ async fn serve(
     peer: SocketAddr,
     entrance: &Entrance,
 ) {
+    let arrived = arrival(shard, peer, entrance);
     let (mut transport, mut principal) = (Rc::new(Transport::Plain(socket)), None);
     if let Some(tls) = &entrance.tls {
         // Boxed: it is gone before the connection's long life begins.
         match Box::pin(tls.secure(shard, &registered, Rc::clone(&transport))).await {
             Ok(secured) => (transport, principal) = (secured.transport, secured.principal),
             Err(error) => {
-                tracing::debug!(%peer, listener = &*entrance.name, %error, "no TLS with a client");
+                tell_failed_handshake(&arrived, &transport, &error);
                 drop(registered);
                 return;
             }
         }
     }
     let name = Rc::clone(&entrance.name);
-    let client = Client::new(shard, transport, registered, peer, name, principal);
+    let arrived = Arrived {
+        id: arrived.id,
+        address: peer,
+        began: arrived.began,
+    };
+    let client = Client::new(shard, transport, registered, arrived, name, principal);
     transaction::serve(client).await;
+}
+
+/// A connection of which nothing more is known yet.
+fn arrival<'a>(shard: &'a Shard, client: SocketAddr, entrance: &'a Entrance) -> Unasked<'a> {
+    Unasked {
+        shard,
+        id: shard.connection_id(),
+        client,
+        listener: &entrance.name,
+        began: Instant::now(),
+    }
+}
+
+fn tell_failed_handshake(arrived: &Unasked<'_>, carrier: &Transport, error: &HandshakeError) {
+    let unused = |error, detail| Unused {
+        status: None,
+        error,
+        detail,
+    };
+    if carrier.bytes_in() == 0 {
+        let detail = "the client sent nothing";
+        return arrived.unused(unused("connection_terminated", detail));
+    }
+    let said;
+    arrived.failed(match error {
+        _ if carrier.expired() => {
+            let detail = "the client took too long for the TLS handshake";
+            unused("connection_read_timeout", detail)
+        }
+        HandshakeError::Connection(_) => {
+            let detail = "the client closed the connection within the TLS handshake";
+            unused("connection_terminated", detail)
+        }
+        HandshakeError::Tls(fault) => {
+            let token = match error.alert() {
+                Some(_) => "tls_alert_received",
+                None => "tls_protocol_error",
+            };
+            said = format!("the TLS handshake with the client failed: {fault}");
+            unused(token, &said)
+        }
+    });
 }
 
 /// Tells a client that it cannot be served now.
@@ -184,7 +239,6 @@ async fn refuse(socket: Socket, limited: Limited) {
         429 => TOO_MANY,
         _ => UNAVAILABLE,
     };
-    tracing::debug!(limit = limited.detail(), "connection refused");
     let _ = socket.write_all(reply.to_vec()).await;
     socket.shut_down(Shutdown::Write);
     // Reading what the client sends keeps a reset from overtaking the reply.

@@ -47,6 +47,18 @@ pub(crate) fn bind(
     }
 }
 
+/// Whether `address` can be had, without listening there. That somebody listens there already is no fault:
+/// it may well be the process that this configuration is for.
+pub(crate) fn check(address: SocketAddr) -> Result<(), BindError> {
+    let bound = socket(address).and_then(|socket| socket.bind(&address.into()));
+    match bound {
+        Err(source) if source.kind() != io::ErrorKind::AddrInUse => {
+            Err(BindError::Failed { address, source })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn bind_now(
     address: SocketAddr,
     shards: usize,

@@ -20,8 +20,8 @@ pub(crate) enum Message {
     Drain(Duration),
 }
 
-/// Ticks between two sweeps of the upstream pool.
-const SWEEP_TICKS: u64 = 10;
+/// Ticks of a second: between two sweeps of the upstream pool, and two looks at what lives long.
+const SECOND_TICKS: u64 = 10;
 /// Ticks that cut transactions have to end.
 const CUT_TICKS: u32 = 5;
 
@@ -35,8 +35,9 @@ pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiv
         shard.wheel.advance(now);
         shard.log.borrow_mut().flush();
         shard.connections.sweep(jiff::Timestamp::now().as_second());
-        if tick.is_multiple_of(SWEEP_TICKS) {
+        if tick.is_multiple_of(SECOND_TICKS) {
             shard.pool.borrow_mut().sweep(now);
+            shard.watches.advance();
         }
         while let Ok(message) = messages.try_recv() {
             match message {

@@ -13,18 +13,19 @@ mod snapshot;
 mod start;
 pub(crate) mod tunnels;
 mod usage_board;
+pub(crate) mod watches;
 mod workspace;
 
 use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use affinity::allowed_cores;
 pub(crate) use driver::{Driver, DriverError};
 #[cfg(test)]
 pub(crate) use driver::{io_uring_runtime, probe_io_uring};
 pub(crate) use snapshot::{Generation, Snapshot};
-pub(crate) use start::{ShardPlan, start};
+pub(crate) use start::{ShardPlan, start, verify_for_shards};
 pub(crate) use usage_board::{Row, UsageBoard};
 pub(crate) use workspace::Workspace;
 
@@ -33,8 +34,9 @@ use crate::config::checked::Config;
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::shard::connections::Connections;
-use crate::shard::tunnels::Tunnels;
 use crate::shard::exhaustion::Exhaustion;
+use crate::shard::tunnels::Tunnels;
+use crate::shard::watches::Watches;
 use crate::tls::memory::TlsMemory;
 use crate::upstream::http1_only::Http1Only;
 use crate::upstream::pool::Pool;
@@ -54,6 +56,8 @@ pub(crate) struct Shard {
     pub(crate) tunnels: Rc<Tunnels>,
     pub(crate) tls: TlsMemory,
     pub(crate) log: RefCell<ShardLog>,
+    /// Transactions that go on for long.
+    pub(crate) watches: Rc<Watches>,
     resolver: RefCell<Rc<Resolver>>,
     snapshot: RefCell<Rc<Snapshot>>,
     #[expect(
@@ -62,16 +66,18 @@ pub(crate) struct Shard {
     )]
     workspaces: RefCell<Vec<Box<Workspace>>>,
     draining: Cell<bool>,
+    exhaustion: Exhaustion,
+    /// It has been said that requests wait for the log.
+    stall_told: Cell<bool>,
     next_id: Cell<u64>,
 }
 
 /// Workspaces kept for reuse; a shard with more transactions at once allocates.
-    exhaustion: Exhaustion,
-    /// It has been said that requests wait for the log.
-    stall_told: Cell<bool>,
 const WORKSPACES_KEPT: usize = 1024;
 /// How often a stalled shard looks whether the log has room again.
 const STALL_POLL: Duration = Duration::from_millis(2);
+/// When it is said that requests wait for the log.
+const STALL_TOLD_AFTER: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// The configuration and rules that the next transaction begins with.
@@ -123,11 +129,29 @@ impl Shard {
         }
     }
 
-    /// Waits until a record can be written without losing one: back pressure from the log.
-    pub(crate) async fn log_room(&self) {
+    /// Waits until a record can be written without losing one: back pressure from the log. `false`: the
+    /// process ends and there is no room; nothing new is begun then.
+    pub(crate) async fn log_room(&self) -> bool {
+        if self.log.borrow().has_room() {
+            return true;
+        }
+        let began = Instant::now();
         while !self.log.borrow().has_room() {
+            if self.is_draining() {
+                return false;
+            }
+            if began.elapsed() >= STALL_TOLD_AFTER && !self.stall_told.replace(true) {
+                tracing::warn!(
+                    shard = self.index,
+                    "requests wait: the sink of the access log takes no more lines (log.on_overflow = \"stall\")"
+                );
+            }
             self.log.borrow_mut().flush();
             monoio::time::sleep(STALL_POLL).await;
         }
+        if self.stall_told.replace(false) {
+            tracing::info!(shard = self.index, "the access log takes lines again");
+        }
+        true
     }
 }

@@ -86,20 +86,29 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         connections: Rc::new(Connections::new(clients)),
         tunnels: Rc::default(),
         log: RefCell::new(plan.log),
+        watches: Rc::default(),
         resolver: RefCell::new(resolver(&config)?),
         snapshot: RefCell::new(Rc::new(snapshot)),
         tls,
         workspaces: RefCell::default(),
         draining: Cell::new(false),
-        next_id: Cell::new(first_id()?),
         exhaustion: Exhaustion::default(),
         stall_told: Cell::new(false),
+        next_id: Cell::new(first_id()?),
     });
     let listeners = Listeners::start(&shard, plan.listeners)?;
     // Who started the shards waits for this, or has given up.
     let _ = plan.accepting.send(());
     drop(plan.accepting);
     control::run(shard, listeners, plan.messages).await;
+    Ok(())
+}
+
+/// What a shard would refuse to begin with.
+pub(crate) fn verify_for_shards(generation: &Generation) -> Result<(), String> {
+    Snapshot::new(generation.clone(), None, &TlsMemory::new())
+        .map_err(|error| error.to_string())?;
+    resolver(&generation.config).map_err(|error| error.to_string())?;
     Ok(())
 }
 

@@ -53,6 +53,12 @@ pub(super) async fn serve(
         standing: standing.as_deref(),
         ..*request
     };
+    let admission = request
+        .standing
+        .and_then(|standing| standing.admission.as_ref());
+    if let Some(admission) = admission {
+        admission.note(request.snapshot, &mut draft.trail);
+    }
     let located = match scope {
         None => locate(request, texts, draft),
         Some(scope) => locate_inside(request, scope, texts, draft),

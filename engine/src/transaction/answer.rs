@@ -19,6 +19,7 @@ use super::destination::Destination;
 use super::interim::Interim;
 use super::kept::Kept;
 use super::pinned;
+use super::progress::{Counted, LongStep};
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::{AnsweredBy, Request, response_headers};
@@ -62,6 +63,8 @@ pub(super) struct Answer<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) destination: &'a Destination<'a>,
     pub(super) upstream: &'a Transport,
+    /// What has flowed on it since the request began.
+    pub(super) counted: Counted<'a>,
     /// When the request had been sent whole; `None` until then.
     pub(super) sent: &'a Cell<Option<Instant>>,
     /// What is kept of the request until the response begins.
@@ -117,6 +120,15 @@ impl Answer<'_> {
         }
     }
 
+    /// The origin may take its time with either part of a response.
+    fn long_step(&self) -> LongStep<'_> {
+        LongStep {
+            request: self.request,
+            destination: self.destination,
+            counted: Some(self.counted),
+        }
+    }
+
     /// Receives until a head is complete; `None` if the client no longer waits for it.
     async fn read_head(
         &self,
@@ -140,7 +152,11 @@ impl Answer<'_> {
                 }
             }
             let most = limits.head_bytes_max + 1;
-            let Some(received) = self.more(input, most).await else {
+            let received = {
+                let receiving = pin!(self.more(input, most));
+                self.long_step().watch(draft, receiving).await
+            };
+            let Some(received) = received else {
                 return Ok(None);
             };
             match received {
@@ -294,9 +310,10 @@ impl Answer<'_> {
         );
         request.client.begun.trim(&mut out.data);
         input.consume(head_bytes);
-        let relayed = self
-            .relay(head.framing, framing, released, &mut out, input)
-            .await;
+        let relayed = {
+            let relaying = pin!(self.relay(head.framing, framing, released, &mut out, input));
+            self.long_step().watch(draft, relaying).await
+        };
         out.data.clear();
         out.release(request.client.buffers());
         match relayed {

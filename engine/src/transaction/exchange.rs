@@ -14,6 +14,7 @@ use super::forwarded;
 use super::origin_connection::{Wish, check_out, open, pool_key};
 use super::origin_tls::want_of_certificate;
 use super::pinned;
+use super::progress::Counted;
 use super::record::Draft;
 use super::repeat;
 use super::reply::Refusal;
@@ -161,10 +162,7 @@ async fn attempt(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Failure> {
-    let counted = (
-        upstream.transport.bytes_out(),
-        upstream.transport.bytes_in(),
-    );
+    let counted = Counted::new(&upstream.transport);
     let before = repeat::before(request, &upstream);
     draft.dst_ip = Some(upstream.address.ip());
     draft.upstream_reused = Some(upstream.reused);
@@ -183,8 +181,9 @@ async fn attempt(
         ));
         unless_gone(client, &upstream.transport, conversation).await
     };
-    draft.bytes_up += upstream.transport.bytes_out() - counted.0;
-    draft.bytes_down += upstream.transport.bytes_in() - counted.1;
+    let (up, down) = counted.up_and_down();
+    draft.bytes_up += up;
+    draft.bytes_down += down;
     if gone && !matches!(ended, Ok(Conversation::Complete { .. })) {
         const DETAIL: &str = "the client reset the stream";
         if ended.is_ok() {
@@ -306,6 +305,7 @@ async fn converse(
         request,
         destination,
         upstream,
+        counted: Counted::new(upstream),
         sent: &sent,
         kept: None,
         is_pinned: held.is_some(),

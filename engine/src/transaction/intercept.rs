@@ -5,6 +5,7 @@
 //! certificate is not remembered. Whatever is wrong with it, the client is answered inside TLS.
 
 use std::cell::RefCell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -321,7 +322,8 @@ impl Intercepted<'_, '_> {
             alpn: tls.alpn,
         });
         let standing = (self.opened.guarded.clone(), Some(origin));
-        let tunnel = OpenTunnel::of_requests(request, destination, holds, standing);
+        let tunnel =
+            OpenTunnel::of_requests(request, destination, holds, standing).let_in_by(&draft.trail);
         let inner = client.within(Transport::Tls(Box::new(stream)));
         let scope = InnerScope {
             authority: self.authority,
@@ -331,9 +333,12 @@ impl Intercepted<'_, '_> {
             prior_knowledge: false,
             tls: Some(tls),
         };
-        let mut input = ReadBuffer::default();
-        let after = requests_in_tls(shard, &inner, &mut input, &scope).await;
-        end(shard, &inner, &mut input, after).await;
+        let serving = pin!(async {
+            let mut input = ReadBuffer::default();
+            let after = requests_in_tls(shard, &inner, &mut input, &scope).await;
+            end(shard, &inner, &mut input, after).await;
+        });
+        tunnel.long_step(None).begin(draft, serving).await;
         tunnel.conclude(draft);
     }
 }

@@ -2,6 +2,7 @@
 //! the rooms.
 
 mod absolute;
+mod admission;
 mod answer;
 mod body;
 mod connect;
@@ -18,6 +19,7 @@ mod origin_connection;
 mod origin_tls;
 mod path;
 mod pinned;
+mod progress;
 mod record;
 mod repeat;
 mod reply;
@@ -28,20 +30,22 @@ mod streams;
 mod switching;
 mod tunnel;
 mod tunnel_content;
+mod unasked;
 mod upgrade;
 mod upload;
 
 use std::time::Instant;
 
 pub(crate) use record::Draft;
-pub(crate) use session::{Client, ListenerName, serve};
+pub(crate) use session::{Arrived, Client, ListenerName, serve};
+pub(crate) use unasked::{Unasked, Unused};
 
 use crate::enforcement::{self, Admitted, Dialable, Guarded, Permitted};
+use crate::shard::exhaustion::has_no_descriptor;
 use crate::transaction::destination::Destination;
 use crate::transaction::exchange::{Exchanged, ResponseWork};
 use crate::transaction::reply::Refusal;
 use crate::transaction::request::Request;
-use crate::shard::exhaustion::has_no_descriptor;
 use crate::transaction::standing::Standing;
 
 /// A message of which two recipients could make two things.

@@ -9,9 +9,11 @@ use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex};
 use sallyport_wire::http1::{HeaderName, ResponseHead, Version};
 
 use super::destination::Destination;
+use super::progress::Told;
 use super::request::Request;
-use crate::access_log::{CacheOutcome, Event, Record, TlsHandling, TransactionId};
+use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling, TransactionId};
 use crate::enforcement::Trail;
+use crate::limits::LOG_DECISIONS_MAX;
 use crate::shard::Snapshot;
 use crate::tls::OriginCertificate;
 
@@ -20,6 +22,8 @@ use crate::tls::OriginCertificate;
 pub(crate) struct Draft {
     pub(crate) transaction: Option<TransactionId>,
     pub(crate) trail: Trail,
+    /// What was told while it goes on.
+    pub(super) told: Told,
     /// Alerts of the trail that have a line already.
     pub(crate) alerts_written: usize,
     /// Under which rules the trail came about, if not under those that the transaction began with.
@@ -203,6 +207,7 @@ impl Draft {
                     .unwrap_or("default"),
             );
         }
+        let mut outcomes = Outcomes::default();
         let record = Record {
             phase: decided.map(|decision| decision.phase.name()),
             action: match decided {
@@ -211,6 +216,7 @@ impl Draft {
             },
             rule,
             group,
+            decisions: outcomes.of(&self.trail, bundle),
             alerts: &alerts,
             status: self.status,
             t_total: Some(micros(request.started.elapsed())),
@@ -224,6 +230,31 @@ impl Draft {
             });
         }
         log.write(&record);
+    }
+
+    /// Writes a line of a transaction that goes on; `moved` are the bytes of the step that it is in. There
+    /// may be no room for it, as for none that is not of an end.
+    pub(super) fn write_progress(
+        &self,
+        request: &Request<'_>,
+        destination: &Destination<'_>,
+        event: Event,
+        moved: Option<(u64, u64)>,
+    ) {
+        let bundle = self.snapshot(request).rules.bundle();
+        let mut outcomes = Outcomes::default();
+        let record = self.record(request, Some(destination));
+        let (up, down) = moved.unwrap_or_default();
+        let record = Record {
+            event,
+            decisions: outcomes.of(&self.trail, bundle),
+            status: self.status,
+            bytes_up: moved.map(|_| self.bytes_up + up),
+            bytes_down: moved.map(|_| self.bytes_down + down),
+            t_total: Some(micros(request.started.elapsed())),
+            ..record
+        };
+        request.shard.log.borrow_mut().write_if_room(&record);
     }
 
     fn record<'r>(
@@ -245,7 +276,7 @@ impl Draft {
         Record {
             ts_us: unix_micros(),
             event: Event::Transaction,
-            txn: self.transaction.unwrap_or(TransactionId(0)),
+            txn: self.transaction,
             conn: client.id,
             core: shard.index,
             bundle: snapshot.rules.bundle().id(),
@@ -321,6 +352,27 @@ fn join<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v [u8]>) {
     }
 }
 
+/// Room for what the phases decided, in the words of the log.
+#[derive(Default)]
+struct Outcomes<'b>([PhaseOutcome<'b>; LOG_DECISIONS_MAX]);
+
+impl<'b> Outcomes<'b> {
+    fn of(&mut self, trail: &Trail, bundle: &'b Bundle) -> &[PhaseOutcome<'b>] {
+        let mut count = 0;
+        for (outcome, decision) in self.0.iter_mut().zip(trail.decisions()) {
+            let (rule, group) = names(bundle, decision.phase, decision.rule);
+            *outcome = PhaseOutcome {
+                phase: decision.phase.name(),
+                action: decision.action.name(),
+                rule,
+                group,
+            };
+            count += 1;
+        }
+        self.0.get(..count).unwrap_or_default()
+    }
+}
+
 /// Error types that mean a policy said no.
 fn is_denial(error: &str) -> bool {
     matches!(
@@ -340,11 +392,11 @@ fn names(bundle: &Bundle, phase: Phase, rule: Option<RuleIndex>) -> (Option<&str
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn unix_micros() -> u64 {
+pub(super) fn unix_micros() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, micros)

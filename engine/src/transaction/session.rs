@@ -16,6 +16,7 @@ use super::reply::{Refusal, Reply};
 use super::request::{Arrival, Request, unix_seconds};
 use super::streams::streams;
 use super::tunnel::InnerScope;
+use super::unasked::{Unasked, Unused};
 use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::http2::TargetForm;
@@ -67,12 +68,21 @@ impl ClientContext {
     }
 }
 
+/// A connection as it was accepted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrived {
+    pub(crate) id: ConnectionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) began: Instant,
+}
+
 /// A client connection and what has been received on it but not used.
 #[derive(Debug)]
 pub(crate) struct Client {
     shard: Rc<Shard>,
     context: ClientContext,
     input: ReadBuffer,
+    began: Instant,
 }
 
 impl Client {
@@ -80,11 +90,11 @@ impl Client {
         shard: &Rc<Shard>,
         transport: Rc<Transport>,
         registered: Registered,
-        address: SocketAddr,
+        arrived: Arrived,
         listener: ListenerName,
         principal: Option<Rc<str>>,
     ) -> Self {
-        let id = shard.connection_id();
+        let Arrived { id, address, began } = arrived;
         let context = ClientContext {
             id,
             address,
@@ -99,6 +109,7 @@ impl Client {
             shard: Rc::clone(shard),
             context,
             input: ReadBuffer::default(),
+            began,
         }
     }
 }
@@ -122,6 +133,7 @@ pub(crate) async fn serve(mut client: Client) {
         shard,
         context,
         input,
+        began,
     } = &mut client;
     // Boxed: a session is large, and gone while a tunnel lives.
     let after = match Box::pin(requests(shard, context, input, None)).await {
@@ -129,6 +141,19 @@ pub(crate) async fn serve(mut client: Client) {
         after => after,
     };
     end(shard, context, input, after).await;
+    if !context.registered.has_asked() {
+        let unasked = Unasked {
+            shard,
+            id: context.id,
+            client: context.address,
+            listener: &context.listener,
+            began: *began,
+        };
+        unasked.unused(match context.transport.expired() {
+            true => Unused::TIMED_OUT,
+            false => Unused::ENDED,
+        });
+    }
 }
 
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
@@ -216,8 +241,7 @@ async fn has_request(
             return false;
         }
     }
-    shard.log_room().await;
-    true
+    shard.log_room().await
 }
 
 /// How reading a head ended without one.
@@ -250,11 +274,13 @@ pub(super) async fn transaction(
     let unix_time = unix_seconds();
     workspace.draft.transaction = Some(shard.transaction_id());
     workspace.bytes.clear();
+    if matches!(read, Err(NoHead::Gone)) {
+        shard.give_back_workspace(workspace);
+        return After::Close;
+    }
+    client.registered.set_asked();
     let refusal = match read {
-        Err(NoHead::Gone) => {
-            shard.give_back_workspace(workspace);
-            return After::Close;
-        }
+        Err(NoHead::Gone) => None,
         Err(NoHead::Refused(refusal)) => {
             workspace.request = RequestHead::new();
             Some(refusal)
@@ -357,15 +383,9 @@ pub(super) async fn conclude(
             request.client.transport.cut();
             After::Close
         }
-        Ok(Exchanged::Switched(upstream)) => {
-            Box::pin(upgrade::tunnel(
-                request,
-                destination,
-                *upstream,
-                draft,
-                work,
-            ))
-            .await;
+        Ok(Exchanged::Switched(switched)) => {
+            let tunnel = upgrade::tunnel(request, destination, *switched, draft, work);
+            Box::pin(tunnel).await;
             After::Close
         }
         Err(refusal) => {
@@ -463,7 +483,7 @@ async fn read_head(
                 let slow = Refusal::malformed(408, "the request head took too long");
                 return Err(NoHead::Refused(slow));
             }
-            Ok(0) if started.is_some() => {
+            Ok(0) | Err(_) if started.is_some() => {
                 let cut = Refusal::malformed(400, "the connection ended within a request head");
                 return Err(NoHead::Refused(cut));
             }

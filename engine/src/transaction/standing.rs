@@ -18,7 +18,9 @@ use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, Host};
 
+use super::admission::Admission;
 use super::destination::{Destination, NormalHost};
+use super::progress::{Counted, LongStep};
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::{Request, unix_seconds};
@@ -41,6 +43,8 @@ pub(crate) struct Standing {
     guarded: Option<Guarded>,
     /// How the origin is spoken to, if its TLS ends here.
     pub(super) origin: Option<Origin>,
+    /// What PreDNS said, for the log.
+    pub(super) admission: Option<Admission>,
 }
 
 impl Standing {
@@ -139,6 +143,7 @@ impl<'a> OpenTunnel<'a> {
             snapshot: Rc::clone(request.snapshot),
             guarded: Some(guarded.clone()),
             origin,
+            admission: None,
         };
         Self {
             addresses: guarded.list(),
@@ -158,6 +163,7 @@ impl<'a> OpenTunnel<'a> {
             snapshot: Rc::clone(request.snapshot),
             guarded: None,
             origin: None,
+            admission: None,
         };
         let connected: Option<IpAddr> = connected.into();
         Self {
@@ -167,6 +173,25 @@ impl<'a> OpenTunnel<'a> {
             addresses: connected.map_or_else(AddressList::empty, AddressList::one),
             watch: request.shard.tunnels.watch(),
             state: RefCell::new(Ok(Rc::new(standing))),
+        }
+    }
+
+    /// Notes what the CONNECT was let in by.
+    pub(super) fn let_in_by(self, trail: &Trail) -> Self {
+        if let Ok(standing) = &mut *self.state.borrow_mut()
+            && let Some(standing) = Rc::get_mut(standing)
+        {
+            standing.admission = Admission::of(&standing.snapshot, trail);
+        }
+        self
+    }
+
+    /// The life of the tunnel, as the log tells it.
+    pub(super) fn long_step(&self, counted: Option<Counted<'a>>) -> LongStep<'a> {
+        LongStep {
+            request: self.request,
+            destination: self.destination,
+            counted,
         }
     }
 
@@ -222,11 +247,13 @@ impl<'a> OpenTunnel<'a> {
                 snapshot,
                 guarded: before.guarded.clone(),
                 origin: before.origin.clone(),
+                admission: before.admission.clone(),
             }));
         }
         let mut trail = Trail::default();
         match self.judge_under(&snapshot, before, &mut trail) {
             Ok((guarded, origin)) => Ok(Rc::new(Standing {
+                admission: Admission::of(&snapshot, &trail),
                 snapshot,
                 guarded: Some(guarded),
                 origin,

@@ -38,7 +38,9 @@ pub(super) async fn streams(
     let serve_stream = |stream| -> Served<'_> {
         let client = client.within(Transport::Stream(Box::new(stream)));
         Box::pin(async move {
-            shard.log_room().await;
+            if !shard.log_room().await {
+                return;
+            }
             let mut input = ReadBuffer::default();
             let after = match transaction(shard, &client, &mut input, scope).await {
                 After::Connect(arrival) => {
@@ -63,6 +65,7 @@ fn tell_refused(
     scope: Option<&InnerScope<'_>>,
     refused: NoRequest,
 ) {
+    client.registered.set_asked();
     let snapshot = shard.snapshot();
     let mut head = RequestHead::new();
     head.version = Version::Http2;

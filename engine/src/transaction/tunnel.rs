@@ -1,5 +1,6 @@
 //! Inside a CONNECT tunnel: look at the first bytes, decide, then let them flow.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use super::destination::{Destination, NormalHost};
 use super::exchange::ResponseWork;
 use super::intercept::{InnerTls, Intercepted};
 use super::origin_connection::{begin_session, connect_plain, pool_key};
+use super::progress::Counted;
 use super::record::{Draft, ECH_PRESENT, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
@@ -356,6 +358,7 @@ async fn flow(
     work: &mut ResponseWork<'_>,
 ) {
     let (client, pool) = (&request.client.transport, request.client.buffers());
+    let counted = Counted::new(&upstream.transport);
     let sent = Box::pin(send_on(work.input, &upstream.transport)).await;
     if sent.is_ok() {
         work.input.release(pool);
@@ -365,14 +368,14 @@ async fn flow(
             client.cut();
             upstream.transport.cut();
         };
-        let end = tunnel.unless_over(copying, cut).await;
+        let flowing = pin!(tunnel.unless_over(copying, cut));
+        let end = tunnel.long_step(Some(counted)).begin(draft, flowing).await;
         end_of_tunnel(draft, end);
         tunnel.conclude(draft);
     } else {
         draft.fail("connection_terminated", "the origin closed the connection");
     }
-    draft.bytes_up = upstream.transport.bytes_out();
-    draft.bytes_down = upstream.transport.bytes_in();
+    (draft.bytes_up, draft.bytes_down) = counted.up_and_down();
 }
 
 /// Plain HTTP: nothing is encrypted, so nothing is exempt.
@@ -405,7 +408,8 @@ async fn inner_requests(
             pool.check_in(key, upstream, account, Instant::now());
         }
     }
-    let tunnel = OpenTunnel::of_requests(request, destination, Holds::Http, (guarded, None));
+    let tunnel = OpenTunnel::of_requests(request, destination, Holds::Http, (guarded, None))
+        .let_in_by(&draft.trail);
     let scope = InnerScope {
         authority,
         host: destination.host,
@@ -415,13 +419,15 @@ async fn inner_requests(
         tls: None,
     };
     let (shard, client) = (request.shard, request.client);
-    if prior_knowledge {
-        let form = TargetForm::Origin(Scheme::Http);
-        Box::pin(streams(shard, client, work.input, Some(&scope), form)).await;
-        tunnel.conclude(draft);
-        return After::Close;
-    }
-    let after = requests(shard, client, work.input, Some(&scope)).await;
+    let serving = pin!(async {
+        if prior_knowledge {
+            let form = TargetForm::Origin(Scheme::Http);
+            Box::pin(streams(shard, client, work.input, Some(&scope), form)).await;
+            return After::Close;
+        }
+        requests(shard, client, work.input, Some(&scope)).await
+    });
+    let after = tunnel.long_step(None).begin(draft, serving).await;
     tunnel.conclude(draft);
     after
 }

@@ -1,7 +1,10 @@
 //! After a 101: the connection belongs to another protocol, and its bytes flow.
 
+use std::pin::pin;
+
 use super::destination::Destination;
 use super::exchange::{ResponseWork, Switched};
+use super::progress::Counted;
 use super::record::Draft;
 use super::request::Request;
 use super::standing::{Holds, OpenTunnel};
@@ -30,10 +33,7 @@ pub(super) async fn tunnel(
     let holds = Holds::Switched(request.tunnel);
     let tunnel = OpenTunnel::of_bytes(request, destination, holds, upstream.address.ip());
     let (client, pool) = (&request.client.transport, request.client.buffers());
-    let counted = (
-        upstream.transport.bytes_out(),
-        upstream.transport.bytes_in(),
-    );
+    let counted = Counted::new(&upstream.transport);
     // Few WebSocket libraries say close_notify after their Close frames: TLS alone cannot tell such an
     // end from one that was cut.
     let tls = upstream
@@ -54,13 +54,15 @@ pub(super) async fn tunnel(
             client.cut();
             upstream.transport.cut();
         };
-        let end = tunnel.unless_over(copying, cut).await;
+        let flowing = pin!(tunnel.unless_over(copying, cut));
+        let end = tunnel.long_step(Some(counted)).begin(draft, flowing).await;
         let is_in_order = tls.is_some_and(TlsStream::is_closed_websocket);
         end_of_tunnel(draft, if is_in_order { TunnelEnd::Closed } else { end });
     }
     tunnel.conclude(draft);
-    draft.bytes_up += upstream.transport.bytes_out() - counted.0;
-    draft.bytes_down += upstream.transport.bytes_in() - counted.1;
+    let (up, down) = counted.up_and_down();
+    draft.bytes_up += up;
+    draft.bytes_down += down;
 }
 
 /// Sends what has been received already.

@@ -36,11 +36,13 @@ mod intercepted_origins;
 mod interception;
 mod large_rulesets;
 mod live_streams;
+mod log_lines;
 mod max_forwards;
 mod message_limits;
+mod messages;
 mod minted_keys;
 mod nginx;
-mod messages;
+mod nginx;
 mod open_tunnels;
 #[path = "../minting/openssl.rs"]
 #[allow(
@@ -59,6 +61,7 @@ mod renegotiation;
 mod resolver;
 mod scopes;
 mod session_auth;
+mod shortage;
 mod signatures;
 mod stale_connections;
 mod tls_bulk;

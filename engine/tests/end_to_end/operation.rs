@@ -148,6 +148,13 @@ fn check_does_all_but_listen() {
         ("shard = 1", &["sallyport.toml", "shard"]),
         ("shards = 0", &["sallyport.toml", "shards"]),
         ("ruleset = \"missing.spb\"", &["missing.spb"]),
+        (
+            "log.access = \"missing/a.jsonl\"",
+            &["access log", "missing/a.jsonl"],
+        ),
+        ("log.access = \"/dev\"", &["access log", "/dev"]),
+        ("responses.page = \"missing.html\"", &["missing.html"]),
+        ("trusted_keys = [\"missing.pem\"]", &["missing.pem"]),
     ];
     for (line, expected) in cases {
         let key = line.split(' ').next().unwrap();
@@ -199,6 +206,31 @@ fn revocation_lists_that_cannot_be_used_are_told() {
             assert!(said.contains(words), "{words} in {said}");
         }
     }
+}
+
+/// An address that is not this machine's is found by `check`; one that is in use is left to whoever uses it,
+/// and a sink that is away is told.
+#[test]
+fn check_looks_at_addresses_and_sinks() {
+    let setup = Setup::new().listener("192.0.2.1:3128".parse().unwrap());
+    ALLOW_ALL.compile(&setup.path("rules.spb"));
+    for command in ["check", "run"] {
+        let (output, said) = run(&[command], &setup.write());
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("192.0.2.1:3128"), "{said}");
+    }
+    let proxy = Proxy::open();
+    let setup = Setup::new()
+        .listener(proxy.address)
+        .key("log.access", "\"unix:nobody.sock\"");
+    ALLOW_ALL.compile(&setup.path("rules.spb"));
+    let (output, said) = run(&["check"], &setup.write());
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("note: ") && said.contains("nobody.sock"),
+        "{said}"
+    );
+    assert!(!setup.path("access.jsonl").exists());
 }
 
 #[test]
@@ -259,36 +291,6 @@ fn a_full_disk_does_not_stop_service() {
     let lines = proxy.process.lines();
     let complaints = lines.iter().filter(|line| line.contains("\"ERROR\""));
     assert_eq!(complaints.count(), 1, "{lines:#?}");
-}
-
-/// Out of descriptors: some are told so, nobody hangs, and afterwards all is well.
-#[test]
-fn it_survives_the_end_of_descriptors() {
-    let setup = Setup::new();
-    ALLOW_ALL.compile(&setup.path("rules.spb"));
-    let mut command = Command::new("/bin/sh");
-    command.args([
-        "-c",
-        "ulimit -n 48 && exec \"$0\" \"$@\"",
-        env!("CARGO_BIN_EXE_sallyport"),
-    ]);
-    let mut proxy = setup.start_with(&mut command);
-    let origin = Origin::start();
-    let mut clients: Vec<_> = (0..60).map(|_| proxy.connection()).collect();
-    proxy.wait_message("the warning", |level, text| {
-        level == "WARN" && text.contains("cannot accept connections")
-    });
-    // The first ones were accepted; what each gets is a whole answer.
-    for client in clients.iter_mut().take(5) {
-        let response = client.get(&origin.url("/"));
-        assert!(matches!(response.status, 200 | 503), "{response:?}");
-    }
-    drop(clients);
-    wait_for("service as before", || {
-        let mut client = proxy.connection();
-        (client.get(&origin.url("/")).status == 200).then_some(())
-    });
-    assert!(proxy.process.is_running());
 }
 
 /// Takes system calls away (EPERM, as container profiles do), those whose numbers come before `--`,

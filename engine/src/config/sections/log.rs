@@ -1,14 +1,15 @@
 //! `[log]`.
 
 use std::path::Path;
+use std::time::Duration;
 
-use crate::config::checked::{AccessSink, Log, LogFormat, LogLevel, OnOverflow};
+use crate::config::checked::{AccessSink, Log, LogConnections, LogFormat, LogLevel, OnOverflow};
 use crate::config::raw::{Placed, Section};
 use crate::config::values::{self, Wrong, show_size};
 use crate::limits::{
-    DURATION_MIN, LOG_BUFFER_BYTES_DEFAULT, LOG_BUFFER_BYTES_MAX, LOG_BUFFER_BYTES_MIN,
-    LOG_FLUSH_INTERVAL_DEFAULT, LOG_FLUSH_INTERVAL_MAX, LOG_ROTATE_BYTES_MIN,
-    LOG_ROTATE_KEEP_DEFAULT, LOG_ROTATE_KEEP_MAX,
+    DURATION_MAX, DURATION_MIN, LOG_BUFFER_BYTES_DEFAULT, LOG_BUFFER_BYTES_MAX,
+    LOG_BUFFER_BYTES_MIN, LOG_FLUSH_INTERVAL_DEFAULT, LOG_FLUSH_INTERVAL_MAX, LOG_PROGRESS_DEFAULT,
+    LOG_PROGRESS_MIN, LOG_ROTATE_BYTES_MIN, LOG_ROTATE_KEEP_DEFAULT, LOG_ROTATE_KEEP_MAX,
 };
 
 /// The access log, and the process's own messages.
@@ -35,6 +36,16 @@ pub(in crate::config) fn log(section: Section<'_>, base_dir: &Path) -> Log {
                 DURATION_MIN..=LOG_FLUSH_INTERVAL_MAX,
             )
             .value,
+        progress: progress(&section),
+        connections: section.choice(
+            "connections",
+            LogConnections::Failed,
+            &[
+                ("off", LogConnections::Off),
+                ("failed", LogConnections::Failed),
+                ("all", LogConnections::All),
+            ],
+        ),
         level: section.choice(
             "level",
             LogLevel::Info,
@@ -54,6 +65,18 @@ pub(in crate::config) fn log(section: Section<'_>, base_dir: &Path) -> Log {
     };
     section.finish();
     log
+}
+
+fn progress(section: &Section<'_>) -> Option<Duration> {
+    if section.is_text("progress", "off") {
+        return None;
+    }
+    let interval = section.duration(
+        "progress",
+        LOG_PROGRESS_DEFAULT,
+        LOG_PROGRESS_MIN..=DURATION_MAX,
+    );
+    Some(interval.value)
 }
 
 /// The sink; rotation is a matter of files alone.

@@ -1,0 +1,138 @@
+//! Long-lived transactions that are to say from time to time that they go on: whose turn it is.
+//!
+//! The shard's tick counts seconds and wakes those that are due; they write their lines themselves, since
+//! only they know what to say. A transaction costs a slot and a waker, from the first time that it waits.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+/// All watches of one shard.
+#[derive(Debug, Default)]
+pub(crate) struct Watches {
+    /// Seconds since the shard began.
+    now: Cell<u64>,
+    slots: RefCell<Slots>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    /// As many as were ever in use at once.
+    all: Vec<Option<Slot>>,
+    free: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    due: u64,
+    waker: Waker,
+}
+
+/// One transaction that is watched, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    watches: Rc<Watches>,
+    index: usize,
+}
+
+impl Watches {
+    /// Wakes `waker` in `interval` from now.
+    pub(crate) fn watch(self: &Rc<Self>, interval: Duration, waker: &Waker) -> Watch {
+        let slot = Slot {
+            due: self.now.get().saturating_add(interval.as_secs()),
+            waker: waker.clone(),
+        };
+        let slots = &mut *self.slots.borrow_mut();
+        let index = slots.free.pop().unwrap_or(slots.all.len());
+        match slots.all.get_mut(index) {
+            Some(free) => *free = Some(slot),
+            None => slots.all.push(Some(slot)),
+        }
+        Watch {
+            watches: Rc::clone(self),
+            index,
+        }
+    }
+
+    /// A second has passed: wakes those that are due.
+    pub(crate) fn advance(&self) {
+        let now = self.now.get() + 1;
+        self.now.set(now);
+        for slot in self.slots.borrow().all.iter().flatten() {
+            if slot.due <= now {
+                slot.waker.wake_by_ref();
+            }
+        }
+    }
+}
+
+impl Watch {
+    /// To be called at each poll. Whether it is due; then the next time is in `interval`.
+    pub(crate) fn is_due(&self, interval: Duration, waker: &Waker) -> bool {
+        let mut slots = self.watches.slots.borrow_mut();
+        let Some(Some(slot)) = slots.all.get_mut(self.index) else {
+            return false;
+        };
+        if !slot.waker.will_wake(waker) {
+            slot.waker.clone_from(waker);
+        }
+        let now = self.watches.now.get();
+        let is_due = slot.due <= now;
+        if is_due {
+            slot.due = now.saturating_add(interval.as_secs());
+        }
+        is_due
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let slots = &mut *self.watches.slots.borrow_mut();
+        if let Some(slot) = slots.all.get_mut(self.index) {
+            *slot = None;
+            slots.free.push(self.index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn each_interval_is_told_once_and_slots_are_used_again() {
+        let watches = Rc::new(Watches::default());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let interval = Duration::from_secs(3);
+        let watch = watches.watch(interval, &waker);
+        let mut told = 0;
+        for _ in 0..10 {
+            watches.advance();
+            told += usize::from(watch.is_due(interval, &waker));
+        }
+        assert_eq!((told, woken.0.load(Relaxed)), (3, 3));
+        drop(watch);
+        for _ in 0..10 {
+            watches.advance();
+        }
+        assert_eq!(woken.0.load(Relaxed), 3, "who is gone is not woken");
+        let _first = watches.watch(interval, &waker);
+        let _second = watches.watch(interval, &waker);
+        assert_eq!(watches.slots.borrow().all.len(), 2);
+    }
+}

@@ -17,6 +17,9 @@ use super::transport::Transport;
 use crate::limits::PIPES_MAX;
 use crate::shard::{io_uring_runtime, probe_io_uring};
 
+#[path = "../../tests/skip.rs"]
+mod skip;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +33,7 @@ fn drivers() -> Vec<Driver> {
     match probe_io_uring() {
         Ok(()) => vec![Driver::IoUring, Driver::Epoll],
         Err(error) => {
-            eprintln!("SKIPPED: no io_uring here: {error}");
+            skip::skip(&format!("no io_uring here: {error}"));
             vec![Driver::Epoll]
         }
     }

@@ -1,7 +1,7 @@
 //! End-to-end tests: the real proxy on loopback, between real clients and real origins.
 //!
 //! One binary, so that all of it is linked once and runs side by side; one subject a file. What a
-//! test needs of the system and does not find is said aloud (`SKIPPED: …`), or is a failure with
+//! test needs of the system and does not find is said aloud (`SKIPPED` and why), or is a failure with
 //! `SALLYPORT_TESTS_NO_SKIP=1`. See `docs/internals/end-to-end-tests.md`.
 
 #![expect(

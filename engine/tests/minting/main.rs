@@ -1,7 +1,7 @@
 //! Minted certificates before the verifiers of others, authorities that other programs made, and
 //! origins' certificates that only OpenSSL can make.
 //!
-//! What a test needs of the system and does not find is said aloud (`SKIPPED: …`), or is a failure
+//! What a test needs of the system and does not find is said aloud (`SKIPPED` and why), or is a failure
 //! with `SALLYPORT_TESTS_NO_SKIP=1`.
 
 #![expect(

@@ -42,7 +42,6 @@ mod message_limits;
 mod messages;
 mod minted_keys;
 mod nginx;
-mod nginx;
 mod open_tunnels;
 #[path = "../minting/openssl.rs"]
 #[allow(

@@ -10,6 +10,7 @@
 
 pub mod access_log;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod limits;
 pub mod run;

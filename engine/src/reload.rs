@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustls::pki_types::UnixTime;
 use thiserror::Error;
 
 use crate::bundle_store::{self, BundleStoreError, Fingerprint};
+use crate::clock::unix_time;
 use crate::config::checked::Log;
 use crate::config::{Config, ConfigErrors, Overrides};
 use crate::destination::own_networks;
@@ -85,7 +85,7 @@ impl Source {
             return Ok(Arc::clone(material));
         }
         let before = before.map(|(_, material)| &**material);
-        let material = Material::load(config, before, UnixTime::now());
+        let material = Material::load(config, before, unix_time());
         let material = material.map_err(|error| ReloadError::Material {
             file: self.file.clone(),
             error,
@@ -98,7 +98,7 @@ impl Source {
     /// New keys for minting and for session tickets, if old ones have served their time.
     pub(crate) fn renew_keys(&mut self) -> Option<Arc<Material>> {
         let (_, material) = self.material.as_mut()?;
-        *material = Arc::new(material.renewed(UnixTime::now())?);
+        *material = Arc::new(material.renewed(unix_time())?);
         Some(Arc::clone(material))
     }
 

@@ -184,6 +184,15 @@ impl Link {
         wake(&mut self.outbound.borrow_mut().pump);
     }
 
+    /// Says that nothing comes any more to whoever waits: what moved the bytes has panicked.
+    pub(super) fn abandon(&self) {
+        let mut inbound = self.inbound.borrow_mut();
+        (inbound.ended, inbound.begun) = (true, true);
+        self.broken.set(true);
+        wake(&mut inbound.codec);
+        wake(&mut inbound.waiting);
+    }
+
     /// Arms the deadline of a connection without streams, or takes it away.
     pub(super) fn set_idle(&self, transport: &Transport, idle: Option<Duration>) {
         if self.idle.replace(idle) == idle {

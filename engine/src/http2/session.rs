@@ -19,7 +19,8 @@ use super::link::{Link, LinkIo, Pumped};
 use super::liveness::{Pings, unanswered};
 use super::settings::Settings;
 use super::stream::StreamTransport;
-use crate::io::join::{catch_panic, join};
+use crate::io::join::join;
+use crate::io::task;
 use crate::io::transport::Transport;
 use crate::limits::HTTP2_SETTINGS_TIMEOUT;
 use crate::shard::Shard;
@@ -97,10 +98,11 @@ pub(crate) async fn start(
         linger: settings.linger,
         pings: settings.pings,
     };
-    monoio::spawn(async move {
-        if catch_panic(pin!(driver.run(connection))).await.is_err() {
-            tracing::error!("an upstream HTTP/2 connection panicked: closed");
-        }
+    let (abandoned, ended) = (Rc::clone(&link), Rc::clone(&state));
+    let driving = driver.run(connection);
+    task::spawn("a connection to an HTTP/2 origin", driving, move || {
+        ended.closed.set(true);
+        abandoned.abandon();
     });
     Ok(Session {
         send,

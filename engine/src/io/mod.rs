@@ -8,6 +8,7 @@ pub(crate) mod join;
 pub(crate) mod liveness;
 pub(crate) mod socket;
 pub(crate) mod splice;
+pub(crate) mod task;
 pub(crate) mod tcp_info;
 pub(crate) mod transport;
 

@@ -1,10 +1,11 @@
 //! A TCP connection on this shard's ring: both directions usable at once, with a deadline.
 
-#![expect(unsafe_code, reason = "see `Socket::stream` and `Socket::descriptor`")]
+#![expect(unsafe_code, reason = "see `SendingHalf::of` and `Socket::descriptor`")]
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{BorrowMutError, Cell, RefCell, RefMut};
 use std::future::Future;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
@@ -39,19 +40,64 @@ pub(crate) enum HangUp {
 pub(crate) struct Socket {
     // Before the stream: dropped first, so that the wheel never shuts a reused descriptor down.
     deadline: Deadline,
-    stream: UnsafeCell<TcpStream>,
+    sending: SendingHalf,
+    /// For receiving; owns the descriptor.
+    stream: RefCell<TcpStream>,
     descriptor: RawFd,
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
     nonblocking: Cell<bool>,
 }
 
+/// A second value for a stream, to send with: monoio wants a stream for itself while a read or a write is
+/// under way, and both go on side by side. (monoio's own halves would do, but its write half shuts the
+/// connection down when it is dropped and neither offers readiness.)
+struct SendingHalf(RefCell<ManuallyDrop<TcpStream>>);
+
+impl std::fmt::Debug for SendingHalf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SendingHalf")
+    }
+}
+
+impl SendingHalf {
+    /// # Safety
+    /// It must not be used after `stream` was dropped.
+    unsafe fn of(stream: &TcpStream) -> Self {
+        // SAFETY: a copy of the bits is a valid value: a counted reference to the descriptor, and addresses
+        // that are looked up on demand. It is never dropped, so the reference is not given up twice; the
+        // caller sees to it that the one that counts lives longer.
+        let copy = unsafe { std::ptr::read(stream) };
+        Self(RefCell::new(ManuallyDrop::new(copy)))
+    }
+
+    /// The stream, for one operation at a time: a second one is an error.
+    fn stream(&self) -> io::Result<RefMut<'_, ManuallyDrop<TcpStream>>> {
+        self.0.try_borrow_mut().map_err(in_use)
+    }
+}
+
+/// The stream to receive with, for one operation at a time.
+fn receiving(stream: &RefCell<TcpStream>) -> io::Result<RefMut<'_, TcpStream>> {
+    stream.try_borrow_mut().map_err(in_use)
+}
+
+fn in_use(_: BorrowMutError) -> io::Error {
+    io::Error::other("this direction of the connection is in use")
+}
+
+#[expect(
+    clippy::await_holding_refcell_ref,
+    reason = "a direction is one operation's own until that ends"
+)]
 impl Socket {
     pub(crate) fn new(stream: TcpStream, wheel: &Rc<Wheel>) -> Self {
         let descriptor = stream.as_raw_fd();
         Self {
             deadline: wheel.deadline(descriptor),
-            stream: UnsafeCell::new(stream),
+            // SAFETY: it is dropped with the socket, and the stream after it.
+            sending: unsafe { SendingHalf::of(&stream) },
+            stream: RefCell::new(stream),
             descriptor,
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
@@ -170,18 +216,18 @@ impl Socket {
 
     /// Waits until a read would not block. May be dropped: nothing is consumed.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.stream().readable(true).await
+        receiving(&self.stream)?.readable(true).await
     }
 
     /// The same for who receives past monoio, which with epoll would otherwise not learn that there is
     /// no more.
     pub(super) async fn readable_again(&self) -> io::Result<()> {
-        self.stream().readable(false).await
+        receiving(&self.stream)?.readable(false).await
     }
 
     /// Waits until the kernel takes more. May be dropped.
     pub(super) async fn writable(&self) -> io::Result<()> {
-        self.stream().writable(false).await
+        self.sending.stream()?.writable(false).await
     }
 
     /// Receives into `data` behind its first `filled` bytes. Must be awaited to its end.
@@ -190,7 +236,11 @@ impl Socket {
         data: Vec<u8>,
         filled: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
-        let receive = self.stream().read(data.slice_mut(filled..));
+        let mut stream = match receiving(&self.stream) {
+            Ok(stream) => stream,
+            Err(error) => return (Err(error), data),
+        };
+        let receive = stream.read(data.slice_mut(filled..));
         let (result, slice): (io::Result<usize>, SliceMut<Vec<u8>>) = receive.await;
         if let Ok(bytes) = result {
             self.count_in(bytes);
@@ -205,8 +255,12 @@ impl Socket {
         from: usize,
     ) -> (io::Result<()>, Vec<u8>) {
         let mut sent = from;
+        let mut stream = match self.sending.stream() {
+            Ok(stream) => stream,
+            Err(error) => return (Err(error), data),
+        };
         while sent < data.len() {
-            let send = self.stream().write(data.slice(sent..));
+            let send = stream.write(data.slice(sent..));
             let (result, slice): BufResult<usize, _> = send.await;
             data = slice.into_inner();
             match result {
@@ -228,21 +282,6 @@ impl Socket {
         data: Vec<u8>,
     ) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
         self.write_from(data, 0)
-    }
-
-    /// The stream, for one call. (monoio's own halves would do, but its write half shuts the
-    /// connection down when it is dropped and neither offers readiness.)
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "reading and writing go on side by side"
-    )]
-    fn stream(&self) -> &mut TcpStream {
-        // SAFETY: the cell never leaves this thread, and every caller uses the reference for one
-        // call of `read`, `write`, `readable` or `writable` only. These clone the reference-counted descriptor
-        // into an operation of their own and look at the stream no more, so that no two references
-        // are used at the same time although a read and a write may be in flight together; it is
-        // what monoio's `Split` promises for `TcpStream`.
-        unsafe { &mut *self.stream.get() }
     }
 
     /// Ends one or both directions at once, also under a pending operation.

@@ -16,6 +16,10 @@ use crate::tls::parameters::ALPN_HTTP2;
 use crate::tls::stream::TlsStream;
 
 /// One connection, owned by one task; reading and writing may go on side by side.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most connections are plain: a box would cost each of them an allocation"
+)]
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// Bytes as the kernel gives them.

@@ -13,6 +13,7 @@ use monoio::net::{TcpListener, TcpStream};
 use crate::io::deadline::shut_down;
 use crate::io::join::catch_panic;
 use crate::io::socket::Socket;
+use crate::io::task;
 use crate::io::transport::Transport;
 use crate::listener::tls::ListenerTls;
 use crate::shard::Shard;
@@ -67,7 +68,14 @@ impl Listeners {
             let listener = TcpListener::from_std(socket)?;
             listeners.push((listener.as_raw_fd(), rest, Rc::clone(&entrance)));
             let shard = Rc::clone(shard);
-            monoio::spawn(async move { accept_loop(shard, listener, entrance).await });
+            monoio::spawn(async move {
+                while let Err(panic) =
+                    catch_panic(pin!(accept_loop(&shard, &listener, &entrance))).await
+                {
+                    task::tell("accepting connections", &*panic);
+                    monoio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            });
         }
         let listeners = Self { listeners };
         listeners.look_after(shard);
@@ -100,16 +108,16 @@ impl Listeners {
     }
 }
 
-async fn accept_loop(shard: Rc<Shard>, listener: TcpListener, entrance: Rc<Entrance>) {
+async fn accept_loop(shard: &Rc<Shard>, listener: &TcpListener, entrance: &Rc<Entrance>) {
     let spare = RefCell::new(SpareDescriptor::new());
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => admit(&shard, stream, peer, &entrance),
+            Ok((stream, peer)) => admit(shard, stream, peer, entrance),
             Err(_) if shard.is_draining() => return,
             Err(error) if is_want_of_descriptors(&error) => {
                 if !shard.make_descriptors().await {
                     shard.refused_for_want_of_descriptors();
-                    refuse_one(&listener, &spare);
+                    refuse_one(listener, &spare);
                     monoio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -137,11 +145,7 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
             monoio::spawn(async move {
                 let served = pin!(serve(&shard, socket, registered, peer, &entrance));
                 if let Err(panic) = catch_panic(served).await {
-                    let message = panic
-                        .downcast_ref::<String>()
-                        .map(String::as_str)
-                        .or_else(|| panic.downcast_ref::<&str>().copied());
-                    tracing::error!(shard = shard.index, %peer, message, "a connection panicked: closed");
+                    task::tell(&format!("the connection of {peer}"), &*panic);
                 }
             });
         }
@@ -154,7 +158,8 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
                 detail: &limited.detail(),
             });
             if is_told {
-                monoio::spawn(async move { refuse(socket, limited).await });
+                let refusing = async move { refuse(socket, limited).await };
+                task::spawn("refusing a connection", refusing, || {});
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the control thread tells a shard, and the shard's own clock tick.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use super::Shard;
 use super::snapshot::{Generation, Snapshot};
 use crate::fair_share::FairShare;
 use crate::io::deadline::TICK;
+use crate::io::task;
 use crate::listener::accept::Listeners;
 use crate::upstream::resolver::Resolver;
 
@@ -42,7 +44,10 @@ pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiv
         while let Ok(message) = messages.try_recv() {
             match message {
                 Message::Adopt(generation) => {
-                    adopt(&shard, *generation);
+                    let adopting = AssertUnwindSafe(|| adopt(&shard, *generation));
+                    if let Err(panic) = catch_unwind(adopting) {
+                        task::tell("taking up a configuration", &*panic);
+                    }
                     listeners.look_after(&shard);
                 }
                 Message::Drain(timeout) => {

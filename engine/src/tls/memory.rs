@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lru::LruCache;
-use rustls::pki_types::UnixTime;
 use rustls::sign::CertifiedKey;
 
 use super::certificate_cache::CertificateCache;
 use super::material::Material;
 use super::mint::{LeafSubject, MintError, Minter};
 use super::origin_certificate::OriginCertificate;
+use crate::clock::unix_time;
 use crate::limits::{ORIGIN_MEMORY_ENTRIES, ORIGIN_MEMORY_LIFE, REFUSAL_ENTRIES};
 
 type Table<V> = LruCache<Box<str>, V, foldhash::fast::RandomState>;
@@ -100,7 +100,7 @@ impl TlsMemory {
     ) -> Option<Result<Arc<CertifiedKey>, MintError>> {
         let mut certificates = self.certificates.borrow_mut();
         let cache = certificates.as_mut()?;
-        Some(cache.certificate(subject, UnixTime::now()))
+        Some(cache.certificate(subject, unix_time()))
     }
 
     /// What is known of an origin that was verified not long ago.
@@ -173,7 +173,7 @@ impl KnownOrigin {
     fn is_fresh(&self) -> bool {
         let not_after = self.certificate.not_after();
         self.seen.elapsed() < ORIGIN_MEMORY_LIFE
-            && not_after.is_none_or(|end| self.is_faulty || UnixTime::now() < end)
+            && not_after.is_none_or(|end| self.is_faulty || unix_time() < end)
     }
 
     /// The certificate whose names a minted one may take over: only one that was believed.

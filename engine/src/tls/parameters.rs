@@ -15,6 +15,7 @@ use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion, version};
 use super::material::{ListenerMaterial, Material};
 use super::origin_verifier::{OriginVerifier, UpstreamVerify};
 use super::sessions::{OriginSessions, Resumption, SessionsAt};
+use crate::clock::Clock;
 use crate::config::checked::{Config, TlsMode, TlsVersion, TunnelEnds};
 
 /// Protocols inside TLS, in order of preference (RFC 7301).
@@ -270,6 +271,7 @@ fn server_config(
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
     server.ignore_client_order = true;
     server.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
+    server.time_provider = Arc::new(Clock);
     // Tickets hold all state: no session is stored here.
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.ticketer = Arc::clone(&material.tickets) as _;
@@ -291,6 +293,7 @@ fn listener_config(
             .with_cert_resolver(Arc::clone(&server.cert_resolver));
         server.ignore_client_order = true;
         server.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
+        server.time_provider = Arc::new(Clock);
         // A client is asked each time: its certificate may have been withdrawn since.
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
@@ -316,6 +319,7 @@ fn client_config(
             identity: identity.cloned(),
         }));
     client.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
+    client.time_provider = Arc::new(Clock);
     // An origin that chooses a protocol that was not offered, or none, is spoken HTTP/1.1 to.
     client.resumption = client::Resumption::disabled();
     Ok(client)

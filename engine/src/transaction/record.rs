@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex};
 use sallyport_wire::http1::{HeaderName, ResponseHead, Version};
@@ -12,6 +12,7 @@ use super::destination::Destination;
 use super::progress::Told;
 use super::request::Request;
 use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling, TransactionId};
+use crate::clock::since_1970;
 use crate::enforcement::Trail;
 use crate::limits::LOG_DECISIONS_MAX;
 use crate::shard::Snapshot;
@@ -397,7 +398,5 @@ pub(super) fn micros(duration: Duration) -> u64 {
 }
 
 pub(super) fn unix_micros() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, micros)
+    micros(since_1970())
 }

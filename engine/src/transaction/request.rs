@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use sallyport_ruleset::{Fact, Facts, FieldValues, HeaderFields, Protocol};
 use sallyport_wire::http1::{
@@ -14,6 +14,7 @@ use super::intercept::InnerTls;
 use super::record::{Draft, TlsNotes};
 use super::session::ClientContext;
 use super::standing::{OpenTunnel, Standing};
+use crate::clock::since_1970;
 use crate::shard::{Shard, Snapshot, Workspace};
 use crate::tls::OriginCertificate;
 use crate::upstream::tls::Origin;
@@ -214,8 +215,5 @@ pub(crate) fn response_headers<'a>(response: &'a ResponseHead, bytes: &'a [u8]) 
 
 /// Now, for the rules.
 pub(super) fn unix_seconds() -> i64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+    i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX)
 }

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use sallyport_dns::{
 use thiserror::Error;
 
 use crate::fair_share::FairShare;
+use crate::io::task;
 use crate::shard::clients::{Account, Limited, Resource, Shared};
 
 /// A UDP answer fits: more than any EDNS payload that is announced.
@@ -34,6 +36,9 @@ pub(crate) struct Resolver {
     stub: RefCell<StubResolver>,
     waiting: RefCell<HashMap<LookupId, Waiting>>,
     timer_runs: Cell<bool>,
+    /// Every query panics.
+    #[cfg(test)]
+    panics: Cell<bool>,
 }
 
 /// Why a name could not be resolved.
@@ -67,6 +72,8 @@ impl Resolver {
             stub: RefCell::new(StubResolver::new(config, seed)),
             waiting: RefCell::default(),
             timer_runs: Cell::new(false),
+            #[cfg(test)]
+            panics: Cell::new(false),
         })
     }
 
@@ -112,8 +119,12 @@ impl Resolver {
             let mut stub = self.stub.borrow_mut();
             stub.next_transmit(Instant::now())
         } {
-            let resolver = Rc::clone(self);
-            monoio::spawn(async move { resolver.ask(transmit).await });
+            let (resolver, afterwards) = (Rc::clone(self), Rc::clone(self));
+            let query = transmit.query;
+            let asking = async move { resolver.ask(transmit).await };
+            task::spawn("a DNS query", asking, move || {
+                afterwards.after_panic(Some(query));
+            });
         }
         while let Some((id, result)) = {
             let mut stub = self.stub.borrow_mut();
@@ -126,8 +137,32 @@ impl Resolver {
         }
         if !self.timer_runs.get() && self.stub.borrow().next_deadline().is_some() {
             self.timer_runs.set(true);
-            let resolver = Rc::clone(self);
-            monoio::spawn(async move { resolver.run_timer().await });
+            let (resolver, afterwards) = (Rc::clone(self), Rc::clone(self));
+            let running = async move { resolver.run_timer().await };
+            task::spawn("the timer of DNS queries", running, move || {
+                afterwards.timer_runs.set(false);
+                afterwards.after_panic(None);
+            });
+        }
+    }
+
+    /// A task has panicked: what it asked is as if nobody had answered. Where that cannot be said any more,
+    /// all who wait are told that there is nothing to wait for.
+    fn after_panic(self: &Rc<Self>, query: Option<QueryId>) {
+        let went_on = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(query) = query {
+                self.stub
+                    .borrow_mut()
+                    .on_transport_error(query, Instant::now());
+                self.turn();
+            }
+        }));
+        if query.is_some() && went_on.is_ok() {
+            return;
+        }
+        for waiting in self.waiting.borrow_mut().values_mut() {
+            waiting.result.get_or_insert(Err(DnsError::ServerFailure));
+            waiting.wakers.drain(..).for_each(Waker::wake);
         }
     }
 
@@ -152,6 +187,8 @@ impl Resolver {
 
     /// One query from its socket to its answer.
     async fn ask(self: Rc<Self>, transmit: Transmit) {
+        #[cfg(test)]
+        assert!(!self.panics.get(), "as the test wants it");
         let query = transmit.query;
         let time = transmit.deadline.saturating_duration_since(Instant::now());
         let exchange = async {
@@ -257,5 +294,46 @@ impl Drop for Ticket<'_> {
                 table.remove(&self.id);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use monoio::{LegacyDriver, RuntimeBuilder};
+
+    use super::*;
+
+    /// Whatever panics, a lookup comes to an end.
+    #[test]
+    fn a_panic_tells_those_who_wait() {
+        let mut runtime = RuntimeBuilder::<LegacyDriver>::new()
+            .enable_timer()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            for is_timer in [false, true] {
+                let config = ResolverConfig {
+                    servers: vec![SocketAddr::from(([127, 0, 0, 1], 9))],
+                    ..ResolverConfig::default()
+                };
+                let resolver = Resolver::new(config, [1; 32]);
+                resolver.panics.set(!is_timer);
+                let lookup = resolver.stub.borrow_mut().lookup("a.test", Instant::now());
+                let Lookup::Pending(id) = lookup else {
+                    panic!("nobody has answered yet");
+                };
+                resolver.waiting.borrow_mut().entry(id).or_default().waiters += 1;
+                let ticket = Ticket {
+                    resolver: &resolver,
+                    id,
+                };
+                match is_timer {
+                    false => resolver.turn(),
+                    true => resolver.after_panic(None),
+                }
+                let told = monoio::time::timeout(Duration::from_secs(20), ticket.result()).await;
+                assert!(told.expect("told").is_err());
+            }
+        });
     }
 }

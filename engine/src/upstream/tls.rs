@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::UnbufferedClientConnection;
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CommonState};
 use thiserror::Error;
 
+use crate::clock::unix_time;
 use crate::io::transport::Transport;
 use crate::shard::Shard;
 use crate::tls::client_certificate::CertificateDemand;
@@ -182,8 +183,7 @@ fn certified(
         remembered.ok_or_else(|| OriginFault::bare(CertificateFault::BadEncoding))?;
     let end = certificate.not_after();
     // A session that is resumed shows no certificate: the one of before must still be valid.
-    if origin.parameters.verify == UpstreamVerify::Deny
-        && end.is_some_and(|end| end < UnixTime::now())
+    if origin.parameters.verify == UpstreamVerify::Deny && end.is_some_and(|end| end < unix_time())
     {
         return Err(OriginFault::bare(CertificateFault::Expired));
     }
@@ -196,7 +196,7 @@ fn fault(common: &CommonState, trust: &Trust, origin: &Origin) -> Option<Option<
     let (leaf, rest) = common.peer_certificates()?.split_first()?;
     Some(match origin.parameters.verify {
         UpstreamVerify::Deny => None,
-        UpstreamVerify::Alert => trust.judge(leaf, rest, &origin.name, UnixTime::now()).err(),
+        UpstreamVerify::Alert => trust.judge(leaf, rest, &origin.name, unix_time()).err(),
     })
 }
 

@@ -16,6 +16,7 @@
 mod bad_origins;
 mod client_certificates;
 mod clients;
+mod clock;
 mod common;
 mod connect_host;
 mod curl;
@@ -26,6 +27,7 @@ mod fair_shares;
 mod forwarding;
 mod fronting;
 mod guard;
+mod happy_eyeballs;
 mod hostile_requests;
 mod hostile_responses;
 mod http2;

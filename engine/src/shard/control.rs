@@ -31,11 +31,15 @@ const CUT_TICKS: u32 = 5;
 pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiver<Message>) {
     let mut drain: Option<Instant> = None;
     let mut cut = false;
+    let mut flushed = Instant::now();
     for tick in 1_u64.. {
         monoio::time::sleep(TICK).await;
         let now = Instant::now();
         shard.wheel.advance(now);
-        shard.log.borrow_mut().flush();
+        if now + TICK / 2 >= flushed + shard.config().log.flush_interval {
+            shard.log.borrow_mut().flush();
+            flushed = now;
+        }
         shard.connections.sweep(jiff::Timestamp::now().as_second());
         if tick.is_multiple_of(SECOND_TICKS) {
             shard.pool.borrow_mut().sweep(now);

@@ -41,7 +41,7 @@ fn refused_connections() {
 }
 
 /// A listener whose queue is full: the kernel drops every further SYN.
-struct FullListener {
+pub(crate) struct FullListener {
     address: SocketAddr,
     _listener: TcpListener,
     _queue: Vec<socket2::Socket>,
@@ -49,7 +49,11 @@ struct FullListener {
 
 impl FullListener {
     fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on("127.0.0.1:0")
+    }
+
+    pub(crate) fn on(address: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         listen(&listener, Backlog::new(0).unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let queue = (0..4).map(|_| {

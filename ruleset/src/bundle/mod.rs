@@ -6,6 +6,8 @@
 //! Nothing outside this folder interprets a bundle's bytes before they are checked.
 
 mod error;
+#[cfg(test)]
+mod forgeries;
 mod header;
 pub(crate) mod plan;
 mod read;

@@ -36,33 +36,60 @@ pub fn write_reachable(
     unreachable: &Unreachable,
     record: &BuildRecord,
 ) -> Result<Vec<u8>, WriteError> {
-    let mut built = build(ruleset, unreachable)?;
-    let tool_version = append(&mut built.strings, &record.tool_version)?;
-    let source_digest = append(&mut built.strings, &record.source_digest)?;
-    let Defaults {
-        pre_dns,
-        pre_request,
-        post_response,
-    } = built.index.defaults;
-    let [pre_dns_rules, pre_request_rules, post_response_rules] = built.index.phases;
-    let meta = MetaRecord {
-        pre_dns,
-        pre_request,
-        post_response,
-        pre_dns_rules,
-        pre_request_rules,
-        post_response_rules,
-        tool_version,
-        source_digest,
-    };
-    let slots = built.slots.as_chunks::<4>().0;
-    let certificate = cost::compute(&built.index, slots, &built.strings);
-    let costs = certificate.records();
-    let sections: Vec<_> = Section::ALL
-        .iter()
-        .map(|section| content(*section, &built, &meta, &costs))
-        .collect();
-    Ok(join(&sections))
+    Ok(Written::new(ruleset, unreachable, record)?.join())
+}
+
+/// What a bundle is made of, before it becomes bytes. Tests change it, to see what a reader refuses.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) built: Built,
+    tool_version: Span,
+    source_digest: Span,
+    costs: CertificateRecords,
+}
+
+impl Written {
+    pub(super) fn new(
+        ruleset: &Ruleset,
+        unreachable: &Unreachable,
+        record: &BuildRecord,
+    ) -> Result<Self, WriteError> {
+        let mut built = build(ruleset, unreachable)?;
+        let tool_version = append(&mut built.strings, &record.tool_version)?;
+        let source_digest = append(&mut built.strings, &record.source_digest)?;
+        let slots = built.slots.as_chunks::<4>().0;
+        let certificate = cost::compute(&built.index, slots, &built.strings);
+        Ok(Self {
+            costs: certificate.records(),
+            built,
+            tool_version,
+            source_digest,
+        })
+    }
+
+    pub(super) fn join(&self) -> Vec<u8> {
+        let Defaults {
+            pre_dns,
+            pre_request,
+            post_response,
+        } = self.built.index.defaults;
+        let [pre_dns_rules, pre_request_rules, post_response_rules] = self.built.index.phases;
+        let meta = MetaRecord {
+            pre_dns,
+            pre_request,
+            post_response,
+            pre_dns_rules,
+            pre_request_rules,
+            post_response_rules,
+            tool_version: self.tool_version,
+            source_digest: self.source_digest,
+        };
+        let sections: Vec<_> = Section::ALL
+            .iter()
+            .map(|section| content(*section, &self.built, &meta, &self.costs))
+            .collect();
+        join(&sections)
+    }
 }
 
 fn append(strings: &mut Vec<u8>, text: &str) -> Result<Span, WriteError> {

@@ -81,7 +81,7 @@ const EFFECTS: &[(&str, &str)] = &[
     ),
     (
         "tls.client_certificate_fallback",
-        "intercepted_origins::origins_that_ask_are_left_alone_from_then_on",
+        "client_certificates::origins_that_demand_one_are_left_alone_from_then_on",
     ),
     ("tls.scope.domains", "interception::scopes_choose"),
     ("tls.scope.destinations", "interception::scopes_choose"),

@@ -136,7 +136,10 @@ pub const TLS_HANDSHAKE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 pub const RESPONSE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15 * 60);
 /// Time without a byte of a body, either way: streams may be silent for long.
 pub const BODY_IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15 * 60);
-/// The same for content of a request whose length was declared: nobody waits for anything in it.
+/// Time in which a client takes an answer of the proxy's own, which is a few hundred bytes, if
+/// `timeouts.body_idle` is not shorter.
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time without a byte of a request's content whose length was declared: nobody waits for anything in it.
 pub const UPLOAD_IDLE_TIMEOUT_DEFAULT: Duration = MINUTE;
 /// Time to read and discard after the last response, so that a reset does not eat it
 /// (RFC 9112 section 9.6).

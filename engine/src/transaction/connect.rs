@@ -18,6 +18,7 @@ use super::{admit, resolve, tunnel};
 use crate::config::checked::{Config, TunnelEnds};
 use crate::enforcement::{Dialable, Early, Guarded};
 use crate::io::buffers::ReadBuffer;
+use crate::limits::REPLY_TIMEOUT;
 use crate::shard::clients::Slot;
 use crate::shard::{Shard, Workspace};
 use crate::tls::fallback::ScopedOrigin;
@@ -114,7 +115,8 @@ async fn answer(
         }
     };
     let client = &request.client.transport;
-    client.arm(request.snapshot.config.timeouts.body_idle);
+    let timeouts = &request.snapshot.config.timeouts;
+    client.arm(timeouts.body_idle.min(REPLY_TIMEOUT));
     let (result, _) = Box::pin(client.write_all(ESTABLISHED.to_vec())).await;
     client.disarm();
     draft.status = Some(200);

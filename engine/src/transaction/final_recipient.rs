@@ -10,6 +10,7 @@ use super::exchange::Exchanged;
 use super::record::Draft;
 use super::reply::http_date;
 use super::request::Request;
+use crate::limits::REPLY_TIMEOUT;
 
 /// Fields that TRACE does not tell (RFC 9110 section 9.3.8): a script that cannot read them itself could
 /// have them reflected.
@@ -32,9 +33,9 @@ pub(super) async fn answer(request: &Request<'_>, draft: &mut Draft) -> Exchange
     let mut out = client.buffers().rent();
     let _lease = client.buffers().lease(out.capacity());
     encode(request.head, request.bytes, keep_alive, &mut out);
-    client
-        .transport
-        .arm(request.snapshot.config.timeouts.body_idle);
+    let timeouts = &request.snapshot.config.timeouts;
+    let timeout = timeouts.body_idle.min(REPLY_TIMEOUT);
+    client.transport.arm(timeout);
     let (result, out) = client.transport.write_all(out).await;
     client.buffers().give_back(out);
     draft.status = Some(200);

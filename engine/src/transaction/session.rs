@@ -23,6 +23,7 @@ use crate::http2::TargetForm;
 use crate::io::buffers::{BufferPool, ReadBuffer};
 use crate::io::departure::Begun;
 use crate::io::transport::Transport;
+use crate::limits::REPLY_TIMEOUT;
 use crate::shard::connections::Registered;
 use crate::shard::{Shard, Snapshot, Workspace};
 use crate::upstream::pinned::Pins;
@@ -434,7 +435,9 @@ pub(super) async fn refuse(
     }
     .encode(&mut out);
     client.begun.trim(&mut out);
-    client.transport.arm(snapshot.config.timeouts.body_idle);
+    client
+        .transport
+        .arm(snapshot.config.timeouts.body_idle.min(REPLY_TIMEOUT));
     let (result, out) = client.transport.write_all(out).await;
     client.buffers().give_back(out);
     draft.status = Some(refusal.status);

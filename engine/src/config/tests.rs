@@ -178,8 +178,6 @@ format = "json"
 timeout = "5s"
 [io]
 driver = "epoll"
-[reload]
-tunnels = "leave"
 "#;
 
 /// Of the private key in RFC 8410 section 10.3.

@@ -150,6 +150,8 @@ fn requests_in_tunnels_name_the_decision_that_let_the_tunnel_in() {
 fn a_tunnel_is_told_while_it_lives() {
     let setup = Setup::new()
         .host("a.test", "127.0.0.1")
+        // What this origin answers is no TLS.
+        .key("tunnel.unknown_protocol", "\"allow\"")
         .key("log.progress", "\"1s\"");
     let mut proxy = setup.start(ALLOW_ALL);
     let (origin, _say) = {

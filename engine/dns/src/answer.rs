@@ -13,7 +13,8 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
 
 use crate::error::DnsError;
 use crate::limits::{
-    ADDRESSES_PER_FAMILY_MAX, ALIASES_MAX, ANSWER_RECORDS_MAX, AUTHORITY_RECORDS_MAX,
+    ADDRESSES_PER_FAMILY_MAX, ALIAS_QUESTIONS_MAX, ALIASES_MAX, ANSWER_RECORDS_MAX,
+    AUTHORITY_RECORDS_MAX,
 };
 use crate::query::{SentQuery, Transport, is_format_refusal};
 
@@ -59,6 +60,8 @@ impl Ttl {
 pub(crate) struct Chain {
     passed: Vec<Name>,
     current: Name,
+    /// How often the answer had to be asked for, after the first time.
+    questions: usize,
 }
 
 impl Chain {
@@ -66,12 +69,22 @@ impl Chain {
         Self {
             passed: Vec::new(),
             current: name,
+            questions: 0,
         }
     }
 
     /// The name that is asked about now.
     pub(crate) fn current(&self) -> &Name {
         &self.current
+    }
+
+    /// An answer has ended in an alias: the last name must be asked for.
+    fn ask_on(&mut self, ttl: Ttl) -> Reply {
+        self.questions += 1;
+        match self.questions > ALIAS_QUESTIONS_MAX {
+            true => Reply::BadChain(DnsError::AliasChainTooLong),
+            false => Reply::Alias(ttl),
+        }
     }
 
     fn follow(&mut self, target: &Name) -> Result<(), DnsError> {
@@ -184,7 +197,7 @@ fn read_absence(
     name_exists: bool,
     header: &Header,
     decoder: &mut BinDecoder<'_>,
-    chain: &Chain,
+    chain: &mut Chain,
     ttl: Ttl,
 ) -> Reply {
     let Ok(authority) = read_authority(decoder, header, chain.current()) else {
@@ -198,7 +211,7 @@ fn read_absence(
         return Reply::Absent(DnsError::NoAddresses, negative_ttl);
     }
     if ttl != Ttl::UNLIMITED {
-        return Reply::Alias(ttl);
+        return chain.ask_on(ttl);
     }
     // RFC 2308 section 2.2: NS without SOA is a referral, which a recursive server has no business
     // to send.

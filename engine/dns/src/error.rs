@@ -28,7 +28,8 @@ pub enum DnsError {
     /// The CNAME records of the name lead back to themselves. The fault of the name's owner.
     #[error("the CNAME chain of the name loops")]
     AliasLoop,
-    /// More CNAME records in a row than [`limits::ALIASES_MAX`](crate::limits::ALIASES_MAX).
+    /// More CNAME records in a row than [`limits::ALIASES_MAX`](crate::limits::ALIASES_MAX), or more
+    /// questions for them than [`limits::ALIAS_QUESTIONS_MAX`](crate::limits::ALIAS_QUESTIONS_MAX).
     #[error("the CNAME chain of the name is too long")]
     AliasChainTooLong,
     /// The name cannot be asked for. The client's fault.

@@ -20,8 +20,12 @@ pub const NAME_BYTES_MAX: usize = 253;
 /// Longest label of a name (RFC 1035 section 2.3.4).
 pub const LABEL_BYTES_MAX: usize = 63;
 
-/// Longest chain of CNAME records that is followed, over all answers of one record type.
-pub const ALIASES_MAX: usize = 8;
+/// Longest chain of CNAME records that is followed, over all answers of one record type. What one
+/// answer holds costs nothing to follow; no known name has more than about twenty.
+pub const ALIASES_MAX: usize = 64;
+
+/// Further questions that such a chain may take, where an answer ends in an alias.
+pub const ALIAS_QUESTIONS_MAX: usize = 8;
 
 /// Records of one answer section that are read; an answer with more is refused as a server failure.
 pub const ANSWER_RECORDS_MAX: usize = 512;

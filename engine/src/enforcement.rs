@@ -115,7 +115,7 @@ impl Rules {
     ) -> Result<Verdict, Denied> {
         match self.evaluate(phase, facts, trail) {
             Outcome::Decided(verdict) if verdict.action == Decision::Allow => Ok(verdict),
-            Outcome::Decided(_) => Err(Denied { phase }),
+            Outcome::Decided(verdict) => Err(Denied::by(phase, verdict)),
             Outcome::Undetermined => {
                 // Cannot happen while the callers set every fact; if it does, the gate stays shut.
                 tracing::error!(%phase, "a rule was left undetermined: denied");
@@ -124,7 +124,10 @@ impl Rules {
                     action: Decision::Deny,
                     rule: None,
                 });
-                Err(Denied { phase })
+                Err(Denied {
+                    phase,
+                    by: DeniedBy::Default,
+                })
             }
         }
     }
@@ -245,6 +248,25 @@ impl Trail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Denied {
     pub(crate) phase: Phase,
+    pub(crate) by: DeniedBy,
+}
+
+/// What in a phase has denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeniedBy {
+    Rule,
+    /// No rule decided: the default action did.
+    Default,
+}
+
+impl Denied {
+    fn by(phase: Phase, verdict: Verdict) -> Self {
+        let by = match verdict.rule {
+            Some(_) => DeniedBy::Rule,
+            None => DeniedBy::Default,
+        };
+        Self { phase, by }
+    }
 }
 
 /// PreDNS let the transaction in: its name may be resolved.
@@ -348,10 +370,12 @@ impl Guarded {
         trail: &mut Trail,
     ) -> Result<Early, Denied> {
         let phase = Phase::PreRequest;
-        let (mut allowed, mut denied, mut open) = (AddressList::empty(), false, false);
+        let (mut allowed, mut denied, mut open) = (AddressList::empty(), None, false);
         for address in self.judged(rules) {
             match rules.evaluate(phase, &at(facts, *address), trail) {
-                Outcome::Decided(verdict) if verdict.action == Decision::Deny => denied = true,
+                Outcome::Decided(verdict) if verdict.action == Decision::Deny => {
+                    denied = Some(Denied::by(phase, verdict));
+                }
                 Outcome::Decided(_) => allowed.push(*address),
                 Outcome::Undetermined => open = true,
             }
@@ -359,8 +383,8 @@ impl Guarded {
         if open {
             return Ok(Early::Open);
         }
-        if allowed.is_empty() && denied {
-            return Err(Denied { phase });
+        if let Some(denied) = denied.filter(|_| allowed.is_empty()) {
+            return Err(denied);
         }
         let addresses = if rules.judges_addresses {
             allowed
@@ -385,10 +409,15 @@ impl Guarded {
     ) -> Result<(Dialable, Permitted), Denied> {
         let mut first: Option<(IpAddr, Verdict)> = None;
         let mut kept = AddressList::empty();
+        let mut denied = Denied {
+            phase: Phase::PreRequest,
+            by: DeniedBy::Default,
+        };
         let judged = self.judged(rules);
         for address in judged {
             let verdict = rules.decide(Phase::PreRequest, &at(facts, *address), trail);
             match (verdict, &first) {
+                (Err(by), None) => denied = by,
                 (Ok(verdict), None) => {
                     first = Some((*address, verdict));
                     kept.push(*address);
@@ -398,9 +427,7 @@ impl Guarded {
             }
         }
         let Some((address, _)) = first else {
-            return Err(Denied {
-                phase: Phase::PreRequest,
-            });
+            return Err(denied);
         };
         if judged.len() > 1 {
             // The trail holds the last address judged: make it the deciding one's.

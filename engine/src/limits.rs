@@ -206,6 +206,9 @@ pub const URI_BYTES_MIN: usize = 256;
 pub const CHUNK_EXTENSION_BYTES_DEFAULT: usize = 256;
 /// Largest value of `limits.chunk_extension_bytes`.
 pub const CHUNK_EXTENSION_BYTES_MAX: usize = 16 * KIB;
+/// Content that is read and dropped after an origin has answered without it, so that the client's
+/// connection can go on; with more to come it is closed.
+pub const DISCARDED_BYTES_MAX: usize = 256 * KIB;
 /// Bytes of the lines of a trailer section.
 pub const TRAILER_BYTES_DEFAULT: usize = 8 * KIB;
 /// Largest value of `limits.trailer_bytes`.

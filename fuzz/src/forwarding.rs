@@ -134,6 +134,7 @@ pub fn forwarded_response(data: &[u8]) {
                         client_version,
                         session_auth: false,
                         upgrade: head.status == 101,
+                        date: None,
                         edits: &HeaderEdits::default(),
                     };
                     encode_response(&mut out, &forward);

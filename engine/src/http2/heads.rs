@@ -127,6 +127,9 @@ pub(super) fn request_text(
         }
         _ => write_framing(&mut out, &parts.headers, ends),
     };
+    if coding == Coding::Nothing && expects_content(parts) {
+        out.extend_from_slice(b"Content-Length: 0\r\n");
+    }
     out.extend_from_slice(b"\r\n");
     Ok((Text { bytes: out, coding }, asked))
 }
@@ -142,6 +145,13 @@ fn asked(parts: &request::Parts) -> Result<Asked, HeadFault> {
         (&Method::HEAD, _) => Asked::Head,
         _ => Asked::Plain,
     })
+}
+
+/// RFC 9110 section 8.6: a method whose requests have content says so when there is none, or servers of
+/// HTTP/1.1 ask for a length (411). In HTTP/2 the end of the stream says it.
+fn expects_content(parts: &request::Parts) -> bool {
+    let may = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+    may && !parts.headers.contains_key(header::CONTENT_LENGTH)
 }
 
 /// RFC 9113 section 8.3.1: `:authority`, or `host` from an intermediary that had no other. Where both
@@ -416,6 +426,15 @@ mod tests {
             text(&parts, true, HTTPS),
             "GET /p?q HTTP/1.1\r\nHost: a.test\r\nx: 1\r\nx: 2\r\ncookie: a=1; b=2\r\n\r\n"
         );
+        for method in ["POST", "PUT", "PATCH"] {
+            let parts = request("https://a.test/p", method, &[]);
+            let expected =
+                format!("{method} /p HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n");
+            assert_eq!(text(&parts, true, HTTPS), expected);
+        }
+        let parts = request("https://a.test/p", "DELETE", &[]);
+        let expected = "DELETE /p HTTP/1.1\r\nHost: a.test\r\n\r\n";
+        assert_eq!(text(&parts, true, HTTPS), expected);
         let parts = request("http://a.test:81/p", "POST", &[]);
         assert_eq!(
             text(&parts, false, TargetForm::Absolute),

@@ -29,11 +29,18 @@ const FIRST_BYTE: u8 = b'H';
 pub(crate) struct Begun(Cell<bool>);
 
 impl Begun {
-    /// Takes off an encoded answer what was sent of it.
-    pub(crate) fn trim(&self, answer: &mut Vec<u8>) {
-        if self.0.take() && answer.first() == Some(&FIRST_BYTE) {
+    /// Takes off an encoded answer what was sent of it; says whether something was.
+    pub(crate) fn trim(&self, answer: &mut Vec<u8>) -> bool {
+        let is_begun = self.0.take() && answer.first() == Some(&FIRST_BYTE);
+        if is_begun {
             answer.remove(0);
         }
+        is_begun
+    }
+
+    /// Takes back a [`Begun::trim`] whose answer was not sent: another one takes its place.
+    pub(crate) fn restore(&self, is_begun: bool) {
+        self.0.set(is_begun);
     }
 }
 

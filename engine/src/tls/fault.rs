@@ -128,6 +128,27 @@ impl OriginFault {
         }
     }
 
+    /// What the library itself found; usually `verify` has found it before.
+    fn of_certificate_error(error: &CertificateError) -> Self {
+        Self::bare(match error {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                CertificateFault::Expired
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                CertificateFault::NotYetValid
+            }
+            CertificateError::Revoked => CertificateFault::Revoked,
+            CertificateError::UnknownIssuer => CertificateFault::UnknownIssuer,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                CertificateFault::NameMismatch
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                CertificateFault::WrongUsage
+            }
+            _ => CertificateFault::BadEncoding,
+        })
+    }
+
     /// The fault that made a TLS handshake with an origin fail, if it was its certificate.
     #[must_use]
     pub fn of_tls_error(error: &rustls::Error) -> Option<Self> {
@@ -142,9 +163,7 @@ impl OriginFault {
                 let detail = "the origin does not hold the key of its certificate";
                 Some(Self::new(CertificateFault::BadSignature, detail))
             }
-            rustls::Error::InvalidCertificate(other) => {
-                Some(Self::new(CertificateFault::BadEncoding, &other.to_string()))
-            }
+            rustls::Error::InvalidCertificate(other) => Some(Self::of_certificate_error(other)),
             rustls::Error::InvalidMessage(
                 InvalidMessage::CertificatePayloadTooLarge
                 | InvalidMessage::HandshakePayloadTooLarge,

@@ -33,6 +33,7 @@ mod records;
 pub(crate) mod sessions;
 pub(crate) mod stream;
 mod tickets;
+pub(crate) mod words;
 
 pub use authority::Authority;
 pub use authority_error::AuthorityError;

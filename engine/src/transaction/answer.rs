@@ -1,5 +1,6 @@
 //! The response of one request: interim responses, PostRESPONSE, and then the response itself.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -9,12 +10,13 @@ use std::time::Instant;
 
 use sallyport_ruleset::Facts;
 use sallyport_wire::http1::{
-    BodyFraming, ChunkLimits, HeadError, Parse, ResponseForward, ResponseHead, Version,
+    BodyFraming, ChunkLimits, HeadError, HeaderName, Parse, ResponseForward, ResponseHead, Version,
     encode_response,
 };
 
 use super::SEVERAL_TYPES;
 use super::body::{BodyRelay, Progress, RelayError};
+use super::date::Date;
 use super::destination::Destination;
 use super::interim::Interim;
 use super::kept::Kept;
@@ -71,6 +73,8 @@ pub(super) struct Answer<'a> {
     pub(super) kept: Option<&'a Kept>,
     /// The connection is this client's own.
     pub(super) is_pinned: bool,
+    /// Whether a client that waits for it was told to send its content (100).
+    pub(super) continued: Cell<bool>,
 }
 
 impl Answer<'_> {
@@ -109,6 +113,8 @@ impl Answer<'_> {
             if head.status >= 200 || head.status == 101 {
                 return self.finish(draft, head, head_bytes, input).await;
             }
+            self.continued
+                .set(self.continued.get() || head.status == 100);
             interim.note(head_bytes, self.request.snapshot.config.limits.interim)?;
             self.forward_interim(draft, head, input).await?;
             input.consume(head_bytes);
@@ -268,7 +274,14 @@ impl Answer<'_> {
         let (result, out) = client.write_all(out).await;
         pool.give_back(out);
         client.disarm();
-        result.map_err(|_| Refusal::terminated("the client closed the connection").into())
+        result.map_err(|_| {
+            let is_slow = client.expired();
+            Refusal::terminated(match is_slow {
+                true => "the client was too slow to take an interim response",
+                false => "the client closed the connection",
+            })
+            .into()
+        })
     }
 
     /// PostRESPONSE, and then the response itself.
@@ -291,10 +304,9 @@ impl Answer<'_> {
             401 => pinned::challenge(&head.headers, input.unread()),
             _ => Challenge::None,
         };
-        let upstream_keep_alive =
-            head.keep_alive && self.sent.get().is_some() && head.framing != BodyFraming::UntilClose;
+        let upstream_keep_alive = head.keep_alive && head.framing != BodyFraming::UntilClose;
         let client_keep_alive = request.head.keep_alive
-            && self.sent.get().is_some()
+            && self.takes_all_content(head)
             && !request.is_last()
             // What was authenticated ends, and the client is to know.
             && (upstream_keep_alive || !self.is_pinned);
@@ -308,7 +320,9 @@ impl Answer<'_> {
             !client_keep_alive && !is_switch,
             &mut out.data,
         );
-        request.client.begun.trim(&mut out.data);
+        let client = request.client;
+        let was_begun = client.begun.trim(&mut out.data);
+        let sent_before = client.transport.bytes_out();
         input.consume(head_bytes);
         let relayed = {
             let relaying = pin!(self.relay(head.framing, framing, released, &mut out, input));
@@ -323,8 +337,13 @@ impl Answer<'_> {
                 upstream_keep_alive,
                 challenge,
             }),
+            // What is wrong was found before a byte of the head had left: the client can be told.
+            Err(RelayError::Malformed(error)) if client.transport.bytes_out() == sent_before => {
+                client.begun.restore(was_begun);
+                Err(Refusal::protocol(error.to_string()).into())
+            }
             Err(error) => {
-                note_broken(draft, error);
+                self.note_broken(draft, error);
                 Ok(Conversation::Broken)
             }
         }
@@ -375,6 +394,11 @@ impl Answer<'_> {
         out: &mut Vec<u8>,
     ) {
         let snapshot = self.request.snapshot;
+        let date = head
+            .end_to_end(HeaderName::Date)
+            .next()
+            .is_none()
+            .then(Date::now);
         let forward = ResponseForward {
             head,
             buf: bytes,
@@ -385,6 +409,7 @@ impl Answer<'_> {
             upgrade: head.status == 101,
             session_auth: head.status == 401
                 && pinned::challenge(&head.headers, bytes) != Challenge::None,
+            date: date.as_ref().map(Date::as_bytes),
             edits: &snapshot.response_edits,
         };
         encode_response(out, &forward);
@@ -420,6 +445,37 @@ impl Answer<'_> {
         let mut progress = Progress::new(from, relay.limits);
         relay.run(&mut progress, input, out).await
     }
+
+    /// Whether all content of the request was sent, or can be expected to be: the origin goes on to
+    /// read it, and the client to send it.
+    fn takes_all_content(&self, head: &ResponseHead) -> bool {
+        let waits = self.request.head.expect_continue && !self.continued.get();
+        self.sent.get().is_some() || (head.keep_alive && !waits)
+    }
+
+    /// Why the client got the begin of a response and not its end.
+    fn note_broken(&self, draft: &mut Draft, error: RelayError) {
+        let (token, detail): (_, Cow<'static, str>) = match error {
+            RelayError::Read | RelayError::Stopped => (
+                "connection_terminated",
+                "the origin closed the connection within the body".into(),
+            ),
+            RelayError::ReadTimeout => (
+                "connection_read_timeout",
+                "the origin stalled within the body".into(),
+            ),
+            RelayError::Malformed(error) => ("http_protocol_error", error.to_string().into()),
+            RelayError::Write if self.request.client.transport.expired() => (
+                "connection_write_timeout",
+                "the client was too slow to take the body".into(),
+            ),
+            RelayError::Write => (
+                "connection_terminated",
+                "the client closed the connection within the body".into(),
+            ),
+        };
+        draft.fail(token, detail);
+    }
 }
 
 /// How the client gets a body that is framed like this: what ends with the connection is chunked
@@ -429,29 +485,5 @@ fn client_framing(framing: BodyFraming, version: Version) -> BodyFraming {
         (BodyFraming::UntilClose, Version::Http11 | Version::Http2) => BodyFraming::Chunked,
         (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
         (framing, _) => framing,
-    }
-}
-
-fn note_broken(draft: &mut Draft, error: RelayError) {
-    match error {
-        RelayError::Read | RelayError::Stopped => {
-            draft.fail(
-                "connection_terminated",
-                "the origin closed the connection within the body",
-            );
-        }
-        RelayError::ReadTimeout => {
-            draft.fail(
-                "connection_read_timeout",
-                "the origin stalled within the body",
-            );
-        }
-        RelayError::Malformed(error) => draft.fail("http_protocol_error", error.to_string()),
-        RelayError::Write => {
-            draft.fail(
-                "connection_terminated",
-                "the client closed the connection within the body",
-            );
-        }
     }
 }

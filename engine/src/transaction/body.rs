@@ -100,6 +100,15 @@ impl Progress {
             in_trailers: false,
         }
     }
+
+    /// Drops what is in `input` of the body; whether that was the last of it.
+    pub(crate) fn discard(&mut self, input: &mut ReadBuffer) -> Result<bool, BodyError> {
+        while !self.reader.is_complete() && !input.is_empty() {
+            let (consumed, _) = self.reader.next(input.unread())?;
+            input.consume(consumed);
+        }
+        Ok(self.reader.is_complete())
+    }
 }
 
 /// One direction of an exchange.

@@ -309,6 +309,7 @@ async fn converse(
         sent: &sent,
         kept: None,
         is_pinned: held.is_some(),
+        continued: Cell::new(false),
     };
     let mut out = WriteBuffer::rent(pool);
     let Some(upload) = upload else {
@@ -317,46 +318,86 @@ async fn converse(
         sent.set(Some(Instant::now()));
         return answer.receive(draft, head, input).await;
     };
-    let Upload {
-        progress,
-        kept,
-        pace,
-    } = upload;
+    let (progress, kept, pace) = (&mut upload.progress, &upload.kept, upload.pace.as_ref());
     if kept.is_fresh() {
         encode(request, destination, permitted, &mut out.data);
     }
     // A new connection of HTTP/1 is not closed for its age, and refuses nothing unprocessed.
     let keeps = connection.has_idled || upstream.is_stream() || !kept.is_fresh();
-    answer.kept = Some(&*kept).filter(|_| keeps);
-    let stop = StopFlag::default();
-    let receive = pin!(async {
-        let received = answer.receive(draft, head, input).await;
-        if sent.get().is_none() {
-            // The origin has answered without wanting the rest.
-            stop.stop();
-            upstream.cut();
-        }
-        received
-    });
-    let attempt = upload::Attempt {
-        request,
-        upstream,
-        stop: &stop,
-        kept: answer.kept,
-        pace: pace.as_ref(),
+    answer.kept = Some(kept).filter(|_| keeps);
+    let (uploaded, received) = {
+        let stop = StopFlag::default();
+        let receive = pin!(async {
+            let received = answer.receive(draft, head, input).await;
+            if sent.get().is_none() && !wants_the_rest(&received) {
+                stop.stop();
+                upstream.cut();
+            }
+            received
+        });
+        let attempt = upload::Attempt {
+            request,
+            upstream,
+            stop: &stop,
+            kept: answer.kept,
+            pace,
+        };
+        let upload = pin!(async {
+            let result = attempt.send(progress, client_input, &mut out).await;
+            out.data.clear();
+            out.release(pool);
+            if result.is_ok() {
+                sent.set(Some(Instant::now()));
+            }
+            result
+        });
+        // In this order: once the body is sent, `receive` begins to look after the client.
+        join(upload, receive).await
     };
-    let upload = pin!(async {
-        let result = attempt.send(progress, client_input, &mut out).await;
-        out.data.clear();
-        out.release(pool);
-        if result.is_ok() {
-            sent.set(Some(Instant::now()));
-        }
-        result
-    });
-    // In this order: once the body is sent, `receive` begins to look after the client.
-    let (uploaded, received) = join(upload, receive).await;
-    conclude_upload(request, uploaded, received)
+    let received = conclude_upload(upstream, uploaded, received)?;
+    if uploaded.is_ok() {
+        return Ok(received);
+    }
+    let may_go_on = uploaded == Err(RelayError::Write) && !answer.is_pinned;
+    Ok(without_the_rest(request, upload, client_input, may_go_on, received).await)
+}
+
+/// What an exchange whose content was not sent whole leaves of both connections.
+async fn without_the_rest(
+    request: &Request<'_>,
+    upload: &mut Upload,
+    client_input: &mut ReadBuffer,
+    may_go_on: bool,
+    received: Conversation,
+) -> Conversation {
+    let Conversation::Complete {
+        client_keep_alive,
+        challenge,
+        ..
+    } = received
+    else {
+        return received;
+    };
+    // The client has all of its answer; what it still sends must not be read as a request.
+    let may_go_on = client_keep_alive && may_go_on;
+    let progress = &mut upload.progress;
+    Conversation::Complete {
+        client_keep_alive: may_go_on && upload::discard(request, progress, client_input).await,
+        upstream_keep_alive: false,
+        challenge,
+    }
+}
+
+/// Whether the origin, which has answered, goes on to read the content that is still to come.
+fn wants_the_rest(received: &Result<Conversation, Failure>) -> bool {
+    matches!(
+        received,
+        Ok(Conversation::Complete {
+            client_keep_alive: true,
+            upstream_keep_alive: true,
+            ..
+        })
+    )
 }
 
 /// Sends a request without content.
@@ -375,7 +416,7 @@ async fn send_head(
 
 /// A fault in the client's body explains what then happened upstream.
 fn conclude_upload(
-    request: &Request<'_>,
+    upstream: &Transport,
     uploaded: Result<(), RelayError>,
     received: Result<Conversation, Failure>,
 ) -> Result<Conversation, Failure> {
@@ -387,8 +428,9 @@ fn conclude_upload(
         (Err(RelayError::Read), Err(_)) => {
             Refusal::malformed(400, "the connection ended within the request body")
         }
-        (Err(RelayError::Write), Err(_)) if request.client.transport.expired() => {
-            Refusal::terminated("the origin did not take the request body")
+        (Err(RelayError::Write), Err(_)) if upstream.expired() => {
+            const SLOW: &str = "the origin was too slow to take the request body";
+            Refusal::new(504, "connection_write_timeout", SLOW)
         }
         _ => return received,
     };

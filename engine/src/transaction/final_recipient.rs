@@ -6,9 +6,9 @@ use std::io::Write;
 
 use sallyport_wire::http1::{MethodKind, RequestHead, Version};
 
+use super::date::Date;
 use super::exchange::Exchanged;
 use super::record::Draft;
-use super::reply::http_date;
 use super::request::Request;
 use crate::limits::REPLY_TIMEOUT;
 
@@ -41,7 +41,10 @@ pub(super) async fn answer(request: &Request<'_>, draft: &mut Draft) -> Exchange
     draft.status = Some(200);
     draft.dst_ip = None;
     if result.is_err() {
-        draft.fail("connection_terminated", "the client closed the connection");
+        match client.transport.expired() {
+            true => draft.fail("connection_write_timeout", "the client was too slow"),
+            false => draft.fail("connection_terminated", "the client closed the connection"),
+        }
         return Exchanged::Broken;
     }
     draft.detail = Some("answered here: Max-Forwards is 0".into());
@@ -50,7 +53,7 @@ pub(super) async fn answer(request: &Request<'_>, draft: &mut Draft) -> Exchange
 
 fn encode(head: &RequestHead, bytes: &[u8], keep_alive: bool, out: &mut Vec<u8>) {
     // Writing to a Vec cannot fail.
-    let _ = write!(out, "HTTP/1.1 200 OK\r\nDate: {}\r\n", http_date());
+    let _ = write!(out, "HTTP/1.1 200 OK\r\nDate: {}\r\n", Date::now());
     let mut body = Vec::new();
     if head.method_kind == MethodKind::Trace {
         reflect(head, bytes, &mut body);

@@ -38,6 +38,7 @@ use crate::io::transport::Transport;
 use crate::tls::memory::KnownOrigin;
 use crate::tls::parameters::{Handling, Versions};
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
+use crate::tls::words::{alert_name, tls_fault};
 use crate::tls::{CertificateName, LeafKey, LeafSubject, MintError};
 use crate::upstream::tls::Origin;
 
@@ -251,7 +252,8 @@ impl Intercepted<'_, '_> {
             client, snapshot, ..
         } = *self.request;
         let connection = UnbufferedServerConnection::new(config).map_err(|error| {
-            let refusal = Refusal::new(500, "proxy_internal_error", error.to_string());
+            let detail = format!("no TLS with the client: {}", tls_fault(&error));
+            let refusal = Refusal::new(500, "proxy_internal_error", detail);
             (refusal, Some(AlertDescription::InternalError))
         })?;
         let received = work.input.unread().to_vec();
@@ -277,8 +279,9 @@ impl Intercepted<'_, '_> {
         }
         if let Some(alert) = error.alert().filter(|alert| is_refusal(*alert)) {
             let count = self.request.shard.tls.count_refusal(host);
-            tracing::info!(host, ?alert, count, "a client refused our certificate");
-            let detail = format!("the client refused our certificate: {alert:?}");
+            tracing::info!(host, alert = %alert_name(alert), count, "a client refused our certificate");
+            let alert = alert_name(alert);
+            let detail = format!("the client refused our certificate: {alert}");
             return Refusal::new(400, "tls_alert_received", detail);
         }
         let (token, detail) = match error {
@@ -288,7 +291,10 @@ impl Intercepted<'_, '_> {
             ),
             HandshakeError::Tls(error) => (
                 "tls_protocol_error",
-                format!("the TLS handshake with the client failed: {error}"),
+                format!(
+                    "the TLS handshake with the client failed: {}",
+                    tls_fault(error)
+                ),
             ),
         };
         Refusal::new(400, token, detail)

@@ -2,15 +2,18 @@
 //! the rooms.
 
 mod absolute;
+mod accept;
 mod admission;
 mod answer;
 mod body;
 mod connect;
+mod date;
 mod destination;
 mod ending;
 mod exchange;
 mod final_recipient;
 mod forwarded;
+mod greeting;
 mod intercept;
 mod interim;
 mod kept;
@@ -23,6 +26,7 @@ mod progress;
 mod record;
 mod repeat;
 mod reply;
+mod reply_body;
 mod request;
 mod session;
 mod standing;

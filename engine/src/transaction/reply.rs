@@ -1,15 +1,16 @@
-//! Answers of the proxy's own: what was refused, why, and how to find it in the log.
+//! Answers of the proxy's own: what was refused, why, and how to find it in the log. Their bodies are
+//! made in `reply_body`.
 
 use std::borrow::Cow;
 use std::io::Write;
 
 use sallyport_wire::http1::{HeaderName, MethodKind, RequestHead};
-use serde_json::json;
 
+use super::date::Date;
 use crate::access_log::TransactionId;
-use crate::config::checked::{Config, Page};
+use crate::config::checked::Config;
 use crate::destination::Prohibited;
-use crate::enforcement::Denied;
+use crate::enforcement::{Denied, DeniedBy};
 use crate::io::buffers::Shortage;
 use crate::shard::clients::Limited;
 use crate::upstream::dial::DialError;
@@ -87,10 +88,17 @@ impl Refusal {
 
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
-        let (error, detail) = match denied.phase {
-            Phase::PreDns => ("http_request_denied", "denied by a PreDNS rule"),
-            Phase::PreRequest => ("http_request_denied", "denied by a PreREQUEST rule"),
-            Phase::PostResponse => ("http_response_denied", "denied by a PostRESPONSE rule"),
+        let error = match denied.phase {
+            Phase::PreDns | Phase::PreRequest => "http_request_denied",
+            Phase::PostResponse => "http_response_denied",
+        };
+        let detail = match (denied.phase, denied.by) {
+            (Phase::PreDns, DeniedBy::Rule) => "denied by a PreDNS rule",
+            (Phase::PreRequest, DeniedBy::Rule) => "denied by a PreREQUEST rule",
+            (Phase::PostResponse, DeniedBy::Rule) => "denied by a PostRESPONSE rule",
+            (Phase::PreDns, DeniedBy::Default) => "no PreDNS rule allows it",
+            (Phase::PreRequest, DeniedBy::Default) => "no PreREQUEST rule allows it",
+            (Phase::PostResponse, DeniedBy::Default) => "no PostRESPONSE rule allows it",
         };
         Self {
             phase: Some(denied.phase),
@@ -183,37 +191,20 @@ pub(crate) struct Reply<'a> {
     pub(crate) close: bool,
 }
 
-/// How the body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Text,
-    Json,
-    Html,
-}
-
 impl Reply<'_> {
     /// Appends the whole response to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let refusal = self.refusal;
-        let page = self
-            .config
-            .responses
-            .page
-            .as_ref()
-            .filter(|_| refusal.status == 403);
-        let (content_type, body) = match page {
-            Some(Page { content_type, body }) => (*content_type, Cow::Borrowed(&**body)),
-            None => self.built_in(),
-        };
+        let (content_type, body) = self.body();
         let via = &self.config.headers.via;
-        let now = http_date();
+        let now = Date::now();
         // Writing to a Vec cannot fail.
         let _ = write!(
             out,
             "HTTP/1.1 {} {}\r\nDate: {now}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
              Cache-Control: no-store\r\nProxy-Status: {via}; error={}; details=\"{}\"\r\n",
             refusal.status,
-            reason_phrase(refusal.status),
+            self.reason(),
             body.len(),
             refusal.error,
             structured_string(&refusal.detail),
@@ -233,69 +224,34 @@ impl Reply<'_> {
         }
     }
 
-    fn built_in(&self) -> (&'static str, Cow<'static, [u8]>) {
+    /// The reason phrase. Of a CONNECT that failed most clients show nothing else, so it says why.
+    fn reason(&self) -> Cow<'static, str> {
         let refusal = self.refusal;
-        let phase = refusal.phase.map(|phase| phase.to_string());
-        let (status, phrase) = (refusal.status, reason_phrase(refusal.status));
-        let id = self.transaction.to_string();
-        match self.format() {
-            Format::Json => {
-                let body = json!({
-                    "status": status, "error": refusal.error, "detail": refusal.detail,
-                    "phase": phase, "rule": self.rule, "transaction": id,
-                });
-                (
-                    "application/json",
-                    Cow::Owned(format!("{body}\n").into_bytes()),
-                )
-            }
-            Format::Html => {
-                let detail = html_escape::encode_text(&refusal.detail);
-                let rule = self.rule.map_or(String::new(), |rule| {
-                    format!("<p>Rule: {}</p>\n", html_escape::encode_text(rule))
-                });
-                let body = format!(
-                    "<!doctype html>\n<meta charset=\"utf-8\">\n<title>{status} {phrase}</title>\n\
-                     <h1>{phrase}</h1>\n<p>{detail}</p>\n{rule}<p>Transaction: <code>{id}</code></p>\n"
-                );
-                ("text/html; charset=utf-8", Cow::Owned(body.into_bytes()))
-            }
-            Format::Text => {
-                let rule = self
-                    .rule
-                    .map_or(String::new(), |rule| format!("rule: {rule}\n"));
-                let detail = &refusal.detail;
-                let body = format!("{phrase}: {detail}\n{rule}transaction: {id}\n");
-                ("text/plain; charset=utf-8", Cow::Owned(body.into_bytes()))
-            }
+        let phrase = reason_phrase(refusal.status);
+        let is_connect = self.request.is_some_and(|(head, _)| head.is_connect);
+        if refusal.phase.is_none() && !is_connect {
+            return phrase.into();
         }
-    }
-
-    /// RFC 9110 section 12.5.1, as far as three formats need it: the first one named wins.
-    fn format(&self) -> Format {
-        let Some((head, bytes)) = self.request else {
-            return Format::Text;
-        };
-        let accepts = head.header_values(bytes, "accept");
-        let ranges = accepts.flat_map(|value| value.split(|byte| *byte == b','));
-        for range in ranges {
-            let media_type = range.split(|byte| *byte == b';').next().unwrap_or_default();
-            match media_type.trim_ascii() {
-                b"text/plain" | b"*/*" | b"text/*" => return Format::Text,
-                b"application/json" | b"application/*" => return Format::Json,
-                b"text/html" | b"application/xhtml+xml" => return Format::Html,
-                _ => {}
-            }
-        }
-        Format::Text
+        let detail = printable(&refusal.detail, REASON_DETAIL_BYTES_MAX);
+        let rule = self.rule.map_or(String::new(), |rule| {
+            format!(", {}", printable(rule, REASON_RULE_BYTES_MAX))
+        });
+        format!("{phrase}: {detail}{rule}; transaction {}", self.transaction).into()
     }
 }
 
-/// Now, as `Date` has it (RFC 9110 section 5.6.7).
-pub(super) fn http_date() -> String {
-    jiff::fmt::rfc2822::DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&jiff::Timestamp::now())
-        .unwrap_or_default()
+/// Most bytes of `Refusal::detail` in a reason phrase.
+const REASON_DETAIL_BYTES_MAX: usize = 160;
+/// The same of the name of a rule.
+const REASON_RULE_BYTES_MAX: usize = 80;
+
+/// What of `text` can stand in a start line.
+fn printable(text: &str, bytes_max: usize) -> String {
+    let shown = |byte: u8| match byte {
+        b' '..=b'~' => char::from(byte),
+        _ => '?',
+    };
+    text.bytes().take(bytes_max).map(shown).collect()
 }
 
 /// A string of RFC 8941 section 3.3.3: printable ASCII, quotes and backslashes escaped.
@@ -311,7 +267,8 @@ fn structured_string(text: &str) -> String {
     escaped
 }
 
-fn reason_phrase(status: u16) -> &'static str {
+/// The usual words for a status.
+pub(super) fn reason_phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         403 => "Forbidden",

@@ -14,6 +14,7 @@ use sallyport_wire::tls::{
 use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
 use super::exchange::ResponseWork;
+use super::greeting::greet;
 use super::intercept::{InnerTls, Intercepted};
 use super::origin_connection::{begin_session, connect_plain, pool_key};
 use super::progress::Counted;
@@ -30,6 +31,7 @@ use crate::config::checked::{Ech, Fronting, Tunnel, UnknownProtocol};
 use crate::enforcement::Permitted;
 use crate::http2::TargetForm;
 use crate::io::copy::{HeldToTls, TunnelEnd, TunnelLife, tunnel as copy};
+use crate::io::transport::Transport;
 use crate::shard::clients::Slot;
 use crate::tls::parameters::Handling;
 use crate::upstream::pool::UpstreamConnection;
@@ -56,7 +58,7 @@ pub(super) async fn serve(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> After {
-    let content = match Box::pin(peek(request, work)).await {
+    let content = match Box::pin(peek(request, server(request, &opened), work)).await {
         Ok(content) => content,
         Err(unopened) => {
             draft.fail(unopened.error, unopened.detail);
@@ -92,6 +94,13 @@ pub(super) async fn serve(
     draft.fail(refusal.error, refusal.detail);
     refuse(request, alert).await;
     After::Linger
+}
+
+/// The connection to the server, where it may be heard before its client has spoken.
+fn server<'o>(request: &Request<'_>, opened: &'o Opened) -> Option<&'o Transport> {
+    let allows_unknown = request.snapshot.config.tunnel.unknown_protocol == UnknownProtocol::Allow;
+    let early = opened.early.as_ref().filter(|_| allows_unknown)?;
+    early.upstream.as_ref().map(|upstream| &upstream.transport)
 }
 
 /// Tells a client that speaks TLS why its tunnel ends.
@@ -220,6 +229,11 @@ async fn pass_other(
     }
     let judged = Box::pin(judge_other(request, destination, opened, draft)).await;
     let (passage, _slot) = judged.map_err(|refusal| (refusal, None))?;
+    let server = &passage.0.transport;
+    if let Err(refused) = Box::pin(greet(request, server, work)).await {
+        draft.bytes_down = server.bytes_in();
+        return Err(refused);
+    }
     let connected = passage.0.address.ip();
     let tunnel = OpenTunnel::of_bytes(request, destination, Holds::Other, connected);
     let open = Open {

@@ -9,7 +9,9 @@ use sallyport_wire::sniff::Sniff;
 use sallyport_wire::tls::{AlertDescription, ClientHello, HelloError, HelloParse};
 
 use super::exchange::ResponseWork;
+use super::greeting::{Speaker, first_to_speak};
 use super::request::Request;
+use crate::io::transport::Transport;
 
 /// What a tunnel holds.
 pub(super) enum Content {
@@ -57,14 +59,16 @@ impl From<HelloError> for Unopened {
     }
 }
 
-/// Receives until the first bytes tell what they are; a ClientHello is received whole.
+/// Receives until the first bytes tell what they are; a ClientHello is received whole. Where `server`
+/// speaks before its client does, it holds something else.
 pub(super) async fn peek(
     request: &Request<'_>,
+    server: Option<&Transport>,
     work: &mut ResponseWork<'_>,
 ) -> Result<Content, Unopened> {
     let tunnel = &request.snapshot.config.tunnel;
     let (client, pool) = (&request.client.transport, request.client.buffers());
-    let end = Instant::now() + tunnel.sniff_timeout;
+    let mut end = Instant::now() + tunnel.sniff_timeout;
     let mut hello: Option<Box<ClientHello>> = None;
     let mut bytes_min = 0;
     loop {
@@ -81,6 +85,20 @@ pub(super) async fn peek(
                 }
             }
             Sniff::Tls | Sniff::NeedMore => {}
+        }
+        if let Some(server) = server.filter(|_| work.input.is_empty()) {
+            // There is no hurry: both can be heard.
+            match first_to_speak(client, server, tunnel.idle_timeout).await {
+                Some(Speaker::Client) => {}
+                Some(Speaker::Server) => return Ok(Content::Other),
+                None => {
+                    return Err(Unopened::broken_off(
+                        "the tunnel was idle for too long",
+                        &[],
+                    ));
+                }
+            }
+            end = Instant::now() + tunnel.sniff_timeout;
         }
         let remaining = end.saturating_duration_since(Instant::now());
         // Readiness may be dropped; a read that is dropped could lose bytes.

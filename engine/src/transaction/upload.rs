@@ -1,12 +1,15 @@
 //! The content of a request on its way to an origin, over as many connections as that takes.
 
+use std::time::Instant;
+
 use sallyport_wire::http1::BodyFraming;
 
 use super::body::{BodyRelay, Pace, Progress, RelayError, StopFlag};
 use super::kept::Kept;
 use super::request::Request;
-use crate::io::buffers::{ReadBuffer, WriteBuffer};
+use crate::io::buffers::{BULK_BUFFER_BYTES, ReadBuffer, WriteBuffer};
 use crate::io::transport::Transport;
+use crate::limits::DISCARDED_BYTES_MAX;
 
 /// What of a request's content was read from the client, and what is kept of it.
 #[derive(Debug)]
@@ -82,4 +85,33 @@ impl Attempt<'_> {
         }
         result
     }
+}
+
+/// Reads the rest of the content and drops it, if it is little and comes soon; whether it was. The
+/// connection can then go on.
+pub(super) async fn discard(
+    request: &Request<'_>,
+    progress: &mut Progress,
+    input: &mut ReadBuffer,
+) -> bool {
+    let (client, pool) = (&request.client.transport, request.client.buffers());
+    let end = Instant::now() + request.snapshot.config.timeouts.linger;
+    let mut bytes = 0;
+    // A stream ends by itself.
+    while !client.is_stream() && bytes <= DISCARDED_BYTES_MAX {
+        match progress.discard(input) {
+            Ok(true) => {
+                client.disarm();
+                return true;
+            }
+            Ok(false) => {}
+            Err(_) => return false,
+        }
+        client.arm_read(end.saturating_duration_since(Instant::now()));
+        match input.fill(client, pool, BULK_BUFFER_BYTES).await {
+            Ok(0) | Err(_) => return false,
+            Ok(more) => bytes += more,
+        }
+    }
+    false
 }

@@ -36,9 +36,9 @@ pub(crate) enum DialError {
     Unroutable(SocketAddr),
     #[error("connection to {0} timed out")]
     TimedOut(SocketAddr),
-    #[error("out of file descriptors or memory: {0}")]
+    #[error("out of file descriptors or memory: {}", .0.kind())]
     Exhausted(io::Error),
-    #[error("connection to {address} failed: {source}")]
+    #[error("connection to {address} failed: {}", source.kind())]
     Failed {
         address: SocketAddr,
         source: io::Error,

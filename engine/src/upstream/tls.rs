@@ -19,6 +19,7 @@ use crate::tls::memory::OriginKey;
 use crate::tls::parameters::{OriginParameters, Versions};
 use crate::tls::sessions::Resumption;
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
+use crate::tls::words::{alert_name, tls_fault};
 use crate::tls::{CertificateFault, OriginCertificate, OriginFault, Trust, UpstreamVerify};
 
 /// An origin as TLS knows it.
@@ -91,9 +92,9 @@ impl OriginTlsFailure {
 pub(crate) enum OriginTlsError {
     #[error("the origin's certificate is refused: {0}")]
     Certificate(OriginFault),
-    #[error("the origin refused the TLS handshake: {0:?}")]
+    #[error("the origin refused the TLS handshake: {}", alert_name(*.0))]
     Alert(AlertDescription),
-    #[error("the TLS handshake with the origin failed: {0}")]
+    #[error("the TLS handshake with the origin failed: {}", tls_fault(.0))]
     Protocol(rustls::Error),
     #[error("the origin closed the connection within the TLS handshake")]
     Closed,

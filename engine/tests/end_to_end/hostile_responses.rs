@@ -1,6 +1,8 @@
 //! Origins that break the protocol: the client gets a 502, or sees that something is missing, and
 //! never a byte that could be read in two ways.
 
+use std::sync::{Arc, Barrier};
+
 use serde_json::json;
 
 use crate::common::access_log::assert_fields;
@@ -67,13 +69,26 @@ fn faults_within_a_body_end_the_connection() {
     ];
     for (body, error) in cases {
         let proxy = Proxy::open();
-        let origin = ScriptedOrigin::answering_once(format!("{HEAD}{body}"));
+        // The fault comes when the client has the begin already: before that it would be a 502.
+        let begun = Arc::new(Barrier::new(2));
+        let at_client = Arc::clone(&begun);
+        let origin = ScriptedOrigin::start(move |mut accepted, _| {
+            let (first, rest) = body.split_at(body.len().min(8));
+            accepted.request();
+            accepted.send(format!("{HEAD}{first}"));
+            begun.wait();
+            accepted.connection.send_in_vain(rest);
+            accepted.connection.finish();
+            accepted.connection.rest();
+        });
         let mut client = proxy.connection();
         client.send(format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
             origin.url("/"),
             origin.address
         ));
+        client.head();
+        at_client.wait();
         let (answer, _) = client.rest();
         assert!(
             !answer.ends_with(b"0\r\n\r\n"),

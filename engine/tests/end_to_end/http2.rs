@@ -210,7 +210,7 @@ fn tunnels_in_streams() {
         identity.key.to_str().unwrap(),
     ];
     if let Some(outcome) = run("http2_tunnels.py", &["hpack", "websockets"], &arguments) {
-        assert_cases(&outcome, 5);
+        assert_cases(&outcome, 6);
     }
 }
 

@@ -152,7 +152,7 @@ fn clients_that_refuse_our_certificate() {
             &json!({ "error": "tls_alert_received", "sni": "a.test", "tls_mode": "intercept" }),
         );
         assert!(
-            line["detail"].as_str().unwrap().contains("UnknownCA"),
+            line["detail"].as_str().unwrap().contains("unknown_ca"),
             "{line}"
         );
     }
@@ -161,7 +161,7 @@ fn clients_that_refuse_our_certificate() {
     });
     assert_fields(
         &message,
-        &json!({ "host": "a.test", "alert": "UnknownCA", "count": 1 }),
+        &json!({ "host": "a.test", "alert": "unknown_ca", "count": 1 }),
     );
 }
 

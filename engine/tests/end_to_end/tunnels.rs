@@ -342,6 +342,98 @@ fn unknown_protocols_follow_the_configuration() {
     }
 }
 
+fn speaking_first(greeting: &'static str) -> ScriptedOrigin {
+    ScriptedOrigin::greeting(greeting, |mut accepted, _| {
+        let line = accepted.connection.bytes(6);
+        accepted.send([&b"heard "[..], &line].concat());
+        accepted.connection.finish();
+        accepted.connection.rest();
+    })
+}
+
+/// Not after `tunnel.sniff_timeout`, and however long its client is silent.
+#[test]
+fn a_server_that_speaks_first_is_heard_at_once() {
+    let keys = [
+        ("tunnel.unknown_protocol", "\"allow\""),
+        ("tunnel.sniff_timeout", "\"30s\""),
+    ];
+    let proxy = start("", &keys);
+    let origin = speaking_first("220 ready\r\n");
+    let mut client = proxy.connection();
+    client.connect(&origin.address.to_string()).unwrap();
+    let before = std::time::Instant::now();
+    assert_eq!(client.bytes(11), b"220 ready\r\n");
+    assert!(before.elapsed().as_secs() < 15);
+    client.send("QU").send("IT\r\n");
+    assert_eq!(client.rest().0, b"heard QUIT\r\n");
+    drop(client);
+    let expected = json!({ "error": null, "bytes_up": 6, "bytes_down": 23 });
+    assert_fields(&proxy.log.transaction(), &expected);
+}
+
+/// Nor can it switch inspection off by speaking first, nor its client by waiting.
+#[test]
+fn tls_and_http_behind_a_greeting_are_not_let_pass() {
+    let rules = r#"
+[[group]]
+priority = 1
+name = "one"
+[[group.pre_request]]
+name = "needs-the-content"
+action = "deny"
+when."request:Http:Uri" = { StringLike = "/secret*" }
+"#;
+    // With the first, the connection is made before the client has spoken; with the second after.
+    for rules in ["", rules] {
+        let keys = [
+            ("tunnel.unknown_protocol", "\"allow\""),
+            ("tunnel.sniff_timeout", "\"100ms\""),
+        ];
+        let proxy = start(rules, &keys);
+        let origin = speaking_first("220 ready\r\n");
+        let contents = [
+            b"GET /secret HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec(),
+            client_hello("a.test"),
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        ];
+        for (index, content) in contents.into_iter().enumerate() {
+            let mut client = proxy.connection();
+            client
+                .connect(&format!("a.test:{}", origin.port()))
+                .unwrap();
+            assert_eq!(client.bytes(11), b"220 ready\r\n");
+            client.send(content);
+            assert_eq!(client.rest().0, b"");
+            let line = proxy.log.transactions(index + 1).remove(index);
+            let expected =
+                json!({ "error": "http_request_denied", "action": "deny", "bytes_up": 0 });
+            assert_fields(&line, &expected);
+        }
+    }
+}
+
+/// A silent client is waited for, and what it then says is judged as ever.
+#[test]
+fn a_client_that_is_silent_for_long_is_still_inspected() {
+    let keys = [
+        ("tunnel.unknown_protocol", "\"allow\""),
+        ("tunnel.sniff_timeout", "\"100ms\""),
+    ];
+    let proxy = start("", &keys);
+    let origin = Origin::start();
+    let mut client = proxy.connection();
+    let target = format!("a.test:{}", origin.port());
+    client.connect(&target).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    client.send(format!("GET /bytes/9 HTTP/1.1\r\nHost: {target}\r\n\r\n"));
+    assert_eq!(client.response().body.len(), 9);
+    assert_fields(
+        &proxy.log.transaction(),
+        &json!({ "proto": "http", "uri": "/bytes/9" }),
+    );
+}
+
 /// RFC 9110 section 9.3.6: the target is host and port, and the ports are guarded.
 #[test]
 fn connect_targets() {

@@ -198,6 +198,7 @@ struct Answer {
     framing: Option<BodyFraming>,
     close: bool,
     upgrade: bool,
+    date: Option<&'static [u8]>,
 }
 
 const GET: Answer = Answer {
@@ -206,6 +207,7 @@ const GET: Answer = Answer {
     framing: None,
     close: false,
     upgrade: false,
+    date: None,
 };
 
 fn forward_response(text: &str, how: &Answer) -> String {
@@ -230,6 +232,7 @@ fn forward_response(text: &str, how: &Answer) -> String {
             client_version: how.client_version,
             session_auth: false,
             upgrade: how.upgrade,
+            date: how.date,
             edits: &edits(&["x-stripped"], &[]),
         },
     );
@@ -324,6 +327,31 @@ fn responses_without_a_body_say_only_what_they_may() {
         "HTTP/1.1 101 Switching Protocols\r\nVia: 1.1 gate\r\nUpgrade: websocket\r\n\
          Connection: upgrade\r\n\r\n"
     );
+}
+
+/// RFC 9110 section 6.6.1.
+#[test]
+fn a_response_that_does_not_say_when_it_was_made_is_dated() {
+    let now = Answer {
+        date: Some(b"now"),
+        ..GET
+    };
+    for (text, expected) in [
+        (
+            "HTTP/1.1 204 N\r\nX: y\r\n\r\n",
+            "HTTP/1.1 204 N\r\nX: y\r\nDate: now\r\nVia: 1.1 gate\r\n\r\n",
+        ),
+        (
+            "HTTP/1.1 204 N\r\ndate: then\r\n\r\n",
+            "HTTP/1.1 204 N\r\ndate: then\r\nVia: 1.1 gate\r\n\r\n",
+        ),
+        (
+            "HTTP/1.1 103 E\r\n\r\n",
+            "HTTP/1.1 103 E\r\nVia: 1.1 gate\r\n\r\n",
+        ),
+    ] {
+        assert_eq!(forward_response(text, &now), expected);
+    }
 }
 
 /// Name in lower case and value of each field that should arrive.

@@ -150,6 +150,16 @@ fn what_a_request_says_about_its_connection() {
         None,
         "Connection does not list it"
     );
+    for (length, upgrade) in [(0, true), (1, false)] {
+        let text = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\nContent-Length: {length}\r\n\r\n"
+        );
+        assert_eq!(
+            parsed_request(&text).upgrade.is_some(),
+            upgrade,
+            "content first"
+        );
+    }
     let text =
         "GET / HTTP/1.0\r\nUpgrade: x\r\nConnection: upgrade\r\nExpect: 100-continue\r\n\r\n";
     let head = parsed_request(text);
@@ -334,6 +344,12 @@ fn limits_hold_to_the_byte() {
         Err(HeadError::UriTooLong)
     );
 
+    let with_method = |len| format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "M".repeat(len));
+    assert!(judge(&with_method(48)).is_ok());
+    for len in [49, 161, 100_000] {
+        assert_eq!(judge(&with_method(len)), Err(HeadError::MethodTooLong));
+    }
+
     let with_fields = |n| format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(n));
     assert!(judge(&with_fields(4)).is_ok());
     assert_eq!(judge(&with_fields(5)), Err(HeadError::TooManyHeaders));
@@ -351,6 +367,7 @@ fn limits_hold_to_the_byte() {
     assert_eq!(HeadError::HeadTooLarge.status(), 431);
     assert_eq!(HeadError::TooManyHeaders.status(), 431);
     assert_eq!(HeadError::UriTooLong.status(), 414);
+    assert_eq!(HeadError::MethodTooLong.status(), 501);
 
     let response = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "y".repeat(1000));
     let refused = ResponseHead::new().parse(response.as_bytes(), &limits, MethodKind::Get);

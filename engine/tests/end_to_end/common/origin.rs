@@ -1,5 +1,6 @@
 //! Origins: the real one of the workspace, and one whose every byte a test writes itself.
 
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -161,6 +162,14 @@ impl ScriptedOrigin {
         listen: &str,
         script: impl Fn(Accepted, &Notebook) + Send + Sync + 'static,
     ) -> Self {
+        Self::start_greeting(listen, "", script)
+    }
+
+    fn start_greeting(
+        listen: &str,
+        greeting: &'static str,
+        script: impl Fn(Accepted, &Notebook) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(listen).unwrap();
         let address = listener.local_addr().unwrap();
         let (accepted, requests) = (Arc::<Mutex<Vec<_>>>::default(), Arc::default());
@@ -168,7 +177,9 @@ impl ScriptedOrigin {
         let script = Arc::new(script);
         // Ends with the test process: a blocked accept holds nothing but a socket.
         thread::spawn(move || {
-            while let Ok((stream, client)) = listener.accept() {
+            while let Ok((mut stream, client)) = listener.accept() {
+                // A probe may be gone already.
+                let _ = stream.write_all(greeting.as_bytes());
                 let index = {
                     let mut accepted = counter.lock().unwrap();
                     accepted.push(client);
@@ -183,6 +194,14 @@ impl ScriptedOrigin {
             accepted,
             requests,
         }
+    }
+
+    /// Sends `greeting` at once and runs `script` when the client has said something.
+    pub(crate) fn greeting(
+        greeting: &'static str,
+        script: impl Fn(Accepted, &Notebook) + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_greeting("127.0.0.1:0", greeting, script)
     }
 
     /// Answers each request on each connection with these bytes.

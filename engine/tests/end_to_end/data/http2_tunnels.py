@@ -111,6 +111,28 @@ def websocket():
     assert content(peer, 1) == b"\x81\x05HELLO"
 
 
+def a_post_without_content_says_so():
+    """HTTP/2 says it by the end of the stream; HTTP/1.1 servers want a length (RFC 9110 section 8.6)."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def reflect():
+        for _ in range(2):
+            with server.accept()[0] as connection:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + head)
+
+    threading.Thread(target=reflect, daemon=True).start()
+    target = f"a.test:{server.getsockname()[1]}"
+    peer = listener()
+    for stream, method in ((1, "POST"), (3, "GET")):
+        fields = {"method": method, "scheme": "http", "authority": target, "path": "/"}
+        assert open_stream(peer, stream, END_HEADERS | END_STREAM, **fields) == "200"
+        has_length = b"\r\ncontent-length: 0\r\n" in content(peer, stream).lower()
+        assert has_length == (method == "POST"), method
+
+
 def a_refused_connect_ends_its_stream_only():
     peer = listener()
     assert open_stream(peer, 1, method="CONNECT", authority="127.66.0.1:1") in ("403", "502")
@@ -126,5 +148,5 @@ def another_protocol():
     assert open_stream(peer, 1, **fields) == "400"
 
 
-CASES = (tunnels_and_requests_side_by_side, content_after_a_refusal_is_judged, websocket, a_refused_connect_ends_its_stream_only, another_protocol)
+CASES = (tunnels_and_requests_side_by_side, content_after_a_refusal_is_judged, websocket, a_refused_connect_ends_its_stream_only, a_post_without_content_says_so, another_protocol)
 print(json.dumps({case.__name__: outcome(case) for case in CASES}))

@@ -183,6 +183,9 @@ pub struct ResponseForward<'a> {
     /// Whether to say that the client's connection can be authenticated at the origin (RFC 4559
     /// section 6).
     pub session_auth: bool,
+    /// When the response was received, for one that does not say when it was made
+    /// (RFC 9110 section 6.6.1).
+    pub date: Option<&'a [u8]>,
     /// What the configuration changes.
     pub edits: &'a HeaderEdits,
 }
@@ -225,6 +228,9 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
         }
     }
     edits.write(out);
+    if let Some(date) = response.date.filter(|_| lacks_date(head, edits)) {
+        write_field(out, b"Date", date);
+    }
     write_via(out, buf, &head.headers, head.version, response.via);
     if response.session_auth {
         out.extend_from_slice(
@@ -239,6 +245,13 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
         out.extend_from_slice(b"Connection: close\r\n");
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Interim responses need none, and what the configuration takes away stays away.
+fn lacks_date(head: &ResponseHead, edits: &HeaderEdits) -> bool {
+    head.status >= 200
+        && head.end_to_end(HeaderName::Date).next().is_none()
+        && !edits.removes(b"Date")
 }
 
 /// Copies all field lines but those that `drop` names. Neighbors are copied

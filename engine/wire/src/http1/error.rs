@@ -19,12 +19,18 @@ pub enum HeadError {
     LeadingBytes,
     /// The method is not a token.
     Method,
+    /// The method is longer than any that there is.
+    MethodTooLong,
     /// The request line is not `method SP target SP version CRLF`.
     RequestLine,
     /// The status line is not `version SP code [SP reason] CRLF`.
     StatusLine,
-    /// A version other than HTTP/1.0 and HTTP/1.1, HTTP/0.9 included.
+    /// Another major version than 1.
     VersionUnsupported,
+    /// HTTP/0.9.
+    VersionTooOld,
+    /// Not `HTTP/`, a digit, a dot and a digit.
+    VersionMalformed,
     /// A line ends in something other than CR LF.
     LineEnding,
     /// A field name is no token: whitespace before the colon, a folded line
@@ -64,8 +70,8 @@ impl HeadError {
         match self {
             Self::UriTooLong => 414,
             Self::HeadTooLarge | Self::TooManyHeaders => 431,
-            // RFC 9112 section 6.1.
-            Self::TransferEncodingUnsupported => 501,
+            // RFC 9112 sections 3 and 6.1.
+            Self::MethodTooLong | Self::TransferEncodingUnsupported => 501,
             Self::VersionUnsupported => 505,
             _ => 400,
         }
@@ -85,9 +91,12 @@ impl HeadError {
             Self::UriTooLong => "request target too long",
             Self::LeadingBytes => "bytes before the start line",
             Self::Method => "invalid method",
+            Self::MethodTooLong => "method too long",
             Self::RequestLine => "malformed request line",
             Self::StatusLine => "malformed status line",
             Self::VersionUnsupported => "unsupported HTTP version",
+            Self::VersionTooOld => "HTTP/0.9 is not spoken",
+            Self::VersionMalformed => "malformed HTTP version",
             Self::LineEnding => "bare CR or LF",
             Self::HeaderName => "invalid header name",
             Self::HeaderValue => "invalid header value",

@@ -106,6 +106,8 @@ pub enum HeaderName {
     ContentLength,
     /// `Content-Type`
     ContentType,
+    /// `Date`
+    Date,
     /// `Expect`
     Expect,
     /// `Host`
@@ -149,7 +151,7 @@ impl HeaderName {
         let known = match name.len() {
             2 => known(name, &[(*b"te", Self::Te)]),
             3 => known(name, &[(*b"via", Self::Via)]),
-            4 => known(name, &[(*b"host", Self::Host)]),
+            4 => known(name, &[(*b"host", Self::Host), (*b"date", Self::Date)]),
             6 => known(name, &[(*b"expect", Self::Expect)]),
             7 => known(
                 name,

@@ -13,6 +13,7 @@ mod request_head;
 mod response_head;
 mod session_auth;
 mod target;
+mod version;
 
 pub use crate::Span;
 pub use body::{BodyError, BodyEvent, BodyReader, Recoded};

@@ -12,6 +12,7 @@ use super::headers::{
 };
 use super::leniency::Reading;
 use super::target::Authority;
+use super::version::{self, OtherVersion};
 use crate::Span;
 
 /// A method, as far as it is known here. Methods are case-sensitive.
@@ -95,8 +96,9 @@ pub struct RequestHead {
     pub is_connect: bool,
     /// `TE` lists `trailers`.
     pub te_trailers: bool,
-    /// The first `Upgrade` field, when `Connection` lists `upgrade` and the
-    /// version is HTTP/1.1.
+    /// The first `Upgrade` field, when `Connection` lists `upgrade`, the version is
+    /// HTTP/1.1 and no content follows: what would come first, the rest of it or
+    /// the other protocol, nobody could tell.
     pub upgrade: Option<Span>,
     /// The one `Host` field; its value is a valid authority. `None` as well where it
     /// is empty and the target names a host, which then says it all.
@@ -143,6 +145,10 @@ impl RequestHead {
             return Ok(Parse::Incomplete);
         };
         let window = Window::of(buf.get(skipped..).unwrap_or_default(), limits);
+        let start = window.bytes.get(..=METHOD_BYTES_MAX).unwrap_or_default();
+        if !start.is_empty() && start.iter().all(|byte| is_token_byte(*byte)) {
+            return Err(HeadError::MethodTooLong);
+        }
         let mut lines = [const { MaybeUninit::uninit() }; HEADERS_CAPACITY];
         let lines_max = limits.headers_max.min(HEADERS_CAPACITY);
         let mut request = httparse::Request::new(&mut []);
@@ -155,6 +161,7 @@ impl RequestHead {
             Ok(httparse::Status::Partial) => {
                 return window.too_small.map_or(Ok(Parse::Incomplete), Err);
             }
+            Err(httparse::Error::Version) => return self.parse_other_version(buf, &window, limits),
             Err(error) => return Err(explain(error, window.bytes)),
         };
         let head = buf.get(..head_bytes).unwrap_or_default();
@@ -168,11 +175,33 @@ impl RequestHead {
         self.method = Span::locate(head, method.as_bytes());
         self.method_kind = MethodKind::classify(method.as_bytes());
         self.target = Span::locate(head, target.as_bytes());
-        self.version = version(request.version);
+        self.version = version::of_minor(request.version);
         self.head_bytes = head_bytes;
         let found = headers::collect(head, request.headers, &mut self.headers, Reading::Strict)?;
         self.conclude(head, &found)?;
         Ok(Parse::Complete { head_bytes })
+    }
+
+    /// A version that the tokenizer does not know.
+    #[cold]
+    fn parse_other_version(
+        &mut self,
+        buf: &[u8],
+        window: &Window<'_>,
+        limits: &HeadLimits,
+    ) -> Result<Parse, HeadError> {
+        let word = window.bytes.splitn(3, |byte| *byte == b' ').nth(2);
+        let word = word.unwrap_or_default();
+        match version::judge(word) {
+            OtherVersion::Incomplete => window.too_small.map_or(Ok(Parse::Incomplete), Err),
+            OtherVersion::Later => {
+                let end = Span::locate(buf, window.bytes).start() + window.bytes.len();
+                let place = Span::locate(buf, word).start();
+                let copy = version::as_http11(buf.get(..end).unwrap_or(buf), place);
+                self.parse(&copy, limits)
+            }
+            OtherVersion::Error(error) => Err(error),
+        }
     }
 
     /// [`parse`](Self::parse) for a buffer whose first `seen` bytes have
@@ -254,9 +283,10 @@ impl RequestHead {
         self.keep_alive = is_http11 && !found.connection_close;
         self.expect_continue = is_http11 && found.expect_continue;
         self.te_trailers = found.te_trailers;
+        let has_content = !matches!(self.framing, BodyFraming::None | BodyFraming::Length(0));
         self.upgrade = found
             .upgrade
-            .filter(|_| is_http11 && found.connection_upgrade);
+            .filter(|_| is_http11 && found.connection_upgrade && !has_content);
         Ok(())
     }
 }
@@ -310,25 +340,21 @@ impl<'a> Window<'a> {
     }
 }
 
-/// The target, and what a request line needs besides it: a method of up to 48
-/// bytes, two spaces, the version and the line end.
-fn request_line_max(limits: &HeadLimits) -> usize {
-    limits.uri_bytes_max.saturating_add(48 + 2 + 8 + 2)
-}
+/// Longest method that is read; those that are registered have up to 17 bytes.
+const METHOD_BYTES_MAX: usize = 48;
 
-pub(crate) fn version(minor: Option<u8>) -> Version {
-    if minor == Some(0) {
-        Version::Http10
-    } else {
-        Version::Http11
-    }
+/// The target, and what a request line needs besides it: a method, two spaces,
+/// the version and the line end.
+fn request_line_max(limits: &HeadLimits) -> usize {
+    limits
+        .uri_bytes_max
+        .saturating_add(METHOD_BYTES_MAX + 2 + 8 + 2)
 }
 
 /// Which rule of the grammar the tokenizer's error means. Looks only at bytes
 /// up to the offending one.
 fn explain(error: httparse::Error, line: &[u8]) -> HeadError {
     match error {
-        httparse::Error::Version if version_follows(line) => HeadError::VersionUnsupported,
         httparse::Error::Version | httparse::Error::Status => HeadError::RequestLine,
         httparse::Error::Token => {
             let method_end = line
@@ -342,7 +368,7 @@ fn explain(error: httparse::Error, line: &[u8]) -> HeadError {
             let target_end = target.iter().position(|b| *b <= b' ' || *b == 0x7f);
             match target_end.and_then(|end| target.get(end).filter(|_| end > 0)) {
                 // RFC 1945 section 4.1: `GET /path CRLF` is HTTP/0.9.
-                Some(b'\r' | b'\n') => HeadError::VersionUnsupported,
+                Some(b'\r' | b'\n') => HeadError::VersionTooOld,
                 _ => HeadError::RequestLine,
             }
         }
@@ -351,15 +377,6 @@ fn explain(error: httparse::Error, line: &[u8]) -> HeadError {
         httparse::Error::TooManyHeaders => HeadError::TooManyHeaders,
         httparse::Error::NewLine => HeadError::LineEnding,
     }
-}
-
-/// Whether the third word of the request line is some HTTP version.
-fn version_follows(line: &[u8]) -> bool {
-    let word = line
-        .splitn(3, |byte| *byte == b' ')
-        .nth(2)
-        .unwrap_or_default();
-    matches!(word.strip_prefix(b"HTTP/"), Some([digit, ..]) if digit.is_ascii_digit())
 }
 
 /// RFC 9110 section 5.6.2.

@@ -13,7 +13,8 @@ use super::headers::{
     self, Collected, HEADERS_CAPACITY, HeadLimits, HeaderField, HeaderName, Parse, Version,
 };
 use super::leniency::{Leniency, Reading, Tolerated};
-use super::request_head::{MethodKind, version};
+use super::request_head::MethodKind;
+use super::version::{self, OtherVersion};
 use crate::Span;
 
 /// A parsed response head. Made once and reused, as [`super::RequestHead`].
@@ -107,10 +108,24 @@ impl ResponseHead {
                 return Err(HeadError::HeadTooLarge);
             }
             Ok(httparse::Status::Partial) => return Ok(Parse::Incomplete),
-            Err(error) => return Err(explain(error, buf)),
+            Err(httparse::Error::Version) => {
+                let window = window.unwrap_or(buf);
+                return match version::judge(window) {
+                    OtherVersion::Incomplete => Ok(Parse::Incomplete),
+                    OtherVersion::Later => {
+                        let copy = version::as_http11(window, 0);
+                        self.parse_leniently(&copy, limits, request_method, leniency)
+                    }
+                    OtherVersion::Error(error) => Err(match window.starts_with(b"HTTP/") {
+                        true => error,
+                        false => HeadError::StatusLine,
+                    }),
+                };
+            }
+            Err(error) => return Err(explain(error)),
         };
         let head = buf.get(..head_bytes).unwrap_or_default();
-        self.version = version(response.version);
+        self.version = version::of_minor(response.version);
         self.status = response.code.unwrap_or_default();
         // RFC 9110 section 15: three digits, of which the first is a class.
         if self.status < 100 {
@@ -196,12 +211,9 @@ fn never_has_body(status: u16, method: MethodKind) -> bool {
         || (method == MethodKind::Connect && (200..300).contains(&status))
 }
 
-fn explain(error: httparse::Error, buf: &[u8]) -> HeadError {
+fn explain(error: httparse::Error) -> HeadError {
     match error {
-        httparse::Error::Version => match buf.strip_prefix(b"HTTP/") {
-            Some([digit, ..]) if digit.is_ascii_digit() => HeadError::VersionUnsupported,
-            _ => HeadError::StatusLine,
-        },
+        httparse::Error::Version => HeadError::VersionMalformed,
         httparse::Error::Status | httparse::Error::Token => HeadError::StatusLine,
         httparse::Error::HeaderName => HeadError::HeaderName,
         httparse::Error::HeaderValue => HeadError::HeaderValue,

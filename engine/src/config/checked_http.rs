@@ -11,6 +11,8 @@ use super::checked_tls::Networks;
 pub struct Http {
     /// Content of a request that is kept until its response begins, to be sent again.
     pub retry_body_bytes: usize,
+    /// Whether absolute targets may have the scheme `https` or `wss`.
+    pub https_targets: bool,
     /// What is done with slashes in paths.
     pub path: PathForm,
     /// Faults that responses of origins may have, where no scope speaks of them.

@@ -88,6 +88,7 @@ pub const KEYS: &[&str] = &[
     "limits.interim_bytes",
     "limits.buffer_bytes",
     "limits.upload_rate_min",
+    "http.https_targets",
     "http.retry_body_bytes",
     "http.path",
     "http.origin_leniency",

@@ -126,6 +126,7 @@ buffer_bytes = "16MiB"
 upload_rate_min = "1KiB"
 [http]
 retry_body_bytes = "16KiB"
+https_targets = false
 path = "merge-slashes"
 origin_leniency = ["bare-lf"]
 [[http.scope]]

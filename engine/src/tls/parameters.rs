@@ -220,17 +220,46 @@ impl Parameters {
         chosen
     }
 
-    /// What it says of one address: the first scope that matches, else the default.
+    /// How an origin is spoken to that TLS is begun with on behalf of a client, whatever is done with
+    /// tunnels to it. Addresses of different scopes: as for [`Parameters::handling`].
+    pub(crate) fn towards_origin(
+        &self,
+        config: &Config,
+        ends: &TunnelEnds<'_>,
+        addresses: &[IpAddr],
+    ) -> Arc<OriginParameters> {
+        let at = |address: Option<IpAddr>| {
+            let ends = TunnelEnds {
+                destination: address,
+                ..*ends
+            };
+            self.scope_at(config, &ends).1
+        };
+        let chosen = at(addresses.first().copied());
+        let mut others = addresses.iter().skip(1);
+        let differ = others.any(|other| !Arc::ptr_eq(at(Some(*other)), chosen));
+        Arc::clone(if differ { &self.strict } else { chosen })
+    }
+
+    /// What it says of one address.
     fn handling_at(&self, config: &Config, tunnel: &TunnelEnds<'_>) -> Handling {
+        match self.scope_at(config, tunnel) {
+            (TlsMode::Passthrough, _) => Handling::Passthrough,
+            (TlsMode::Intercept, origin) => Handling::Intercept(Arc::clone(origin)),
+        }
+    }
+
+    /// The first scope that matches, else the default.
+    fn scope_at(
+        &self,
+        config: &Config,
+        tunnel: &TunnelEnds<'_>,
+    ) -> (TlsMode, &Arc<OriginParameters>) {
         let scopes = config.tls.scopes.iter().zip(&self.scopes);
         let mut matching = scopes.filter(|(scope, _)| scope.matches(tunnel));
-        let (mode, origin) = match matching.next() {
+        match matching.next() {
             Some((scope, origin)) => (scope.mode, origin),
             None => (config.tls.mode, &self.unscoped),
-        };
-        match mode {
-            TlsMode::Passthrough => Handling::Passthrough,
-            TlsMode::Intercept => Handling::Intercept(Arc::clone(origin)),
         }
     }
 

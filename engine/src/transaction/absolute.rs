@@ -114,11 +114,10 @@ fn locate<'a>(
             "this is a forward proxy: it needs an absolute request target or CONNECT",
         ));
     };
-    if matches!(scheme, Scheme::Https | Scheme::Wss) {
-        return Err(Refusal::malformed(
-            400,
-            "https and wss are reached through CONNECT",
-        ));
+    let is_secure = matches!(scheme, Scheme::Https | Scheme::Wss);
+    if is_secure && !request.snapshot.config.http.https_targets {
+        const OFF: &str = "https and wss are reached through CONNECT (http.https_targets)";
+        return Err(Refusal::malformed(400, OFF));
     }
     note_host(request, draft, |host| {
         host_matches(&authority, scheme, host)
@@ -129,11 +128,7 @@ fn locate<'a>(
         request.snapshot.config.http.path,
         texts.path,
     )?;
-    let protocol = if asks_for_websocket(request) {
-        Protocol::Ws
-    } else {
-        Protocol::Http
-    };
+    let protocol = protocol(request, is_secure);
     Ok(Located {
         destination: Destination {
             host: NormalHost::new(&authority, texts.domain)?,
@@ -201,12 +196,7 @@ fn locate_inside<'a>(
         }
         RequestTarget::Authority(_) => return Err(bad_target(TargetError::Form)),
     };
-    let protocol = match (asks_for_websocket(request), scope.tls.is_some()) {
-        (true, true) => Protocol::Wss,
-        (true, false) => Protocol::Ws,
-        (false, true) => Protocol::Https,
-        (false, false) => Protocol::Http,
-    };
+    let protocol = protocol(request, scope.tls.is_some());
     let host = NormalHost::new(&authority, texts.domain)?;
     let path = Path::new(
         path_and_query,
@@ -227,6 +217,15 @@ fn locate_inside<'a>(
             logged_protocol: protocol,
         },
     })
+}
+
+fn protocol(request: &Request<'_>, is_secure: bool) -> Protocol {
+    match (asks_for_websocket(request), is_secure) {
+        (true, true) => Protocol::Wss,
+        (true, false) => Protocol::Ws,
+        (false, true) => Protocol::Https,
+        (false, false) => Protocol::Http,
+    }
 }
 
 /// The target alone says where a request goes (RFC 9112 section 3.2.2). Another `Host` is not sent on:

@@ -78,6 +78,7 @@ pub(super) async fn serve(
         started: arrival.started,
         unix_time: arrival.unix_time,
         tls: None,
+        target_origin: None,
         tunnel: None,
         standing: None,
     };

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use rustls::pki_types::ServerName;
 use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, Host};
@@ -79,6 +80,14 @@ impl<'a> NormalHost<'a> {
         }
     }
 
+    /// As a certificate has it; `None` for what no certificate can have.
+    pub(crate) fn server_name(&self) -> Option<ServerName<'static>> {
+        match self {
+            Self::Address(address, _) => Some(ServerName::from(*address)),
+            Self::Domain(domain) => ServerName::try_from((*domain).to_owned()).ok(),
+        }
+    }
+
     /// As text, for the log and for telling upstream connections apart.
     pub(crate) fn as_str(&self) -> &'a str {
         match self {
@@ -88,6 +97,11 @@ impl<'a> NormalHost<'a> {
 }
 
 impl Destination<'_> {
+    /// Whether the URL has the scheme `https` or `wss`.
+    pub(crate) fn is_secure(&self) -> bool {
+        matches!(self.logged_protocol, Protocol::Https | Protocol::Wss)
+    }
+
     /// The addresses to try, in order.
     pub(crate) async fn resolve(&self, request: &Request<'_>) -> Result<AddressList, Refusal> {
         match self.host {

@@ -10,7 +10,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustls::pki_types::ServerName;
 use rustls::server::{ServerConfig, UnbufferedServerConnection};
 use rustls::{AlertDescription as Alert, CipherSuite, CommonState, ProtocolVersion};
 use sallyport_ruleset::normalize::normalize_domain;
@@ -127,11 +126,9 @@ impl Intercepted<'_, '_> {
     }
 
     fn origin(&self, host: NormalHost<'_>) -> Result<Origin, (Refusal, Option<AlertDescription>)> {
-        let name = match host {
-            NormalHost::Address(address, _) => Some(ServerName::from(address)),
-            NormalHost::Domain(domain) => ServerName::try_from(domain.to_owned()).ok(),
-        };
-        let (Some(name), Handling::Intercept(parameters)) = (name, &self.opened.handling) else {
+        let (Some(name), Handling::Intercept(parameters)) =
+            (host.server_name(), &self.opened.handling)
+        else {
             let refusal = Refusal::malformed(400, "no certificate can have this server name");
             return Err((refusal, Some(AlertDescription::UnrecognizedName)));
         };

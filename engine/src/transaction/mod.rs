@@ -48,6 +48,7 @@ use crate::enforcement::{self, Admitted, Dialable, Guarded, Permitted};
 use crate::shard::exhaustion::has_no_descriptor;
 use crate::transaction::destination::Destination;
 use crate::transaction::exchange::{Exchanged, ResponseWork};
+use crate::transaction::origin_connection::target_origin;
 use crate::transaction::reply::Refusal;
 use crate::transaction::request::Request;
 use crate::transaction::standing::Standing;
@@ -65,6 +66,14 @@ async fn forward(
     let admitted = admit(request, destination, draft)?;
     let guarded = resolve(request, destination, &admitted, draft).await?;
     let permit = permit(request, destination, &guarded, draft)?;
+    if !destination.is_secure() {
+        return deliver(request, destination, permit, draft, work).await;
+    }
+    let origin = target_origin(request, destination, &guarded)?;
+    let request = &Request {
+        target_origin: Some(&origin),
+        ..*request
+    };
     deliver(request, destination, permit, draft, work).await
 }
 

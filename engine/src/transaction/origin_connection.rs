@@ -11,7 +11,8 @@ use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
 use super::switching::may_switch;
-use crate::enforcement::Dialable;
+use crate::config::checked::TunnelEnds;
+use crate::enforcement::{Dialable, Guarded};
 use crate::http2;
 use crate::http2::session::Session;
 use crate::io::socket::Socket;
@@ -82,7 +83,7 @@ fn shared_key<'a>(
 ) -> Option<PoolKey<'a>> {
     let is_shareable = wish.may_share
         && wish.versions == Versions::Any
-        && (destination.prior_knowledge || (request.tls.is_some() && !may_switch(request)));
+        && (destination.prior_knowledge || (request.goes_in_tls() && !may_switch(request)));
     let address = dialable.addresses().first().filter(|_| is_shareable)?;
     let address = SocketAddr::new(*address, dialable.port());
     let key = pool_key(request.origin(), destination, address);
@@ -101,7 +102,7 @@ fn speaks_http2(
 ) -> bool {
     let key = pool_key(request.origin(), destination, upstream.address);
     let (shard, now) = (request.shard, Instant::now());
-    if request.tls.is_none() {
+    if !request.goes_in_tls() {
         return destination.prior_knowledge
             && versions == Versions::Any
             && !shard.http1_only.contains(key, now);
@@ -167,7 +168,8 @@ pub(super) fn pool_key<'a>(
     }
 }
 
-/// A new connection to one of the addresses, over which TLS is spoken if the request came in TLS.
+/// A new connection to one of the addresses, over which TLS is spoken if the request came in TLS or
+/// its target says so.
 async fn connect(
     request: &Request<'_>,
     destination: &Destination<'_>,
@@ -175,10 +177,10 @@ async fn connect(
     versions: Versions,
     draft: &mut Draft,
 ) -> Result<UpstreamConnection, Refusal> {
-    let Some(tls) = request.tls else {
+    if !request.goes_in_tls() {
         return connect_plain(request, dialable, draft).await;
-    };
-    if let Some(refusal) = tls.failure.take() {
+    }
+    if let Some(refusal) = request.tls.and_then(|tls| tls.failure.take()) {
         return Err(refusal);
     }
     let Some(origin) = request.origin() else {
@@ -268,4 +270,33 @@ pub(super) async fn begin_session(
     // Until then nobody knows how many streams the origin takes, and whether WebSockets.
     session.settled().await;
     Ok(session)
+}
+
+/// How TLS is spoken with the origin of an `https` target: as in an intercepted tunnel to it, whatever
+/// is done with tunnels. The client's side is in the clear or not; that is its own affair.
+pub(super) fn target_origin(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    guarded: &Guarded,
+) -> Result<Origin, Refusal> {
+    let Some(name) = destination.host.server_name() else {
+        let detail = "no certificate can have the name of the host";
+        return Err(Refusal::malformed(400, detail));
+    };
+    let ends = TunnelEnds {
+        domain: destination.host.domain(),
+        destination: None,
+        port: destination.port,
+        client: request.client.address.ip(),
+    };
+    let snapshot = request.snapshot;
+    let parameters = snapshot
+        .tls
+        .towards_origin(&snapshot.config, &ends, guarded.addresses());
+    Ok(Origin {
+        host: destination.host.as_str().into(),
+        port: destination.port,
+        name,
+        parameters,
+    })
 }

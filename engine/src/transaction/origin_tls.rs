@@ -182,6 +182,11 @@ impl Unmet<'_> {
         if !self.demand.is_believed() {
             return Err("the origin wants a client certificate, and its own is not believed");
         }
+        if request.target_origin.is_some() {
+            // There is no tunnel to leave alone.
+            return Err("the origin wants a client certificate and there is none \
+                 (tls.scope.client_certificate)");
+        }
         if !request.snapshot.config.tls.client_certificate_fallback {
             return Err("the origin wants a client certificate and there is none \
                  (tls.scope.client_certificate, tls.client_certificate_fallback)");

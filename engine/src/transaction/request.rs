@@ -42,6 +42,8 @@ pub(crate) struct Request<'a> {
     pub(crate) unix_time: i64,
     /// The TLS that the request came in, if its tunnel is intercepted.
     pub(crate) tls: Option<&'a InnerTls<'a>>,
+    /// The origin of an `https` target, once its addresses are known.
+    pub(crate) target_origin: Option<&'a Origin>,
     /// The tunnel that it came in.
     pub(crate) tunnel: Option<&'a OpenTunnel<'a>>,
     /// What that stood on when the request came.
@@ -97,9 +99,15 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Where the tunnel that the request came in leads to, if its TLS ends here.
+    /// Whom TLS is spoken with: the end of an intercepted tunnel, or of an `https` target.
     pub(crate) fn origin(&self) -> Option<&'a Origin> {
-        self.standing.and_then(|standing| standing.origin.as_ref())
+        let of_tunnel = self.standing.and_then(|standing| standing.origin.as_ref());
+        of_tunnel.or(self.target_origin)
+    }
+
+    /// Whether the origin is spoken to in TLS.
+    pub(crate) fn goes_in_tls(&self) -> bool {
+        self.tls.is_some() || self.target_origin.is_some()
     }
 
     /// Whether its connection, or the tunnel that it came in, ends with it.

@@ -341,6 +341,7 @@ async fn respond(
         started: arrival.started,
         unix_time: arrival.unix_time,
         tls: scope.and_then(|scope| scope.tls),
+        target_origin: None,
         tunnel: scope.map(|scope| scope.tunnel),
         standing: None,
     };

@@ -78,6 +78,7 @@ fn tell_refused(
         started: Instant::now(),
         unix_time: unix_seconds(),
         tls: scope.and_then(|scope| scope.tls),
+        target_origin: None,
         tunnel: None,
         standing: None,
     };

@@ -26,6 +26,7 @@ pub(in crate::config) fn http(section: Section<'_>) -> Http {
                 0..=bounds::RETRY_BODY_BYTES_MAX,
             )
             .value,
+        https_targets: section.flag("https_targets", true).value,
         path: section.choice("path", PathForm::AsIs, PATHS),
         origin_leniency: leniency(&section),
         scopes: scopes(&section),

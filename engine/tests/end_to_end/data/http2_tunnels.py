@@ -84,7 +84,8 @@ def tunnels_and_requests_side_by_side():
     status = open_stream(peer, 7, END_HEADERS | END_STREAM, method="GET", scheme="http", authority=PLAIN, path="/")
     assert status == "200", status
     status = open_stream(peer, 9, END_HEADERS | END_STREAM, method="GET", scheme="https", authority=PLAIN, path="/")
-    assert status == "400", status
+    # It does not speak TLS.
+    assert status == "502", status
 
 
 def websocket():

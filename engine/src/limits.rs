@@ -161,7 +161,7 @@ pub const TCP_KEEPALIVE_PROBES_MAX: usize = 127;
 // ---- limits ----
 
 /// Client connections of the process, divided evenly over the shards. Idle ones hold no buffer:
-/// about 2 KiB each, so 128 MiB at worst.
+/// about 2 KiB each, so 128 MiB at worst; those that speak HTTP/2 about 8 KiB.
 pub const CONNECTIONS_DEFAULT: usize = 65_536;
 /// Largest value of `limits.connections`.
 pub const CONNECTIONS_MAX: usize = 4_000_000;
@@ -336,6 +336,12 @@ pub const HTTP2_WINDOW_BYTES_MIN: usize = 64 * KIB;
 /// Largest value of either window, and of that of a connection to an origin, which is the window of
 /// a stream times `http2.upstream_streams`: a slow reader then holds up no stream but its own.
 pub const HTTP2_WINDOW_BYTES_MAX: u32 = 256 * 1024 * 1024;
+/// What windows shrink to as they are read, once half of `limits.buffer_bytes` is in use.
+pub const HTTP2_TIGHT_WINDOW_BYTES: usize = 32 * KIB;
+/// What a stream may hold in any case; of those that hold more the largest are given up when
+/// `limits.buffer_bytes` is used up. So all streams of a shard hold at worst that much each beyond it:
+/// 64 MiB with the defaults.
+pub const HTTP2_STREAM_KEPT_BYTES: usize = 4 * KIB;
 /// Bytes of content of one stream that wait to be sent within the window of the recipient.
 pub const HTTP2_SEND_BUFFER_BYTES: usize = 64 * KIB;
 /// How long the first request on a connection to an origin waits for its SETTINGS.
@@ -352,8 +358,11 @@ pub const HTTP2_RESET_STREAMS_KEPT: usize = 64;
 /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty and unknown frames that one connection may send a
 /// second, beyond one for each 64 bytes it was sent; ten times as many at once.
 pub const HTTP2_CONTROL_FRAMES_PER_SECOND_DEFAULT: usize = 100;
-/// Streams that one connection may reset a second; ten times as many at once.
-pub const HTTP2_RESETS_PER_SECOND_DEFAULT: usize = 20;
+/// Requests that one connection may reset a second before they are answered, and one more for each
+/// that was; ten times as many at once.
+pub const HTTP2_RESETS_PER_SECOND_DEFAULT: usize = 100;
+/// Streams of one connection that were reset before the codec has shown them to anybody.
+pub const HTTP2_RESET_UNSEEN_MAX: usize = 256;
 /// Silence of a connection with open streams before a PING asks. Servers of gRPC take more than one in
 /// five minutes for an attack, and close the connection.
 pub const HTTP2_PING_INTERVAL_DEFAULT: Duration = Duration::from_secs(6 * 60);

@@ -7,6 +7,7 @@ use sallyport_wire::http2::{FloodLimits, FrameFault, FrameGuard, Malformed, Rece
 const LIMITS: FloodLimits = FloodLimits {
     control_frames_per_second: 2,
     resets_per_second: 1,
+    head_bytes_max: 1024,
 };
 
 /// What came of some frames.
@@ -42,9 +43,6 @@ pub fn http2_frames(data: &[u8]) {
         );
         assert_eq!(whole, frames, "rewritten");
     }
-    if side == ReceivingSide::Server {
-        assert_eq!(seen.overflowed, None, "windows of clients are the codec's");
-    }
     if let Err(fault) = seen.outcome {
         assert!((1..=0xb).contains(&fault.code()));
     }
@@ -77,7 +75,7 @@ fn sent(frames: &[u8], piece_bytes: usize) {
         let mut guard = FrameGuard::new(ReceivingSide::Server, LIMITS);
         guard.take(1);
         for piece in frames.chunks(piece_bytes.min(1 << 20)) {
-            guard.sent(piece);
+            guard.sent(piece, |_| ());
         }
         let mut all = Vec::new();
         while let Some(refused) = guard.refused() {

@@ -81,6 +81,10 @@ pub(crate) enum HeadFault {
     UserInformation,
     #[error(":scheme is not the one of the connection")]
     Scheme,
+    #[error(":path is neither an absolute path nor the asterisk of OPTIONS")]
+    Path,
+    #[error(":path has a fragment")]
+    Fragment,
     #[error("an extended CONNECT for another protocol than websocket")]
     Protocol,
     #[error("not a head that HTTP/2 can carry")]
@@ -235,6 +239,11 @@ fn write_target(
         }
     }
     let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    // RFC 9113 section 8.3.1.
+    let is_asterisk = path == "*" && parts.method == Method::OPTIONS;
+    if !path.starts_with('/') && !is_asterisk {
+        return Err(HeadFault::Path);
+    }
     // RFC 9112 section 3.2.4: the asterisk stands alone; in absolute form it is the empty path.
     if !(path == "*" && form == TargetForm::Absolute) {
         out.extend_from_slice(path.as_bytes());
@@ -481,10 +490,28 @@ mod tests {
             ),
             ("/", &[][..], HeadFault::AuthorityMissing),
             ("http://a.test/", &[][..], HeadFault::Scheme),
+            ("*", &[("host", "a.test")][..], HeadFault::Path),
             ("https://u@a.test/", &[][..], HeadFault::UserInformation),
         ] {
             assert_eq!(check(uri, fields, HTTPS), Err(fault), "{uri}");
         }
+        let host = [("host", "a.test")];
+        let asterisk = request("*", "OPTIONS", &host);
+        assert_eq!(
+            text(&asterisk, true, HTTPS),
+            "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n"
+        );
+        let mut parts = request("https://a.test/", "GET", &[]);
+        parts.uri = http::uri::Builder::new()
+            .scheme("https")
+            .authority("a.test")
+            .path_and_query("?q")
+            .build()
+            .unwrap();
+        assert!(matches!(
+            request_text(&parts, true, HTTPS),
+            Err(HeadFault::Path)
+        ));
         let mut parts = request("https://a.test/", "GET", &[]);
         let padded = HeaderValue::from_bytes(b" a").unwrap();
         parts.headers.insert("x", padded);

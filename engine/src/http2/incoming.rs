@@ -14,6 +14,7 @@ use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
 use http::Response;
+use sallyport_wire::http1::HeadError;
 use sallyport_wire::http2::Malformed;
 
 use super::heads::{Asked, Coding, Text, response_text, trailer_text};
@@ -39,6 +40,8 @@ pub(super) struct Incoming {
     declined: Option<Declined>,
     /// Knows what is malformed for RFC 9113 and not for the codec.
     link: Rc<Link>,
+    /// The stream, once there is one.
+    id: Option<u32>,
     /// Such a message has come, and nobody has been told.
     malformed: bool,
 }
@@ -67,6 +70,7 @@ enum Source {
 impl Incoming {
     /// A request: its head and the stream behind it.
     pub(super) fn request(text: Text, body: RecvStream, link: Rc<Link>) -> Self {
+        let id = Some(body.stream_id().into());
         let source = match text.coding {
             Coding::Nothing => Source::Ended,
             _ => Source::Body(body),
@@ -74,6 +78,7 @@ impl Incoming {
         Self {
             coding: text.coding,
             text: text.bytes,
+            id,
             ..Self::of(source, link)
         }
     }
@@ -95,12 +100,14 @@ impl Incoming {
             last_chunk: Vec::new(),
             declined: None,
             link,
+            id: None,
             malformed: false,
         }
     }
 
     /// The request was sent: its response may be read.
     pub(super) fn expect(&mut self, answer: ResponseFuture, asked: Asked) {
+        self.id = Some(answer.stream_id().into());
         let before = std::mem::replace(&mut self.source, Source::Answer(answer, asked));
         if let Source::Unasked(Some(waker)) = before {
             waker.wake();
@@ -130,6 +137,11 @@ impl Incoming {
     /// Whether a malformed message has come since the last call (RFC 9113 section 8.1.1).
     pub(super) fn take_malformed(&mut self) -> bool {
         std::mem::take(&mut self.malformed)
+    }
+
+    /// The stream that it arrives in, once there is one.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.id
     }
 
     /// The connection that it arrives on.
@@ -182,8 +194,12 @@ impl Incoming {
         if self.text_read == self.text.len() && !self.data.is_empty() {
             let part = self.data.split_to(self.data.len().min(room(out)));
             out.extend_from_slice(&part);
+            let opens = match self.id {
+                Some(id) => self.link.held().read(id, part.len()),
+                None => part.len(),
+            };
             if let Source::Body(body) = &mut self.source {
-                let released = body.flow_control().release_capacity(part.len());
+                let released = body.flow_control().release_capacity(opens);
                 released.map_err(|error| io_error(&error))?;
             }
         }
@@ -259,7 +275,13 @@ impl Incoming {
 
     fn failed(&mut self, error: &h2::Error) -> io::Error {
         if let Source::Answer(answer, _) = &self.source {
-            self.declined = declined(error, answer.stream_id().into(), &self.link);
+            let stream = answer.stream_id();
+            if self.link.had_large_head(stream) {
+                self.source = Source::Ended;
+                let reason = HeadError::HeadTooLarge.reason();
+                return io::Error::new(io::ErrorKind::InvalidData, reason);
+            }
+            self.declined = declined(error, stream.into(), &self.link);
         }
         self.source = Source::Ended;
         match error.is_reset() && self.declined.is_none() {

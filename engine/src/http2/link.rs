@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 
 use h2::{Reason, StreamId};
 use sallyport_wire::http2::{
-    FrameFault, FrameGuard, GoingAway, Malformed, Refused, goaway_frame, reset_frame,
+    FrameFault, FrameGuard, GoingAway, Malformed, ReceivingSide, Refused, goaway_frame, reset_frame,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::held::{Held, Holders};
+use super::settings::Settings;
 use crate::io::buffers::{BUFFER_BYTES, BufferPool};
 use crate::io::join::join;
 use crate::io::transport::Transport;
@@ -33,6 +35,7 @@ pub(super) struct Link {
     inbound: RefCell<Inbound>,
     outbound: RefCell<Outbound>,
     guard: RefCell<FrameGuard>,
+    held: Rc<Held>,
     fault: Cell<Option<FrameFault>>,
     /// The pumps end: nothing more is read, and what is written is written.
     closing: Cell<bool>,
@@ -62,10 +65,25 @@ struct Inbound {
 #[derive(Debug, Default)]
 struct Outbound {
     data: Vec<u8>,
-    /// Some of it is with the kernel.
-    writing: bool,
+    /// Size of the buffer that is with the kernel, if one is.
+    writing: usize,
     codec: Option<Waker>,
     pump: Option<Waker>,
+}
+
+impl Outbound {
+    /// Appends frames.
+    fn extend(&mut self, held: &Held, bytes: &[u8]) {
+        if self.data.capacity() == 0 {
+            self.data = held.pool.rent();
+        }
+        self.data.extend_from_slice(bytes);
+        self.count(held);
+    }
+
+    fn count(&self, held: &Held) {
+        held.set_outbound(self.data.capacity() + self.writing);
+    }
 }
 
 /// The codec's end of a [`Link`].
@@ -87,12 +105,21 @@ pub(super) struct Pumped<'a> {
 
 impl Link {
     /// A link whose codec first reads `early`, which has been received already.
-    pub(super) fn new(mut early: Vec<u8>, mut guard: FrameGuard) -> Rc<Self> {
+    pub(super) fn new(
+        (pool, holders): (&Rc<BufferPool>, &Rc<Holders>),
+        side: ReceivingSide,
+        settings: &Settings,
+        mut early: Vec<u8>,
+    ) -> Rc<Self> {
+        let mut guard = FrameGuard::new(side, settings.flood);
         let fault = guard.received(&mut early, Instant::now()).err();
         if fault.is_some() {
             early.truncate(guard.sound_bytes());
         }
+        let held = Held::new(pool, holders, settings.windows(side));
+        held.received(guard.last_received());
         Rc::new(Self {
+            held,
             inbound: RefCell::new(Inbound {
                 data: early,
                 ..Inbound::default()
@@ -111,14 +138,27 @@ impl Link {
     /// What the other side has sent too much of or wrongly, if it has, and the codec has read all that
     /// came before: what that asks for is answered before the connection ends.
     pub(super) fn fault(&self) -> Option<FrameFault> {
+        if self.held.is_over() {
+            return Some(FrameFault::Memory);
+        }
         let inbound = self.inbound.borrow();
         let is_read = inbound.taken >= inbound.data.len();
         self.fault.get().filter(|_| is_read)
     }
 
+    /// What its streams hold.
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
+
     /// What is wrong with the last message in a stream, which the codec takes to be right.
     pub(super) fn malformed(&self, stream: StreamId) -> Option<Malformed> {
         self.guard.borrow_mut().malformed(stream.into())
+    }
+
+    /// Whether a head larger than `limits.head_bytes` has come in a stream.
+    pub(super) fn had_large_head(&self, stream: StreamId) -> bool {
+        self.guard.borrow().had_large_head(stream.into())
     }
 
     /// What the other side has said at its leave, if it takes it.
@@ -155,7 +195,7 @@ impl Link {
     /// Sends a frame of our own. The codec gives whole frames, so there is room between them.
     fn send_frame(&self, frame: &[u8]) {
         let mut outbound = self.outbound.borrow_mut();
-        outbound.data.extend_from_slice(frame);
+        outbound.extend(&self.held, frame);
         wake(&mut outbound.pump);
     }
 
@@ -198,7 +238,7 @@ impl Link {
         if self.idle.replace(idle) == idle {
             return;
         }
-        if !self.outbound.borrow().writing {
+        if self.outbound.borrow().writing == 0 {
             self.rearm(transport);
         }
     }
@@ -233,8 +273,8 @@ impl Link {
                 Ok(bytes) if bytes > 0 && self.closing.get() => pool.give_back(buffer),
                 Ok(bytes) if bytes > 0 => {
                     self.look_at(&mut buffer);
-                    let used = std::mem::replace(&mut inbound.data, buffer);
-                    pool.give_back(used);
+                    self.held.set_inbound(buffer.capacity());
+                    inbound.data = buffer;
                     inbound.taken = 0;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -260,6 +300,7 @@ impl Link {
             self.fault.set(Some(fault));
         }
         let reset = guard.overflowed();
+        self.held.received(guard.last_received());
         drop(guard);
         if let Some(reset) = reset {
             self.send_frame(&reset);
@@ -290,12 +331,13 @@ impl Link {
             linger,
             hears_out,
         } = pumped;
-        while let Some(data) = self.written(pool).await {
+        while let Some(data) = self.written().await {
             transport.arm(write_timeout);
             let (result, data) = transport.write_all(data).await;
             pool.give_back(data);
             let mut outbound = self.outbound.borrow_mut();
-            outbound.writing = false;
+            outbound.writing = 0;
+            outbound.count(&self.held);
             wake(&mut outbound.codec);
             drop(outbound);
             if result.is_ok() {
@@ -317,12 +359,13 @@ impl Link {
     }
 
     /// What the codec has written, as soon as there is something.
-    async fn written(&self, pool: &BufferPool) -> Option<Vec<u8>> {
+    async fn written(&self) -> Option<Vec<u8>> {
         poll_fn(|context| {
             let mut outbound = self.outbound.borrow_mut();
             if !outbound.data.is_empty() {
-                outbound.writing = true;
-                let data = std::mem::replace(&mut outbound.data, pool.rent());
+                // The next buffer is rented when there is something to put into it.
+                let data = std::mem::take(&mut outbound.data);
+                outbound.writing = data.capacity();
                 wake(&mut outbound.codec);
                 return Poll::Ready(Some(data));
             }
@@ -354,6 +397,7 @@ impl AsyncRead for LinkIo {
             if inbound.ended {
                 return Poll::Ready(Ok(()));
             }
+            self.0.held.watch(context);
             inbound.codec = Some(context.waker().clone());
             return Poll::Pending;
         }
@@ -361,6 +405,11 @@ impl AsyncRead for LinkIo {
         into.put_slice(unread.get(..bytes).unwrap_or_default());
         inbound.taken += bytes;
         if inbound.taken == inbound.data.len() {
+            // No buffer is held while the connection is silent.
+            inbound.taken = 0;
+            let used = std::mem::take(&mut inbound.data);
+            self.0.held.pool.give_back(used);
+            self.0.held.set_inbound(0);
             wake(&mut inbound.pump);
             if self.0.fault.get().is_some() {
                 // Now the connection may end.
@@ -389,6 +438,11 @@ impl AsyncWrite for LinkIo {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if self.0.deaf.get() {
+            let held = &self.0.held;
+            let mut guard = self.0.guard.borrow_mut();
+            for part in parts {
+                guard.sent(part, |frame| held.sent(frame));
+            }
             return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
         }
         let mut outbound = self.0.outbound.borrow_mut();
@@ -398,9 +452,14 @@ impl AsyncWrite for LinkIo {
         }
         let before = outbound.data.len();
         let mut guard = self.0.guard.borrow_mut();
+        let held = &self.0.held;
         for part in parts {
-            guard.sent(part);
-            outbound.data.extend_from_slice(part);
+            guard.sent(part, |frame| held.sent(frame));
+            outbound.extend(held, part);
+        }
+        if let Some(fault) = guard.fault().filter(|_| self.0.fault.get().is_none()) {
+            self.0.fault.set(Some(fault));
+            context.waker().wake_by_ref();
         }
         wake(&mut outbound.pump);
         Poll::Ready(Ok(outbound.data.len() - before))

@@ -9,6 +9,7 @@
 //! requests. How it works and what bounds it: `docs/internals/http2.md`.
 
 mod heads;
+mod held;
 mod incoming;
 mod link;
 pub(crate) mod liveness;
@@ -21,6 +22,7 @@ mod stream;
 mod websocket;
 
 pub(crate) use heads::{HeadFault, TargetForm};
+pub(crate) use held::Holders;
 pub(crate) use incoming::Declined;
 pub(crate) use settings::Settings;
 pub(crate) use stream::StreamTransport;

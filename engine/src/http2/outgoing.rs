@@ -10,7 +10,6 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
-use http::HeaderMap;
 use sallyport_wire::http1::{BodyEvent, BodyFraming, BodyReader, ChunkLimits, Scheme};
 
 use super::heads::{Asked, Coding};
@@ -40,12 +39,60 @@ enum State {
     Broken,
 }
 
-/// What one write comes to.
-#[derive(Debug, Default)]
-pub(super) struct Payload {
-    data: Bytes,
-    ends: bool,
-    trailers: Option<HeaderMap>,
+/// What is still to be sent of one write.
+#[derive(Debug)]
+pub(super) struct Unsent<'w> {
+    /// The text of the message from here on.
+    text: &'w [u8],
+    /// Content that comes before it.
+    content: &'w [u8],
+    /// Content that the codec was given and nobody has counted.
+    given: usize,
+}
+
+impl<'w> Unsent<'w> {
+    pub(super) fn of(text: &'w [u8]) -> Self {
+        Self {
+            text,
+            content: &[],
+            given: 0,
+        }
+    }
+
+    /// How much content the codec was given since this was asked.
+    pub(super) fn take_given(&mut self) -> usize {
+        std::mem::take(&mut self.given)
+    }
+
+    /// Finds the next content, and takes what stands between that and the content behind it.
+    fn advance(&mut self, reader: &mut BodyReader) -> io::Result<()> {
+        while self.content.is_empty() && !self.text.is_empty() && !reader.is_complete() {
+            let (consumed, event) = reader.next(self.text).map_err(invalid)?;
+            if let BodyEvent::Data { start, len } = event {
+                self.content = self.text.get(start..start + len).unwrap_or_default();
+            }
+            self.text = self.text.get(consumed..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Up to `bytes` of the content.
+    fn split(&mut self, bytes: usize) -> Bytes {
+        let (part, rest) = self
+            .content
+            .split_at_checked(bytes)
+            .unwrap_or((self.content, &[]));
+        self.content = rest;
+        self.given += part.len();
+        Bytes::copy_from_slice(part)
+    }
+}
+
+/// Content that is copied and given to the codec at once: a frame.
+const PIECE_BYTES: usize = 16 * 1024;
+
+fn invalid<E: std::error::Error + Send + Sync + 'static>(fault: E) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, fault)
 }
 
 impl std::fmt::Debug for Outgoing {
@@ -93,35 +140,17 @@ impl Outgoing {
         self.carries_trailers = true;
     }
 
-    /// Takes bytes of the message: heads are sent, content is returned for [`Self::poll_send`].
-    pub(super) fn take(
+    /// Takes bytes of the message and sends heads; returns the text behind them, for
+    /// [`Self::poll_send`].
+    pub(super) fn take_heads<'i>(
         &mut self,
-        mut input: &[u8],
+        mut input: &'i [u8],
         incoming: &mut Incoming,
-    ) -> io::Result<Payload> {
-        while matches!(self.state, State::Response(..) | State::Request(..)) {
-            if input.is_empty() {
-                return Ok(Payload::default());
-            }
+    ) -> io::Result<&'i [u8]> {
+        while matches!(self.state, State::Response(..) | State::Request(..)) && !input.is_empty() {
             input = self.take_head(input, incoming)?;
         }
-        match &mut self.state {
-            State::Body(_, reader) => {
-                let mut payload = take_body(reader, input)?;
-                if payload.ends && std::mem::take(&mut self.carries_trailers) {
-                    // The end comes with the trailer section.
-                    *reader = BodyReader::new(BodyFraming::Chunked, &CHUNK_LIMITS);
-                    payload.ends = false;
-                }
-                Ok(payload)
-            }
-            State::Raw(_) => Ok(Payload {
-                data: Bytes::copy_from_slice(input),
-                ..Payload::default()
-            }),
-            _ if input.is_empty() => Ok(Payload::default()),
-            _ => Err(io::ErrorKind::BrokenPipe.into()),
-        }
+        Ok(input)
     }
 
     /// Takes a head, if it is complete; returns what follows it.
@@ -146,7 +175,6 @@ impl Outgoing {
     }
 
     fn send_head(&mut self, head: &[u8], incoming: &mut Incoming) -> io::Result<()> {
-        let invalid = |fault| io::Error::new(io::ErrorKind::InvalidInput, fault);
         match &mut self.state {
             State::Response(send, asked) => {
                 let message = response_message(head, asked).map_err(invalid)?;
@@ -178,38 +206,69 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Sends what a write came to, as the window allows.
+    /// Sends content as the window allows; nothing is copied before it may be sent.
     pub(super) fn poll_send(
         &mut self,
-        payload: &mut Payload,
+        unsent: &mut Unsent<'_>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let (State::Body(stream, _) | State::Raw(stream)) = &mut self.state else {
-            return match payload.data.is_empty() {
-                true => Poll::Ready(Ok(())),
-                false => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        loop {
+            let (stream, mut reader) = match &mut self.state {
+                State::Body(stream, reader) => (stream, Some(reader)),
+                State::Raw(stream) => (stream, None),
+                _ if unsent.text.is_empty() => return Poll::Ready(Ok(())),
+                _ => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             };
-        };
-        while !payload.data.is_empty() {
-            let capacity = ready!(poll_capacity(stream, payload.data.len(), context))?;
-            let part = payload.data.split_to(capacity.min(payload.data.len()));
-            let ends = payload.ends && payload.data.is_empty() && payload.trailers.is_none();
-            let sent = stream.send_data(part, ends);
-            sent.map_err(|error| io_error(&error))?;
-            if ends {
+            match &mut reader {
+                Some(reader) => unsent.advance(reader)?,
+                None if unsent.content.is_empty() => {
+                    unsent.content = std::mem::take(&mut unsent.text);
+                }
+                None => {}
+            }
+            let mut part = Bytes::new();
+            if !unsent.content.is_empty() {
+                let wanted = unsent.content.len().min(PIECE_BYTES);
+                let capacity = ready!(poll_capacity(stream, wanted, context))?;
+                part = unsent.split(capacity.min(wanted));
+            }
+            // A last chunk is taken with the content before it, so that one frame carries the end.
+            if let Some(reader) = &mut reader {
+                unsent.advance(reader)?;
+            }
+            let is_last = unsent.content.is_empty();
+            let reader = reader.filter(|reader| is_last && reader.is_complete());
+            let ends = match reader {
+                // The end comes with the trailer section.
+                Some(reader) if std::mem::take(&mut self.carries_trailers) => {
+                    *reader = BodyReader::new(BodyFraming::Chunked, &CHUNK_LIMITS);
+                    None
+                }
+                ends => ends,
+            };
+            let trailers = match &ends {
+                Some(reader) if !reader.trailers().is_empty() => {
+                    Some(trailer_message(reader.trailers()).map_err(invalid)?)
+                }
+                _ => None,
+            };
+            let ends_here = ends.is_some() && trailers.is_none();
+            if !part.is_empty() || ends_here {
+                let sent = stream.send_data(part, ends_here);
+                sent.map_err(|error| io_error(&error))?;
+            }
+            if let Some(trailers) = trailers {
+                let sent = stream.send_trailers(trailers);
+                sent.map_err(|error| io_error(&error))?;
+            }
+            if ends.is_some() {
                 self.end();
                 return Poll::Ready(Ok(()));
             }
+            if is_last && unsent.text.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
         }
-        if payload.ends {
-            let sent = match payload.trailers.take() {
-                Some(trailers) => stream.send_trailers(trailers),
-                None => stream.send_data(Bytes::new(), true),
-            };
-            sent.map_err(|error| io_error(&error))?;
-            self.end();
-        }
-        Poll::Ready(Ok(()))
     }
 
     /// Says that nothing more will be sent in a tunnel.
@@ -306,33 +365,6 @@ fn framing<T>(message: &Message<T>) -> (BodyFraming, bool) {
 fn end_of_head(bytes: &[u8]) -> Option<usize> {
     let is_end = |four: &[u8]| four == b"\r\n\r\n";
     bytes.windows(4).position(is_end).map(|start| start + 4)
-}
-
-fn take_body(reader: &mut BodyReader, mut input: &[u8]) -> io::Result<Payload> {
-    let mut data = Vec::with_capacity(input.len());
-    while !reader.is_complete() && !input.is_empty() {
-        let (consumed, event) = reader
-            .next(input)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        if let BodyEvent::Data { start, len } = event {
-            data.extend_from_slice(input.get(start..start + len).unwrap_or_default());
-        }
-        input = input.get(consumed..).unwrap_or_default();
-    }
-    let ends = reader.is_complete();
-    let lines = if ends { reader.trailers() } else { &[] };
-    let trailers = match lines.is_empty() {
-        true => None,
-        false => Some(
-            trailer_message(lines)
-                .map_err(|fault| io::Error::new(io::ErrorKind::InvalidInput, fault))?,
-        ),
-    };
-    Ok(Payload {
-        data: data.into(),
-        ends,
-        trailers,
-    })
 }
 
 /// Waits until some of `wanted` bytes may be sent.

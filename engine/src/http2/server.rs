@@ -17,9 +17,9 @@ use h2::ext::Protocol;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Method, Request};
-use sallyport_wire::http2::{FrameFault, FrameGuard, Malformed, ReceivingSide, Refused};
+use sallyport_wire::http2::{FrameFault, Malformed, ReceivingSide, Refused};
 
-use super::heads::TargetForm;
+use super::heads::{HeadFault, TargetForm};
 use super::link::{Link, LinkIo, Pumped};
 use super::liveness::unanswered;
 use super::settings::Settings;
@@ -95,10 +95,9 @@ pub(crate) async fn serve<'s>(
     mut tell: impl FnMut(NoRequest),
 ) {
     let settings = Settings::of(&connection.shard.config());
-    let link = Link::new(
-        early,
-        FrameGuard::new(ReceivingSide::Server, settings.flood),
-    );
+    let buffers = connection.registered.account().buffers();
+    let memory = (buffers, &connection.shard.holders);
+    let link = Link::new(memory, ReceivingSide::Server, &settings, early);
     let pumped = Pumped {
         transport: connection.transport,
         pool: connection.registered.account().buffers(),
@@ -158,6 +157,7 @@ fn builder(settings: &Settings) -> Builder {
         .max_header_list_size(settings.head_bytes_max)
         .max_send_buffer_size(limits::HTTP2_SEND_BUFFER_BYTES)
         .max_concurrent_reset_streams(limits::HTTP2_RESET_STREAMS_KEPT)
+        .max_pending_accept_reset_streams(limits::HTTP2_RESET_UNSEEN_MAX)
         .enable_connect_protocol();
     builder
 }
@@ -276,11 +276,21 @@ where
         account.open_shared(Resource::Stream, shared)
     }
 
+    /// RFC 9113 section 8.7: the client may safely send it again, elsewhere or later.
+    fn refuse(&mut self, mut send: SendResponse<Bytes>, why: &str) {
+        send.send_reset(Reason::REFUSED_STREAM);
+        let detail = format!("stream {}: {why}", u32::from(send.stream_id()));
+        (self.tell)(NoRequest {
+            status: None,
+            detail,
+        });
+    }
+
     fn begin(&mut self, request: Request<RecvStream>, mut send: SendResponse<Bytes>) {
         let id = send.stream_id();
         self.link.take(id);
         let malformed = self.link.malformed(id);
-        if let Some(malformed) = malformed.filter(|fault| !is_tunnel(&request, *fault)) {
+        if let Some(malformed) = malformed.filter(|fault| !is_served(&request, *fault)) {
             // RFC 9113 section 8.1.1.
             send.send_reset(Reason::PROTOCOL_ERROR);
             let detail = format!("stream {}: {malformed}", u32::from(id));
@@ -290,19 +300,19 @@ where
             });
         }
         let shard = self.connection.shard;
+        // What a client has reset goes on until it is wound up: it may not open more meanwhile.
+        let unwound = self.settings.client_streams.saturating_mul(2);
+        if self.serving.len() >= usize::try_from(unwound).unwrap_or(usize::MAX) {
+            return self.refuse(send, "too many streams that were reset are still served");
+        }
         let slot = match self.slot() {
             Ok(slot) => slot,
-            Err(limited) => {
-                // RFC 9113 section 8.7: the client may safely send it again, elsewhere or later.
-                send.send_reset(Reason::REFUSED_STREAM);
-                let detail = format!("stream {}: {}", u32::from(id), limited.detail());
-                return (self.tell)(NoRequest {
-                    status: None,
-                    detail,
-                });
-            }
+            Err(limited) => return self.refuse(send, &limited.detail()),
         };
-        let form = self.connection.form;
+        let form = match malformed {
+            Some(Malformed::Fragment) => Err(HeadFault::Fragment),
+            _ => Ok(self.connection.form),
+        };
         let stream = StreamTransport::of_client(request, send, form, self.link, &shard.wheel);
         let served = (self.serve_stream)(stream);
         self.serving.push(Box::pin(async move {
@@ -314,9 +324,15 @@ where
     }
 }
 
-/// RFC 9113 section 8.5: a plain CONNECT has no path.
-fn is_tunnel(request: &Request<RecvStream>, malformed: Malformed) -> bool {
-    malformed == Malformed::NoPath
-        && *request.method() == Method::CONNECT
-        && request.extensions().get::<Protocol>().is_none()
+/// Whether a request gets an answer all the same.
+fn is_served(request: &Request<RecvStream>, malformed: Malformed) -> bool {
+    match malformed {
+        // As over HTTP/1.1: 400.
+        Malformed::Fragment => true,
+        // RFC 9113 section 8.5: a plain CONNECT has no path.
+        Malformed::NoPath => {
+            *request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_none()
+        }
+        Malformed::Trailers | Malformed::RequestField => false,
+    }
 }

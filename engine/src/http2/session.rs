@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::client::{Builder, Connection, SendRequest};
 use sallyport_wire::http1::Scheme;
-use sallyport_wire::http2::{FrameGuard, ReceivingSide};
+use sallyport_wire::http2::ReceivingSide;
 
 use super::link::{Link, LinkIo, Pumped};
 use super::liveness::{Pings, unanswered};
@@ -79,8 +79,12 @@ pub(crate) async fn start(
         Transport::Plain(_) | Transport::Stream(_) => Scheme::Http,
         Transport::Tls(_) => Scheme::Https,
     };
-    let guard = FrameGuard::new(ReceivingSide::Client, settings.flood);
-    let link = Link::new(Vec::new(), guard);
+    let link = Link::new(
+        (&shard.buffers, &shard.holders),
+        ReceivingSide::Client,
+        settings,
+        Vec::new(),
+    );
     let (send, connection) = builder(settings)
         .handshake::<_, Bytes>(LinkIo(Rc::clone(&link)))
         .await?;
@@ -116,17 +120,10 @@ pub(crate) async fn start(
 
 fn builder(settings: &Settings) -> Builder {
     let mut builder = Builder::new();
-    // A slow reader holds its own stream only: all windows together fit into the connection's.
-    let window = settings.stream_window_bytes;
-    let streams = u32::try_from(settings.upstream_streams).unwrap_or(u32::MAX);
     builder
         .enable_push(false)
-        .initial_window_size(window)
-        .initial_connection_window_size(
-            window
-                .saturating_mul(streams)
-                .min(crate::limits::HTTP2_WINDOW_BYTES_MAX),
-        )
+        .initial_window_size(settings.stream_window_bytes)
+        .initial_connection_window_size(settings.upstream_window_bytes())
         .max_header_list_size(settings.head_bytes_max)
         .max_send_buffer_size(crate::limits::HTTP2_SEND_BUFFER_BYTES)
         .max_concurrent_reset_streams(crate::limits::HTTP2_RESET_STREAMS_KEPT);

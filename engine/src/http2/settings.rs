@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use sallyport_wire::http2::FloodLimits;
+use sallyport_wire::http2::{FloodLimits, ReceivingSide};
 
+use super::held::Windows;
 use super::liveness::Pings;
 use crate::config::checked::Config;
+use crate::limits::HTTP2_WINDOW_BYTES_MAX;
 
 /// The configuration as one connection uses it.
 #[derive(Debug, Clone, Copy)]
@@ -30,17 +32,40 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// The window of a connection to an origin. A slow reader holds its own stream only: the windows of
+    /// all of them fit into it.
+    pub(super) fn upstream_window_bytes(&self) -> u32 {
+        let streams = u32::try_from(self.upstream_streams).unwrap_or(u32::MAX);
+        let all = self.stream_window_bytes.saturating_mul(streams);
+        all.min(HTTP2_WINDOW_BYTES_MAX)
+    }
+
+    /// The windows of a connection on which we are that side.
+    pub(super) fn windows(&self, side: ReceivingSide) -> Windows {
+        let connection = match side {
+            ReceivingSide::Server => self.connection_window_bytes,
+            ReceivingSide::Client => self.upstream_window_bytes(),
+        };
+        let bytes = |window| usize::try_from(window).unwrap_or(usize::MAX);
+        Windows {
+            stream: bytes(self.stream_window_bytes),
+            connection: bytes(connection),
+        }
+    }
+
     pub(crate) fn of(config: &Config) -> Self {
         let http2 = &config.http2;
+        let head_bytes_max = u32::try_from(config.limits.head_bytes).unwrap_or(u32::MAX);
         Self {
             client_streams: http2.client_streams,
             upstream_streams: http2.upstream_streams,
             stream_window_bytes: http2.stream_window_bytes,
             connection_window_bytes: http2.connection_window_bytes,
-            head_bytes_max: u32::try_from(config.limits.head_bytes).unwrap_or(u32::MAX),
+            head_bytes_max,
             flood: FloodLimits {
                 control_frames_per_second: http2.control_frames_per_second,
                 resets_per_second: http2.resets_per_second,
+                head_bytes_max,
             },
             pings: Pings {
                 interval: http2.ping_interval,

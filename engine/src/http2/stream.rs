@@ -21,7 +21,7 @@ use sallyport_wire::http1::Scheme;
 use super::heads::{Asked, HeadFault, TargetForm, Text, request_text};
 use super::incoming::{Declined, Incoming};
 use super::link::Link;
-use super::outgoing::{Outgoing, Payload};
+use super::outgoing::{Outgoing, Unsent};
 use super::session::Lease;
 use crate::io::deadline::{Cut, Deadline, Wheel};
 
@@ -73,17 +73,18 @@ impl Ends {
 }
 
 impl StreamTransport {
-    /// The stream of a request that a client has sent.
+    /// The stream of a request that a client has sent; without a form it cannot be served.
     pub(super) fn of_client(
         request: Request<RecvStream>,
         send: SendResponse<Bytes>,
-        form: TargetForm,
+        form: Result<TargetForm, HeadFault>,
         link: &Rc<Link>,
         wheel: &Rc<Wheel>,
     ) -> Self {
         let link = Rc::clone(link);
         let (parts, body) = request.into_parts();
-        let (text, asked, fault) = match request_text(&parts, body.is_end_stream(), form) {
+        let text = form.and_then(|form| request_text(&parts, body.is_end_stream(), form));
+        let (text, asked, fault) = match text {
             Ok((text, asked)) => (text, asked, None),
             // Its content is still to be read and discarded.
             Err(fault) => (Text::headless(), Asked::Plain, Some(fault)),
@@ -91,6 +92,7 @@ impl StreamTransport {
         let incoming = Incoming::request(text, body, link);
         let mut stream = Self::new(incoming, Outgoing::response(send, asked), None, wheel);
         stream.fault = fault;
+        stream.hold();
         stream
     }
 
@@ -129,6 +131,25 @@ impl StreamTransport {
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
         }
+    }
+
+    /// Has what the stream holds counted, now that it has a number.
+    fn hold(&self) {
+        let incoming = self.incoming.borrow();
+        if let Some(id) = incoming.id() {
+            incoming.link().held().open(id, self.ends.clone());
+        }
+    }
+
+    /// Whether it was given up because it held too much (`limits.buffer_bytes`).
+    pub(crate) fn was_given_up(&self) -> bool {
+        // It ends both directions.
+        if !(self.ends.read.get() && self.ends.write.get()) {
+            return false;
+        }
+        let incoming = self.incoming.borrow();
+        let id = incoming.id();
+        id.is_some_and(|id| incoming.link().held().was_given_up(id))
     }
 
     /// Why the request cannot be served, although it could be decoded.
@@ -238,19 +259,43 @@ impl StreamTransport {
     }
 
     async fn send(&self, input: &[u8]) -> io::Result<()> {
-        let mut payload = {
+        let mut unsent = {
             let mut incoming = self.incoming.borrow_mut();
-            self.outgoing.borrow_mut().take(input, &mut incoming)?
+            let was_asked = incoming.id().is_some();
+            let mut outgoing = self.outgoing.borrow_mut();
+            let content = outgoing.take_heads(input, &mut incoming)?;
+            drop(incoming);
+            if !was_asked {
+                self.hold();
+            }
+            self.given_head(input.len() - content.len());
+            Unsent::of(content)
         };
-        poll_fn(|context| self.poll_send(&mut payload, context)).await
+        poll_fn(|context| self.poll_send(&mut unsent, context)).await
     }
 
-    fn poll_send(&self, payload: &mut Payload, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn given_head(&self, bytes: usize) {
+        let incoming = self.incoming.borrow();
+        if let Some(id) = incoming.id().filter(|_| bytes > 0) {
+            incoming.link().held().given_head(id, bytes);
+        }
+    }
+
+    fn poll_send(
+        &self,
+        unsent: &mut Unsent<'_>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.ends.write.get() {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         self.ends.watch(context);
-        self.outgoing.borrow_mut().poll_send(payload, context)
+        let polled = self.outgoing.borrow_mut().poll_send(unsent, context);
+        let incoming = self.incoming.borrow();
+        if let (Some(id), bytes @ 1..) = (incoming.id(), unsent.take_given()) {
+            incoming.link().held().given(id, bytes);
+        }
+        polled
     }
 
     /// Says that nothing more will be sent in a tunnel.
@@ -274,9 +319,17 @@ impl StreamTransport {
         self.ends.cut(Shutdown::Read);
     }
 
-    /// Waits until the client has reset the stream or is gone altogether. May be dropped.
+    /// Waits until the client has reset the stream or is gone altogether, or the stream was given up. May
+    /// be dropped.
     pub(crate) async fn gone(&self) {
-        poll_fn(|context| self.outgoing.borrow_mut().poll_gone(context)).await;
+        poll_fn(|context| {
+            if self.was_given_up() {
+                return Poll::Ready(());
+            }
+            self.ends.watch(context);
+            self.outgoing.borrow_mut().poll_gone(context)
+        })
+        .await;
     }
 }
 
@@ -284,6 +337,10 @@ impl Drop for StreamTransport {
     /// A client must see that a response was cut short; a session whose origin said nothing at all
     /// until the deadline gets no further request.
     fn drop(&mut self) {
+        let incoming = self.incoming.borrow();
+        if let Some(id) = incoming.id() {
+            incoming.link().held().close(id);
+        }
         match &self.lease {
             None => self.outgoing.borrow_mut().reset(),
             Some(lease) if self.deadline.expired() && self.bytes_in.get() == 0 => lease.distrust(),

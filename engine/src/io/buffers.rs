@@ -133,6 +133,20 @@ impl BufferPool {
         }
     }
 
+    /// How much must go so that a quarter of the pool is free, once less than an eighth is.
+    pub(crate) fn excess(&self) -> usize {
+        let Use { used, capacity, .. } = self.in_use();
+        match used >= capacity / 8 * 7 {
+            true => used.saturating_sub(capacity / 4 * 3),
+            false => 0,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn leased_bytes(&self) -> usize {
+        self.in_use().used
+    }
+
     /// Whether a connection may wait for bytes with a buffer in hand, which saves asking first whether
     /// there are any. If not, memory runs short, or the client has to keep half of its share for what
     /// is under way: ask first, and hold nothing meanwhile.
@@ -203,14 +217,22 @@ pub(crate) struct Lease {
     client_bytes: Option<Rc<Cell<usize>>>,
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
+impl Lease {
+    /// Counts another size from now on.
+    pub(crate) fn resize(&mut self, bytes: usize) {
         for leased in [&self.leased_bytes, &self.client_bytes]
             .into_iter()
             .flatten()
         {
-            leased.set(leased.get().saturating_sub(self.bytes));
+            leased.set(leased.get().saturating_sub(self.bytes) + bytes);
         }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.resize(0);
     }
 }
 

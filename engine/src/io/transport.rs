@@ -117,6 +117,14 @@ impl Transport {
         }
     }
 
+    /// Whether it was given up because it held too much (`limits.buffer_bytes`).
+    pub(crate) fn was_given_up(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => false,
+            Self::Stream(stream) => stream.was_given_up(),
+        }
+    }
+
     /// Whether the origin has said that it wants HTTP/1.1.
     pub(crate) fn wants_http1(&self) -> bool {
         match self {

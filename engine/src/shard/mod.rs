@@ -31,6 +31,7 @@ pub(crate) use workspace::Workspace;
 
 use crate::access_log::{ConnectionId, ShardLog, TransactionId};
 use crate::config::checked::Config;
+use crate::http2::Holders;
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::shard::connections::Connections;
@@ -49,6 +50,7 @@ pub(crate) struct Shard {
     pub(crate) index: usize,
     pub(crate) wheel: Rc<Wheel>,
     pub(crate) buffers: Rc<BufferPool>,
+    pub(crate) holders: Rc<Holders>,
     pub(crate) pool: RefCell<Pool>,
     pub(crate) dials: SharedDials,
     pub(crate) http1_only: Http1Only,

@@ -80,6 +80,7 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         index: plan.index,
         wheel: Wheel::new(Instant::now()),
         buffers,
+        holders: Rc::default(),
         pool: RefCell::new(Pool::new(pool_limits(&config))),
         dials: SharedDials::default(),
         http1_only: Http1Only::default(),

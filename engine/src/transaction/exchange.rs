@@ -185,12 +185,8 @@ async fn attempt(
     draft.bytes_up += up;
     draft.bytes_down += down;
     if gone && !matches!(ended, Ok(Conversation::Complete { .. })) {
-        const DETAIL: &str = "the client reset the stream";
-        if ended.is_ok() {
-            draft.fail("connection_terminated", DETAIL);
-            return Ok(Exchanged::Broken);
-        }
-        return Err(Refusal::terminated(DETAIL).into());
+        let is_answered = ended.is_ok();
+        return end_early(request, &upstream.transport, is_answered, draft);
     }
     heed_http1(request, destination, &upstream);
     if ended.is_err()
@@ -238,6 +234,24 @@ fn heed_http1(request: &Request<'_>, destination: &Destination<'_>, upstream: &U
     }
 }
 
+/// What becomes of an exchange that one side did not wait for, or was given up for what it held.
+fn end_early(
+    request: &Request<'_>,
+    upstream: &Transport,
+    is_answered: bool,
+    draft: &mut Draft,
+) -> Result<Exchanged, Failure> {
+    const RESET: &str = "the client reset the stream";
+    const HELD: &str = "over limits.buffer_bytes: one side does not take what the other sends";
+    let is_given_up = request.client.transport.was_given_up() || upstream.was_given_up();
+    let detail = if is_given_up { HELD } else { RESET };
+    if is_answered {
+        draft.fail("connection_terminated", detail);
+        return Ok(Exchanged::Broken);
+    }
+    Err(Refusal::terminated(detail).into())
+}
+
 /// Keeps a connection on which an exchange was completed: for this client, or for whoever comes next.
 fn keep(
     request: &Request<'_>,
@@ -260,21 +274,28 @@ fn keep(
     }
 }
 
-/// Ends the exchange with the origin as soon as the client no longer wants it; says whether it did.
+/// Ends the exchange as soon as the client no longer wants it, or one side was given up because of what
+/// it holds; says whether it did.
 async fn unless_gone<T>(
     client: &Transport,
     upstream: &Transport,
     mut conversation: Pin<&mut impl Future<Output = T>>,
 ) -> (T, bool) {
-    if !client.is_stream() {
+    if !client.is_stream() && !upstream.is_stream() {
         return (conversation.await, false);
     }
-    let mut client = pin!(client.gone());
+    let mut client_gone = pin!(client.gone());
     let mut gone = false;
     poll_fn(|context| {
-        if !gone && client.as_mut().poll(context).is_ready() {
+        if !gone && client_gone.as_mut().poll(context).is_ready() {
             gone = true;
             upstream.cut();
+        }
+        // Its end has woken this task.
+        if !gone && upstream.was_given_up() {
+            gone = true;
+            upstream.cut();
+            client.cut();
         }
         let ended = conversation.as_mut().poll(context);
         ended.map(|ended| (ended, gone))

@@ -266,7 +266,11 @@ pub(super) async fn transaction(
     let read = match (client.transport.fault(), client.buffers().shortage()) {
         (Some(fault), _) => Err(NoHead::Refused(Refusal::malformed(400, fault.to_string()))),
         // Not a byte of it is read.
-        (None, Some(shortage)) => Err(NoHead::Refused(shortage.into())),
+        (None, Some(shortage)) => {
+            // The next one may find room.
+            shard.holders.relieve(&shard.buffers, Instant::now());
+            Err(NoHead::Refused(shortage.into()))
+        }
         (None, None) => read_head(client, &snapshot, input, head, &mut started).await,
     };
     // A head may be long in coming.

@@ -117,7 +117,7 @@ fn requirements_on_a_server() {
     };
     let arguments = [&*proxy.address.to_string(), &*origin.target()];
     if let Some(outcome) = run("http2_client_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 129);
+        assert_cases(&outcome, 138);
         assert_lines_of_what_was_refused(&proxy);
     }
 }
@@ -159,7 +159,7 @@ fn requirements_on_a_server_inside_tls() {
     let (address, authority) = (proxy.address.to_string(), pki.authority());
     let arguments = [&*address, &*origin.target(), &*authority];
     if let Some(outcome) = run("http2_client_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 129);
+        assert_cases(&outcome, 138);
     }
 }
 
@@ -168,7 +168,7 @@ fn requirements_on_a_client() {
     let proxy = proxy().start(ALLOW_ALL);
     let arguments = [&*proxy.address.to_string(), "a.test"];
     if let Some(outcome) = run("http2_origin_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 63);
+        assert_cases(&outcome, 64);
     }
 }
 
@@ -187,7 +187,7 @@ when."request:Http:Uri" = { StringLike = "/secret*" }
     let proxy = proxy().start(Rules(rules));
     let arguments = [&*proxy.address.to_string(), "a.test", "late"];
     if let Some(outcome) = run("http2_origin_side.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 63);
+        assert_cases(&outcome, 64);
     }
 }
 
@@ -222,7 +222,7 @@ fn floods_end_the_connection_and_nothing_else() {
     };
     let arguments = [&*proxy.address.to_string(), &*origin.target()];
     if let Some(outcome) = run("http2_floods.py", &["hpack"], &arguments) {
-        assert_cases(&outcome, 11);
+        assert_cases(&outcome, 13);
     }
 }
 

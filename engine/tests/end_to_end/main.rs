@@ -35,6 +35,7 @@ mod hostile_requests;
 mod hostile_responses;
 mod http2;
 mod http2_leaving;
+mod http2_memory;
 mod http2_settings;
 mod https_targets;
 mod hyper_client;

@@ -322,6 +322,56 @@ def what_comes_before_a_fault_is_answered():
     client.connection_error(FRAME_SIZE_ERROR)
 
 
+@case
+def window_overflow_behind_the_end():
+    """On a stream that is closed to the codec."""
+    client = Client()
+    client.request()
+    assert client.whole()[0] == "200"
+    client.send(frame(WINDOW_UPDATE, 0, 1, b"\x7f\xff\xff\xff") * 2)
+    client.stream_error(FLOW_CONTROL_ERROR)
+    client.alive()
+
+
+# ---- 8.3.1 the path ----
+
+
+def path_refused(name, path, method="GET"):
+    def run():
+        client = Client()
+        client.request(path=path, method=method)
+        head = client.response()
+        assert head[":status"] == "400", head
+        client.alive()
+
+    CASES[f"path_{name}"] = run
+
+
+path_refused("asterisk", "*")
+path_refused("asterisk_of_post", "*", "POST")
+path_refused("query_only", "?x")
+path_refused("fragment", "/a#b")
+path_refused("fragment_behind_a_query", "/?a#")
+path_refused("fragment_only", "#b")
+
+
+@case
+def path_fragment_out_of_the_table():
+    client = Client()
+    head = block(fields(drop=[":path"]))
+    for stream, path in ((1, b"\x44\x04/a#b"), (3, b"\xbe"), (5, b"\x44\x02/a")):
+        client.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, head + path))
+        found = client.response(stream)
+        assert (found[":status"] == "400") == (stream < 5), found
+
+
+@case
+def path_asterisk_of_options():
+    client = Client()
+    client.request(path="*", method="OPTIONS")
+    assert client.response()[":status"] != "400"
+
+
 malformed("continuation_on_stream_0", frame(CONTINUATION, END_HEADERS, 0, b""), PROTOCOL_ERROR)
 malformed("continuation_after_the_block", MORE_CONTINUATION, PROTOCOL_ERROR, opened=True)
 malformed(

@@ -55,6 +55,35 @@ def resets(number):
     )
 
 
+def ordinary_cancels():
+    """A few hundred requests that are given up soon, and many behind the head of their response."""
+    peer = connect()
+    streams = iter(range(1, 1 << 20, 2))
+    head = block(FIELDS)
+    for _ in range(50):
+        for stream in [next(streams) for _ in range(10)]:
+            peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, head), frame(RST_STREAM, 0, stream, b"\0\0\0\x08"))
+        peer.send(frame(PING, 0, 0, b"12345678"))
+        found = peer.wait(lambda kind, flags, *_: kind == GOAWAY or (kind == PING and flags & ACK))
+        assert found[0] == PING, found
+    for _ in range(600):
+        stream = next(streams)
+        peer.send(frame(HEADERS, END_STREAM | END_HEADERS, stream, head))
+        found = peer.wait(lambda kind, _f, other, _p: kind == GOAWAY or (kind == HEADERS and other == stream))
+        assert found[0] == HEADERS, found
+        peer.send(frame(RST_STREAM, 0, stream, b"\0\0\0\x08"))
+
+
+def faults(number):
+    """The client has the proxy reset its streams (CVE-2025-8671)."""
+    streams = range(1 + 200 * number, 1 + 200 * (number + 1), 2)
+    head = block(FIELDS)
+    return b"".join(
+        frame(HEADERS, END_STREAM | END_HEADERS, stream, head) + frame(WINDOW_UPDATE, 0, stream, b"\x7f\xff\xff\xff")
+        for stream in streams
+    )
+
+
 def continuations():
     """A header block that never ends."""
     peer = connect()
@@ -117,6 +146,8 @@ CASES = {
     "window_update": lambda: flood(frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\x01") * 500, ENHANCE_YOUR_CALM),
     "unknown": lambda: flood(frame(0xEE, 0, 0, b"x") * 500, ENHANCE_YOUR_CALM),
     "resets": lambda: flood(resets, ENHANCE_YOUR_CALM),
+    "ordinary_cancels": ordinary_cancels,
+    "faults": lambda: flood(faults, ENHANCE_YOUR_CALM),
     "empty_data": lambda: flood(
         lambda number: (frame(HEADERS, END_HEADERS, 1, block([(":method", "POST")] + FIELDS[1:])) if number == 0 else b"")
         + frame(DATA, 0, 1) * 500,

@@ -398,9 +398,20 @@ for late_name, late in (("data", frame(DATA, 0, 1, b"x")), ("headers", frame(HEA
     faulty(f"{late_name}_behind_the_end", frame(HEADERS, END_STREAM | END_HEADERS, 1, OK) + late, STREAM_CLOSED, check=lambda _: None)
     reset_first = frame(RST_STREAM, 0, 1, struct.pack(">I", CANCEL)) + late
     faulty(f"{late_name}_behind_a_reset", reset_first, STREAM_CLOSED)
+
+
+def too_large(result):
+    assert result["status"] == "502" and b"head too large" in result["content"], result
+
+
 faulty("head_too_large", lambda stream: b"".join(
     [frame(HEADERS, END_STREAM, stream, OK)] + [frame(CONTINUATION, 0, stream, block([("x", "y" * 8000)])) for _ in range(20)]
-))
+), check=too_large)
+faulty("head_a_little_too_large", lambda stream: b"".join(
+    [frame(HEADERS, END_STREAM, stream, OK)]
+    + [frame(CONTINUATION, 0, stream, block([("x", "y" * 8000)])) for _ in range(5)]
+    + [frame(CONTINUATION, END_HEADERS, stream)]
+), check=too_large)
 faulty("more_than_the_window", lambda stream: frame(HEADERS, END_HEADERS, stream, OK) + frame(DATA, 0, stream, b"x" * 16384) * 2000)
 faulty("ping_flood", frame(PING, 0, 0, b"12345678") * 20000)
 

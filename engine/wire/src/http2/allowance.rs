@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
-/// Allowances of one connection.
+/// What the other side of one connection may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloodLimits {
     /// Control frames a second. Ten times as many may come at once.
     pub control_frames_per_second: u32,
-    /// RST_STREAM frames a second. Ten times as many may come at once.
+    /// Resets a second of requests that nobody has answered. Ten times as many may come at once.
     pub resets_per_second: u32,
+    /// Size of the fields of a message (RFC 9113 section 6.5.2), as the codec holds it to.
+    pub head_bytes_max: u32,
 }
 
 /// A bucket that time fills.

@@ -9,6 +9,8 @@ pub(super) struct Entry {
     pub(super) name: Name,
     /// It is a status, and 1xx.
     pub(super) is_interim: bool,
+    /// It is a path, with a fragment.
+    pub(super) has_fragment: bool,
     pub(super) name_bytes: u16,
     pub(super) size: u16,
 }
@@ -26,8 +28,8 @@ pub(super) struct DynamicTable {
 
 /// SETTINGS_HEADER_TABLE_SIZE as it is without being sent (RFC 9113 section 6.5.2).
 const TABLE_BYTES: u32 = 4096;
-/// What an entry counts besides its name and value (RFC 7541 section 4.1).
-const OVERHEAD: u32 = 32;
+/// What an entry, and a field of a list, counts besides its name and value (RFC 7541 section 4.1).
+pub(super) const OVERHEAD: u32 = 32;
 const ENTRIES_MAX: usize = (TABLE_BYTES / OVERHEAD) as usize;
 
 impl Default for DynamicTable {
@@ -50,26 +52,15 @@ impl DynamicTable {
         self.entries.get((self.first + back) % ENTRIES_MAX).copied()
     }
 
-    /// Adds an entry, and drops old ones for it (RFC 7541 section 4.4).
-    pub(super) fn insert(
-        &mut self,
-        name: Name,
-        is_interim: bool,
-        name_bytes: u32,
-        value_bytes: u32,
-    ) {
-        let size = name_bytes
-            .saturating_add(value_bytes)
-            .saturating_add(OVERHEAD);
+    /// Adds an entry of `size` bytes, and drops old ones for it (RFC 7541 section 4.4).
+    pub(super) fn insert(&mut self, entry: Entry, size: u32) {
         self.shrink(self.bytes_max.saturating_sub(size));
         if size > self.bytes_max {
             return;
         }
         let entry = Entry {
-            name,
-            is_interim,
-            name_bytes: u16::try_from(name_bytes).unwrap_or(u16::MAX),
             size: u16::try_from(size).unwrap_or(u16::MAX),
+            ..entry
         };
         let place = (self.first + self.count) % ENTRIES_MAX;
         if let Some(free) = self.entries.get_mut(place) {

@@ -10,9 +10,12 @@ pub enum FrameFault {
     /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, GOAWAY, unknown and empty frames.
     #[error("control frame flood")]
     ControlFlood,
-    /// RST_STREAM (and streams opened only to be reset).
+    /// Requests that were reset before they were answered, by that side or for a fault of it.
     #[error("stream reset flood")]
     ResetFlood,
+    /// More content than there is memory for, which nobody takes.
+    #[error("over limits.buffer_bytes")]
+    Memory,
     /// More malformed messages than anybody has looked at.
     #[error("malformed message flood")]
     MalformedFlood,
@@ -55,7 +58,7 @@ impl FrameFault {
             Self::StreamClosed => 0x5,
             Self::Size => 0x6,
             Self::Compression => 0x9,
-            Self::ControlFlood | Self::ResetFlood | Self::MalformedFlood => 0xb,
+            Self::ControlFlood | Self::ResetFlood | Self::MalformedFlood | Self::Memory => 0xb,
         }
     }
 }
@@ -72,4 +75,7 @@ pub enum Malformed {
     /// A request without `:path`, which only CONNECT may be (RFC 9113 section 8.3.1).
     #[error(":path is missing")]
     NoPath,
+    /// A `:path` with a fragment, which is no part of it (RFC 9113 section 8.3.1).
+    #[error(":path has a fragment")]
+    Fragment,
 }

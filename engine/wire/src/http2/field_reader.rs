@@ -4,7 +4,7 @@
 //! has. For that the sizes of the dynamic table's entries must be known, and no value. Bytes come as
 //! they come: a block may be cut anywhere. Called by `frame_guard`.
 
-use super::dynamic_table::{DynamicTable, Entry};
+use super::dynamic_table::{DynamicTable, Entry, OVERHEAD};
 use super::huffman::{HuffmanDecoder, NoString};
 use super::static_table::{STATIC_ENTRIES, static_name};
 
@@ -49,6 +49,8 @@ pub(super) struct BlockFields {
     pub(super) has_pseudo: bool,
     /// The status is 1xx.
     pub(super) is_interim: bool,
+    /// The path has a fragment, which the codec cuts off.
+    pub(super) has_fragment: bool,
 }
 
 /// Reads the blocks of one side of a connection.
@@ -60,6 +62,8 @@ pub(super) struct FieldReader {
     /// A field has come: the size of the table may change no more in this block.
     has_fields: bool,
     found: BlockFields,
+    /// Size of the fields of this block so far (RFC 9113 section 6.5.2).
+    list_bytes: u32,
 }
 
 /// Where in a block the reader is.
@@ -112,6 +116,8 @@ struct Field {
     value_bytes: u32,
     /// The first byte of the value.
     value_first: u8,
+    /// There is a number sign in the value.
+    has_sign: bool,
     /// It goes into the table.
     is_indexed: bool,
     /// The beginning of a name, enough to tell the pseudo-header fields from each other.
@@ -142,9 +148,15 @@ impl FieldReader {
         Ok(())
     }
 
+    /// How large the fields of this block are so far (RFC 9113 section 6.5.2).
+    pub(super) const fn list_bytes(&self) -> u32 {
+        self.list_bytes
+    }
+
     /// The block ends here: what it held.
     pub(super) fn end(&mut self) -> Result<BlockFields, NoBlock> {
         self.has_fields = false;
+        self.list_bytes = 0;
         match self.state {
             State::Start => Ok(std::mem::take(&mut self.found)),
             _ => Err(NoBlock),
@@ -212,8 +224,7 @@ impl FieldReader {
         match what {
             Integer::Index => {
                 let entry = self.entry(value)?;
-                self.field.name = entry.name;
-                self.found(entry.name, entry.is_interim);
+                self.found(entry, u32::from(entry.size));
                 self.state = State::Start;
                 Ok(())
             }
@@ -257,7 +268,9 @@ impl FieldReader {
         Ok(Entry {
             name: Name::of(name.as_bytes()),
             name_bytes: u16::try_from(name.len()).unwrap_or(u16::MAX),
-            // The codes of the static table are all final.
+            // Its values count for nothing here: they are short.
+            size: u16::try_from(name.len()).unwrap_or(u16::MAX),
+            // The codes of the static table are all final, and no path has a fragment.
             ..Entry::default()
         })
     }
@@ -313,26 +326,40 @@ impl FieldReader {
             name_bytes,
             value_bytes,
             value_first,
+            has_sign,
             is_indexed,
             ..
         } = self.field;
-        let is_interim = name == Name::Status && value_first == b'1';
+        let entry = Entry {
+            name,
+            is_interim: name == Name::Status && value_first == b'1',
+            has_fragment: name == Name::Path && has_sign,
+            name_bytes: u16::try_from(name_bytes).unwrap_or(u16::MAX),
+            size: 0,
+        };
+        let size = name_bytes
+            .saturating_add(value_bytes)
+            .saturating_add(OVERHEAD);
         if is_indexed {
-            self.table.insert(name, is_interim, name_bytes, value_bytes);
+            self.table.insert(entry, size);
         }
-        self.found(name, is_interim);
+        self.found(entry, size);
         self.state = State::Start;
     }
 
-    /// A field is complete.
-    fn found(&mut self, name: Name, is_interim: bool) {
+    /// A field of `size` bytes is complete.
+    fn found(&mut self, entry: Entry, size: u32) {
         self.has_fields = true;
-        match name {
+        self.list_bytes = self.list_bytes.saturating_add(size);
+        match entry.name {
             Name::Field => {}
-            Name::Path => self.found.has_path = true,
+            Name::Path => {
+                self.found.has_path = true;
+                self.found.has_fragment |= entry.has_fragment;
+            }
             Name::Status => {
                 self.found.has_status = true;
-                self.found.is_interim = is_interim;
+                self.found.is_interim = entry.is_interim;
             }
             Name::Pseudo => self.found.has_pseudo = true,
         }
@@ -354,6 +381,7 @@ impl Field {
                 if self.value_bytes == 0 {
                     self.value_first = byte;
                 }
+                self.has_sign |= byte == b'#';
                 self.value_bytes = self.value_bytes.saturating_add(1);
             }
         }
@@ -363,7 +391,10 @@ impl Field {
     fn extend(&mut self, part: Part, bytes: &[u8]) {
         let rest = match part {
             Part::Name => bytes.iter().take(NAME_START),
-            Part::Value => bytes.iter().take(1),
+            Part::Value => {
+                self.has_sign |= self.name == Name::Path && bytes.contains(&b'#');
+                bytes.iter().take(1)
+            }
         };
         let pushed = rest.len();
         rest.for_each(|byte| self.push(part, *byte));

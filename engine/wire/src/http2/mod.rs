@@ -8,6 +8,8 @@ mod field_reader;
 mod frame_guard;
 mod frames;
 mod huffman;
+mod payload;
+mod reset_count;
 mod send_windows;
 mod sent_frames;
 mod static_table;
@@ -15,6 +17,6 @@ mod stream_set;
 
 pub use allowance::FloodLimits;
 pub use fault::{FrameFault, Malformed};
-pub use frame_guard::{FrameGuard, GoingAway, ReceivingSide};
+pub use frame_guard::{FrameGuard, GoingAway, Received, ReceivingSide};
 pub use frames::{goaway_frame, reset_frame};
-pub use sent_frames::Refused;
+pub use sent_frames::{Refused, Sent};

@@ -3,7 +3,7 @@
 //! A request that is malformed, too large or one too many is not shown to whoever serves requests:
 //! all that can be seen of it is a RST_STREAM, or a HEADERS frame with status 431.
 
-use super::frames::{HEADERS, HeaderReader, RST_STREAM};
+use super::frames::{DATA, HEADERS, HeaderReader, RST_STREAM};
 use super::stream_set::StreamSet;
 
 /// A request that was refused before anybody saw it.
@@ -13,6 +13,30 @@ pub struct Refused {
     pub stream: u32,
     /// The code of its RST_STREAM; `None` if it was answered.
     pub code: Option<u32>,
+}
+
+/// A frame that was sent, if it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// HEADERS.
+    Head {
+        /// In which stream.
+        stream: u32,
+    },
+    /// DATA.
+    Content {
+        /// In which stream.
+        stream: u32,
+        /// How much; the codec pads nothing.
+        bytes: usize,
+    },
+    /// RST_STREAM.
+    Reset {
+        /// Which stream.
+        stream: u32,
+        /// Why.
+        code: u32,
+    },
 }
 
 /// Reads what is sent.
@@ -45,8 +69,8 @@ impl SentFrames {
         self.refused.pop()
     }
 
-    /// Looks at further bytes; `ended` gets the streams that were reset.
-    pub(super) fn read(&mut self, mut bytes: &[u8], mut ended: impl FnMut(u32)) {
+    /// Looks at further bytes; `tell` gets what is in them.
+    pub(super) fn read(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Sent)) {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let taken = self.left.min(bytes.len());
@@ -61,7 +85,7 @@ impl SentFrames {
                 if self.left == 0
                     && let Some((stream, code)) = self.reset.take()
                 {
-                    ended(stream);
+                    tell(Sent::Reset { stream, code });
                     self.refuse(stream, Some(code));
                 }
                 continue;
@@ -69,10 +93,18 @@ impl SentFrames {
             let (taken, header) = self.header.take(bytes);
             bytes = bytes.get(taken..).unwrap_or_default();
             let Some(header) = header else { return };
+            let stream = header.stream;
             self.left = header.length;
             match header.kind {
-                RST_STREAM => self.reset = Some((header.stream, 0)),
-                HEADERS => self.refuse(header.stream, None),
+                RST_STREAM => self.reset = Some((stream, 0)),
+                HEADERS => {
+                    tell(Sent::Head { stream });
+                    self.refuse(stream, None);
+                }
+                DATA if header.length > 0 => tell(Sent::Content {
+                    stream,
+                    bytes: header.length,
+                }),
                 _ => {}
             }
         }
@@ -98,11 +130,12 @@ mod tests {
         sent.take(1);
         let head = [0, 0, 1, HEADERS, 4, 0, 0, 0, 5, 0x88];
         let bytes = [&reset_frame(1, 8)[..], &reset_frame(3, 1), &head].concat();
-        let mut ended = Vec::new();
+        let mut told = Vec::new();
         for part in bytes.chunks(5) {
-            sent.read(part, |stream| ended.push(stream));
+            sent.read(part, |frame| told.push(frame));
         }
-        assert_eq!(ended, [1, 3]);
+        let resets = [(1, 8), (3, 1)].map(|(stream, code)| Sent::Reset { stream, code });
+        assert_eq!(told, [&resets[..], &[Sent::Head { stream: 5 }]].concat());
         let answered = Refused {
             stream: 5,
             code: None,

@@ -145,13 +145,14 @@ fn sighup_reads_the_configuration_again() {
 /// A reload each few milliseconds under load: not one request fails.
 #[test]
 fn reloads_under_load_lose_nothing() {
-    let proxy = Setup::new().key("shards", "2").start(ALLOW_ALL);
+    let mut proxy = Setup::new().key("shards", "2").start(ALLOW_ALL);
     let origin = Origin::start();
+    let running = &proxy;
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..6)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut client = proxy.connection();
+                    let mut client = running.connection();
                     for _ in 0..150 {
                         assert_eq!(client.get(&origin.url("/bytes/100")).status, 200);
                     }
@@ -159,10 +160,13 @@ fn reloads_under_load_lose_nothing() {
             })
             .collect();
         while clients.iter().any(|client| !client.is_finished()) {
-            proxy.signal(Signal::SIGHUP);
+            running.signal(Signal::SIGHUP);
             std::thread::sleep(Duration::from_millis(5));
         }
     });
+    for _ in 0..3 {
+        proxy.wait_message("a reload", |_, text| text.starts_with("reloaded"));
+    }
     assert!(
         proxy
             .log

@@ -1,5 +1,6 @@
 //! The access log as a test reads it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -47,6 +48,9 @@ impl AccessLog {
     /// Waits for exactly `count` transactions and returns them in order of their end.
     pub(crate) fn transactions(&self, count: usize) -> Vec<Value> {
         let lines = self.wait("transaction", count);
+        // A second line of a transaction that was seen would come later than the first.
+        let ids: BTreeSet<_> = lines.iter().map(|line| line["txn"].to_string()).collect();
+        assert_eq!(ids.len(), lines.len(), "one line for each: {lines:#?}");
         assert_eq!(
             lines.len(),
             count,

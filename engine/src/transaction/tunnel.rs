@@ -234,6 +234,7 @@ async fn pass_other(
         draft.bytes_down = server.bytes_in();
         return Err(refused);
     }
+    let greeting_bytes = server.bytes_in();
     let connected = passage.0.address.ip();
     let tunnel = OpenTunnel::of_bytes(request, destination, Holds::Other, connected);
     let open = Open {
@@ -241,6 +242,7 @@ async fn pass_other(
         held: None,
     };
     flow(request, open, passage, draft, work).await;
+    draft.bytes_down += greeting_bytes;
     Ok(())
 }
 

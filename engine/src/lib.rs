@@ -29,5 +29,6 @@ mod listener;
 mod messages;
 mod reload;
 mod shard;
+mod trail;
 mod transaction;
 mod upstream;

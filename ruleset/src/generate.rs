@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+pub use crate::entropy::Entropy;
 use crate::{
     Action, Condition, Defaults, Fact, Facts, Field, FieldType, FieldValues, HeaderFields, Phase,
     Protocol, ProtocolSet, Rule, RuleGroup, Ruleset, Source, Test, TimeZoneOffsets, ValueList,
@@ -23,51 +24,6 @@ pub fn cases(count: u32) -> u32 {
     let times = std::env::var("SALLYPORT_PROPERTY_TIMES").ok();
     let times = times.and_then(|times| times.parse().ok()).unwrap_or(1);
     count.saturating_mul(times)
-}
-
-/// Choices, taken from bytes; when they run out, every choice is the first.
-#[derive(Clone, Copy, Debug)]
-pub struct Entropy<'b>(&'b [u8]);
-
-impl<'b> Entropy<'b> {
-    /// Choices out of these bytes.
-    #[must_use]
-    pub const fn new(bytes: &'b [u8]) -> Self {
-        Self(bytes)
-    }
-
-    /// A number below `count` (0 when `count` is 0).
-    pub fn below(&mut self, count: usize) -> usize {
-        let Some((first, rest)) = self.0.split_first() else {
-            return 0;
-        };
-        self.0 = rest;
-        usize::from(*first) % count.max(1)
-    }
-
-    /// Four bytes as a number, for subsets.
-    pub fn mask(&mut self) -> u32 {
-        (0..4).fold(0, |mask, _| {
-            mask << 8 | u32::try_from(self.below(256)).unwrap_or(0)
-        })
-    }
-
-    fn chance(&mut self, of_16: usize) -> bool {
-        self.below(16) >= 16 - of_16.min(16)
-    }
-
-    pub(crate) fn pick<'i, T>(&mut self, items: &'i [T]) -> Option<&'i T> {
-        items.get(self.below(items.len()))
-    }
-
-    pub(crate) fn word(&mut self, words: &[&str]) -> String {
-        self.pick(words).copied().unwrap_or_default().to_owned()
-    }
-
-    fn some<T>(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> T) -> Vec<T> {
-        let count = 1 + self.below(most);
-        (0..count).map(|_| make(self)).collect()
-    }
 }
 
 /// Fields with several rules on each, so that indexes hold more than one predicate.

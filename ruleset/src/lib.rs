@@ -9,6 +9,7 @@ pub mod action;
 pub mod bundle;
 pub mod condition;
 pub mod cost;
+mod entropy;
 mod evaluate;
 pub mod explain;
 pub mod facts;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use sallyport_wire::http1::{HeadError, Parse, RequestHead, Scheme, Version};
 
 use super::absolute;
+pub(crate) use super::client::{ClientContext, ListenerName};
 use super::connect;
 use super::destination::Destination;
 use super::ending::end;
@@ -20,54 +21,12 @@ use super::unasked::{Unasked, Unused};
 use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::http2::TargetForm;
-use crate::io::buffers::{BufferPool, ReadBuffer};
+use crate::io::buffers::ReadBuffer;
 use crate::io::departure::Begun;
 use crate::io::transport::Transport;
 use crate::limits::REPLY_TIMEOUT;
 use crate::shard::connections::Registered;
 use crate::shard::{Shard, Snapshot, Workspace};
-use crate::upstream::pinned::Pins;
-
-/// The address that a client connected to, as the log shows it.
-pub(crate) type ListenerName = Rc<str>;
-
-/// Who is at the other end.
-#[derive(Debug)]
-pub(crate) struct ClientContext {
-    pub(crate) id: ConnectionId,
-    pub(crate) address: SocketAddr,
-    pub(crate) listener: ListenerName,
-    // Dropped before the socket whose descriptor it refers to.
-    pub(crate) registered: Rc<Registered>,
-    /// Whom it has proved to be.
-    pub(crate) principal: Option<Rc<str>>,
-    /// What was sent of the next answer already.
-    pub(crate) begun: Begun,
-    /// Connections to origins that nobody else may use.
-    pub(crate) pins: Rc<Pins>,
-    pub(crate) transport: Rc<Transport>,
-}
-
-impl ClientContext {
-    /// Buffers that count for this client.
-    pub(super) fn buffers(&self) -> &Rc<BufferPool> {
-        self.registered.account().buffers()
-    }
-
-    /// The same client on a transport within its own: a stream, or TLS in a tunnel.
-    pub(super) fn within(&self, transport: Transport) -> Self {
-        Self {
-            id: self.id,
-            address: self.address,
-            listener: Rc::clone(&self.listener),
-            registered: Rc::clone(&self.registered),
-            principal: self.principal.clone(),
-            begun: Begun::default(),
-            pins: Rc::clone(&self.pins),
-            transport: Rc::new(transport),
-        }
-    }
-}
 
 /// A connection as it was accepted.
 #[derive(Debug, Clone, Copy)]

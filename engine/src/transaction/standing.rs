@@ -15,16 +15,17 @@ use std::sync::Arc;
 use std::task::Context;
 
 use sallyport_ruleset::normalize::normalize_domain;
-use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
+use sallyport_ruleset::{Fact, Facts, Protocol};
 use sallyport_wire::http1::{Authority, Host};
 
 use super::admission::Admission;
 use super::destination::{Destination, NormalHost};
+use super::held::{Hello, Holds, facts_of_tunnel, without_tls};
 use super::progress::{Counted, LongStep};
-use super::record::{Draft, TlsNotes};
+use super::record::Draft;
 use super::reply::Refusal;
 use super::request::{Request, unix_seconds};
-use super::tunnel::{check_ech, without_http};
+use super::tunnel::check_ech;
 use super::{absolute, connect};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
 use crate::enforcement::{self, Guarded, Trail};
@@ -92,42 +93,6 @@ impl fmt::Debug for OpenTunnel<'_> {
             .field("destination", &self.destination.host)
             .field("holds", &self.holds)
             .finish_non_exhaustive()
-    }
-}
-
-/// What is in a tunnel.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Holds<'a> {
-    /// HTTP that nobody has encrypted.
-    Http,
-    /// TLS that ends here.
-    Intercepted(Hello<'a>),
-    /// TLS that is passed through.
-    PassedTls(Hello<'a>),
-    /// Neither.
-    Other,
-    /// What a connection has switched to after a request, which may have come in a tunnel itself.
-    Switched(Option<&'a OpenTunnel<'a>>),
-}
-
-/// What rules and fronting want to know of a ClientHello.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hello<'a> {
-    pub(super) notes: &'a TlsNotes,
-    pub(super) alpn: &'a [&'a [u8]],
-}
-
-impl<'a> Hello<'a> {
-    /// `facts` with what the client has said in TLS.
-    pub(super) fn facts(self, facts: Facts<'a>) -> Facts<'a> {
-        Facts {
-            tls_sni: self.notes.sni.as_deref().into(),
-            tls_alpn: Fact::Known(self.alpn),
-            tls_version: self.notes.version.map(str::as_bytes).into(),
-            ja4: Fact::Known(self.notes.ja4.as_bytes()),
-            tls_ech: self.notes.ech().into(),
-            ..facts
-        }
     }
 }
 
@@ -502,24 +467,5 @@ fn check_named(
             enforcement::pre_dns(&request.snapshot.rules, &facts, trail)?;
             Ok(())
         }
-    }
-}
-
-fn facts_of_tunnel(facts: Facts<'_>, what: Protocol) -> Facts<'_> {
-    let protocol = ProtocolSet::EMPTY.with(Protocol::Connect).with(what);
-    Facts {
-        protocol: Fact::Known(protocol),
-        ..without_http(facts)
-    }
-}
-
-fn without_tls(facts: Facts<'_>) -> Facts<'_> {
-    Facts {
-        tls_sni: Fact::Absent,
-        tls_alpn: Fact::Absent,
-        tls_version: Fact::Absent,
-        ja4: Fact::Absent,
-        tls_ech: Fact::Absent,
-        ..facts
     }
 }

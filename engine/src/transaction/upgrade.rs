@@ -4,10 +4,11 @@ use std::pin::pin;
 
 use super::destination::Destination;
 use super::exchange::{ResponseWork, Switched};
+use super::held::Holds;
 use super::progress::Counted;
 use super::record::Draft;
 use super::request::Request;
-use super::standing::{Holds, OpenTunnel};
+use super::standing::OpenTunnel;
 use super::switching::asks_for_websocket;
 use super::tunnel::{end_of_tunnel, life};
 use crate::io::copy::{TunnelEnd, tunnel as copy};

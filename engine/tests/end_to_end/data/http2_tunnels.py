@@ -58,7 +58,7 @@ def content_after_a_refusal_is_judged():
         (1, [frame(DATA, END_STREAM, 1, b"test")]),
         (3, [frame(DATA, 0, 3, b"t"), frame(HEADERS, END_STREAM | END_HEADERS, 3, block([(":method", "GET")]))]),
     ):
-        head = [(":method", "POST"), (":scheme", "https"), (":path", "/"), (":authority", "a.test"), ("content-length", "1")]
+        head = [(":method", "POST"), (":scheme", "https"), (":path", "/#x"), (":authority", "a.test"), ("content-length", "1")]
         peer.send(frame(HEADERS, END_HEADERS, stream, block(head)))
         *_, answer = peer.wait(lambda kind, *_: kind == HEADERS)
         assert answer[":status"] == "400", answer
@@ -66,7 +66,7 @@ def content_after_a_refusal_is_judged():
         *_, payload = peer.wait(lambda kind, *_: kind in (RST_STREAM, GOAWAY))
         assert struct.unpack(">I", payload) == (PROTOCOL_ERROR,), (stream, payload)
     # In order: nothing is said of it.
-    head = [(":method", "POST"), (":scheme", "https"), (":path", "/"), (":authority", "a.test")]
+    head = [(":method", "POST"), (":scheme", "https"), (":path", "/#x"), (":authority", "a.test")]
     peer.send(frame(HEADERS, END_HEADERS, 5, block(head)))
     peer.wait(lambda kind, flags, *_: kind == DATA and flags & END_STREAM)
     peer.send(frame(DATA, END_STREAM, 5, b"test"), frame(PING, 0, 0, b"12345678"))

@@ -1,0 +1,52 @@
+//! Who is at the other end of a client connection, or of a transport within it.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use crate::access_log::ConnectionId;
+use crate::io::buffers::BufferPool;
+use crate::io::departure::Begun;
+use crate::io::transport::Transport;
+use crate::shard::connections::Registered;
+use crate::upstream::pinned::Pins;
+
+/// The address that a client connected to, as the log shows it.
+pub(crate) type ListenerName = Rc<str>;
+
+/// Who is at the other end.
+#[derive(Debug)]
+pub(crate) struct ClientContext {
+    pub(crate) id: ConnectionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) listener: ListenerName,
+    // Dropped before the socket whose descriptor it refers to.
+    pub(crate) registered: Rc<Registered>,
+    /// Whom it has proved to be.
+    pub(crate) principal: Option<Rc<str>>,
+    /// What was sent of the next answer already.
+    pub(crate) begun: Begun,
+    /// Connections to origins that nobody else may use.
+    pub(crate) pins: Rc<Pins>,
+    pub(crate) transport: Rc<Transport>,
+}
+
+impl ClientContext {
+    /// Buffers that count for this client.
+    pub(super) fn buffers(&self) -> &Rc<BufferPool> {
+        self.registered.account().buffers()
+    }
+
+    /// The same client on a transport within its own: a stream, or TLS in a tunnel.
+    pub(super) fn within(&self, transport: Transport) -> Self {
+        Self {
+            id: self.id,
+            address: self.address,
+            listener: Rc::clone(&self.listener),
+            registered: Rc::clone(&self.registered),
+            principal: self.principal.clone(),
+            begun: Begun::default(),
+            pins: Rc::clone(&self.pins),
+            transport: Rc::new(transport),
+        }
+    }
+}

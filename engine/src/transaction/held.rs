@@ -1,0 +1,66 @@
+//! What an open tunnel holds, and the facts that rules see of that.
+//!
+//! `standing` asks with them whether the tunnel may go on.
+
+use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
+
+use super::record::TlsNotes;
+use super::standing::OpenTunnel;
+use super::tunnel::without_http;
+
+/// What is in a tunnel.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Holds<'a> {
+    /// HTTP that nobody has encrypted.
+    Http,
+    /// TLS that ends here.
+    Intercepted(Hello<'a>),
+    /// TLS that is passed through.
+    PassedTls(Hello<'a>),
+    /// Neither.
+    Other,
+    /// What a connection has switched to after a request, which may have come in a tunnel itself.
+    Switched(Option<&'a OpenTunnel<'a>>),
+}
+
+/// What rules and fronting want to know of a ClientHello.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hello<'a> {
+    pub(super) notes: &'a TlsNotes,
+    pub(super) alpn: &'a [&'a [u8]],
+}
+
+impl<'a> Hello<'a> {
+    /// `facts` with what the client has said in TLS.
+    pub(super) fn facts(self, facts: Facts<'a>) -> Facts<'a> {
+        Facts {
+            tls_sni: self.notes.sni.as_deref().into(),
+            tls_alpn: Fact::Known(self.alpn),
+            tls_version: self.notes.version.map(str::as_bytes).into(),
+            ja4: Fact::Known(self.notes.ja4.as_bytes()),
+            tls_ech: self.notes.ech().into(),
+            ..facts
+        }
+    }
+}
+
+/// The facts of a tunnel that holds `what`, no HTTP of which is seen.
+pub(super) fn facts_of_tunnel(facts: Facts<'_>, what: Protocol) -> Facts<'_> {
+    let protocol = ProtocolSet::EMPTY.with(Protocol::Connect).with(what);
+    Facts {
+        protocol: Fact::Known(protocol),
+        ..without_http(facts)
+    }
+}
+
+/// The facts of a tunnel in which no TLS is.
+pub(super) fn without_tls(facts: Facts<'_>) -> Facts<'_> {
+    Facts {
+        tls_sni: Fact::Absent,
+        tls_alpn: Fact::Absent,
+        tls_version: Fact::Absent,
+        ja4: Fact::Absent,
+        tls_ech: Fact::Absent,
+        ..facts
+    }
+}

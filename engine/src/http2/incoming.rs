@@ -285,12 +285,21 @@ impl Incoming {
         }
         self.source = Source::Ended;
         match error.is_reset() && self.declined.is_none() {
-            true if error.is_remote() => {
-                io::Error::new(io::ErrorKind::ConnectionAborted, error.to_string())
-            }
+            true if error.is_remote() => reset_by_origin(error.reason()),
             true => io::Error::new(io::ErrorKind::InvalidData, "a malformed response"),
             false => io_error(error),
         }
+    }
+}
+
+/// What a RST_STREAM of an origin says, by the name of its code (RFC 9113 section 7).
+fn reset_by_origin(reason: Option<Reason>) -> io::Error {
+    match reason {
+        Some(reason) if reason != Reason::NO_ERROR && reason != Reason::CANCEL => {
+            let said = format!("the origin reset the stream: {reason:?}");
+            io::Error::new(io::ErrorKind::InvalidData, said)
+        }
+        _ => io::Error::from(io::ErrorKind::ConnectionAborted),
     }
 }
 

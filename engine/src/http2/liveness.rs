@@ -3,7 +3,7 @@
 
 use std::future::{pending, poll_fn};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use h2::{Ping, PingPong};
 
@@ -33,13 +33,14 @@ pub(super) async fn unanswered(
             monoio::time::sleep(if rest.is_zero() { pings.interval } else { rest }).await;
             continue;
         }
+        let asked = Instant::now();
         if ping.send_ping(Ping::opaque()).is_err() {
             // The connection is over, and whoever drives it knows.
             return pending().await;
         }
         monoio::time::sleep(pings.timeout).await;
-        // Whatever comes is an answer.
-        if link.silence() >= pings.timeout {
+        // Whatever has come since is an answer, however soon it came and however late this looks.
+        if link.silence() >= asked.elapsed() {
             return;
         }
         poll_fn(|context| {

@@ -192,6 +192,10 @@ const EFFECTS: &[(&str, &str)] = &[
     ),
     ("limits.buffer_bytes", "clients::limits_on_buffers"),
     (
+        "http.https_targets",
+        "https_targets::they_can_be_turned_off",
+    ),
+    (
         "http.retry_body_bytes",
         "stale_connections::only_so_much_content_is_kept",
     ),

@@ -99,7 +99,7 @@ fn start(default: &str, action: &str) -> Proxy {
     for index in 0..NAMES {
         writeln!(list, "{}", name(index)).unwrap();
     }
-    let mut setup = Setup::new();
+    let mut setup = Setup::new().key("guard.http_ports", "\"any\"");
     std::fs::write(setup.path("names.txt"), list).unwrap();
     for index in [0, 1, NAMES / 2, NAMES - 1] {
         for prefix in ["", "www.", "a.b.", "x"] {

@@ -70,6 +70,8 @@ fn nginx_sees_what_was_allowed_and_nothing_else() {
         403
     );
     assert_eq!(accepted(&nginx), before + 1, "only the question itself");
+    // The refused CONNECT has ended the connection.
+    let mut client = proxy.connection();
     // Allowed: one connection for all of them.
     let page = client.get(&url("web", "/page.html"));
     assert_eq!((page.status, page.body.len()), (200, 11_000));

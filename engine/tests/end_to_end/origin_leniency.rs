@@ -26,7 +26,7 @@ fn what_can_be_read_in_one_way_only_is_taken() {
     let cases: [(&[u8], &str, Option<&str>); 8] = [
         (
             b"HTTP/1.1 200 OK\r\nX-A : 1\r\nX-B\t:2\r\nContent-Length: 2\r\n\r\nok",
-            "HTTP/1.1 200 OK\r\nX-A: 1\r\nX-B: 2\r\nVia: ",
+            "HTTP/1.1 200 OK\r\nX-A: 1\r\nX-B: 2\r\nDate: ",
             Some("the origin's response has blanks around a field"),
         ),
         (
@@ -46,7 +46,7 @@ fn what_can_be_read_in_one_way_only_is_taken() {
         ),
         (
             b"HTTP/1.1 200 OK\r\nX-A : 1\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
-            "HTTP/1.1 200 OK\r\nX-A: 1\r\nVia: ",
+            "HTTP/1.1 200 OK\r\nX-A: 1\r\nDate: ",
             Some("the origin's response has blanks around a field; repeated Content-Length"),
         ),
         (
@@ -94,7 +94,7 @@ fn more_is_taken_where_the_configuration_says_so() {
     }
     let got = answer(&lenient, BARE_LF);
     assert!(
-        got.starts_with("HTTP/1.1 200 OK\r\nX-A: 1\r\nX-B: 2\r\nVia: "),
+        got.starts_with("HTTP/1.1 200 OK\r\nX-A: 1\r\nX-B: 2\r\nDate: "),
         "{got:?}"
     );
     assert!(

@@ -211,6 +211,7 @@ fn a_server_that_does_not_answer() {
         .connect("a.test:443")
         .unwrap_err()
         .assert_refusal(504, "dns_timeout");
+    let mut client = proxy.connection();
     // Who asks for an address meanwhile is served.
     let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(client.get(&origin.url("/")).status, 200);

@@ -84,7 +84,7 @@ pub(crate) fn python_with(packages: &[&str]) -> Option<PathBuf> {
         Some(python) => PathBuf::from(python),
         None => system("python3")?,
     };
-    let imports = format!("import {}", packages.join(", "));
+    let imports = format!("import {}", [&["sys"], packages].concat().join(", "));
     let imported = Command::new(&python).args(["-c", &imports]).output();
     if imported.is_ok_and(|output| output.status.success()) {
         return Some(python);

@@ -293,7 +293,13 @@ def space_around_a_value(peer, _number):
 # ---- what origins may not do ----
 
 
-@case(cut)
+def is_told_by_code(result):
+    """The origin broke off by an error of the protocol, and the client can read which."""
+    assert result["status"] == "502" and b"INTERNAL_ERROR" in result["content"], result
+    assert "http_protocol_error" in result["fields"].get("proxy-status", ""), result
+
+
+@case(is_told_by_code)
 def reset_before_a_response(peer, _number):
     begin(peer)
     peer.send(frame(RST_STREAM, 0, request(peer), struct.pack(">I", INTERNAL_ERROR)))

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use hickory_proto::rr::{Name, RecordType};
 
+use crate::addresses::Addresses;
 use crate::answer::Chain;
 use crate::cache::Answer;
 use crate::config::ResolverConfig;
@@ -14,6 +15,18 @@ use crate::error::DnsError;
 use crate::limits::PARTIAL_ANSWER_TTL_MAX;
 use crate::query::QueryId;
 use crate::question::{Outcome, Question};
+use crate::resolver::LookupId;
+
+/// What a lookup comes to at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The addresses are known.
+    Answer(Addresses),
+    /// It is known that there are none, or the lookup cannot begin.
+    Failed(DnsError),
+    /// [`Resolver::finished`](crate::Resolver::finished) will report this id, once. Several callers may wait for the same id.
+    Pending(LookupId),
+}
 
 /// An address family: one question of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

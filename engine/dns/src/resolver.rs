@@ -19,6 +19,7 @@ use crate::cache::Cache;
 use crate::config::ResolverConfig;
 use crate::counters::Counters;
 use crate::error::DnsError;
+pub use crate::lookup::Lookup;
 use crate::lookup::{Family, Held, InFlight, Progress};
 use crate::name;
 use crate::query::{Match, QueryId, SentQuery, Transmit, Transport};
@@ -29,17 +30,6 @@ use crate::static_hosts::StaticHosts;
 /// Names a lookup in flight. Never used twice by one resolver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LookupId(u64);
-
-/// What a lookup comes to at once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// The addresses are known.
-    Answer(Addresses),
-    /// It is known that there are none, or the lookup cannot begin.
-    Failed(DnsError),
-    /// [`Resolver::finished`] will report this id, once. Several callers may wait for the same id.
-    Pending(LookupId),
-}
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

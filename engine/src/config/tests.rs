@@ -353,6 +353,10 @@ fn the_documented_defaults_are_the_defaults() {
     let (mut text, mut listener) = (String::new(), String::new());
     for (key, default) in documented() {
         let Some(default) = default else { continue };
+        // Scopes are a list of tables: without one there is none.
+        if key.starts_with("http.scope.") {
+            continue;
+        }
         match key.strip_prefix("listener.") {
             Some(name) => listener.push_str(&format!("{name} = {default}\n")),
             None => text.push_str(&format!("{key} = {default}\n")),

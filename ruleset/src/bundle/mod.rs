@@ -7,6 +7,7 @@
 
 mod error;
 #[cfg(test)]
+#[path = "tests/forgeries.rs"]
 mod forgeries;
 mod header;
 pub(crate) mod plan;

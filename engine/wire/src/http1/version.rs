@@ -30,6 +30,10 @@ pub(crate) fn judge(word: &[u8]) -> OtherVersion {
     match (word.get(5), word.get(MINOR_AT + 1)) {
         (_, None) => OtherVersion::Incomplete,
         (Some(b'0'), Some(b'\r' | b'\n' | b' ')) => OtherVersion::Error(HeadError::VersionTooOld),
+        // The tokenizer knows these: what it did not like is something else.
+        (Some(b'1'), _) if matches!(word.get(MINOR_AT), Some(b'0' | b'1')) => {
+            OtherVersion::Error(HeadError::VersionMalformed)
+        }
         (Some(b'1'), Some(b'\r' | b'\n' | b' ')) => OtherVersion::Later,
         (_, Some(b'\r' | b'\n' | b' ')) => OtherVersion::Error(HeadError::VersionUnsupported),
         _ => OtherVersion::Error(HeadError::VersionMalformed),
@@ -64,6 +68,9 @@ mod tests {
         let cases: &[(&[u8], OtherVersion)] = &[
             (b"HTTP/1.2\r\n", OtherVersion::Later),
             (b"HTTP/1.9 200 OK\r\n", OtherVersion::Later),
+            (b"HTTP/1.1\r\n", OtherVersion::Error(VersionMalformed)),
+            (b"HTTP/1.0\r\n", OtherVersion::Error(VersionMalformed)),
+            (b"HTTP/1.1 \r\n", OtherVersion::Error(VersionMalformed)),
             (b"HTTP/0.9\r\n", OtherVersion::Error(VersionTooOld)),
             (b"HTTP/0.0\r\n", OtherVersion::Error(VersionTooOld)),
             (b"HTTP/2.0\r\n", OtherVersion::Error(VersionUnsupported)),

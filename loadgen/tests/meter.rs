@@ -348,14 +348,17 @@ fn a_late_meter_declares_its_run_void() {
             "-c",
             "8",
             "-d",
-            "2s",
+            "4s",
         ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     // Once the origin has been asked, the schedule runs; then the meter is stopped for a while.
-    while origin.count().1 < 50 {}
+    while origin.count().1 < 50 {
+        // The origin and the meter need the processor as well.
+        std::thread::sleep(Duration::from_millis(5));
+    }
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();

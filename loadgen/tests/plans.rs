@@ -203,8 +203,10 @@ fn clients_have_fields_and_addresses_of_their_own() {
         .iter()
         .filter(|head| head.starts_with(b"\r\n\r\n\0\r\nQUIT\n"))
         .collect();
-    // Three of four connections, two requests each on twenty connections.
-    assert!((13..=17).contains(&announced.len()), "{}", announced.len());
+    // Three of four connections, of which there are about twenty: how long one lives is drawn.
+    let (announced_count, connections) = (announced.len(), recorder.connections());
+    let difference = announced_count.abs_diff(connections * 3 / 4);
+    assert!(difference <= 3, "{announced_count} of {connections}");
     let mut addresses: Vec<_> = announced.iter().map(|head| head[16..20].to_vec()).collect();
     assert!(addresses.iter().all(|address| address[..2] == [10, 7]));
     addresses.sort();

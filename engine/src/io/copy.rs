@@ -321,7 +321,7 @@ async fn spliced_turn(
     pool: &BufferPool,
     clock: &Clock<'_>,
 ) -> Result<Option<Turn>, Failure> {
-    from.readable_again().await.map_err(|_| Failure::Read)?;
+    from.readable().await.map_err(|_| Failure::Read)?;
     let Some(mut pipe) = pool.pipes().rent() else {
         return Ok(None);
     };

@@ -215,13 +215,10 @@ impl Socket {
     }
 
     /// Waits until a read would not block. May be dropped: nothing is consumed.
+    ///
+    /// With epoll monoio remembers that there was something until a read of its own finds nothing: so it
+    /// has to ask the kernel (`relaxed` is false), or who waits with a timeout reads without one.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        receiving(&self.stream)?.readable(true).await
-    }
-
-    /// The same for who receives past monoio, which with epoll would otherwise not learn that there is
-    /// no more.
-    pub(super) async fn readable_again(&self) -> io::Result<()> {
         receiving(&self.stream)?.readable(false).await
     }
 

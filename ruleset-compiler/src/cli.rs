@@ -3,7 +3,7 @@
 //! Output goes to the writers of a [`Terminal`]; `main.rs` passes the process's own.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -240,6 +240,16 @@ pub enum CliError {
     /// The terminal cannot be written.
     #[error("cannot write the answer: {0}")]
     Terminal(#[from] io::Error),
+}
+
+impl CliError {
+    /// A file has lines, and none of them is one of an access log.
+    pub(crate) fn no_log(path: &Path, offset: u64, why: &str) -> Self {
+        Self::Content {
+            path: path.to_owned(),
+            problem: format!("this is no access log: at byte {offset}: {why}"),
+        }
+    }
 }
 
 impl Cli {

@@ -11,10 +11,13 @@ use super::scan::{self, Raw, Value};
 pub enum Event {
     /// A transaction ended.
     Transaction,
-    /// Something happened within one (`alert`, `deny`), it goes on (`start`, `progress`), there was none
-    /// (`connection`), or a kind that is not known here.
+    /// Something happened within one (`alert`, `deny`), or it goes on (`start`, `progress`).
+    Part,
+    /// There was none (`connection`), or lines were lost (`dropped`).
+    NoTransaction,
+    /// A kind that is not known here, or none at all.
     #[default]
-    Other,
+    Unknown,
 }
 
 /// A line that cannot be understood.
@@ -26,6 +29,9 @@ pub enum BadLine {
     /// A member's value is of the wrong kind.
     #[error("`{0}` is not what the log format says")]
     Member(&'static str),
+    /// An object of something else, or of a later version.
+    #[error("no `ts`, or an `event` that is not known: no line of an access log")]
+    Stranger,
 }
 
 /// The members of a line. Text was cut from the line; what had escapes is a copy.
@@ -127,6 +133,18 @@ impl Default for LogReader {
 }
 
 impl LogReader {
+    /// Reads a line that has what all lines of a log have: a time and a kind.
+    ///
+    /// # Errors
+    /// When it is no such line, or a member is not what the format says.
+    pub fn read_logged<'l>(&mut self, line: &'l [u8]) -> Result<LogRecord<'l>, BadLine> {
+        let record = self.read(line)?;
+        match (record.time, record.event) {
+            (None, _) | (_, Event::Unknown) => Err(BadLine::Stranger),
+            _ => Ok(record),
+        }
+    }
+
     /// Reads a line. What it says does not hang on the lines before.
     ///
     /// # Errors
@@ -159,11 +177,24 @@ impl<'l> LogRecord<'l> {
         raw.into_iter().filter_map(Raw::decode).collect()
     }
 
-    /// What each phase decided that ran. Empty if the line does not say, or not in words of the format.
+    /// What each phase decided that ran; the last decision alone if the line does not say more. Empty
+    /// if nothing was decided, or not in words of the format.
     #[must_use]
-    pub fn decisions(&self) -> Vec<LoggedDecision<'l>> {
-        let read = self.decisions.map(serde_json::from_slice);
-        read.and_then(Result::ok).unwrap_or_default()
+    pub fn decisions(&self) -> Vec<LoggedDecision<'_>> {
+        match self.decisions {
+            Some(array) => serde_json::from_slice(array).unwrap_or_default(),
+            None => self.last_decision().into_iter().collect(),
+        }
+    }
+
+    /// What `phase`, `action`, `rule` and `group` say.
+    fn last_decision(&self) -> Option<LoggedDecision<'_>> {
+        Some(LoggedDecision {
+            phase: utf8(self.phase.as_deref())?,
+            action: utf8(self.action.as_deref())?,
+            rule: utf8(self.rule.as_deref()),
+            group: utf8(self.group.as_deref()),
+        })
     }
 
     fn set(&mut self, member: Member, value: Value<'l>) -> Result<(), &'static str> {
@@ -173,7 +204,9 @@ impl<'l> LogRecord<'l> {
             Member::Event => {
                 self.event = match &*text(value, name)? {
                     b"transaction" => Event::Transaction,
-                    _ => Event::Other,
+                    b"alert" | b"deny" | b"start" | b"progress" => Event::Part,
+                    b"connection" | b"dropped" => Event::NoTransaction,
+                    _ => Event::Unknown,
                 }
             }
             Member::Txn => self.txn = Some(text(value, name)?),
@@ -285,6 +318,10 @@ fn text<'l>(value: Value<'l>, name: &'static str) -> Result<Cow<'l, [u8]>, &'sta
         Value::Text(raw) => raw.decode().ok_or(name),
         Value::Other(_) => Err(name),
     }
+}
+
+fn utf8(text: Option<&[u8]>) -> Option<Cow<'_, str>> {
+    str::from_utf8(text?).ok().map(Cow::Borrowed)
 }
 
 fn number(value: Value<'_>, name: &'static str) -> Result<u16, &'static str> {

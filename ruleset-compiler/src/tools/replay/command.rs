@@ -5,12 +5,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex, Source};
+use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex};
 
 use super::decide::{Again, Decider};
+use super::missing::Missing;
 use super::report;
 use crate::cli::{CliError, Status, Terminal};
-use crate::tools::log::{self, Event, LogReader, LogRecord, Portion};
+use crate::tools::log::{self, Event, LogReader, LogRecord, Part};
 
 /// More threads are not started.
 const THREADS_MAX: usize = 256;
@@ -20,7 +21,7 @@ const THREADS_MAX: usize = 256;
 pub struct Args {
     /// The bundle file
     pub bundle: PathBuf,
-    /// The access log, as the proxy wrote it
+    /// The access log, as the proxy wrote it, or compressed by gzip or zstd; `-` is standard input
     pub log: PathBuf,
     /// How many threads read the log [default: as many as there are cores]
     #[arg(long, value_name = "N")]
@@ -54,7 +55,7 @@ pub(super) struct Tally {
     /// The answer hangs on what the log does not tell.
     pub(super) unknown: u64,
     /// How often that was so for lack of each source.
-    pub(super) missing: [u64; Source::ALL.len()],
+    pub(super) missing: Missing,
     /// Where the decision would be another one.
     pub(super) changed: BTreeMap<Change, u64>,
     /// The first of them, by their place in the log.
@@ -93,11 +94,11 @@ pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError>
         path: args.log.clone(),
         error,
     };
-    let portions = log::portions(&args.log, threads(args)).map_err(unreadable)?;
+    let parts = log::open(&args.log, threads(args)).map_err(unreadable)?;
     let tallies = std::thread::scope(|scope| {
-        let threads: Vec<_> = portions
-            .iter()
-            .map(|portion| scope.spawn(|| replay(&bundle, args, portion)))
+        let threads: Vec<_> = parts
+            .into_iter()
+            .map(|part| scope.spawn(|| replay(&bundle, args, part)))
             .collect();
         let joined = threads.into_iter().map(|thread| {
             thread
@@ -109,6 +110,11 @@ pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError>
     let mut sum = Tally::default();
     for tally in tallies.map_err(unreadable)? {
         sum.add(tally, args.list);
+    }
+    if let Some((offset, why)) = sum.first_bad.as_ref()
+        && sum.transactions + sum.others == 0
+    {
+        return Err(CliError::no_log(&args.log, *offset, why));
     }
     let seconds = started.elapsed().as_secs_f64();
     let said = if args.json {
@@ -130,7 +136,7 @@ fn threads(args: &Args) -> usize {
     wanted.map_or(1, NonZeroUsize::get).min(THREADS_MAX)
 }
 
-fn replay(bundle: &Bundle, args: &Args, portion: &Portion) -> std::io::Result<Tally> {
+fn replay(bundle: &Bundle, args: &Args, part: Part) -> std::io::Result<Tally> {
     let mut decider = if args.assume_absent {
         Decider::assuming_absent(bundle)
     } else {
@@ -138,7 +144,7 @@ fn replay(bundle: &Bundle, args: &Args, portion: &Portion) -> std::io::Result<Ta
     };
     let mut tally = Tally::default();
     let mut reader = LogReader::default();
-    log::for_each_line(&args.log, portion, |offset, line| match reader.read(line) {
+    part.for_each_line(|offset, line| match reader.read_logged(line) {
         Ok(record) if record.event == Event::Transaction => {
             tally.transactions += 1;
             tally.judge(&mut decider, &record, offset, args.list);
@@ -174,12 +180,7 @@ impl Tally {
             Again::NoDestination => self.not_by_rules += 1,
             Again::Unknown(mask) => {
                 self.unknown += 1;
-                for source in Source::ALL {
-                    let is_missing = u64::from(mask >> source.index() & 1);
-                    if let Some(count) = self.missing.get_mut(source.index()) {
-                        *count += is_missing;
-                    }
-                }
+                self.missing.add(mask);
             }
             Again::Decided { phase, verdict } => {
                 let is_denied = verdict.action == Decision::Deny;
@@ -222,8 +223,9 @@ impl Tally {
             .logged
             .iter_mut()
             .chain(&mut self.now)
-            .chain(&mut self.missing);
-        let others = other.logged.iter().chain(&other.now).chain(&other.missing);
+            .chain(&mut self.missing.0);
+        let others = other.logged.iter().chain(&other.now);
+        let others = others.chain(&other.missing.0);
         counts.zip(others).for_each(|(sum, other)| *sum += other);
         for (change, count) in other.changed {
             *self.changed.entry(change).or_default() += count;

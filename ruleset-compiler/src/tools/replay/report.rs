@@ -1,6 +1,6 @@
 //! What came of a replay, for people and for programs.
 
-use sallyport_ruleset::{Bundle, Field, Source};
+use sallyport_ruleset::Bundle;
 use serde_json::{Value, json};
 
 use super::command::{Change, Example, Tally};
@@ -41,7 +41,7 @@ pub(super) fn as_text(bundle: &Bundle, tally: &Tally, seconds: f64) -> String {
     }
     if tally.unknown > 0 {
         out.push_str("\nrules ask for what the log does not tell:\n");
-        for (key, count) in missing(tally) {
+        for (key, count) in tally.missing.keys() {
             out.push_str(&format!("  {count:>12}  {key}\n"));
         }
     }
@@ -51,7 +51,15 @@ pub(super) fn as_text(bundle: &Bundle, tally: &Tally, seconds: f64) -> String {
 
 fn changes(bundle: &Bundle, tally: &Tally) -> String {
     let total: u64 = tally.changed.values().sum();
+    let compared: u64 = tally.now.iter().sum();
     let mut out = match total {
+        0 if tally.transactions == 0 => "\nthere is no transaction in this log\n".to_owned(),
+        0 if compared == 0 => {
+            "\nno transaction could be compared: nothing is known of what would change\n".to_owned()
+        }
+        0 if compared < tally.transactions => {
+            format!("\nnone of {compared} that could be compared would be decided differently\n")
+        }
         0 => "\nnone would be decided differently\n".to_owned(),
         1 => "\n1 would be decided differently\n".to_owned(),
         _ => format!("\n{total} would be decided differently\n"),
@@ -103,28 +111,6 @@ fn rate(tally: &Tally, seconds: f64) -> f64 {
     tally.transactions as f64 / seconds.max(1e-9)
 }
 
-/// Keys that were missing, most often first.
-fn missing(tally: &Tally) -> Vec<(String, u64)> {
-    let mut found: Vec<(String, u64)> = Source::ALL
-        .into_iter()
-        .zip(tally.missing)
-        .filter(|(_, count)| *count > 0)
-        .map(|(source, count)| (source_name(source), count))
-        .collect();
-    found.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    found
-}
-
-fn source_name(source: Source) -> String {
-    let word = Field::words().find(|(_, field)| field.source() == source);
-    match (word, source) {
-        (Some((word, _)), _) => word.to_owned(),
-        (None, Source::SourceLabels) => "request:SourceLabel".to_owned(),
-        (None, Source::RequestHeaders) => "request:Http:Header".to_owned(),
-        (None, _) => "response:Http:Header".to_owned(),
-    }
-}
-
 /// For programs.
 pub(super) fn as_value(bundle: &Bundle, tally: &Tally, seconds: f64) -> Value {
     let [logged_allow, logged_deny] = tally.logged;
@@ -157,7 +143,9 @@ pub(super) fn as_value(bundle: &Bundle, tally: &Tally, seconds: f64) -> Value {
             with(side(&one.change), more)
         })
         .collect();
-    let missing: serde_json::Map<String, Value> = missing(tally)
+    let missing: serde_json::Map<String, Value> = tally
+        .missing
+        .keys()
         .into_iter()
         .map(|(key, count)| (key, count.into()))
         .collect();
@@ -171,6 +159,7 @@ pub(super) fn as_value(bundle: &Bundle, tally: &Tally, seconds: f64) -> Value {
         "not_decided_by_rules": tally.not_by_rules,
         "cannot_be_replayed": tally.unknown,
         "missing": missing,
+        "compared": tally.now.iter().sum::<u64>(),
         "changed": tally.changed.values().sum::<u64>(),
         "changes": changes,
         "examples": examples,

@@ -1,5 +1,5 @@
 //! `stats`: how often each rule decided or alerted, and which never did. From the counters of a
-//! running proxy, or from a log that is decided again.
+//! running proxy, or from a log that is decided again (`logged.rs`).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,20 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::{CliError, Status, Terminal};
-use crate::diagnostic::printable;
-use crate::tools::log::{self, Event, LogReader, LogRecord};
-use crate::tools::replay::Decider;
+use crate::diagnostic::{counted, printable};
+use crate::tools::log;
+
+use super::logged;
 
 /// What to count.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The bundle file
     pub bundle: PathBuf,
-    /// Counters, as `GET /rules` of the admin listener gives them
+    /// Counters, as `GET /rules` of the admin listener gives them; `-` is standard input
     #[arg(long, value_name = "HITS.json", required_unless_present = "log")]
     pub hits: Option<PathBuf>,
-    /// An access log to decide again and count
+    /// An access log to decide again and count, as text or compressed by gzip or zstd; `-` is standard input
     #[arg(long, value_name = "ACCESS.jsonl", conflicts_with = "hits")]
     pub log: Option<PathBuf>,
     /// For programs
@@ -51,16 +52,21 @@ struct RuleHits {
 
 /// Hits of the rules of a bundle.
 #[derive(Debug)]
-struct Counts {
+pub(super) struct Counts {
     /// By [`Phase::index`] and rule.
     rules: [Vec<Count>; 3],
     /// What the counts are of.
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
+    /// What came of the lines of a log, for programs.
+    pub(super) lines: Option<Value>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Count {
-    hits: u64,
+pub(super) struct Count {
+    pub(super) hits: u64,
+    /// Lines that name the rule and are not counted among the hits: those of a transaction that goes on,
+    /// or of another bundle that was decided otherwise here. A rule that has some is not unused.
+    pub(super) mentions: usize,
     last_hit: Option<String>,
 }
 
@@ -81,7 +87,7 @@ pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError>
     let bundle = crate::source::load_bundle(&args.bundle)?;
     let counts = match (&args.hits, &args.log) {
         (Some(path), _) => from_hits(&bundle, path)?,
-        (None, Some(path)) => from_log(&bundle, path)?,
+        (None, Some(path)) => logged::count(&bundle, path)?,
         (None, None) => return Err(CliError::Usage("give --hits or --log".to_owned())),
     };
     let rows = rows(&bundle, &counts);
@@ -95,26 +101,33 @@ pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError>
 }
 
 impl Counts {
-    fn new(bundle: &Bundle) -> Self {
+    pub(super) fn new(bundle: &Bundle) -> Self {
         Self {
             rules: Phase::ALL.map(|phase| vec![Count::default(); bundle.rules_count(phase)]),
             notes: Vec::new(),
+            lines: None,
         }
     }
 
-    fn of(&mut self, phase: Phase, rule: RuleIndex) -> Option<&mut Count> {
+    pub(super) fn of(&mut self, phase: Phase, rule: RuleIndex) -> Option<&mut Count> {
         self.rules.get_mut(phase.index())?.get_mut(rule.0 as usize)
     }
+}
 
-    fn hit(&mut self, phase: Phase, rule: RuleIndex) {
-        if let Some(count) = self.of(phase, rule) {
-            count.hits += 1;
-        }
+impl Count {
+    /// Nothing says that it ever matched.
+    const fn is_unused(&self) -> bool {
+        self.hits == 0 && self.mentions == 0
     }
 }
 
 fn from_hits(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
-    let text = std::fs::read_to_string(path).map_err(|error| CliError::Read {
+    let text = if log::is_standard_input(path) {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.map_err(|error| CliError::Read {
         path: path.to_owned(),
         error,
     })?;
@@ -154,9 +167,9 @@ fn from_hits(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
 }
 
 /// Where a rule is that is called by the names of its phase, its group and itself.
-type Places<'b> = HashMap<(&'b str, &'b str, &'b str), (Phase, RuleIndex)>;
+pub(super) type Places<'b> = HashMap<(&'b str, &'b str, &'b str), (Phase, RuleIndex)>;
 
-fn places(bundle: &Bundle) -> Places<'_> {
+pub(super) fn places(bundle: &Bundle) -> Places<'_> {
     let mut places = HashMap::new();
     for phase in Phase::ALL {
         for rule in (0..).map(RuleIndex).take(bundle.rules_count(phase)) {
@@ -169,70 +182,6 @@ fn places(bundle: &Bundle) -> Places<'_> {
         }
     }
     places
-}
-
-/// The rules that a line of this very bundle names.
-fn named<'p>(
-    bundle: &Bundle,
-    places: &'p Places<'_>,
-    record: &LogRecord<'_>,
-) -> impl Iterator<Item = (Phase, RuleIndex)> + use<'p> {
-    let is_its_own = record.bundle.as_deref() == Some(bundle.id().as_bytes());
-    let decisions = if is_its_own {
-        record.decisions()
-    } else {
-        Vec::new()
-    };
-    let found: Vec<_> = decisions
-        .iter()
-        .filter_map(|decision| {
-            let (group, rule) = (decision.group.as_deref()?, decision.rule.as_deref()?);
-            places.get(&(&*decision.phase, group, rule)).copied()
-        })
-        .collect();
-    found.into_iter()
-}
-
-fn from_log(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
-    let mut counts = Counts::new(bundle);
-    let mut decider = Decider::new(bundle);
-    let mut reader = LogReader::default();
-    let places = places(bundle);
-    let mut decided = Vec::new();
-    let mut transactions = 0_u64;
-    let unreadable = |error| CliError::Read {
-        path: path.to_owned(),
-        error,
-    };
-    for portion in log::portions(path, 1).map_err(unreadable)? {
-        let read = log::for_each_line(path, &portion, |_, line| {
-            let Ok(record) = reader.read(line) else {
-                return;
-            };
-            if record.event != Event::Transaction {
-                return;
-            }
-            transactions += 1;
-            decided.clear();
-            decider.decide(&record, |phase, verdict, alerts| {
-                for rule in alerts.iter().chain(&verdict.rule) {
-                    counts.hit(phase, *rule);
-                    decided.push((phase, *rule));
-                }
-            });
-            // What the log tells too little of to be decided again was decided all the same.
-            for (phase, rule) in named(bundle, &places, &record) {
-                if !decided.contains(&(phase, rule)) {
-                    counts.hit(phase, rule);
-                }
-            }
-        });
-        read.map_err(unreadable)?;
-    }
-    counts
-        .notes
-        .push(format!("{transactions} logged transactions, decided again"));
-    Ok(counts)
 }
 
 /// All rules, group by group in their order, those without hits first, then by hits.
@@ -255,7 +204,7 @@ fn rows<'b>(bundle: &'b Bundle, counts: &Counts) -> Vec<Row<'b>> {
                 }
             }
         }
-        of_group.sort_by_key(|row| row.count.hits);
+        of_group.sort_by_key(|row| (row.count.hits, row.count.mentions));
         rows.extend(of_group);
     }
     rows
@@ -273,7 +222,7 @@ fn as_text(bundle: &Bundle, counts: &Counts, rows: &[Row<'_>]) -> String {
     }
     let total: u64 = rows.iter().map(|row| row.count.hits).sum();
     for of_group in rows.chunk_by(|a, b| a.group == b.group) {
-        let never = of_group.iter().filter(|row| row.count.hits == 0).count();
+        let never = of_group.iter().filter(|row| row.count.is_unused()).count();
         let group = of_group.first().map_or("", |row| row.group);
         out.push_str(&format!(
             "\n{}: {never} of {} rules never hit\n",
@@ -282,7 +231,13 @@ fn as_text(bundle: &Bundle, counts: &Counts, rows: &[Row<'_>]) -> String {
         ));
         for row in of_group {
             let hits = row.count.hits;
-            let last = row.count.last_hit.as_deref().unwrap_or_default();
+            let last = match (row.count.mentions, &row.count.last_hit) {
+                (_, Some(last)) => last.clone(),
+                (1.., None) if hits == 0 => {
+                    format!("named by {}", counted(row.count.mentions, "other line"))
+                }
+                _ => String::new(),
+            };
             let line = format!(
                 "  {hits:>12} {:>6.2} %  {:13} {:5}  {}  {last}",
                 percent(hits, total),
@@ -293,7 +248,7 @@ fn as_text(bundle: &Bundle, counts: &Counts, rows: &[Row<'_>]) -> String {
             out.push_str(&format!("{}\n", printable(line.trim_end())));
         }
     }
-    let never = rows.iter().filter(|row| row.count.hits == 0).count();
+    let never = rows.iter().filter(|row| row.count.is_unused()).count();
     out.push_str(&format!("\n{never} of {} rules never hit\n", rows.len()));
     out
 }
@@ -307,18 +262,20 @@ fn as_value(bundle: &Bundle, counts: &Counts, rows: &[Row<'_>]) -> Value {
             "rule": row.name,
             "action": row.action,
             "hits": row.count.hits,
+            "mentions": row.count.mentions,
             "share": percent(row.count.hits, total) / 100.0,
             "last_hit": row.count.last_hit,
         })
     };
     let never: Vec<Value> = rows
         .iter()
-        .filter(|row| row.count.hits == 0)
+        .filter(|row| row.count.is_unused())
         .map(|row| json!(format!("{}/{}", row.group, row.name)))
         .collect();
     json!({
         "bundle": bundle.id(),
         "notes": counts.notes,
+        "lines": counts.lines,
         "hits": total,
         "never_hit": never,
         "rules": rows.iter().map(row).collect::<Vec<_>>(),

@@ -158,7 +158,7 @@ enum TlsMode {
 /// A request to explain. What is not given is unknown.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The bundle file
+    /// The bundle file, or a ruleset (.toml, .json)
     pub bundle: PathBuf,
     /// The request
     #[command(flatten)]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{CliError, ExplainArgs, Status, Terminal};
 use crate::diagnostic::printable;
+use crate::tools::bundle_file::load_or_compile;
 use crate::tools::request::Request;
 use crate::tools::request_args::RequestArgs;
 
@@ -16,7 +17,9 @@ use crate::tools::request_args::RequestArgs;
 /// # Errors
 /// When the bundle cannot be read, the request makes no sense, or the terminal cannot be written.
 pub fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
-    let bundle = crate::source::load_bundle(&args.bundle)?;
+    let Some(bundle) = load_or_compile(&args.bundle, terminal)? else {
+        return Ok(Status::Problems);
+    };
     let now = jiff::Timestamp::now().as_second();
     let request = Request::new(&args.request, Some(now)).map_err(CliError::Usage)?;
     let phases = explain(&bundle, &request);
@@ -26,14 +29,35 @@ pub fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> Result<Status, Cl
         .transpose()?;
     let reasons = reasons.unwrap_or_default();
     if args.json {
-        let value = as_value(&bundle, &args.request, &phases, &reasons);
+        let mut value = as_value(&bundle, &args.request, &phases, &reasons);
+        let assumed = request.assumed(&bundle).into_iter();
+        let assumed: Value = assumed.map(|(key, what)| (key, json!(what))).collect();
+        if let Some(object) = value.as_object_mut() {
+            object.insert("assumed".to_owned(), assumed);
+        }
         writeln!(terminal.out, "{value:#}")?;
     } else {
         let mut text = as_text(&bundle, &args.request, &phases);
+        text.push_str(&assumed_text(&request.assumed(&bundle)));
         text.extend(reasons.iter().map(reason_text));
         terminal.out.write_all(text.as_bytes())?;
     }
     Ok(Status::Good)
+}
+
+/// What an ordinary client is taken to be, and how to say that it is not.
+fn assumed_text(assumed: &[(String, &str)]) -> String {
+    if assumed.is_empty() {
+        return String::new();
+    }
+    let listed: Vec<_> = assumed
+        .iter()
+        .map(|(key, what)| format!("{key} is {what}"))
+        .collect();
+    format!(
+        "assumed of an ordinary client: {} (`--fact KEY=VALUE`, `--unknown KEY`)\n",
+        listed.join("; ")
+    )
 }
 
 /// What one phase says.
@@ -73,7 +97,7 @@ pub(super) struct Reason {
 pub(super) fn explain(bundle: &Bundle, request: &Request) -> Vec<Explained> {
     let mut denied = false;
     let mut explained = Vec::new();
-    for phase in Phase::ALL {
+    for phase in Phase::ALL.into_iter().filter(|phase| request.asks(*phase)) {
         if denied || (phase == Phase::PostResponse && request.is_opaque()) {
             let answer = if denied {
                 Answer::NotReached
@@ -87,14 +111,7 @@ pub(super) fn explain(bundle: &Bundle, request: &Request) -> Vec<Explained> {
             });
             continue;
         }
-        let facts = request.facts(phase);
-        let PhaseExplanation {
-            outcome, alerts, ..
-        } = explain_phase(bundle, phase, &facts);
-        let answer = match outcome {
-            Outcome::Decided(verdict) => Answer::Decided(verdict),
-            Outcome::Undetermined => Answer::Undetermined(open_question(bundle, phase, &facts)),
-        };
+        let (answer, alerts) = request.with_facts(phase, |facts| ask(bundle, phase, facts));
         denied = answer.denies();
         explained.push(Explained {
             phase,
@@ -103,6 +120,17 @@ pub(super) fn explain(bundle: &Bundle, request: &Request) -> Vec<Explained> {
         });
     }
     explained
+}
+
+fn ask(bundle: &Bundle, phase: Phase, facts: &Facts<'_>) -> (Answer, Vec<RuleIndex>) {
+    let PhaseExplanation {
+        outcome, alerts, ..
+    } = explain_phase(bundle, phase, facts);
+    let answer = match outcome {
+        Outcome::Decided(verdict) => Answer::Decided(verdict),
+        Outcome::Undetermined => Answer::Undetermined(open_question(bundle, phase, facts)),
+    };
+    (answer, alerts)
 }
 
 impl Answer {
@@ -141,12 +169,12 @@ fn open_question(bundle: &Bundle, phase: Phase, facts: &Facts<'_>) -> Option<Ope
 /// The conditions of the rules that `--why` names.
 fn reasons(bundle: &Bundle, request: &Request, wanted: &str) -> Result<Vec<Reason>, CliError> {
     let mut found = Vec::new();
-    for phase in Phase::ALL {
-        let facts = request.facts(phase);
+    for phase in Phase::ALL.into_iter().filter(|phase| request.asks(*phase)) {
         for rule in (0..).map(RuleIndex).take(bundle.rules_count(phase)) {
             let title = title(bundle, phase, rule);
             if title == wanted || bundle.rule_name(phase, rule) == wanted {
-                let conditions = explain_rule(bundle, phase, rule, &facts);
+                let conditions =
+                    request.with_facts(phase, |facts| explain_rule(bundle, phase, rule, facts));
                 found.push(Reason {
                     phase,
                     title,
@@ -233,7 +261,10 @@ pub(super) fn title(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> String {
 }
 
 pub(super) fn as_text(bundle: &Bundle, args: &RequestArgs, phases: &[Explained]) -> String {
-    let mut out = format!("{} {}\n\n", printable(args.method()), printable(args.url()));
+    let mut out = match args.url {
+        Some(_) => format!("{} {}\n\n", printable(args.method()), printable(args.url())),
+        None => "a request as given by its facts\n\n".to_owned(),
+    };
     for one in phases {
         let lines = lines(bundle, one);
         for (at, line) in lines.iter().enumerate() {
@@ -282,7 +313,7 @@ fn lines(bundle: &Bundle, one: &Explained) -> Vec<String> {
 fn undetermined(bundle: &Bundle, phase: Phase, question: Option<&OpenQuestion>) -> String {
     let what = question.map_or_else(String::new, |OpenQuestion { rule, keys }| {
         format!(
-            " {} hangs on {}, which was not given",
+            " {} hangs on {}, which was not given (`--fact KEY=VALUE`, `--absent KEY`)",
             title(bundle, phase, *rule),
             keys.join(", ")
         )

@@ -1,9 +1,11 @@
 //! The commands of the binary, one room each.
 
+mod bundle_file;
 pub mod compile;
 pub mod cost;
 pub mod diff;
 pub mod explain;
+mod given;
 pub mod import;
 pub mod inspect;
 pub mod log;
@@ -11,6 +13,7 @@ pub mod progress;
 pub mod replay;
 pub mod request;
 pub mod request_args;
+mod request_url;
 pub mod schema;
 pub mod sign;
 pub mod stats;

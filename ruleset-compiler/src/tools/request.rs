@@ -1,12 +1,17 @@
 //! A request described on the command line, and the facts that follow from it. What was not
-//! given is unknown; what cannot be there is absent.
+//! given is unknown; what cannot be there is absent, and so is what ordinary clients do not have
+//! ([`HABITS`]): the answer says so. `given.rs` has what was said by key.
 
 use std::net::IpAddr;
 
-use sallyport_ruleset::normalize::{is_token, normalize_domain, normalize_uri};
-use sallyport_ruleset::{Fact, Facts, FieldValues, HeaderFields, Phase, Protocol, ProtocolSet};
+use sallyport_ruleset::normalize::is_token;
+use sallyport_ruleset::{
+    Bundle, Fact, Facts, Field, FieldValues, HeaderFields, Phase, Protocol, ProtocolSet, Source,
+};
 
+use crate::tools::given::Given;
 use crate::tools::request_args::RequestArgs;
+use crate::tools::request_url::{Host, Scheme, Url};
 use crate::value::date;
 
 /// Field lines as the ruleset crate takes them.
@@ -17,6 +22,16 @@ type HeaderLines = Vec<(Vec<u8>, Vec<u8>)>;
 pub struct Request {
     identity: Identity,
     time: Option<i64>,
+    /// None: nothing is known but what was given by key.
+    asked: Option<Asked>,
+    given: Given,
+    /// The only phase to ask.
+    phase: Option<Phase>,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+struct Asked {
     scheme: Scheme,
     is_intercepted: bool,
     host: Host,
@@ -30,7 +45,22 @@ pub struct Request {
     response_headers: HeaderLines,
 }
 
-/// Who asks.
+/// What an ordinary client is like, who comes from no VPC endpoint, has not been authenticated and stands
+/// in no identity map, and whose TLS is that of today.
+const HABITS: [(Source, &str); 8] = [
+    (Source::SourceVpce, "absent"),
+    (Source::SourceVpc, "absent"),
+    (Source::SourceAccount, "absent"),
+    (Source::SourceLabels, "absent"),
+    (Source::Principal, "absent"),
+    (Source::TlsAlpn, "h2, http/1.1"),
+    (Source::TlsVersion, "TLSv1.3"),
+    (Source::TlsEch, "absent"),
+];
+const ORDINARY_ALPN: &[&[u8]] = &[b"h2", b"http/1.1"];
+const ORDINARY_TLS: &[u8] = b"TLSv1.3";
+
+/// Who asks; and the address that a name resolves to, which no URL tells either.
 #[derive(Debug)]
 struct Identity {
     ip: Option<IpAddr>,
@@ -41,30 +71,151 @@ struct Identity {
     /// None given: none is known.
     labels: Option<HeaderLines>,
     principal: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Http,
-    Https,
-    Ws,
-    Wss,
-}
-
-#[derive(Debug)]
-enum Host {
-    Domain(String),
-    Address(IpAddr),
+    destination_ip: Option<IpAddr>,
 }
 
 impl Request {
-    /// Understands a request as it was described. Without a time it is `now`, or unknown.
+    /// Understands a request as it was described. Without a time a URL is asked for `now`, if that is known.
     ///
     /// # Errors
     /// What cannot be understood, in words.
     pub fn new(args: &RequestArgs, now: Option<i64>) -> Result<Self, String> {
-        let url = args.url.as_deref().ok_or("there is no `url`")?;
-        let url = Url::parse(url)?;
+        let asked = match (&args.url, args.phase) {
+            (Some(url), _) => Some(Asked::new(args, Url::parse(url)?)?),
+            (None, Some(_)) => None,
+            (None, None) => return Err("there is no `url`".to_owned()),
+        };
+        if asked.is_none() && is_about_a_url(args) {
+            return Err(
+                "a method, headers, `sni`, `intercept` and `status` need a `url`; \
+                        without one say `fact`"
+                    .to_owned(),
+            );
+        }
+        let labels = labels(&args.label)?;
+        let mut given = Given::new(&args.fact, &args.absent, &args.unknown)?;
+        let no_labels = Vec::new();
+        given.complete(
+            labels
+                .as_ref()
+                .or_else(|| asked.as_ref().map(|_| &no_labels)),
+            asked
+                .as_ref()
+                .filter(|asked| !asked.is_opaque())
+                .map(|asked| &asked.headers),
+            asked
+                .as_ref()
+                .filter(|asked| asked.status.is_some())
+                .map(|asked| &asked.response_headers),
+        );
+        Ok(Self {
+            identity: Identity {
+                ip: args.from,
+                port: args.from_port,
+                vpce: args.vpce.clone(),
+                vpc: args.vpc.clone(),
+                account: args.account.clone(),
+                labels,
+                principal: args.principal.clone(),
+                destination_ip: args.dst_ip,
+            },
+            time: match args.time.as_deref() {
+                Some(text) => Some(time(text)?),
+                None => now.filter(|_| asked.is_some()),
+            },
+            asked,
+            given,
+            phase: args.phase.map(Phase::from),
+        })
+    }
+
+    /// Whether a phase is to be asked.
+    #[must_use]
+    pub fn asks(&self, phase: Phase) -> bool {
+        self.phase.is_none_or(|only| only == phase)
+    }
+
+    /// Nobody sees into the connection: a TLS tunnel that is not decrypted.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        self.phase.is_none() && self.asked.as_ref().is_some_and(Asked::is_opaque)
+    }
+
+    /// What was taken for so because ordinary clients are like that, of what rules of the bundle ask for:
+    /// keys and what they are.
+    #[must_use]
+    pub fn assumed(&self, bundle: &Bundle) -> Vec<(String, &'static str)> {
+        let Some(asked) = &self.asked else {
+            return Vec::new();
+        };
+        let is_said = |source: Source| match source {
+            Source::SourceVpce => self.identity.vpce.is_some(),
+            Source::SourceVpc => self.identity.vpc.is_some(),
+            Source::SourceAccount => self.identity.account.is_some(),
+            Source::SourceLabels => self.identity.labels.is_some(),
+            Source::Principal => self.identity.principal.is_some(),
+            _ => !asked.is_tls(),
+        };
+        let is_asked_for = |source: &Source| {
+            let mut phases = Phase::ALL.into_iter().filter(|phase| self.asks(*phase));
+            phases.any(|phase| bundle.sources(phase).contains(source))
+        };
+        HABITS
+            .into_iter()
+            .filter(|(source, _)| {
+                is_asked_for(source) && !is_said(*source) && !self.given.tells_of_source(*source)
+            })
+            .map(|(source, what)| (key_of(source), what))
+            .collect()
+    }
+
+    /// Lends what is known in a phase.
+    pub fn with_facts<T>(&self, phase: Phase, take: impl FnOnce(&Facts<'_>) -> T) -> T {
+        let facts = self.identity_facts();
+        let Some(asked) = &self.asked else {
+            return self.given.with(phase, facts, take);
+        };
+        let facts = asked.connection_facts(phase, facts);
+        let facts = match phase {
+            Phase::PreDns => facts,
+            Phase::PreRequest => asked.request_facts(facts),
+            Phase::PostResponse => asked.response_facts(asked.request_facts(facts)),
+        };
+        self.given.with(phase, facts, take)
+    }
+
+    fn identity_facts(&self) -> Facts<'_> {
+        let Identity {
+            ip,
+            port,
+            vpce,
+            vpc,
+            account,
+            labels,
+            principal,
+            destination_ip,
+        } = &self.identity;
+        let is_ordinary = self.asked.is_some();
+        Facts {
+            source_ip: given(*ip),
+            source_port: given(*port),
+            source_vpce: or_habit(vpce.as_deref().map(str::as_bytes), is_ordinary),
+            source_vpc: or_habit(vpc.as_deref().map(str::as_bytes), is_ordinary),
+            source_account: or_habit(account.as_deref().map(str::as_bytes), is_ordinary),
+            source_labels: or_habit(
+                labels.as_ref().map(|labels| labels as &dyn HeaderFields),
+                is_ordinary,
+            ),
+            principal: or_habit(principal.as_deref().map(str::as_bytes), is_ordinary),
+            time: given(self.time),
+            destination_ip: given(*destination_ip),
+            ..Facts::unknown()
+        }
+    }
+}
+
+impl Asked {
+    fn new(args: &RequestArgs, url: Url) -> Result<Self, String> {
         let mut headers = header_lines(&args.header)?;
         if first(&headers, "host").is_none() {
             headers.push((b"host".to_vec(), url.authority.clone().into_bytes()));
@@ -85,19 +236,6 @@ impl Request {
             Host::Domain(_) => args.dst_ip,
         };
         Ok(Self {
-            identity: Identity {
-                ip: args.from,
-                port: args.from_port,
-                vpce: args.vpce.clone(),
-                vpc: args.vpc.clone(),
-                account: args.account.clone(),
-                labels: labels(&args.label)?,
-                principal: args.principal.clone(),
-            },
-            time: match args.time.as_deref() {
-                Some(text) => Some(time(text)?),
-                None => now,
-            },
             scheme: url.scheme,
             is_intercepted: args.intercept,
             host: url.host,
@@ -112,9 +250,7 @@ impl Request {
         })
     }
 
-    /// Nobody sees into the connection: a TLS tunnel that is not decrypted.
-    #[must_use]
-    pub fn is_opaque(&self) -> bool {
+    fn is_opaque(&self) -> bool {
         self.is_tls() && !self.is_intercepted
     }
 
@@ -122,43 +258,15 @@ impl Request {
         matches!(self.scheme, Scheme::Https | Scheme::Wss)
     }
 
-    /// What is known in a phase.
-    #[must_use]
-    pub fn facts(&self, phase: Phase) -> Facts<'_> {
-        let connection = self.connection_facts(phase);
-        match phase {
-            Phase::PreDns => connection,
-            Phase::PreRequest => self.request_facts(connection),
-            Phase::PostResponse => self.response_facts(self.request_facts(connection)),
-        }
-    }
-
-    fn connection_facts(&self, phase: Phase) -> Facts<'_> {
-        let Identity {
-            ip,
-            port,
-            vpce,
-            vpc,
-            account,
-            labels,
-            principal,
-        } = &self.identity;
+    fn connection_facts<'a>(&'a self, phase: Phase, identity: Facts<'a>) -> Facts<'a> {
         Facts {
-            source_ip: given(*ip),
-            source_port: given(*port),
-            source_vpce: given(vpce.as_deref().map(str::as_bytes)),
-            source_vpc: given(vpc.as_deref().map(str::as_bytes)),
-            source_account: given(account.as_deref().map(str::as_bytes)),
-            source_labels: given(labels.as_ref().map(|labels| labels as &dyn HeaderFields)),
-            principal: given(principal.as_deref().map(str::as_bytes)),
-            time: given(self.time),
             protocol: Fact::Known(self.protocol(phase)),
             destination_domain: match &self.host {
                 Host::Domain(domain) => Fact::Known(domain),
                 Host::Address(_) => Fact::Absent,
             },
             destination_port: Fact::Known(self.port),
-            ..Facts::unknown()
+            ..identity
         }
     }
 
@@ -180,9 +288,12 @@ impl Request {
             ..connection
         };
         let facts = if self.is_tls() {
-            // ALPN, version, fingerprint and what is encrypted stay unknown.
+            // The fingerprint stays unknown: there are many ordinary ones.
             Facts {
                 tls_sni: self.sni.as_deref().map(str::as_bytes).into(),
+                tls_alpn: Fact::Known(ORDINARY_ALPN),
+                tls_version: Fact::Known(ORDINARY_TLS),
+                tls_ech: Fact::Absent,
                 ..facts
             }
         } else {
@@ -243,6 +354,28 @@ impl Request {
     }
 }
 
+/// What only a request that was described by its URL can have.
+fn is_about_a_url(args: &RequestArgs) -> bool {
+    let has_lines = !args.header.is_empty() || !args.response_header.is_empty();
+    let has_words = args.method.is_some() || args.sni.is_some() || args.status.is_some();
+    has_lines || has_words || args.intercept
+}
+
+fn key_of(source: Source) -> String {
+    let word = Field::words().find(|(_, field)| field.source() == source);
+    word.map_or("request:SourceLabel", |(word, _)| word)
+        .to_owned()
+}
+
+/// What was not given is absent, if an ordinary client asks.
+fn or_habit<T>(value: Option<T>, is_ordinary: bool) -> Fact<T> {
+    match value {
+        Some(value) => Fact::Known(value),
+        None if is_ordinary => Fact::Absent,
+        None => Fact::Unknown,
+    }
+}
+
 fn given<T>(value: Option<T>) -> Fact<T> {
     value.map_or(Fact::Unknown, Fact::Known)
 }
@@ -295,110 +428,4 @@ fn header_line(line: &str) -> Result<(Vec<u8>, Vec<u8>), String> {
     let (name, value) =
         parts.ok_or_else(|| format!("`{line}` is not a header: expected `NAME: VALUE`"))?;
     Ok((name.as_bytes().to_vec(), value.trim().as_bytes().to_vec()))
-}
-
-struct Url {
-    scheme: Scheme,
-    authority: String,
-    host: Host,
-    port: u16,
-    uri: Vec<u8>,
-}
-
-impl Url {
-    /// The parts that rules look at (RFC 3986 section 3); no user information, no fragment.
-    fn parse(text: &str) -> Result<Self, String> {
-        let bad = |why: &str| format!("`{text}` is not a URL to explain: {why}");
-        let (scheme, rest) = text
-            .split_once("://")
-            .ok_or_else(|| bad("it has no scheme"))?;
-        let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
-            "http" => (Scheme::Http, 80),
-            "https" => (Scheme::Https, 443),
-            "ws" => (Scheme::Ws, 80),
-            "wss" => (Scheme::Wss, 443),
-            _ => return Err(bad("the scheme is not http, https, ws or wss")),
-        };
-        let rest = rest.split('#').next().unwrap_or(rest);
-        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        if authority.contains('@') {
-            return Err(bad("it has user information, which proxies are not sent"));
-        }
-        let (host, port) =
-            split_port(authority).ok_or_else(|| bad("its host or port is malformed"))?;
-        let host = parse_host(host).map_err(|why| bad(&why))?;
-        let mut uri = Vec::new();
-        normalize_uri(path.as_bytes(), &mut uri);
-        Ok(Self {
-            scheme,
-            authority: authority.to_owned(),
-            host,
-            port: port.unwrap_or(default_port),
-            uri,
-        })
-    }
-}
-
-fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => rest.split_once(']')?,
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    match port.strip_prefix(':') {
-        None if port.is_empty() => Some((host, None)),
-        Some("") => Some((host, None)),
-        Some(port) => port.parse().ok().map(|port| (host, Some(port))),
-        None => None,
-    }
-}
-
-fn parse_host(host: &str) -> Result<Host, String> {
-    if let Ok(address) = host.parse() {
-        return Ok(Host::Address(address));
-    }
-    let mut scratch = String::new();
-    normalize_domain(host, &mut scratch)
-        .map(|name| Host::Domain(name.to_owned()))
-        .map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url(text: &str) -> Result<(String, u16, String), String> {
-        Url::parse(text).map(|url| {
-            let host = match url.host {
-                Host::Domain(name) => name,
-                Host::Address(address) => address.to_string(),
-            };
-            (host, url.port, String::from_utf8(url.uri).unwrap())
-        })
-    }
-
-    fn parts(host: &str, port: u16, uri: &str) -> Result<(String, u16, String), String> {
-        Ok((host.to_owned(), port, uri.to_owned()))
-    }
-
-    #[test]
-    fn urls() {
-        assert_eq!(url("http://Example.COM"), parts("example.com", 80, "/"));
-        assert_eq!(
-            url("https://x.test:8443/a/../b?q#f"),
-            parts("x.test", 8443, "/b?q")
-        );
-        assert_eq!(url("wss://[::1]:9/?q"), parts("::1", 9, "/?q"));
-        assert_eq!(url("http://10.0.0.1:/"), parts("10.0.0.1", 80, "/"));
-        for bad in [
-            "x.test",
-            "ftp://x.test",
-            "http://",
-            "http://u@x.test/",
-            "http://x.test:y/",
-            "http://0x7f.1/",
-            "http://[::1/",
-        ] {
-            assert!(url(bad).is_err(), "{bad}");
-        }
-    }
 }

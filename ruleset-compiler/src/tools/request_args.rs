@@ -4,14 +4,16 @@
 use std::net::IpAddr;
 
 use clap::Args;
+use sallyport_ruleset::Phase;
 use serde::Deserialize;
 
-/// What is said of a request. What is not said is unknown.
+/// What is said of a request. What is not said is unknown, but for what ordinary clients do not have
+/// (`request.rs`).
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestArgs {
     /// The URL asked for: http, https, ws or wss
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present = "phase")]
     pub url: Option<String>,
     /// The client's address
     #[arg(long, value_name = "IP")]
@@ -58,6 +60,52 @@ pub struct RequestArgs {
     /// A response header; may be given several times
     #[arg(long, value_name = "'NAME: VALUE'", requires = "status")]
     pub response_header: Vec<String>,
+    /// A fact by its key, as it is (`\\xNN` stands for a byte); may be given several times, for several values of one key too
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub fact: Vec<String>,
+    /// What is absent: a key, or the name of the option that would give it; may be given several times
+    #[arg(long, value_name = "KEY")]
+    pub absent: Vec<String>,
+    /// What is unknown, although the URL or the habits of ordinary clients would say it
+    #[arg(long, value_name = "KEY")]
+    pub unknown: Vec<String>,
+    /// Ask this phase alone; no URL is needed then, and what is not given is unknown
+    #[arg(long, value_enum, value_name = "PHASE")]
+    pub phase: Option<PhaseName>,
+}
+
+/// A phase, as an option has it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseName {
+    /// Before the name is resolved
+    #[value(name = "pre_dns", alias = "PreDNS")]
+    PreDns,
+    /// Before anything is sent
+    #[value(name = "pre_request", alias = "PreREQUEST")]
+    PreRequest,
+    /// Before the response is let through
+    #[value(name = "post_response", alias = "PostRESPONSE")]
+    PostResponse,
+}
+
+impl From<PhaseName> for Phase {
+    fn from(name: PhaseName) -> Self {
+        match name {
+            PhaseName::PreDns => Self::PreDns,
+            PhaseName::PreRequest => Self::PreRequest,
+            PhaseName::PostResponse => Self::PostResponse,
+        }
+    }
+}
+
+/// The word of an option for a phase.
+pub(super) const fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::PreDns => "pre_dns",
+        Phase::PreRequest => "pre_request",
+        Phase::PostResponse => "post_response",
+    }
 }
 
 impl RequestArgs {
@@ -95,6 +143,10 @@ impl RequestArgs {
             sni: self.sni.or(defaults.sni),
             status: self.status.or(defaults.status),
             response_header: list(self.response_header, defaults.response_header),
+            fact: list(self.fact, defaults.fact),
+            absent: list(self.absent, defaults.absent),
+            unknown: list(self.unknown, defaults.unknown),
+            phase: self.phase.or(defaults.phase),
         }
     }
 }

@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use crate::cli::{CliError, Format, Status, Terminal};
 use crate::diagnostic::printable;
+use crate::tools::bundle_file::load_or_compile;
 use crate::tools::explain::{self, Answer, Explained};
 use crate::tools::request::Request;
 use crate::tools::request_args::RequestArgs;
@@ -17,7 +18,7 @@ use crate::tools::request_args::RequestArgs;
 /// What to test.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// The bundle file
+    /// The bundle file, or a ruleset (.toml, .json)
     pub bundle: PathBuf,
     /// The cases
     #[arg(required = true, value_name = "CASES.toml")]
@@ -102,7 +103,9 @@ struct Outcome {
 /// When the bundle or a file of cases cannot be read or understood. Cases that fail are
 /// [`Status::Problems`].
 pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
-    let bundle = crate::source::load_bundle(&args.bundle)?;
+    let Some(bundle) = load_or_compile(&args.bundle, terminal)? else {
+        return Ok(Status::Problems);
+    };
     let mut outcomes = Vec::new();
     for path in &args.cases {
         run_file(&bundle, path, &mut outcomes)?;
@@ -213,8 +216,11 @@ impl Case {
             let fired = phases.iter().flat_map(|phase| alerts(bundle, phase));
             failures.extend(wrong_alerts(expected, &fired.collect::<Vec<_>>()));
         }
-        for ((phase, case), explained) in self.phases().into_iter().zip(phases) {
-            let Some(case) = case else { continue };
+        for (phase, case) in self.phases() {
+            let explained = phases.iter().find(|one| one.phase == phase);
+            let (Some(case), Some(explained)) = (case, explained) else {
+                continue;
+            };
             let of_phase = case.failures(bundle, explained);
             failures.extend(
                 of_phase

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::regions::{self, AlertChange, DecisionChange, Findings};
 use super::side::Side;
 use super::textual::{self, Change};
+use super::witness::Witness;
 use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::{counted, printable};
 
@@ -115,10 +116,10 @@ fn as_text(old: &Side, new: &Side, text: &[Change], findings: &Findings) -> Stri
     }
     out.push_str("\nrequests\n");
     for change in &findings.decisions {
-        out.push_str(&decision_text(change));
+        out.push_str(&decision_text(new, change));
     }
     for change in &findings.alerts {
-        out.push_str(&alert_text(change));
+        out.push_str(&alert_text(new, change));
     }
     out.push_str(&conclusion(findings));
     out
@@ -128,7 +129,7 @@ fn named(rule: Option<&String>) -> String {
     rule.map_or_else(|| "default".to_owned(), Clone::clone)
 }
 
-fn decision_text(change: &DecisionChange) -> String {
+fn decision_text(new: &Side, change: &DecisionChange) -> String {
     let [old_rule, new_rule] = &change.rules;
     let [old_decision, new_decision] = change.decisions;
     let sign = if change.is_wider() {
@@ -142,27 +143,46 @@ fn decision_text(change: &DecisionChange) -> String {
         named(old_rule.as_ref()),
         named(new_rule.as_ref()),
     );
-    with_witness(&line, &change.witness.lines())
+    with_witness(&line, change.phase, new, &change.witness)
 }
 
-fn alert_text(change: &AlertChange) -> String {
+fn alert_text(new: &Side, change: &AlertChange) -> String {
     let what = if change.is_new { "now" } else { "no longer" };
     let line = format!(
         "alert    {}: {what} raised by {}",
         change.phase, change.rule
     );
-    with_witness(&line, &change.witness.lines())
+    with_witness(&line, change.phase, new, &change.witness)
 }
 
-fn with_witness(line: &str, witness: &[String]) -> String {
+/// A request that shows the difference, and the command that explains it.
+fn with_witness(line: &str, phase: Phase, new: &Side, witness: &Witness) -> String {
     let mut out = format!("  {}\n", printable(line));
-    if witness.is_empty() {
+    let lines = witness.lines();
+    if lines.is_empty() {
         out.push_str("      for example every request\n");
     }
-    for line in witness {
-        out.push_str(&format!("      {}\n", printable(line)));
+    for line in lines {
+        out.push_str(&format!("      {}\n", printable(&line)));
     }
+    let words: Vec<_> = witness
+        .arguments(phase)
+        .iter()
+        .map(|word| quoted(word))
+        .collect();
+    let path = quoted(&new.path.display().to_string());
+    let command = format!("sallyport-rules explain {path} {}", words.join(" "));
+    out.push_str(&format!("      {}\n", printable(&command)));
     out
+}
+
+/// A word of a POSIX shell's command line.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,+@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn conclusion(findings: &Findings) -> String {
@@ -205,6 +225,7 @@ fn as_value(old: &Side, new: &Side, text: &[Change], findings: &Findings) -> Val
             "new": { "decision": new_decision.name(), "rule": new_rule },
             "wider": change.is_wider(),
             "witness": change.witness.as_value(),
+            "explain": change.witness.arguments(change.phase),
         })
     };
     let alert = |change: &AlertChange| {
@@ -213,6 +234,7 @@ fn as_value(old: &Side, new: &Side, text: &[Change], findings: &Findings) -> Val
             "rule": change.rule,
             "raised_by": if change.is_new { "new" } else { "old" },
             "witness": change.witness.as_value(),
+            "explain": change.witness.arguments(change.phase),
         })
     };
     json!({

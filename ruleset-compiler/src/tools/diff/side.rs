@@ -10,8 +10,8 @@ use sallyport_ruleset::{
 };
 
 use crate::cli::{CliError, Terminal};
-use crate::pipeline::{self, Options};
-use crate::source::{BundleFileError, DiskFiles, load_bundle};
+use crate::source::BundleFileError;
+use crate::tools::bundle_file::load_or_compile;
 
 /// A ruleset and the bundle that it becomes.
 #[derive(Debug)]
@@ -32,30 +32,8 @@ impl Side {
     /// Reads a bundle, or compiles rule text; problems of rule text are said as `check` says them.
     /// `None`: there were some.
     pub(super) fn load(path: &Path, terminal: &mut Terminal<'_>) -> Result<Option<Self>, CliError> {
-        let is_text = path
-            .extension()
-            .is_some_and(|extension| extension == "toml" || extension == "json");
-        let bundle = if is_text {
-            let (files, name) = DiskFiles::beside(path).map_err(CliError::Usage)?;
-            let options = Options {
-                group_rules_max: usize::MAX,
-                ..Options::default()
-            };
-            let compiled = pipeline::compile(&files, &name, &options)?;
-            let checked = &compiled.checked;
-            let Some(emitted) = compiled.emitted else {
-                let said = checked
-                    .diagnostics
-                    .render(&checked.sources, terminal.colors);
-                terminal.err.write_all(said.as_bytes())?;
-                return Ok(None);
-            };
-            Bundle::load(emitted.bytes).map_err(|error| BundleFileError::Bad {
-                path: path.to_owned(),
-                error,
-            })?
-        } else {
-            load_bundle(path)?
+        let Some(bundle) = load_or_compile(path, terminal)? else {
+            return Ok(None);
         };
         let ruleset = bundle.ruleset().map_err(|error| BundleFileError::Bad {
             path: path.to_owned(),

@@ -1,10 +1,12 @@
 //! A request that shows a difference: a value for each field that either ruleset looks at in the
 //! phase. What no rule looks at is absent.
 
-use sallyport_ruleset::{Fact, Facts, Field, FieldValues, HeaderFields, ProtocolSet};
+use sallyport_ruleset::{Fact, Facts, Field, FieldValues, HeaderFields, Phase, ProtocolSet};
 use serde_json::{Value, json};
 
 use super::fields::FieldValue;
+use crate::tools::given::escape;
+use crate::tools::request_args::phase_word;
 
 /// Values by field.
 #[derive(Clone, Debug)]
@@ -26,6 +28,15 @@ struct Held {
     user_agents: HeaderLines,
     content_types: HeaderLines,
     response_content_types: HeaderLines,
+}
+
+/// A dot at the end of a claimed name is dropped before it is compared.
+fn claimed(name: &[u8]) -> Vec<u8> {
+    let mut name = name.to_vec();
+    if name.ends_with(b".") {
+        name.push(b'.');
+    }
+    name
 }
 
 impl Witness {
@@ -55,13 +66,7 @@ impl Witness {
             Some(FieldValue::Texts(texts)) => texts.iter().map(Vec::as_slice).collect(),
             _ => Vec::new(),
         };
-        // A dot at the end of a claimed name is dropped before it is compared.
-        let mut sni = self.text(&Field::TlsSni).map(<[u8]>::to_vec);
-        if let Some(sni) = &mut sni
-            && sni.ends_with(b".")
-        {
-            sni.push(b'.');
-        }
+        let sni = self.text(&Field::TlsSni).map(claimed);
         take(&self.facts(&held, &alpn, sni.as_deref()))
     }
 
@@ -163,6 +168,30 @@ impl Witness {
             lines.push(format!("absent: {}", absent.join(", ")));
         }
         lines
+    }
+
+    /// The arguments of `explain` that ask a phase about this request.
+    pub(super) fn arguments(&self, phase: Phase) -> Vec<String> {
+        let mut arguments = vec!["--phase".to_owned(), phase_word(phase).to_owned()];
+        for (field, value) in &self.values {
+            let values = match value {
+                FieldValue::Absent => {
+                    arguments.extend(["--absent".to_owned(), field.to_string()]);
+                    continue;
+                }
+                FieldValue::Texts(texts) if *field == Field::TlsSni => {
+                    texts.iter().map(|text| escape(&claimed(text))).collect()
+                }
+                FieldValue::Texts(texts) => texts.iter().map(|text| escape(text)).collect(),
+                // Seconds say any time, also such as no calendar has.
+                FieldValue::Time(seconds) => vec![seconds.to_string()],
+                value => plain(value),
+            };
+            for value in values {
+                arguments.extend(["--fact".to_owned(), format!("{field}={value}")]);
+            }
+        }
+        arguments
     }
 
     /// An object: for each field a list of values, empty when it is absent.

@@ -60,6 +60,7 @@ pub(super) struct Quantified {
 pub(in crate::tools::diff) struct FieldSpace {
     has_several: bool,
     prefers_absent: bool,
+    is_always_there: bool,
     asked: Vec<Asked>,
     values: Values,
     /// Answers given, by the tests that must hold or not.
@@ -105,6 +106,7 @@ impl FieldSpace {
         Self {
             has_several: field.has_several_values(),
             prefers_absent: !is_usually_there(field),
+            is_always_there: is_always_there(field),
             asked,
             values: values.unwrap_or(Values::Unknown),
             memory: HashMap::new(),
@@ -134,7 +136,7 @@ impl FieldSpace {
     }
 
     fn search(&mut self, literals: &[(usize, bool)]) -> Found<FieldValue> {
-        let (mut may_be_absent, mut may_be_there) = (true, true);
+        let (mut may_be_absent, mut may_be_there) = (!self.is_always_there, true);
         let mut of_values = Vec::new();
         for (test, holds) in literals {
             match self.asked.get(*test) {
@@ -259,6 +261,18 @@ fn several(space: &mut TextSpace, literals: &[Quantified]) -> Found<FieldValue> 
 }
 
 /// Fields that requests mostly have; the others are left out of an example if that does.
+/// What every request has, whatever it is: it comes over a connection, at a time, for a port.
+const fn is_always_there(field: &Field) -> bool {
+    matches!(
+        field,
+        Field::SourceIp
+            | Field::SourcePort
+            | Field::Time
+            | Field::Protocol
+            | Field::DestinationPort
+    )
+}
+
 const fn is_usually_there(field: &Field) -> bool {
     matches!(
         field,

@@ -54,6 +54,7 @@ pub fn imports(data: &[u8]) {
             NAME,
             AwsOptions {
                 suffix_equals: true,
+                ..AwsOptions::default()
             },
         )),
     }

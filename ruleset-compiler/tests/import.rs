@@ -216,7 +216,15 @@ fn json_tells_what_the_report_in_the_folder_tells() {
         let report = written.remove("import-report.txt").unwrap();
         let counts = ["carried", "changed", "left", "unneeded"]
             .map(|fate| format!("{} {fate}", said["counts"][fate]));
-        assert_eq!(report.lines().next(), Some(counts.join(", ").as_str()));
+        let first = report.lines().next().unwrap();
+        assert_eq!(Some(first), report.lines().last());
+        let (fates, effects) = first.split_once("; ").unwrap();
+        assert_eq!(fates, counts.join(", "));
+        let expected = format!(
+            "allows more: {}, denies more: {}",
+            said["counts"]["allows_more"], said["counts"]["denies_more"]
+        );
+        assert_eq!(effects, expected);
         for line in said["lines"].as_array().unwrap() {
             let word = |key: &str| line[key].as_str().unwrap();
             let (file, number) = (word("file"), &line["line"]);

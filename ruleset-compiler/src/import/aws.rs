@@ -4,9 +4,9 @@
 use sallyport_ruleset::{Action, Field};
 
 use super::condition::{Condition, Values};
-use super::draft::{Draft, DraftGroup, DraftRule};
-use super::outcome::{Import, ImportError};
-use super::report::{Entry, Fate, Place, Report};
+use super::draft::{ALLOW_BY_DEFAULT, DefaultAction, DefaultsBy, Draft, DraftGroup, DraftRule};
+use super::outcome::{Import, ImportError, Origin};
+use super::report::{Effect, Entry, Fate, Place, Report};
 use crate::diagnostic::{Colors, Diagnostics};
 use crate::ir::{self, PHASES};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
@@ -21,6 +21,8 @@ use crate::source::{SourceFiles, Sources, Span};
 pub struct AwsOptions {
     /// `StringEquals ".example.com"` over a domain means the names under `example.com`.
     pub suffix_equals: bool,
+    /// What a rule group alone does not say: what is decided where no rule of it does. `None`: deny.
+    pub default: Option<DefaultAction>,
 }
 
 /// The ruleset around a group that is imported alone.
@@ -49,6 +51,10 @@ pub fn import(
     } else {
         (&wrapped, WRAPPER)
     };
+    if is_configuration && options.default.is_some() {
+        let why = "a proxy configuration says its defaults itself: `--default` is for rule groups";
+        return Err(ImportError::Malformed(why.to_owned()));
+    }
     let habits = Habits {
         suffix_equals: options.suffix_equals,
     };
@@ -56,20 +62,17 @@ pub fn import(
     let mut diagnostics = Diagnostics::default();
     let (sources, parsed) = load::load(files, root, habits, &mut diagnostics)
         .map_err(|error| unreadable(error.to_string()))?;
-    let mut report = Report::default();
-    if !is_configuration {
-        report.remark(
-            "a rule group alone has no default actions: each phase allows what no rule decides; change that in ruleset.toml",
-        );
-    }
     let mut walk = Walk {
         sources: &sources,
         suffix_equals: options.suffix_equals,
-        report,
+        report: Report::default(),
     };
-    let draft = walk.draft(path, &parsed);
-    let report = walk.report;
-    Import::new(draft, report)
+    let mut draft = walk.draft(path, &parsed);
+    if !is_configuration {
+        walk.defaults_of_group(&mut draft, options.default);
+    }
+    let what = "is a rule";
+    Import::new(draft, walk.report, Origin { path, what })
 }
 
 /// Refuses what the compiler refuses: the places in its words are those of the JSON.
@@ -115,7 +118,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn draft(&mut self, path: &str, parsed: &Parsed) -> Draft {
-        let mut draft = Draft::new();
+        let mut draft = Draft::new(ALLOW_BY_DEFAULT, DefaultsBy::Source);
         draft.about = vec![
             format!("Imported from {path} by `sallyport-rules import aws`."),
             "import-report.txt says rule by rule what became of it.".to_owned(),
@@ -130,6 +133,24 @@ impl Walk<'_> {
             }
         }
         draft
+    }
+
+    /// A rule group alone has no default actions.
+    fn defaults_of_group(&mut self, draft: &mut Draft, given: Option<DefaultAction>) {
+        let default = given.unwrap_or(DefaultAction::Deny);
+        for phase in PHASES {
+            let has_rules = draft.groups.iter().any(|group| group.has_rules_in(phase));
+            *draft.defaults.of_mut(phase) = if has_rules {
+                default.action()
+            } else {
+                Action::Allow
+            };
+        }
+        if given.is_none() {
+            self.report.remark(
+                "a rule group alone has no default actions: where no rule decides, phases with rules deny; `--default allow` makes them allow",
+            );
+        }
     }
 
     fn group(&mut self, group: &ir::Group) -> DraftGroup {
@@ -148,7 +169,8 @@ impl Walk<'_> {
             for rule in group.rules.of(phase) {
                 let place = self.place(rule.name.span);
                 let fate = if self.suffix_equals {
-                    Fate::Changed
+                    // The option says what is meant.
+                    Fate::Changed(Effect::Neither)
                 } else {
                     Fate::Carried
                 };

@@ -9,11 +9,11 @@ use std::rc::Rc;
 use sallyport_ruleset::{Action, Field, Phase, Protocol};
 
 use super::condition::{Checker, Condition, Formula, Values, operator};
-use super::draft::{Draft, DraftGroup, DraftRule, Names};
+use super::draft::{ALLOW_BY_DEFAULT, DefaultsBy, Draft, DraftGroup, DraftRule, Names};
 use super::input::InputFiles;
 use super::json::Json;
-use super::outcome::{Import, ImportError};
-use super::report::{Entry, Fate, Place, Report};
+use super::outcome::{Import, ImportError, Origin};
+use super::report::{Effect, Entry, Fate, Place, Report};
 use crate::operator::Question;
 
 /// Imports the one domain list in a JSON file.
@@ -34,11 +34,12 @@ pub fn import(files: &dyn InputFiles, path: &str) -> Result<Import, ImportError>
         checker: Checker::default(),
     };
     let kind = work.list_kind(source.list).map_err(|why| malformed(&why))?;
-    let targets = work.targets(source.list);
-    let home = work.home(&source);
-    work.unread(source.list);
+    let targets = work.targets(source.list, kind);
+    let home = work.home(&source, kind.list);
+    work.unread(source.list, kind.list);
     let draft = work.draft(path, kind, &targets, home);
-    Import::new(draft, work.report)
+    let what = "is a domain list";
+    Import::new(draft, work.report, Origin { path, what })
 }
 
 /// The parts of a rule group that matter.
@@ -85,6 +86,25 @@ enum ListKind {
     Alert,
 }
 
+impl ListKind {
+    /// What is done with a name on it.
+    const fn of_name(self) -> Action {
+        match self {
+            Self::Allow => Action::Allow,
+            Self::Deny => Action::Deny,
+            Self::Alert => Action::Alert,
+        }
+    }
+
+    /// The effect of something that is not as it was: an alert list decides nothing.
+    const fn or_nothing(self, effect: Effect) -> Effect {
+        match self {
+            Self::Allow | Self::Deny => effect,
+            Self::Alert => Effect::Neither,
+        }
+    }
+}
+
 /// Names of a list, as conditions over a field ask for them.
 struct Targets {
     trees: Vec<String>,
@@ -127,7 +147,7 @@ impl Work {
         let fate = if note.is_empty() {
             Fate::Carried
         } else {
-            Fate::Changed
+            Fate::Changed(Effect::Neither)
         };
         self.entry(word, &word.shown(), "GeneratedRulesType", fate, note);
         let types = list
@@ -153,7 +173,8 @@ impl Work {
         }
     }
 
-    fn targets(&mut self, list: &Json) -> Targets {
+    fn targets(&mut self, list: &Json, kind: Kind) -> Targets {
+        let left = Fate::Left(Effect::of_leaving(kind.list.of_name()));
         let mut targets = Targets {
             trees: Vec::new(),
             names: Vec::new(),
@@ -173,14 +194,14 @@ impl Work {
                     into.push(name.to_owned());
                     self.entry(target, text, "Targets", Fate::Carried, "");
                 }
-                Err(why) => self.entry(target, &target.shown(), "Targets", Fate::Left, &why),
+                Err(why) => self.entry(target, &target.shown(), "Targets", left, &why),
             }
         }
         targets
     }
 
     /// The clients that the list is about; `None`: all of them.
-    fn home(&mut self, source: &Source<'_>) -> Option<Vec<String>> {
+    fn home(&mut self, source: &Source<'_>, kind: ListKind) -> Option<Vec<String>> {
         let definition = source
             .variables
             .and_then(|variables| variables.at(&["IPSets", "HOME_NET", "Definition"]));
@@ -198,13 +219,17 @@ impl Work {
                     networks.push(text.to_owned());
                     self.entry(network, text, "HOME_NET", Fate::Carried, "");
                 }
-                Err(why) => self.entry(network, &network.shown(), "HOME_NET", Fate::Left, &why),
+                // What is denied, and what is not on an allow list is, is denied to fewer clients.
+                Err(why) => {
+                    let left = Fate::Left(kind.or_nothing(Effect::Wider));
+                    self.entry(network, &network.shown(), "HOME_NET", left, &why);
+                }
             }
         }
         Some(networks)
     }
 
-    fn unread(&mut self, list: &Json) {
+    fn unread(&mut self, list: &Json, kind: ListKind) {
         const KNOWN: [&str; 3] = ["Targets", "TargetTypes", "GeneratedRulesType"];
         for (name, value) in list.members() {
             if !KNOWN.contains(&name.as_str()) {
@@ -212,7 +237,7 @@ impl Work {
                     value,
                     &format!("\"{name}\": {}", value.shown()),
                     name,
-                    Fate::Left,
+                    Fate::Left(kind.or_nothing(Effect::Either)),
                     "it is no part of a domain list that is known here",
                 );
             }
@@ -226,7 +251,11 @@ impl Work {
         targets: &Targets,
         home: Option<Vec<String>>,
     ) -> Draft {
-        let mut draft = Draft::new();
+        let by = match kind.list {
+            ListKind::Allow | ListKind::Alert => DefaultsBy::Source,
+            ListKind::Deny => DefaultsBy::Assumption("its deny list names nothing"),
+        };
+        let mut draft = Draft::new(ALLOW_BY_DEFAULT, by);
         draft.about = vec![
             format!("Imported from {path} by `sallyport-rules import aws-domain-list`."),
             "import-report.txt says line by line what became of it.".to_owned(),

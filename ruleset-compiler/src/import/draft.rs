@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use clap::ValueEnum;
 use sallyport_ruleset::{Action, Phase};
 
 use super::condition::Condition;
@@ -17,8 +18,20 @@ pub struct Draft {
     pub about: Vec<String>,
     /// What a phase decides when no rule does.
     pub defaults: PerPhase<Action>,
+    /// Who says so.
+    pub defaults_by: DefaultsBy,
     /// In the order of evaluation.
     pub groups: Vec<DraftGroup>,
+}
+
+/// Who says what is decided where no rule does. A ruleset that lets everything pass is only written
+/// if the source or the user asked for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultsBy {
+    /// The source, by a line of it or by what its format means; or the user, by an option.
+    Source,
+    /// Nobody: the importer assumes it. The text says what the user can do about it.
+    Assumption(&'static str),
 }
 
 /// A group in the making.
@@ -57,18 +70,27 @@ pub struct DraftRule {
 }
 
 impl Draft {
-    /// Nothing decides, everything is allowed.
+    /// No rules yet; where none decides, `defaults` do, and `defaults_by` says so.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(defaults: PerPhase<Action>, defaults_by: DefaultsBy) -> Self {
         Self {
             about: Vec::new(),
-            defaults: PerPhase {
-                pre_dns: Action::Allow,
-                pre_request: Action::Allow,
-                post_response: Action::Allow,
-            },
+            defaults,
+            defaults_by,
             groups: Vec::new(),
         }
+    }
+
+    /// Whether no request can be denied: no phase does so by default, and no rule does.
+    #[must_use]
+    pub fn allows_everything(&self) -> bool {
+        let denies = |item: &Item| matches!(item, Item::Rule(rule) if rule.action == Action::Deny);
+        let denies_in = |phase: Phase| {
+            let mut groups = self.groups.iter();
+            *self.defaults.of(phase) == Action::Deny
+                || groups.any(|group| group.items.of(phase).iter().any(denies))
+        };
+        !PHASES.into_iter().any(denies_in)
     }
 
     /// The files of the ruleset by their paths: `ruleset.toml`, `groups/*.toml`, `lists/*.txt`.
@@ -87,11 +109,32 @@ impl Draft {
     }
 }
 
-impl Default for Draft {
-    fn default() -> Self {
-        Self::new()
+/// What is decided where no rule does, as a user says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DefaultAction {
+    /// It passes
+    Allow,
+    /// It is refused
+    Deny,
+}
+
+impl DefaultAction {
+    /// The action of rules.
+    #[must_use]
+    pub const fn action(self) -> Action {
+        match self {
+            Self::Allow => Action::Allow,
+            Self::Deny => Action::Deny,
+        }
     }
 }
+
+/// Each phase lets pass what no rule of it decides.
+pub const ALLOW_BY_DEFAULT: PerPhase<Action> = PerPhase {
+    pre_dns: Action::Allow,
+    pre_request: Action::Allow,
+    post_response: Action::Allow,
+};
 
 impl DraftGroup {
     /// An empty group.
@@ -119,6 +162,13 @@ impl DraftGroup {
             .into_iter()
             .map(|phase| self.items.of(phase).iter().filter(is_rule).count())
             .sum()
+    }
+
+    /// Whether a phase has a rule.
+    #[must_use]
+    pub fn has_rules_in(&self, phase: Phase) -> bool {
+        let is_rule = |item: &Item| matches!(item, Item::Rule(_));
+        self.items.of(phase).iter().any(is_rule)
     }
 
     fn is_empty(&self) -> bool {

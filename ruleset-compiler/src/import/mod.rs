@@ -21,6 +21,8 @@ pub mod input;
 
 mod json;
 
+pub mod recognise;
+
 pub mod squid;
 
 pub mod suricata;
@@ -31,6 +33,8 @@ pub mod aws_domain_list;
 
 pub mod hosts;
 
-pub use draft::{Draft, DraftGroup, DraftRule, Item, Names};
+pub use draft::{
+    ALLOW_BY_DEFAULT, DefaultAction, DefaultsBy, Draft, DraftGroup, DraftRule, Item, Names,
+};
 pub use folder::{FolderError, write as write_folder};
-pub use outcome::{Import, ImportError};
+pub use outcome::{Import, ImportError, Origin};

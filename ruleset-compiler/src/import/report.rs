@@ -1,4 +1,7 @@
 //! What became of each line of what was imported. Importers fill it; it renders as text and JSON.
+//!
+//! A line that is not here as it was says in its type which way that errs: [`Fate::Changed`] and
+//! [`Fate::Left`] take an [`Effect`], so that no importer can forget to think about it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,58 +14,174 @@ use serde_json::{Value, json};
 const SHOWN_CHARS_MAX: usize = 160;
 
 /// What became of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It means the same here.
     Carried,
     /// It is there, with a difference in meaning that a note tells.
-    Changed,
+    Changed(Effect),
     /// It is not there; a note tells why.
-    Left,
+    Left(Effect),
     /// Nothing has to be there for it.
     Unneeded,
 }
 
 impl Fate {
-    /// All of them, in the order of the summary.
-    pub const ALL: [Self; 4] = [Self::Carried, Self::Changed, Self::Left, Self::Unneeded];
+    /// The words in reports, in the order of the summary.
+    pub const WORDS: [&'static str; 4] = ["carried", "changed", "left", "unneeded"];
 
     /// The word in reports.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Carried => "carried",
-            Self::Changed => "changed",
-            Self::Left => "left",
+            Self::Changed(_) => "changed",
+            Self::Left(_) => "left",
             Self::Unneeded => "unneeded",
+        }
+    }
+
+    /// What the ruleset does that the source did not, because of this.
+    #[must_use]
+    pub const fn effect(self) -> Effect {
+        match self {
+            Self::Carried | Self::Unneeded => Effect::Neither,
+            Self::Changed(effect) | Self::Left(effect) => effect,
+        }
+    }
+
+    /// The same with one more thing that is different. What is left stays left.
+    #[must_use]
+    pub const fn and(self, effect: Effect) -> Self {
+        match self {
+            Self::Carried | Self::Unneeded => Self::Changed(effect),
+            Self::Changed(before) => Self::Changed(before.and(effect)),
+            Self::Left(before) => Self::Left(before.and(effect)),
         }
     }
 }
 
-/// What the ruleset does that the source did not, because a line was left.
+/// What the ruleset does that the source did not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It allows more.
     Wider,
-    /// It allows less.
+    /// It denies more.
     Narrower,
+    /// It allows some more and denies some more, or which of them cannot be told.
+    Either,
+    /// It decides the same; something else is different.
+    Neither,
 }
 
 impl Effect {
     /// Of leaving a rule with this action; an alert decides nothing.
     #[must_use]
-    pub const fn of_leaving(action: Action) -> Option<Self> {
-        match action {
-            Action::Allow => Some(Self::Narrower),
-            Action::Deny => Some(Self::Wider),
-            Action::Alert => None,
+    pub const fn of_leaving(action: Action) -> Self {
+        Matching::Fewer.under(action)
+    }
+
+    /// Of both at once.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (effect, Self::Neither) | (Self::Neither, effect) => effect,
+            (Self::Wider, Self::Wider) => Self::Wider,
+            (Self::Narrower, Self::Narrower) => Self::Narrower,
+            _ => Self::Either,
         }
     }
 
-    const fn words(self) -> &'static str {
+    /// Whether something may pass that the source refused.
+    #[must_use]
+    pub const fn allows_more(self) -> bool {
+        matches!(self, Self::Wider | Self::Either)
+    }
+
+    /// Whether something may be refused that the source let pass.
+    #[must_use]
+    pub const fn denies_more(self) -> bool {
+        matches!(self, Self::Narrower | Self::Either)
+    }
+
+    /// The line under an entry with this fate; none if nothing is decided differently.
+    const fn words(fate: Fate) -> Option<&'static str> {
+        let left = matches!(fate, Fate::Left(_));
+        Some(match (fate.effect(), left) {
+            (Self::Wider, true) => "the ruleset allows more without it",
+            (Self::Narrower, true) => "the ruleset denies more without it",
+            (Self::Either, true) => "the ruleset may allow or deny more without it",
+            (Self::Wider, false) => "the ruleset allows more by this",
+            (Self::Narrower, false) => "the ruleset denies more by this",
+            (Self::Either, false) => "the ruleset may allow or deny more by this",
+            (Self::Neither, _) => return None,
+        })
+    }
+
+    /// The word in JSON.
+    const fn word(self) -> Option<&'static str> {
         match self {
-            Self::Wider => "the ruleset allows more without it",
-            Self::Narrower => "the ruleset allows less without it",
+            Self::Wider => Some("wider"),
+            Self::Narrower => Some("narrower"),
+            Self::Either => Some("either"),
+            Self::Neither => None,
+        }
+    }
+}
+
+/// How what a condition matches here differs from what it matched in the source. What that does
+/// depends on the action of the rule that asks it, and on whether it asks for the contrary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matching {
+    /// It matches requests that it did not match.
+    More,
+    /// It does not match some that it did.
+    Fewer,
+    /// Both, or which of them cannot be told.
+    Other,
+    /// It matches the same.
+    Same,
+}
+
+impl Matching {
+    /// Of the condition that holds where this one does not.
+    #[must_use]
+    pub const fn negated(self) -> Self {
+        match self {
+            Self::More => Self::Fewer,
+            Self::Fewer => Self::More,
+            other => other,
+        }
+    }
+
+    /// What it does in a rule with this action.
+    #[must_use]
+    pub const fn under(self, action: Action) -> Effect {
+        match (self, action) {
+            (Self::Same, _) | (_, Action::Alert) => Effect::Neither,
+            (Self::Other, _) => Effect::Either,
+            (Self::More, Action::Allow) | (Self::Fewer, Action::Deny) => Effect::Wider,
+            (Self::Fewer, Action::Allow) | (Self::More, Action::Deny) => Effect::Narrower,
+        }
+    }
+}
+
+/// Something that is different here, and which way it errs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What the ruleset does by it.
+    pub effect: Effect,
+    /// In words.
+    pub note: String,
+}
+
+impl Difference {
+    /// A difference in words.
+    #[must_use]
+    pub fn new(effect: Effect, note: impl Into<String>) -> Self {
+        Self {
+            effect,
+            note: note.into(),
         }
     }
 }
@@ -97,8 +216,6 @@ pub struct Entry {
     pub notes: Vec<String>,
     /// The rules that it became or has a part in.
     pub rules: Vec<String>,
-    /// Of leaving it.
-    pub effect: Option<Effect>,
 }
 
 impl Entry {
@@ -112,7 +229,6 @@ impl Entry {
             fate,
             notes: Vec::new(),
             rules: Vec::new(),
-            effect: None,
         }
     }
 
@@ -121,6 +237,12 @@ impl Entry {
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
+    }
+
+    /// Adds something that is different: what was carried is changed then.
+    pub fn differ(&mut self, difference: Difference) {
+        self.fate = self.fate.and(difference.effect);
+        self.notes.push(difference.note);
     }
 }
 
@@ -131,9 +253,27 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// In source order.
     pub entries: Vec<Entry>,
+    /// Files that the source names and that could not be read: what they say is not here.
+    unread: Vec<String>,
 }
 
 impl Report {
+    /// Notes that a file that the source names could not be read; the entry is told apart.
+    pub fn unread(&mut self, path: &str) {
+        if !self.unread.iter().any(|known| known == path) {
+            self.unread.push(path.to_owned());
+            self.remark(format!(
+                "`{path}` could not be read: what it says is not in the ruleset, and the import is not complete"
+            ));
+        }
+    }
+
+    /// Whether every file that the source names was read.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.unread.is_empty()
+    }
+
     /// Adds what became of a line.
     pub fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
@@ -147,20 +287,37 @@ impl Report {
         }
     }
 
-    /// How many lines had this fate.
+    /// How many lines had a fate with this word, one of [`Fate::WORDS`].
     #[must_use]
-    pub fn count(&self, fate: Fate) -> usize {
-        self.entries
-            .iter()
-            .filter(|entry| entry.fate == fate)
-            .count()
+    pub fn count(&self, word: &str) -> usize {
+        let has = |entry: &&Entry| entry.fate.word() == word;
+        self.entries.iter().filter(has).count()
     }
 
-    /// One line: how many lines had which fate.
+    /// How many lines make the ruleset allow what the source refused.
+    #[must_use]
+    pub fn allows_more_count(&self) -> usize {
+        let allows = |entry: &&Entry| entry.fate.effect().allows_more();
+        self.entries.iter().filter(allows).count()
+    }
+
+    /// How many lines make the ruleset refuse what the source let pass.
+    #[must_use]
+    pub fn denies_more_count(&self) -> usize {
+        let denies = |entry: &&Entry| entry.fate.effect().denies_more();
+        self.entries.iter().filter(denies).count()
+    }
+
+    /// One line: how many lines had which fate, and how many err which way.
     #[must_use]
     pub fn summary(&self) -> String {
-        let parts = Fate::ALL.map(|fate| format!("{} {}", self.count(fate), fate.word()));
-        parts.join(", ")
+        let parts = Fate::WORDS.map(|word| format!("{} {word}", self.count(word)));
+        format!(
+            "{}; allows more: {}, denies more: {}",
+            parts.join(", "),
+            self.allows_more_count(),
+            self.denies_more_count()
+        )
     }
 
     /// Line by line.
@@ -184,8 +341,8 @@ impl Report {
             .unwrap_or(0)
             .max(4);
         let mut out = format!("{:width$}", "kind");
-        for fate in Fate::ALL {
-            let _ = write!(out, "  {:>8}", fate.word());
+        for word in Fate::WORDS {
+            let _ = write!(out, "  {word:>8}");
         }
         out.push('\n');
         for (kind, counts) in kinds {
@@ -208,35 +365,38 @@ impl Report {
         lines.collect()
     }
 
-    /// The whole report, as it is put beside the ruleset.
+    /// The whole report, as it is put beside the ruleset. The summary is its first line and its last.
     #[must_use]
     pub fn text(&self) -> String {
-        format!(
-            "{}\n\n{}\n{}\n{}",
-            self.summary(),
-            self.kinds_text(),
-            self.remarks_text(),
-            self.lines_text()
-        )
+        let summary = self.summary();
+        let (kinds, remarks, lines) = (self.kinds_text(), self.remarks_text(), self.lines_text());
+        format!("{summary}\n\n{kinds}\n{remarks}\n{lines}\n{summary}\n")
     }
 
     /// For programs.
     #[must_use]
     pub fn json(&self) -> Value {
-        let counts: serde_json::Map<String, Value> = Fate::ALL
+        let mut counts: serde_json::Map<String, Value> = Fate::WORDS
             .into_iter()
-            .map(|fate| (fate.word().to_owned(), self.count(fate).into()))
+            .map(|word| (word.to_owned(), self.count(word).into()))
             .collect();
+        counts.insert("allows_more".to_owned(), self.allows_more_count().into());
+        counts.insert("denies_more".to_owned(), self.denies_more_count().into());
         let lines: Vec<Value> = self.entries.iter().map(entry_json).collect();
-        json!({ "counts": counts, "remarks": self.remarks, "lines": lines })
+        json!({
+            "counts": counts,
+            "remarks": self.remarks,
+            "unread": self.unread,
+            "lines": lines,
+        })
     }
 
-    fn kinds(&self) -> BTreeMap<&str, [usize; Fate::ALL.len()]> {
-        let mut kinds: BTreeMap<&str, [usize; Fate::ALL.len()]> = BTreeMap::new();
+    fn kinds(&self) -> BTreeMap<&str, [usize; Fate::WORDS.len()]> {
+        let mut kinds: BTreeMap<&str, [usize; Fate::WORDS.len()]> = BTreeMap::new();
         for entry in &self.entries {
             let counts = kinds.entry(&entry.kind).or_default();
-            for (count, fate) in counts.iter_mut().zip(Fate::ALL) {
-                *count += usize::from(fate == entry.fate);
+            for (count, word) in counts.iter_mut().zip(Fate::WORDS) {
+                *count += usize::from(word == entry.fate.word());
             }
         }
         kinds
@@ -257,8 +417,8 @@ fn entry_text(out: &mut String, entry: &Entry) {
     for note in &entry.notes {
         let _ = writeln!(out, "    {note}");
     }
-    if let Some(effect) = entry.effect {
-        let _ = writeln!(out, "    {}", effect.words());
+    if let Some(words) = Effect::words(entry.fate) {
+        let _ = writeln!(out, "    {words}");
     }
 }
 
@@ -271,10 +431,7 @@ fn entry_json(entry: &Entry) -> Value {
         "fate": entry.fate.word(),
         "notes": entry.notes,
         "rules": entry.rules,
-        "effect": entry.effect.map(|effect| match effect {
-            Effect::Wider => "wider",
-            Effect::Narrower => "narrower",
-        }),
+        "effect": entry.fate.effect().word(),
     })
 }
 
@@ -296,23 +453,23 @@ fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn entry(line: usize, text: &str, kind: &str, fate: Fate) -> Entry {
+        let file = "f".into();
+        Entry::new(Place { file, line }, text, kind, fate)
+    }
+
     #[test]
     fn reports_read_well() {
-        let place = |line| Place {
-            file: "f".into(),
-            line,
-        };
         let mut report = Report::default();
-        let mut carried = Entry::new(place(1), "a\tb", "acl", Fate::Carried);
+        let mut carried = entry(1, "a\tb", "acl", Fate::Carried);
         carried.rules.push("g/r".into());
         report.push(carried);
-        let mut left = Entry::new(place(2), "c", "http_access", Fate::Left).note("why");
-        left.effect = Effect::of_leaving(Action::Deny);
-        report.push(left);
+        let left = Fate::Left(Effect::of_leaving(Action::Deny));
+        report.push(entry(2, "c", "http_access", left).note("why"));
         report.remark("all");
         report.remark("all");
         let expected = "\
-1 carried, 0 changed, 1 left, 0 unneeded
+1 carried, 0 changed, 1 left, 0 unneeded; allows more: 1, denies more: 0
 
 kind          carried   changed      left  unneeded
 acl                 1         0         0         0
@@ -325,8 +482,54 @@ f:1: carried: a b
 f:2: left: c
     why
     the ruleset allows more without it
+
+1 carried, 0 changed, 1 left, 0 unneeded; allows more: 1, denies more: 0
 ";
         assert_eq!(report.text(), expected);
         assert_eq!(report.json()["lines"][1]["effect"], "wider");
+        assert_eq!(report.json()["counts"]["allows_more"], 1);
+    }
+
+    #[test]
+    fn differences_add_up() {
+        let mut one = entry(1, "x", "rule", Fate::Carried);
+        one.differ(Difference::new(Effect::Neither, "an answer"));
+        assert_eq!(one.fate, Fate::Changed(Effect::Neither));
+        one.differ(Difference::new(Effect::Narrower, "a name more"));
+        assert_eq!(one.fate, Fate::Changed(Effect::Narrower));
+        one.differ(Difference::new(Effect::Wider, "a name less"));
+        assert_eq!(one.fate, Fate::Changed(Effect::Either));
+        let mut report = Report::default();
+        report.push(one);
+        assert_eq!(
+            (report.allows_more_count(), report.denies_more_count()),
+            (1, 1)
+        );
+    }
+
+    #[test]
+    fn what_a_condition_misses_errs_by_its_rule() {
+        for (matching, action, effect) in [
+            (Matching::More, Action::Allow, Effect::Wider),
+            (Matching::Fewer, Action::Allow, Effect::Narrower),
+            (Matching::More, Action::Deny, Effect::Narrower),
+            (Matching::Fewer, Action::Deny, Effect::Wider),
+            (Matching::Fewer.negated(), Action::Deny, Effect::Narrower),
+            (Matching::Other, Action::Deny, Effect::Either),
+            (Matching::More, Action::Alert, Effect::Neither),
+        ] {
+            assert_eq!(matching.under(action), effect, "{matching:?} {action:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_told_once() {
+        let mut report = Report::default();
+        assert!(report.is_complete());
+        report.unread("/etc/bad");
+        report.unread("/etc/bad");
+        assert!(!report.is_complete());
+        assert_eq!(report.remarks.len(), 1);
+        assert_eq!(report.json()["unread"][0], "/etc/bad");
     }
 }

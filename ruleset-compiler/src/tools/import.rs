@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::counted;
 use crate::import::aws::{self, AwsOptions};
 use crate::import::hosts::{self, HostsOptions};
-use crate::import::input::DiskInput;
-use crate::import::report::Fate;
+use crate::import::input::{DiskInput, InputFiles};
+use crate::import::recognise::looks_like;
+use crate::import::report::Report;
 use crate::import::squid::{self, SquidOptions};
 use crate::import::suricata::{self, SuricataOptions};
-use crate::import::{Import, aws_domain_list, write_folder};
+use crate::import::{DefaultAction, Import, ImportError, aws_domain_list, write_folder};
 use crate::source::DiskFiles;
 use crate::tools::table;
 
@@ -45,12 +46,30 @@ pub struct ImportArgs {
     /// Replace an earlier import in that folder
     #[arg(long)]
     force: bool,
-    /// Exit with status 1 if anything was left
-    #[arg(long)]
-    strict: bool,
+    /// Exit with status 1 if anything was left, or just if the ruleset allows more than the source
+    #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "left")]
+    strict: Option<Strict>,
     /// The report for programs
     #[arg(long)]
     json: bool,
+}
+
+/// What `--strict` does not put up with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Strict {
+    /// Anything that was left
+    Left,
+    /// A line because of which the ruleset allows what the source refused
+    AllowsMore,
+}
+
+impl Strict {
+    fn is_satisfied(self, report: &Report) -> bool {
+        match self {
+            Self::Left => report.count("left") == 0,
+            Self::AllowsMore => report.allows_more_count() == 0,
+        }
+    }
 }
 
 /// A proxy configuration or a rule group to import.
@@ -61,6 +80,9 @@ pub struct AwsArgs {
     /// StringEquals ".example.com" over a domain means the names under example.com
     #[arg(long)]
     aws_suffix_equals: bool,
+    /// What a rule group alone does not say: what happens where no rule of it decides [default: deny]
+    #[arg(long, value_enum)]
+    default: Option<DefaultAction>,
 }
 
 /// A Squid configuration to import.
@@ -131,7 +153,7 @@ pub struct HostsArgs {
 /// When the source cannot be read, or the folder or the terminal cannot be written.
 pub fn run(format: &Format, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
     let args = format.args();
-    let import = format.import()?;
+    let import = format.import().map_err(|error| with_hint(error, format))?;
     write_folder(&args.out, &import.folder_files(), args.force)?;
     let said = if args.json {
         json(&import, &args.out)
@@ -139,15 +161,55 @@ pub fn run(format: &Format, terminal: &mut Terminal<'_>) -> Result<Status, CliEr
         text(&import, &args.out)
     };
     terminal.out.write_all(said.as_bytes())?;
-    let is_whole = import.report.count(Fate::Left) == 0;
-    Ok(if args.strict && !is_whole {
-        Status::Problems
-    } else {
+    let report = &import.report;
+    let is_good = args.strict.is_none_or(|strict| strict.is_satisfied(report));
+    Ok(if is_good && report.is_complete() {
         Status::Good
+    } else {
+        Status::Problems
     })
 }
 
+/// An error about what is in the file, with what the file looks like.
+fn with_hint(error: CliError, format: &Format) -> CliError {
+    let said = match &error {
+        CliError::Import(
+            said @ (ImportError::Nothing { .. }
+            | ImportError::AllowsEverything { .. }
+            | ImportError::Malformed(_)),
+        ) => said.to_string(),
+        _ => return error,
+    };
+    let text = input(format.args(), None).and_then(|(files, name)| {
+        let unreadable = |why| ImportError::Unreadable {
+            path: name.clone(),
+            why,
+        };
+        Ok(files.text(&name).map_err(unreadable)?)
+    });
+    let own = format!("`import {}`", format.name());
+    let mut kinds = text.map_or(Vec::new(), |text| looks_like(&text));
+    kinds.retain(|kind| !kind.contains(&own));
+    match kinds.join(", or ") {
+        kinds if !kinds.is_empty() => CliError::Import(ImportError::Malformed(format!(
+            "{said}\nthe file looks like {kinds}"
+        ))),
+        _ => error,
+    }
+}
+
 impl Format {
+    /// What is written behind `import`.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Aws(_) => "aws",
+            Self::Squid(_) => "squid",
+            Self::Suricata(_) => "suricata",
+            Self::AwsDomainList(_) => "aws-domain-list",
+            Self::Hosts(_) => "hosts",
+        }
+    }
+
     const fn args(&self) -> &ImportArgs {
         match self {
             Self::Aws(args) => &args.common,
@@ -169,7 +231,12 @@ impl Format {
                 let (files, name) =
                     DiskFiles::beside(&args.common.source).map_err(CliError::Usage)?;
                 let suffix_equals = args.aws_suffix_equals;
-                aws::import(&files, &name, AwsOptions { suffix_equals })?
+                let default = args.default;
+                let options = AwsOptions {
+                    suffix_equals,
+                    default,
+                };
+                aws::import(&files, &name, options)?
             }
             Self::Squid(args) => {
                 let zone = args.zone.clone();

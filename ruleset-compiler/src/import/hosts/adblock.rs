@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::super::report::Matching;
 use super::walk::Name;
 
 /// A filter over a whole host.
@@ -15,7 +16,7 @@ pub(super) struct Filter {
     pub(super) important: bool,
     pub(super) scope: Scope,
     /// What is different here.
-    pub(super) differences: Vec<&'static str>,
+    pub(super) differences: Vec<(Matching, &'static str)>,
 }
 
 /// What a filter is about.
@@ -45,12 +46,21 @@ pub(super) enum Line {
     Filter(Filter),
     /// `$badfilter`: another line does not count.
     Cancels(String),
-    /// Something that is left: what it is, and why.
-    Left(&'static str, &'static str),
+    /// Something that is left: what it is, why, and what it is about.
+    Left(&'static str, &'static str, Left),
     /// The start or the end of lines for certain programs only.
     Condition(bool),
     /// A comment.
     Nothing,
+}
+
+/// What a line that is left is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Which requests are made.
+    Requests,
+    /// What pages look like, or what becomes of what is requested anyway.
+    Pages,
 }
 
 /// Reads one line.
@@ -63,7 +73,7 @@ pub(super) fn read(line: &str) -> Line {
         return Line::Nothing;
     }
     if let Some(kind) = cosmetic(line) {
-        return Line::Left(kind, "it changes pages, not requests");
+        return Line::Left(kind, "it changes pages, not requests", Left::Pages);
     }
     let (exception, body) = line
         .strip_prefix("@@")
@@ -72,6 +82,7 @@ pub(super) fn read(line: &str) -> Line {
         return Line::Left(
             "filter with a regular expression",
             "it is about URLs; only filters over whole hosts are carried over",
+            Left::Requests,
         );
     }
     let (pattern, options) = split_options(body);
@@ -94,8 +105,16 @@ fn directive_line(directive: &str) -> Line {
     match word {
         "if" => Line::Condition(true),
         "endif" => Line::Condition(false),
-        "include" => Line::Left("include", "included lists are not fetched; import them too"),
-        _ => Line::Left("directive", "it is for the program that reads the list"),
+        "include" => Line::Left(
+            "include",
+            "included lists are not fetched; import them too",
+            Left::Requests,
+        ),
+        _ => Line::Left(
+            "directive",
+            "it is for the program that reads the list",
+            Left::Pages,
+        ),
     }
 }
 
@@ -150,8 +169,8 @@ fn network(pattern: &str, options: &[&str], exception: bool) -> Line {
         scope: Scope::All,
         differences: Vec::new(),
     };
-    if let Err((kind, why)) = apply_options(options, &mut filter) {
-        return Line::Left(kind, why);
+    if let Err((kind, why, left)) = apply_options(options, &mut filter) {
+        return Line::Left(kind, why, left);
     }
     match target(pattern) {
         Some((target, difference)) => {
@@ -162,25 +181,28 @@ fn network(pattern: &str, options: &[&str], exception: bool) -> Line {
         None => Line::Left(
             "URL filter",
             "it is about URLs; only filters over whole hosts are carried over",
+            Left::Requests,
         ),
     }
 }
 
-type Left = (&'static str, &'static str);
+type Refused = (&'static str, &'static str, Left);
 
-fn apply_options(options: &[&str], filter: &mut Filter) -> Result<(), Left> {
+fn apply_options(options: &[&str], filter: &mut Filter) -> Result<(), Refused> {
     for option in options {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         match name {
             "important" => filter.important = true,
             "all" | "match-case" | "_" => {}
-            "third-party" | "3p" | "strict3p" => filter.differences.push(
+            "third-party" | "3p" | "strict3p" => filter.differences.push((
+                Matching::More,
                 "a proxy does not see which page asks: requests of the site itself are meant too",
-            ),
+            )),
             "document" | "doc" if !filter.exception => {
-                filter
-                    .differences
-                    .push("the whole host is meant, not just its pages");
+                filter.differences.push((
+                    Matching::More,
+                    "the whole host is meant, not just its pages",
+                ));
             }
             "websocket" => filter.scope = Scope::WebSocket,
             "method" if value.split('|').all(is_word) => {
@@ -194,6 +216,7 @@ fn apply_options(options: &[&str], filter: &mut Filter) -> Result<(), Left> {
         return Err((
             "exception for some requests",
             "only exceptions for whole hosts are carried over",
+            Left::Requests,
         ));
     }
     Ok(())
@@ -204,7 +227,7 @@ fn is_word(text: &str) -> bool {
 }
 
 /// What an option asks that a proxy cannot know or do.
-fn left_option(name: &str) -> Left {
+fn left_option(name: &str) -> Refused {
     const TYPES: [&str; 27] = [
         "script",
         "image",
@@ -238,33 +261,37 @@ fn left_option(name: &str) -> Left {
         plain if TYPES.contains(&plain) => (
             "filter for kinds of resources",
             "a proxy does not know what a page needs a resource for",
+            Left::Requests,
         ),
         "domain" | "from" | "denyallow" | "to" | "first-party" | "1p" | "strict1p"
         | "third-party" | "3p" | "strict3p" | "ctag" | "client" | "app" | "ipaddress" | "top" => (
             "filter for pages of certain sites",
             "a proxy does not know which page asks",
+            Left::Requests,
         ),
         "elemhide" | "ehide" | "generichide" | "ghide" | "specifichide" | "shide"
         | "genericblock" | "jsinject" | "content" | "urlblock" | "extension" | "stealth" => (
             "exception for cosmetic filters",
             "it changes pages, not requests",
+            Left::Pages,
         ),
         _ => (
             "filter that changes requests",
             "requests are decided on, not changed",
+            Left::Pages,
         ),
     }
 }
 
 /// The host of `||host^`, and what is different about it.
-fn target(pattern: &str) -> Option<(Target, Option<&'static str>)> {
+fn target(pattern: &str) -> Option<(Target, Option<(Matching, &'static str)>)> {
     let Some(after) = pattern.strip_prefix("||") else {
         let is_name =
             pattern.contains('.') && pattern.bytes().all(is_host_byte) && !pattern.contains('*');
         let difference =
             "a name alone is read as uBlock Origin reads it: the host and all names under it";
         return (is_name && !pattern.starts_with(['.', '-']))
-            .then(|| (of_host(pattern), Some(difference)));
+            .then(|| (of_host(pattern), Some((Matching::Fewer, difference))));
     };
     let end = after
         .find(|c: char| !c.is_ascii() || !is_host_byte(c as u8))
@@ -272,7 +299,10 @@ fn target(pattern: &str) -> Option<(Target, Option<&'static str>)> {
     let (host, tail) = after.split_at(end);
     let difference = match tail {
         "^" | "^|" | "^*" | "/" | "/*" => None,
-        "" => Some("names that go on after it are not meant: it is read as if it ended with `^`"),
+        "" => Some((
+            Matching::Fewer,
+            "names that go on after it are not meant: it is read as if it ended with `^`",
+        )),
         _ => return None,
     };
     let is_host = host.contains(|c: char| c.is_ascii_alphanumeric()) && !host.starts_with('.');
@@ -311,7 +341,7 @@ mod tests {
                 )
             }
             Line::Cancels(what) => format!("cancels {what}"),
-            Line::Left(kind, _) => format!("left {kind}"),
+            Line::Left(kind, ..) => format!("left {kind}"),
             Line::Condition(begins) => format!("condition {begins}"),
             Line::Nothing => "nothing".to_owned(),
         }

@@ -2,7 +2,9 @@
 //! far as they are about whole hosts.
 
 mod adblock;
+mod options;
 mod plain;
 mod walk;
 
-pub use walk::{Action, Format, HostsOptions, import};
+pub use options::{Action, Format, HostsOptions};
+pub use walk::import;

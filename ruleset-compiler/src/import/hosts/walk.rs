@@ -4,48 +4,25 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use clap::ValueEnum;
 use sallyport_ruleset::{Field, Phase, Protocol};
 
 use super::super::condition::{Checker, Condition, Formula, Values, operator};
-use super::super::draft::{Draft, DraftGroup, DraftRule, Names};
+use super::super::draft::{ALLOW_BY_DEFAULT, DefaultsBy, Draft, DraftGroup, DraftRule, Names};
 use super::super::input::InputFiles;
-use super::super::outcome::{Import, ImportError};
-use super::super::report::{Effect, Entry, Fate, Place, Report};
+use super::super::outcome::{Import, ImportError, Origin};
+use super::super::report::{Difference, Effect, Entry, Fate, Matching, Place, Report};
 use super::adblock::{self, Filter, Scope, Target};
+use super::options::{Action, Format, HostsOptions};
 use super::plain;
 use crate::operator::Question;
 
-/// How a list is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// An address and names on a line
-    Hosts,
-    /// A name on a line
-    Plain,
-    /// Filters of an ad blocker
-    Adblock,
-}
-
-/// What becomes of the names on a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Action {
-    /// They are denied, and everything else is allowed
-    #[default]
-    Deny,
-    /// They are allowed, and everything else is denied
-    Allow,
-}
-
-/// What a list does not say.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HostsOptions {
-    /// `None`: it is told from the lines.
-    pub format: Option<Format>,
-    /// What becomes of the names.
-    pub action: Action,
-    /// Names under those on the list are not meant; a hosts file means that anyway.
-    pub exact: bool,
+/// What a filter does: `@@` begins an exception.
+fn of_filter(line: &str) -> sallyport_ruleset::Action {
+    if line.trim_start().starts_with("@@") {
+        sallyport_ruleset::Action::Allow
+    } else {
+        sallyport_ruleset::Action::Deny
+    }
 }
 
 /// A name or several.
@@ -89,7 +66,8 @@ pub fn import(
         Format::Hosts | Format::Plain => walk.names(text, format, options),
     }
     let draft = walk.draft(path, options.action);
-    Import::new(draft, walk.report)
+    let what = "is a name or a filter over a host";
+    Import::new(draft, walk.report, Origin { path, what })
 }
 
 /// Told from the first lines that say something.
@@ -156,6 +134,7 @@ impl Walk {
 
     fn names(&mut self, text: &str, format: Format, options: &HostsOptions) {
         let part = Part::Listed(Scope::All);
+        let left = Effect::of_leaving(options.action.ours());
         for (line, number) in text.lines().zip(1..) {
             let Some(content) = plain::content(line) else {
                 continue;
@@ -167,7 +146,13 @@ impl Walk {
                 }
                 plain::Line::Mapping(_) => {
                     let note = ["it gives a name an address: that is configuration, `[hosts]`"];
-                    self.push(number, content, "hosts line", Fate::Left, &note);
+                    self.push(
+                        number,
+                        content,
+                        "hosts line",
+                        Fate::Left(Effect::Neither),
+                        &note,
+                    );
                 }
                 plain::Line::Hosts(names) => {
                     for name in names {
@@ -175,23 +160,24 @@ impl Walk {
                             number,
                             name,
                             "hosts line",
-                            part.clone(),
-                            Name::Exact(name.to_owned()),
+                            left,
+                            (part.clone(), Name::Exact(name.to_owned())),
                         );
                     }
                 }
                 plain::Line::Plain(text) => {
                     let exact = options.exact || format == Format::Hosts;
-                    self.name(number, text, "name", part.clone(), plain::name(text, exact));
+                    let name = (part.clone(), plain::name(text, exact));
+                    self.name(number, text, "name", left, name);
                 }
             }
         }
     }
 
-    fn name(&mut self, number: usize, text: &str, kind: &str, part: Part, name: Name) {
-        match self.add(part, &name) {
+    fn name(&mut self, number: usize, text: &str, kind: &str, left: Effect, name: (Part, Name)) {
+        match self.add(name.0, &name.1) {
             Ok(()) => self.push(number, text, kind, Fate::Carried, &[]),
-            Err(why) => self.push(number, text, kind, Fate::Left, &[&why]),
+            Err(why) => self.push(number, text, kind, Fate::Left(left), &[&why]),
         }
     }
 
@@ -229,7 +215,7 @@ impl Walk {
                         number,
                         line,
                         "condition",
-                        Fate::Left,
+                        Fate::Left(Effect::Neither),
                         &["it asks which program reads the list"],
                     );
                 }
@@ -238,7 +224,7 @@ impl Walk {
                         number,
                         line,
                         "conditional filter",
-                        Fate::Left,
+                        Fate::Left(Matching::Fewer.under(of_filter(line))),
                         &["it is for certain programs only"],
                     );
                 }
@@ -251,7 +237,9 @@ impl Walk {
                         &[],
                     );
                 }
-                adblock::Line::Left(kind, why) => self.left_filter(number, line, kind, why),
+                adblock::Line::Left(kind, why, left) => {
+                    self.left_filter(number, line, left, (kind, why));
+                }
                 adblock::Line::Filter(filter) => match canceled.get(&adblock::canonical(line)) {
                     Some(by) => {
                         let note = format!("line {by} cancels it");
@@ -266,20 +254,18 @@ impl Walk {
         );
     }
 
-    fn left_filter(&mut self, number: usize, line: &str, kind: &str, why: &str) {
-        self.push(number, line, kind, Fate::Left, &[why]);
-        let is_exception = line.trim_start().starts_with("@@");
-        let is_about_requests =
-            why.contains("URLs") || why.contains("page needs") || why.contains("page asks");
-        if let Some(entry) = self.report.entries.last_mut()
-            && is_about_requests
-        {
-            entry.effect = Some(if is_exception {
-                Effect::Narrower
-            } else {
-                Effect::Wider
-            });
-        }
+    fn left_filter(
+        &mut self,
+        number: usize,
+        line: &str,
+        left: adblock::Left,
+        (kind, why): (&str, &str),
+    ) {
+        let effect = match left {
+            adblock::Left::Requests => Effect::of_leaving(of_filter(line)),
+            adblock::Left::Pages => Effect::Neither,
+        };
+        self.push(number, line, kind, Fate::Left(effect), &[why]);
     }
 
     fn filter(&mut self, number: usize, line: &str, filter: &Filter) {
@@ -315,28 +301,34 @@ impl Walk {
             }
             Target::Name(name) => self.add(part, name),
         };
+        let action = of_filter(line);
         match added {
-            Ok(()) if filter.differences.is_empty() => {
-                self.push(number, line, kind, Fate::Carried, &[])
+            Ok(()) => self.push(number, line, kind, Fate::Carried, &[]),
+            Err(why) => {
+                let left = Fate::Left(Effect::of_leaving(action));
+                return self.push(number, line, kind, left, &[&why]);
             }
-            Ok(()) => self.push(number, line, kind, Fate::Changed, &filter.differences),
-            Err(why) => self.push(number, line, kind, Fate::Left, &[&why]),
+        }
+        if let Some(entry) = self.report.entries.last_mut() {
+            for (matching, note) in &filter.differences {
+                entry.differ(Difference::new(matching.under(action), *note));
+            }
         }
     }
 
     fn draft(&mut self, path: &str, action: Action) -> Draft {
-        let mut draft = Draft::new();
+        let mut draft = Draft::new(
+            ALLOW_BY_DEFAULT,
+            DefaultsBy::Assumption("there is no name on the list that is denied"),
+        );
         draft.about = vec![
             format!("Imported from {path} by `sallyport-rules import hosts`."),
             "import-report.txt says line by line what became of it.".to_owned(),
         ];
-        let decided = match action {
-            Action::Deny => sallyport_ruleset::Action::Deny,
-            Action::Allow => {
-                draft.defaults.pre_dns = sallyport_ruleset::Action::Deny;
-                sallyport_ruleset::Action::Allow
-            }
-        };
+        let decided = action.ours();
+        if action == Action::Allow {
+            draft.defaults.pre_dns = sallyport_ruleset::Action::Deny;
+        }
         let mut group = DraftGroup::new("names");
         let mut names = Names::default();
         let late = self.lists.keys().any(|part| {

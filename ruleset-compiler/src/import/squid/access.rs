@@ -150,14 +150,15 @@ impl Acls {
                     Some(Meaning {
                         formula: Err(why), ..
                     }) => {
-                        entry.fate = Fate::Left;
+                        // The lines that ask it are left too, and say which way that errs.
+                        entry.fate = Fate::Left(Effect::Neither);
                         entry.notes.push(why.clone());
                     }
                     Some(meaning) => {
                         let some_left = meaning.left.iter().any(|(place, ..)| *place == line.place);
                         let is_changed = some_left || !meaning.differences.is_empty();
                         entry.fate = if is_changed {
-                            Fate::Changed
+                            Fate::Changed(Effect::Either)
                         } else {
                             Fate::Carried
                         };
@@ -328,7 +329,18 @@ impl<'a> Writer<'a> {
     /// decision itself.
     fn last_line(&mut self, line: &AccessLine, outcome: Outcome, phase: Phase) -> Action {
         if !outcome.is_all() {
+            let is_left = matches!(outcome, Outcome::Left(_));
             self.line(line, outcome, phase);
+            if is_left && line.action == Action::Deny {
+                // What it denies cannot be told from the rest: all of the rest is denied.
+                if let Some(entry) = self.report.entries.get_mut(line.entry) {
+                    entry.fate = Fate::Changed(Effect::Narrower);
+                    entry.notes.push(format!(
+                        "it is the last line: instead of what it denies, everything that no line decides is denied, as the default of {phase}"
+                    ));
+                }
+                return Action::Deny;
+            }
             return opposite(line.action);
         }
         let origin = format!("{}: {}", line.place, line.text.trim());
@@ -350,7 +362,8 @@ impl<'a> Writer<'a> {
             Outcome::Left(why) => {
                 let remark = vec![origin, format!("Left: {why}")];
                 self.group.remark(phase, remark);
-                self.report_line(line, Fate::Left, Some(why), Vec::new());
+                let left = Fate::Left(Effect::of_leaving(line.action));
+                self.report_line(line, left, Some(why), Vec::new());
             }
             Outcome::Rules(rules) if rules.is_empty() => {
                 self.report_line(
@@ -381,9 +394,6 @@ impl<'a> Writer<'a> {
             entry.fate = fate;
             entry.notes.extend(note);
             entry.rules = names;
-            if fate == Fate::Left {
-                entry.effect = Effect::of_leaving(line.action);
-            }
         }
     }
 

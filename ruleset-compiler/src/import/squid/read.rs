@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::super::input::InputFiles;
-use super::super::report::{Entry, Fate, Place, Report};
+use super::super::report::{Effect, Entry, Fate, Place, Report};
 
 /// Files that include each other, at most so deep (Squid's own bound).
 const INCLUDE_DEPTH_MAX: usize = 16;
@@ -134,7 +134,8 @@ impl Reader<'_> {
         let entry = |fate| Entry::new(place.clone(), text, "include", fate);
         if depth >= INCLUDE_DEPTH_MAX {
             let note = format!("files include each other more than {INCLUDE_DEPTH_MAX} deep");
-            self.report.push(entry(Fate::Left).note(note));
+            self.report
+                .push(entry(Fate::Left(Effect::Either)).note(note));
             return;
         }
         for word in words.iter().skip(1) {
@@ -161,7 +162,9 @@ impl Reader<'_> {
                     let note = format!(
                         "`{pattern}` cannot be read: {why}; `--root` says where absolute paths are"
                     );
-                    self.report.push(entry(Fate::Left).note(note));
+                    self.report
+                        .push(entry(Fate::Left(Effect::Either)).note(note));
+                    self.report.unread(pattern);
                 }
             }
         }
@@ -305,7 +308,10 @@ mod tests {
         assert_eq!(found[1].place.to_string(), "conf.d/1.conf:1");
         assert_eq!(found.last().unwrap().place.to_string(), "squid.conf:5");
         assert!(
-            report.entries.iter().any(|entry| entry.fate == Fate::Left),
+            report
+                .entries
+                .iter()
+                .any(|entry| matches!(entry.fate, Fate::Left(_))),
             "an endless include"
         );
     }

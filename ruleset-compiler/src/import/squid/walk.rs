@@ -5,10 +5,10 @@ use std::collections::hash_map::Entry as MapEntry;
 use sallyport_ruleset::Action;
 
 use super::super::condition::Checker;
-use super::super::draft::Draft;
+use super::super::draft::{ALLOW_BY_DEFAULT, DefaultsBy, Draft};
 use super::super::input::InputFiles;
-use super::super::outcome::{Import, ImportError};
-use super::super::report::{Entry, Fate, Place, Report};
+use super::super::outcome::{Import, ImportError, Origin};
+use super::super::report::{Effect, Entry, Fate, Place, Report};
 use super::access::{AccessLine, Acls, literal, request_rules, response_rules};
 use super::acl::{Acl, AclLine, AclValue, Translator};
 use super::read::{self, Line, Word};
@@ -49,7 +49,8 @@ pub fn import(
         walk.line(line);
     }
     let (draft, report) = walk.finish(path);
-    Import::new(draft, report)
+    let what = "is a line of a Squid configuration that says what may be requested";
+    Import::new(draft, report, Origin { path, what })
 }
 
 struct Walk<'a> {
@@ -66,7 +67,13 @@ impl Walk<'_> {
             return;
         };
         if line.conditional {
-            self.leave(line, "conditional", directive_left("if"));
+            let decides = ["acl", "http_access", "http_reply_access", "include"];
+            let effect = if decides.contains(&directive) {
+                Effect::Either
+            } else {
+                Effect::Neither
+            };
+            self.leave(line, "conditional", effect, directive_left("if"));
             return;
         }
         match directive {
@@ -80,17 +87,18 @@ impl Walk<'_> {
                 self.responses.extend(access);
             }
             "ssl_bump" => {
-                self.leave(line, directive, directive_left(directive));
+                self.leave(line, directive, Effect::Neither, directive_left(directive));
                 self.report.remark(
                     "the configuration decrypts TLS (`ssl_bump`): Squid then asks `http_access` again for each request inside; here each request inside a decrypted tunnel is judged too, and keeps `connect` among its protocols",
                 );
             }
-            _ => self.leave(line, directive, directive_left(directive)),
+            _ => self.leave(line, directive, Effect::Neither, directive_left(directive)),
         }
     }
 
-    fn leave(&mut self, line: &Line, kind: &str, why: &str) {
-        let entry = Entry::new(line.place.clone(), &line.text, kind, Fate::Left).note(why);
+    fn leave(&mut self, line: &Line, kind: &str, effect: Effect, why: &str) {
+        let fate = Fate::Left(effect);
+        let entry = Entry::new(line.place.clone(), &line.text, kind, fate).note(why);
         self.report.push(entry);
     }
 
@@ -115,6 +123,7 @@ impl Walk<'_> {
                 self.leave(
                     line,
                     &directive,
+                    Effect::Neither,
                     "it says neither `allow` nor `deny`: Squid skips it",
                 );
                 return None;
@@ -145,7 +154,7 @@ impl Walk<'_> {
     fn acl(&mut self, line: &Line) {
         let mut plain = line.words.iter().skip(1).map(Word::plain);
         let (Some(Some(name)), Some(Some(kind))) = (plain.next(), plain.next()) else {
-            self.leave(line, "acl", "it has no name or no type");
+            self.leave(line, "acl", Effect::Neither, "it has no name or no type");
             return;
         };
         let (name, kind) = (name.to_owned(), kind.to_owned());
@@ -155,7 +164,7 @@ impl Walk<'_> {
                 "`{name}` is of type `{}` already: Squid would not start",
                 other.kind
             );
-            self.leave(line, &format!("acl {kind}"), &why);
+            self.leave(line, &format!("acl {kind}"), Effect::Either, &why);
             return;
         }
         let entry = self.open_entry(line, format!("acl {kind}"));
@@ -233,14 +242,20 @@ impl Walk<'_> {
                 let note = format!(
                     "`{path}` cannot be read: {why}; `--root` says where absolute paths are"
                 );
-                self.leave(line, "acl file", &note);
+                self.leave(line, "acl file", Effect::Either, &note);
+                self.report.unread(path);
                 Vec::new()
             }
         }
     }
 
     fn finish(mut self, path: &str) -> (Draft, Report) {
-        let mut draft = Draft::new();
+        let by = if self.requests.is_empty() {
+            DefaultsBy::Assumption("there is no `http_access` line in it")
+        } else {
+            DefaultsBy::Source
+        };
+        let mut draft = Draft::new(ALLOW_BY_DEFAULT, by);
         draft.about = vec![
             format!("Imported from {path} by `sallyport-rules import squid`."),
             "import-report.txt says line by line what became of it.".to_owned(),
@@ -263,7 +278,7 @@ impl Walk<'_> {
             .map(|(acl, (place, text, why))| {
                 let kind = format!("acl {} value", acl.kind);
                 let effect = format!("`{}` matches less without it, and `!{0}` more", acl.name);
-                Entry::new(place.clone(), text, kind, Fate::Left)
+                Entry::new(place.clone(), text, kind, Fate::Left(Effect::Either))
                     .note(why)
                     .note(effect)
             })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::json::Json;
-use super::super::report::{Entry, Fate, Place, Report};
+use super::super::report::{Effect, Entry, Fate, Place, Report};
 
 /// The text of one rule.
 #[derive(Clone, Debug)]
@@ -63,8 +63,13 @@ pub(super) fn read(file: &Rc<str>, text: &str, report: &mut Report) -> Result<So
         match stateful_rule(rule) {
             Some(text) => source.lines.push(Line { place, text }),
             None => report.push(
-                Entry::new(place, &rule.shown(), "stateful rule", Fate::Left)
-                    .note("a part of its header is missing"),
+                Entry::new(
+                    place,
+                    &rule.shown(),
+                    "stateful rule",
+                    Fate::Left(Effect::Either),
+                )
+                .note("a part of its header is missing"),
             ),
         }
     }

@@ -7,10 +7,12 @@ use clap::ValueEnum;
 use sallyport_ruleset::{Action, Field, Phase, Protocol};
 
 use super::super::condition::{Checker, Condition, Formula, Values, operator};
-use super::super::draft::{Draft, DraftGroup, DraftRule, Names, description};
+use super::super::draft::{
+    ALLOW_BY_DEFAULT, DefaultsBy, Draft, DraftGroup, DraftRule, Names, description,
+};
 use super::super::input::InputFiles;
-use super::super::outcome::{Import, ImportError};
-use super::super::report::{Effect, Entry, Fate, Report};
+use super::super::outcome::{Import, ImportError, Origin};
+use super::super::report::{Effect, Entry, Fate, Matching, Report};
 use super::endpoint::Endpoints;
 use super::keyword::{self, Keywords, protocols};
 use super::parse::{self, RuleText};
@@ -83,7 +85,8 @@ pub fn import(
         .map(|strict| if strict { Order::Strict } else { Order::Action });
     let order = options.order.or(of_group).unwrap_or(Order::Action);
     let (draft, report) = walk.finish(path, order, options.default);
-    Import::new(draft, report)
+    let what = "is a rule of Suricata that can be carried over";
+    Import::new(draft, report, Origin { path, what })
 }
 
 /// A rule that is carried over.
@@ -140,12 +143,12 @@ impl Walk {
     fn line(&mut self, line: &Line) {
         let rule = match parse::rule(&line.text) {
             Ok(rule) => rule,
-            Err(why) => return self.tell(line, "rule", Fate::Left, &[why]),
+            Err(why) => return self.tell(line, "rule", Fate::Left(left_by(&line.text)), &[why]),
         };
         let kind = format!("{} {}", rule.action, rule.protocol);
         let Some(action) = SuricataAction::parse(&rule.action) else {
             let why = format!("`{}` is no action that is known here", rule.action);
-            return self.tell(line, &kind, Fate::Left, &[why]);
+            return self.tell(line, &kind, Fate::Left(Effect::Either), &[why]);
         };
         if let Some(why) = never_here(&rule.protocol) {
             return self.tell(line, &kind, Fate::Unneeded, &[why.to_owned()]);
@@ -153,10 +156,8 @@ impl Walk {
         match self.rule(line, &rule, action, &kind) {
             Ok(()) => {}
             Err(why) => {
-                self.tell(line, &kind, Fate::Left, &[why]);
-                if let Some(entry) = self.report.entries.last_mut() {
-                    entry.effect = Effect::of_leaving(action.ours());
-                }
+                let left = Fate::Left(Effect::of_leaving(action.ours()));
+                self.tell(line, &kind, left, &[why]);
             }
         }
     }
@@ -201,17 +202,18 @@ impl Walk {
             self.tell(line, kind, Fate::Unneeded, &["it never matches".to_owned()]);
             return Ok(());
         }
+        let mut fate = if keywords.differences.is_empty() {
+            Fate::Carried
+        } else {
+            Fate::Changed(Matching::Other.under(action.ours()))
+        };
         let mut notes = keywords.differences;
         if action == SuricataAction::Reject {
+            fate = fate.and(Effect::Neither);
             notes.push(
                 "the client is answered 403, or a TLS alert, instead of a TCP reset".to_owned(),
             );
         }
-        let fate = if notes.is_empty() {
-            Fate::Carried
-        } else {
-            Fate::Changed
-        };
         self.tell(line, kind, fate, &notes);
         let name = if keywords.sid.is_empty() {
             format!("line-{}", line.place.line)
@@ -283,7 +285,13 @@ impl Walk {
         });
         self.remarks(order, decided, default.is_some());
         self.tell_of_handshakes();
-        let mut draft = Draft::new();
+        let by = match default {
+            Some(_) => DefaultsBy::Source,
+            None => DefaultsBy::Assumption(
+                "what no rule decides is the policy's default action, which is not in the rules: `--default allow` or `--default deny` says it",
+            ),
+        };
+        let mut draft = Draft::new(ALLOW_BY_DEFAULT, by);
         draft.about = vec![
             format!("Imported from {path} by `sallyport-rules import suricata`."),
             "import-report.txt says line by line what became of it.".to_owned(),
@@ -352,13 +360,19 @@ impl Walk {
                 continue;
             }
             if let Some(entry) = self.report.entries.get_mut(rule.entry) {
-                entry.fate = Fate::Changed;
+                entry.fate = entry.fate.and(Effect::Wider);
                 entry.notes.push(
                     "rules that let names or requests pass are asked before it; on a firewall it meets the first packet, before there is a name, unless it says `flow:established`".to_owned(),
                 );
             }
         }
     }
+}
+
+/// Of leaving a line that cannot be read as a rule, told from the action that it begins with.
+fn left_by(text: &str) -> Effect {
+    let word = text.split_whitespace().next().unwrap_or("");
+    SuricataAction::parse(word).map_or(Effect::Either, |action| Effect::of_leaving(action.ours()))
 }
 
 /// Whether a proxy can tell this protocol from others.

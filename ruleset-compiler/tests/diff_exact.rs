@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use sallyport_rules::tools::diff::{Compared, compare_rulesets};
 use sallyport_ruleset::generate::{self, Entropy};
 use sallyport_ruleset::reference::{Reference, ReferenceOutcome};
-use sallyport_ruleset::{Outcome, Phase, Rule, Ruleset};
+use sallyport_ruleset::{Fact, Facts, Outcome, Phase, Protocol, ProtocolSet, Rule, Ruleset};
+use std::net::Ipv4Addr;
 
 fn entropy(bytes: usize) -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), bytes)
@@ -68,6 +69,28 @@ fn alert_names(ruleset: &Ruleset, phase: Phase, outcome: &ReferenceOutcome) -> V
     names
 }
 
+/// The same with what every request has: random facts can lack it.
+fn of_a_request<'f>(facts: &Facts<'f>) -> Facts<'f> {
+    fn there<T>(fact: Fact<T>, value: T) -> Fact<T> {
+        match fact {
+            Fact::Absent => Fact::Known(value),
+            fact => fact,
+        }
+    }
+    let protocol = ProtocolSet::EMPTY.with(Protocol::Http);
+    Facts {
+        source_ip: there(facts.source_ip, Ipv4Addr::LOCALHOST.into()),
+        source_port: there(facts.source_port, 1),
+        time: there(facts.time, 0),
+        protocol: match facts.protocol {
+            Fact::Known(set) if !set.is_empty() => facts.protocol,
+            _ => Fact::Known(protocol),
+        },
+        destination_port: there(facts.destination_port, 80),
+        ..*facts
+    }
+}
+
 fn check(old: &Ruleset, new: &Ruleset, requests: &[u8]) -> Compared {
     let compared = compare_rulesets(old, new).unwrap();
     for undecided in &compared.undecided {
@@ -78,8 +101,11 @@ fn check(old: &Ruleset, new: &Ruleset, requests: &[u8]) -> Compared {
     for _ in 0..12 {
         let facts = generate::facts(&mut entropy);
         for phase in Phase::ALL {
-            let said =
-                [0, 1].map(|side| facts.with(0, |facts| references[side].evaluate(phase, facts)));
+            let said = [0, 1].map(|side| {
+                facts.with(0, |facts| {
+                    references[side].evaluate(phase, &of_a_request(facts))
+                })
+            });
             let actions = said.each_ref().map(|one| match one.outcome {
                 Outcome::Decided(verdict) => verdict.action,
                 Outcome::Undetermined => panic!("all is known"),

@@ -457,3 +457,51 @@ expect = "undetermined"
     assert_eq!(code, Some(0), "{said}{errors}");
     assert!(said.ends_with("3 passed, 0 failed\n"), "{said}");
 }
+
+/// Patterns see path and query, each by itself or both together; whole values the path alone.
+#[test]
+fn patterns_for_a_path_see_the_query() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (condition, path, expected) in [
+        (r#"StringLike = "*token=*""#, "/a?token=x", "deny"),
+        (r#"StringLike = "*token=*""#, "/token=/a", "deny"),
+        (r#"StringLike = "*token=*""#, "/a?tokens", "allow"),
+        (r#"StringLike = "*token=""#, "/a?b&token=", "deny"),
+        (r#"StringMatches = "token=[0-9]+$""#, "/a?token=12", "deny"),
+        (r#"StringMatches = "^/a$""#, "/a?token=12", "deny"),
+        (r#"StringMatches = '^/[^?]*\.png$'"#, "/a?x=.png", "allow"),
+        (
+            r#"StringMatches = '^/[^?]*\.png$'"#,
+            "/a.png?x=.gif",
+            "deny",
+        ),
+        (r#"StringLike = "/admin/*""#, "/admin/?x", "deny"),
+        (r#"StringLike = "*.png""#, "/a.png?x=1", "deny"),
+        (r#"StringLike = "*.png""#, "/a?x=.png", "deny"),
+        (r#"StringLike = "/admin""#, "/admin?x=1", "deny"),
+        (
+            r#"StringNotLike = "*token=*", Null = false"#,
+            "/a?token=x",
+            "allow",
+        ),
+        (r#"StringEquals = "/a""#, "/a?b", "deny"),
+        (
+            r#""ForAllValues:StringLike" = "*token=*", Null = false"#,
+            "/a?token=x",
+            "deny",
+        ),
+    ] {
+        write(
+            folder,
+            "rules.toml",
+            &deny(
+                "pre_request",
+                &format!("\"request:Http:Uri\" = {{ {condition} }}"),
+            ),
+        );
+        let url = format!("http://a.test{path}");
+        let said = json(folder, &["explain", "rules.toml", "--url", &url]);
+        assert_eq!(said["decision"], expected, "{condition} {path}");
+    }
+}

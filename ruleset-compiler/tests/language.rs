@@ -131,7 +131,8 @@ fn listed(key: &str, operator: &str, content: &str) -> Test {
     );
     let files = MemoryFiles::default().with("list.txt", content);
     let (codes, ruleset) = compiled(&text, files);
-    assert_eq!(codes, BTreeSet::new(), "{content}");
+    let is_doubt = |code: &Code| *code == Code::QueryCanMatch;
+    assert!(codes.iter().all(is_doubt), "{content}: {codes:?}");
     let ruleset = ruleset.unwrap();
     let (_, rule) = ruleset.rules(Phase::PostResponse).next().unwrap();
     rule.conditions.first().unwrap().test.clone()

@@ -307,13 +307,11 @@ fn exact_form<'t>(field: &Field, value: &str, text: &'t [u8]) -> &'t [u8] {
         .unwrap_or_default()
 }
 
-/// As [`exact_form`]; but the `?` of a pattern for a URI may be a wildcard or a quantifier, so
-/// such a pattern matches when it matches the path, or path and query.
+/// As [`exact_form`]; but a pattern for a URI matches when it matches the path, or path and query.
 fn pattern_forms<'t>(field: &Field, value: &str, text: &'t [u8]) -> Vec<&'t [u8]> {
-    let form = exact_form(field, value, text);
     match field {
-        Field::HttpUri => vec![exact_form(field, "", text), form],
-        _ => vec![form],
+        Field::HttpUri => vec![exact_form(field, "", text), text],
+        _ => vec![exact_form(field, value, text)],
     }
 }
 

@@ -79,9 +79,9 @@ impl Element<'_> {
                 glob_covers(value, &format!("*.{name}")).then_some(true)
             }
             (Test::Glob(_), Self::Glob(narrow)) => {
-                // A `?` in the pattern of a URI lets it see the query too.
-                let same_form = is_full(field, narrow) == is_full(field, value)
-                    || (*field == Field::HttpUri && !is_full(field, narrow));
+                // Each pattern for a URI sees the path, and path and query.
+                let same_form =
+                    is_full(field, narrow) == is_full(field, value) || *field == Field::HttpUri;
                 (same_form && glob_covers(value, narrow)).then_some(true)
             }
             (Test::Regex(_), Self::Regex(same)) if same == value => Some(true),
@@ -126,10 +126,9 @@ impl Element<'_> {
 fn whole_fits(text: &str, pattern: &str, field: &Field) -> Option<bool> {
     let fits = glob::matches(pattern.as_bytes(), text.as_bytes());
     match (is_full(field, text), is_full(field, pattern)) {
-        (false, false) | (true, true) if *field != Field::HttpUri => Some(fits),
-        (false, false) => Some(fits),
-        // The pattern is tried on the path and on all of the text.
-        (true, true) | (false, true) if *field == Field::HttpUri && fits => Some(true),
+        // The pattern is tried on the path and on all of the text, and what is behind the path is not known.
+        _ if *field == Field::HttpUri && glob::has_wildcard(pattern) => fits.then_some(true),
+        (false, false) | (true, true) => Some(fits),
         _ => None,
     }
 }

@@ -142,6 +142,8 @@ codes! {
     LooseSuffix Warning "loose-suffix",
     /// A deny rule that also denies where a field is absent.
     DeniesAbsent Warning "denies-absent",
+    /// A pattern for a path that lets requests pass, and that a query can meet.
+    QueryCanMatch Warning "query-can-match",
     /// A list without an entry.
     EmptyList Warning "empty-list",
     /// A key that is not seen inside TLS that is passed through.

@@ -12,7 +12,11 @@ use crate::limits::COVERED_VALUES_MAX;
 use crate::lower::LoweredCondition;
 use crate::source::{Sources, Span};
 use crate::validate::condition::is_http;
+use crate::validate::query;
 use crate::value::address;
+
+/// So many values of a list are looked through for what a query can meet.
+const QUERIED_VALUES_MAX: usize = 200;
 
 /// Looks for doubtful conditions; remembers which lists it has looked through.
 #[derive(Debug)]
@@ -68,6 +72,11 @@ impl<'a> Doubts<'a> {
             careless_suffix(condition, self.sources, diagnostics);
             if condition.complete {
                 self.covered_values(condition, diagnostics);
+            }
+            if rule.action == Some(Action::Allow) && !condition.condition.negated
+                || rule.action == Some(Action::Deny) && condition.condition.negated
+            {
+                query_can_match(condition, diagnostics);
             }
         }
         if rule.action == Some(Action::Deny) {
@@ -276,6 +285,41 @@ fn careless_suffix(condition: &LoweredCondition, sources: &Sources, diagnostics:
                     )),
                 );
             }
+        }
+    }
+}
+
+/// What lets requests pass by a pattern for their path must not be met by what a client puts into a query.
+fn query_can_match(condition: &LoweredCondition, diagnostics: &mut Diagnostics) {
+    if condition.condition.field != Field::HttpUri {
+        return;
+    }
+    let (values, witness): (_, fn(&str) -> Option<String>) = match plain(&condition.condition.test)
+    {
+        Test::Glob(values) => (values, query::witness_of_glob),
+        Test::Regex(values) => (values, query::witness_of_regex),
+        _ => return,
+    };
+    let mut position = 0;
+    for origin in &condition.origins {
+        let range = position..position + origin.values_count;
+        position = range.end;
+        let mut values = range
+            .filter_map(|position| values.get(position))
+            .take(QUERIED_VALUES_MAX);
+        // A pattern that names a query is meant to be met by one.
+        let found = values.find_map(|value| {
+            let names_query = value.contains(r"\?") || value.contains("[?");
+            Some((value, (!names_query).then(|| witness(value)).flatten()?))
+        });
+        if let Some((value, met)) = found {
+            let message =
+                format!("`{value}` lets `{met}` pass, whatever the path is before the `?`");
+            diagnostics.report(
+                Diagnostic::new(Code::QueryCanMatch, origin.span, message).help(
+                    "patterns see path and query; `StringMatches` with `[^?]` for what may stand in the path does not reach into the query",
+                ),
+            );
         }
     }
 }

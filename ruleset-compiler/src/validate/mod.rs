@@ -3,4 +3,5 @@
 pub mod condition;
 pub mod doubtful;
 pub mod names;
+mod query;
 pub mod shadowed;

@@ -114,20 +114,21 @@ impl<'r> Builder<'r> {
                     let flag = if *ignore_case { "i" } else { "" };
                     let expression = format!(r"(?{flag}:\A(?:{})\z)", alternatives.join("|"));
                     let pattern = Pattern::Regex(self.new_automaton(&expression, place)?);
-                    residuals.push(residual(pattern, full));
+                    let forms = Forms { short: !full, full };
+                    residuals.extend(forms.residuals(pattern));
                 }
             }
             Test::Glob(values) => {
                 for value in values.iter() {
                     check_glob(value, place)?;
                     let pattern = Pattern::Glob(self.strings.intern(value.as_bytes())?);
-                    residuals.push(residual(pattern, is_full(field, value)));
+                    residuals.extend(Forms::of_pattern(field, value, false).residuals(pattern));
                 }
             }
             Test::Regex(values) => {
                 for value in values.iter() {
                     let pattern = Pattern::Regex(self.automaton(value, place)?);
-                    residuals.push(residual(pattern, is_full(field, value)));
+                    residuals.extend(Forms::of_pattern(field, value, false).residuals(pattern));
                 }
             }
             _ => {}
@@ -192,7 +193,8 @@ impl<'r> Builder<'r> {
                     let hir = regex::parse(value).map_err(error)?;
                     let pattern = Pattern::Regex(self.automaton(value, place)?);
                     let literals = literals::of_regex(&hir);
-                    self.lower_pattern(field, value, pattern, literals, (id, place), builder)?;
+                    let forms = Forms::of_pattern(field, value, !regex::asks_what_follows(&hir));
+                    self.lower_pattern((value, forms), pattern, literals, (id, place), builder)?;
                 }
             }
             _ => {}
@@ -231,30 +233,21 @@ impl<'r> Builder<'r> {
         check_glob(value, place)?;
         let pattern = Pattern::Glob(self.strings.intern(value.as_bytes())?);
         let literals = literals::of_glob(value);
-        self.lower_pattern(field, value, pattern, literals, (id, place), builder)
+        let forms = Forms::of_pattern(field, value, value.ends_with('*'));
+        self.lower_pattern((value, forms), pattern, literals, (id, place), builder)
     }
 
-    /// Patterns with a literal go behind the pass over literals, the others are residual. The `?`
-    /// of a pattern for a URI may be a wildcard or a quantifier: such a pattern is tried on both
-    /// forms.
+    /// Patterns with a literal go behind the pass over literals, the others are residual.
     fn lower_pattern(
         &mut self,
-        field: &Field,
-        value: &str,
+        (value, forms): (&str, Forms),
         pattern: Pattern,
         literals: Option<Vec<Vec<u8>>>,
         (id, place): (u32, Place),
         builder: &mut FieldBuilder,
     ) -> Result<(), WriteError> {
-        let full = is_full(field, value);
-        let short = !full || *field == Field::HttpUri;
         let Some(literals) = literals else {
-            self.index
-                .residuals
-                .extend(short.then_some(ResidualRecord::Short(pattern)));
-            self.index
-                .residuals
-                .extend(full.then_some(ResidualRecord::Full(pattern)));
+            self.index.residuals.extend(forms.residuals(pattern));
             if self.index.residuals.len() > ON_DEMAND_PATTERNS_MAX {
                 let why =
                     "over 4096 patterns have no literal of two bytes by which they could be found";
@@ -262,10 +255,10 @@ impl<'r> Builder<'r> {
             }
             return Ok(());
         };
-        if short {
+        if forms.short {
             builder.short.add_pattern(pattern, &literals, id)?;
         }
-        if full {
+        if forms.full {
             builder.full.add_pattern(pattern, &literals, id)?;
         }
         Ok(())
@@ -415,11 +408,31 @@ fn too_costly(at: Place, value: &str, why: &'static str) -> WriteError {
     }
 }
 
-/// A pattern that is tried on the form it is for.
-const fn residual(pattern: Pattern, full: bool) -> ResidualRecord {
-    match full {
-        true => ResidualRecord::Full(pattern),
-        false => ResidualRecord::Short(pattern),
+/// The forms of a text that a pattern is tried on.
+#[derive(Clone, Copy)]
+struct Forms {
+    short: bool,
+    full: bool,
+}
+
+impl Forms {
+    /// A pattern for a URI is tried on the path, and on path and query. If it matches whatever follows a
+    /// match (`is_open`), it matches all of the URI where it matches the path: once is enough.
+    fn of_pattern(field: &Field, value: &str, is_open: bool) -> Self {
+        if *field == Field::HttpUri {
+            return Self {
+                short: !is_open,
+                full: true,
+            };
+        }
+        let full = is_full(field, value);
+        Self { short: !full, full }
+    }
+
+    fn residuals(self, pattern: Pattern) -> impl Iterator<Item = ResidualRecord> {
+        let short = self.short.then_some(ResidualRecord::Short(pattern));
+        let full = self.full.then_some(ResidualRecord::Full(pattern));
+        short.into_iter().chain(full)
     }
 }
 

@@ -86,6 +86,16 @@ pub(crate) fn parse(pattern: &str) -> Result<regex_syntax::hir::Hir, RegexError>
         .map_err(|error| RegexError::Syntax(error.to_string()))
 }
 
+/// Whether a match may hang on what stands behind it. An expression that asks for nothing there matches
+/// a text if it matches a beginning of it.
+pub(crate) fn asks_what_follows(hir: &regex_syntax::hir::Hir) -> bool {
+    use regex_syntax::hir::Look;
+    let asked = hir.properties().look_set();
+    asked
+        .iter()
+        .any(|look| !matches!(look, Look::Start | Look::StartLF))
+}
+
 /// A slow engine that shares nothing with [`compile`] but the parser, for the reference.
 pub(crate) fn interpreter(pattern: &str) -> Result<PikeVM, RegexError> {
     PikeVM::builder()

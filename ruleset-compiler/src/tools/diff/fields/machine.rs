@@ -383,16 +383,13 @@ fn prune(threads: &mut Vec<Thread>, globs: &[(Vec<u8>, Form)]) {
     });
 }
 
-/// The `?` of a pattern for a URI may be a wildcard or a quantifier: such a pattern fits when it
-/// fits the path, or path and query.
+/// A pattern for a URI fits when it fits the path, or path and query.
 fn pattern_form(value: &str, universe: Universe) -> Form {
-    let Some(separator) = universe.separator() else {
-        return Form::Full;
-    };
-    match (value.as_bytes().contains(&separator), universe) {
-        (false, _) => Form::Short,
-        (true, Universe::Uri) => Form::Both,
-        (true, _) => Form::Full,
+    match universe.separator() {
+        None => Form::Full,
+        Some(_) if universe == Universe::Uri => Form::Both,
+        Some(separator) if value.as_bytes().contains(&separator) => Form::Full,
+        Some(_) => Form::Short,
     }
 }
 

@@ -16,6 +16,7 @@ use crate::reload::{Source, warn_of_restart};
 use crate::run::RunError;
 use crate::shard::Generation;
 use crate::shard::control::Message;
+use crate::unseen;
 
 /// What wakes the control loop.
 #[derive(Debug, PartialEq, Eq)]
@@ -238,6 +239,7 @@ impl Control<'_> {
                     config = generation.config.id,
                     "reloaded: each connection's next request uses it"
                 );
+                unseen::warn(&generation.config, &generation.bundle);
                 self.current = generation;
                 self.hand_over();
             }

@@ -31,4 +31,5 @@ mod reload;
 mod shard;
 mod trail;
 mod transaction;
+mod unseen;
 mod upstream;

@@ -20,6 +20,7 @@ use crate::reload::{ReloadError, Source};
 use crate::shard::{
     Driver, DriverError, Generation, ShardPlan, UsageBoard, allowed_cores, start, verify_for_shards,
 };
+use crate::unseen;
 
 /// Why the proxy did not start, or ended otherwise than asked.
 #[derive(Debug, Error)]
@@ -118,6 +119,10 @@ pub fn check(options: &RunOptions) -> Result<String, RunError> {
         said.push_str("\nnote: ");
         said.push_str(&note);
     }
+    for warning in unseen::warnings(&config, &generation.bundle) {
+        said.push_str("\nwarning: ");
+        said.push_str(&warning);
+    }
     Ok(said)
 }
 
@@ -149,6 +154,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     if let Some(note) = verify(&generation)? {
         tracing::warn!("{note}");
     }
+    unseen::warn(&config, &generation.bundle);
     let (listeners, sockets) = bind_all(&config)?;
     generation.listeners = Arc::clone(&listeners);
     let (writer, logs) = Writer::start(&config.log, config.shards)?;

@@ -505,3 +505,41 @@ fn patterns_for_a_path_see_the_query() {
         assert_eq!(said["decision"], expected, "{condition} {path}");
     }
 }
+
+/// The compiler takes interception for granted where rules need it, and says so.
+#[test]
+fn what_compile_assumes_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let of_tunnels = deny(
+        "pre_dns",
+        r#""request:DestinationPort" = { NumericEquals = 22 }"#,
+    );
+    let of_heads = deny(
+        "pre_request",
+        r#""request:Http:Method" = { StringEquals = "PUT" }"#,
+    );
+    let of_responses = "[[group.post_response]]\nname = \"s\"\naction = \"allow\"\n";
+    for (rules, more, expected) in [
+        (of_tunnels.clone(), &[][..], None),
+        (
+            of_heads.clone(),
+            &[],
+            Some("TLS is intercepted: 1 rule needs what is inside it"),
+        ),
+        (
+            [of_heads.as_str(), of_responses].concat(),
+            &[],
+            Some("TLS is intercepted: 2 rules need"),
+        ),
+        (of_heads.clone(), &["--tls", "passthrough"], None),
+    ] {
+        write(folder, "rules.toml", &rules);
+        let (code, said, _) = ends(folder, &[&["check", "rules.toml"], more].concat());
+        assert_eq!(code, Some(0));
+        match expected {
+            Some(expected) => assert!(said.contains(expected), "{said}"),
+            None => assert!(!said.contains("TLS is intercepted"), "{said}"),
+        }
+    }
+}

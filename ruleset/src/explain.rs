@@ -124,6 +124,39 @@ pub fn explain_rule(
         .collect()
 }
 
+/// What a condition of a rule asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The field.
+    pub field: Field,
+    /// Whether the condition holds where the field is absent.
+    pub holds_if_absent: bool,
+}
+
+/// What the conditions of a rule ask for, in their order; cheap enough to be asked of all rules. Empty for
+/// an index that is none of the phase.
+#[must_use]
+pub fn asked(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> Vec<Asked> {
+    let literals = bundle.rule(phase, rule).and_then(|rule| {
+        let literals = &bundle.index.literals;
+        literals.get(rule.literals.range())
+    });
+    let asked = |literal: &u32| {
+        let predicate = bundle.index.predicates.get((literal / 2) as usize)?;
+        let is_negated = literal % 2 == 1;
+        let holds = predicate.every || matches!(predicate.operator, Operator::Absent);
+        Some(Asked {
+            field: bundle.field(predicate.field)?,
+            holds_if_absent: holds != is_negated,
+        })
+    };
+    literals
+        .unwrap_or_default()
+        .iter()
+        .filter_map(asked)
+        .collect()
+}
+
 /// A negated `Null` is shown as the other `Null`.
 fn values(bundle: &Bundle, predicate: &PredicateRecord, is_negated: bool) -> String {
     match predicate.operator {

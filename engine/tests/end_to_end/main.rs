@@ -81,6 +81,7 @@ mod tls_sessions;
 mod tls_settings;
 mod trust_changes;
 mod tunnels;
+mod unseen_rules;
 mod upgrades;
 mod vectors;
 

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
+use sallyport_ruleset::{Phase, Ruleset};
+
 use crate::cli::{CliError, Format, Status, Terminal};
 use crate::diagnostic::{counted, unreadable_json_line};
 use crate::emit::{self, Emitted};
@@ -10,6 +12,7 @@ use crate::pipeline::{self, Checked, Options};
 use crate::source::DiskFiles;
 use crate::tools::progress::Bar;
 use crate::tools::{sign, table};
+use crate::validate::condition::is_http;
 
 /// Where a bundle goes.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +80,7 @@ pub fn run(
         let seconds = started.elapsed().as_secs_f64();
         terminal
             .out
-            .write_all(summary(&title, &compiled.checked, &emitted, seconds).as_bytes())?;
+            .write_all(summary(&title, &compiled.checked, &emitted, options, seconds).as_bytes())?;
     }
     Ok(Status::Good)
 }
@@ -117,8 +120,26 @@ fn say_problems(
     Ok(())
 }
 
-fn summary(title: &str, checked: &Checked, emitted: &Emitted, seconds: f64) -> String {
+fn summary(
+    title: &str,
+    checked: &Checked,
+    emitted: &Emitted,
+    options: &Options,
+    seconds: f64,
+) -> String {
     let mut lines = table::sizes(&emitted.sizes);
+    let inside = checked.ruleset.as_ref().map_or(0, rules_about_content);
+    if inside > 0 && !options.tls_passthrough {
+        let noun = if inside == 1 {
+            "rule needs"
+        } else {
+            "rules need"
+        };
+        let said = format!(
+            "TLS is intercepted: {inside} {noun} what is inside it (`--tls passthrough` names them)"
+        );
+        lines.push(("assumed", said));
+    }
     if let count @ 1.. = checked.uncompared_count {
         let said = format!(
             "{}: too many earlier ones meet them",
@@ -129,4 +150,13 @@ fn summary(title: &str, checked: &Checked, emitted: &Emitted, seconds: f64) -> S
     lines.push(("id", emitted.id.clone()));
     lines.push(("time", format!("{seconds:.2} s")));
     format!("{title}\n{}", table::render(&lines))
+}
+
+/// Rules that see nothing where TLS is passed through: those for responses, and those about a request head.
+fn rules_about_content(ruleset: &Ruleset) -> usize {
+    let heads = ruleset.rules(Phase::PreRequest).filter(|(_, rule)| {
+        let mut conditions = rule.conditions.iter();
+        conditions.any(|condition| is_http(&condition.field))
+    });
+    heads.count() + ruleset.rules(Phase::PostResponse).count()
 }

@@ -1,0 +1,192 @@
+//! What rules ask for and this configuration never shows them: fields that nothing here fills, and what
+//! is inside tunnels that are passed through. Such rules are not wrong, but their author may count on them;
+//! `check`, the start and each reload name them. Called there only.
+
+use sallyport_ruleset::explain::asked;
+use sallyport_ruleset::{Bundle, Field, Phase, RuleIndex, Source};
+
+use crate::config::Config;
+use crate::config::checked::TlsMode;
+
+/// So many rules are named; of the others the count is.
+const NAMED_MAX: usize = 12;
+
+/// What is to be told about the rules of a bundle under a configuration.
+pub(crate) fn warnings(config: &Config, bundle: &Bundle) -> Vec<String> {
+    let mut warnings = unfilled(config, bundle);
+    warnings.extend(in_tunnels(config, bundle));
+    warnings
+}
+
+/// Tells them as messages of the process.
+pub(crate) fn warn(config: &Config, bundle: &Bundle) {
+    for warning in warnings(config, bundle) {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// Fields that stay absent whatever a client does, and why.
+fn never_there(config: &Config) -> Vec<(Source, &'static str)> {
+    let mut sources: Vec<_> = [
+        Source::SourceVpce,
+        Source::SourceVpc,
+        Source::SourceAccount,
+        Source::SourceLabels,
+    ]
+    .map(|source| (source, "no listener learns it"))
+    .into();
+    let listeners = config.listeners.iter();
+    let authenticates = |tls: &crate::config::checked::ListenerTls| tls.client_ca.is_some();
+    let mut listeners = listeners.filter_map(|listener| listener.protocol.tls());
+    if !listeners.any(authenticates) {
+        sources.push((Source::Principal, "no listener has a `client_ca`"));
+    }
+    if !config.tls.intercepts() {
+        let why = "nothing is intercepted";
+        sources.extend([
+            (Source::ResponseTlsIssuer, why),
+            (Source::ResponseTlsSha256, why),
+        ]);
+    }
+    sources
+}
+
+/// One warning for each key that is never there and that rules ask for.
+fn unfilled(config: &Config, bundle: &Bundle) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (source, why) in never_there(config) {
+        let (mut void, mut certain) = (Names::default(), Names::default());
+        let mut keys: Vec<String> = Vec::new();
+        for (phase, rule) in rules(bundle, |phase| bundle.sources(phase).contains(&source)) {
+            let asked = asked(bundle, phase, rule);
+            let mut of_source = asked.iter().filter(|one| one.field.source() == source);
+            let Some(first) = of_source.next() else {
+                continue;
+            };
+            let key = first.field.to_string();
+            if !keys.contains(&key) && keys.len() < NAMED_MAX {
+                keys.push(key);
+            }
+            if first.holds_if_absent && of_source.all(|one| one.holds_if_absent) {
+                certain.add(bundle, phase, rule);
+            } else {
+                void.add(bundle, phase, rule);
+            }
+        }
+        let said = [
+            void.said("never matching"),
+            certain.said("matching without regard to it"),
+        ];
+        let said: Vec<_> = said.into_iter().flatten().collect();
+        if !said.is_empty() {
+            let keys = keys.join(", ");
+            warnings.push(format!(
+                "{keys} is never there ({why}): {}",
+                said.join("; ")
+            ));
+        }
+    }
+    warnings
+}
+
+/// What is passed through of TLS, in words; `None`: nothing.
+fn passed_through(config: &Config) -> Option<String> {
+    let tls = &config.tls;
+    let of = |mode| tls.scopes.iter().filter(|scope| scope.mode == mode).count();
+    match (tls.mode, of(TlsMode::Intercept), of(TlsMode::Passthrough)) {
+        (TlsMode::Passthrough, 0, _) => {
+            Some("TLS is passed through (`tls.mode = \"passthrough\"`)".to_owned())
+        }
+        (TlsMode::Passthrough, ..) => {
+            Some("TLS is passed through but for what a `[[tls.scope]]` intercepts".to_owned())
+        }
+        (TlsMode::Intercept, _, 0) => None,
+        (TlsMode::Intercept, _, 1) => Some("a `[[tls.scope]]` passes TLS through".to_owned()),
+        (TlsMode::Intercept, _, count) => Some(format!(
+            "{count} entries of `[[tls.scope]]` pass TLS through"
+        )),
+    }
+}
+
+/// Rules that need what is inside TLS, where it is passed through.
+fn in_tunnels(config: &Config, bundle: &Bundle) -> Option<String> {
+    let why = passed_through(config)?;
+    let (mut void, mut certain) = (Names::default(), Names::default());
+    for (phase, rule) in rules(bundle, |phase| phase != Phase::PreDns) {
+        if phase == Phase::PostResponse {
+            void.add(bundle, phase, rule);
+            continue;
+        }
+        let asked = asked(bundle, phase, rule);
+        let mut of_head = asked.iter().filter(|one| is_of_a_head(&one.field));
+        let Some(first) = of_head.next() else {
+            continue;
+        };
+        if first.holds_if_absent && of_head.all(|one| one.holds_if_absent) {
+            certain.add(bundle, phase, rule);
+        } else {
+            void.add(bundle, phase, rule);
+        }
+    }
+    let said = [
+        void.said("never matching there"),
+        certain.said(
+            "matching as if what they ask for were absent (`request:Http:Method` with `Null = false` leaves such tunnels out)",
+        ),
+    ];
+    let said: Vec<_> = said.into_iter().flatten().collect();
+    (!said.is_empty()).then(|| format!("{why}: {}", said.join("; ")))
+}
+
+/// What is read from a request head, and so not seen inside TLS.
+fn is_of_a_head(field: &Field) -> bool {
+    (Source::HttpUri..=Source::RequestHeaders).contains(&field.source())
+}
+
+/// Rules that are looked for at all, of some phases.
+fn rules(
+    bundle: &Bundle,
+    wanted: impl Fn(Phase) -> bool,
+) -> impl Iterator<Item = (Phase, RuleIndex)> {
+    Phase::ALL
+        .into_iter()
+        .filter(move |phase| wanted(*phase))
+        .flat_map(|phase| {
+            let all = (0..).map(RuleIndex).take(bundle.rules_count(phase));
+            all.map(move |rule| (phase, rule))
+        })
+        .filter(|(phase, rule)| bundle.is_reachable(*phase, *rule))
+}
+
+/// Names of rules, as many as anyone reads.
+#[derive(Debug, Default)]
+struct Names {
+    names: Vec<String>,
+    count: usize,
+}
+
+impl Names {
+    fn add(&mut self, bundle: &Bundle, phase: Phase, rule: RuleIndex) {
+        self.count += 1;
+        if self.names.len() < NAMED_MAX {
+            let (group, name) = (
+                bundle.rule_group(phase, rule),
+                bundle.rule_name(phase, rule),
+            );
+            self.names.push(format!("{group}/{name}"));
+        }
+    }
+
+    /// `never matching: a/b, a/c (2)`.
+    fn said(&self, what: &str) -> Option<String> {
+        if self.count == 0 {
+            return None;
+        }
+        let names = self.names.join(", ");
+        let more = match self.count - self.names.len() {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        Some(format!("{what}: {names}{more} ({})", self.count))
+    }
+}

@@ -201,15 +201,21 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
             return;
         };
         let index = self.index;
+        // Each pattern for a URI is tried on all of it: on a path without a query that is enough.
+        let is_said_again = field.source == Source::HttpUri && text.short.len() == text.full.len();
         if let Some(view) = nth(&index.views, short) {
-            self.look_up_view(view, short, text.short);
+            self.look_up_whole_values(view, text.short);
+            if !is_said_again {
+                self.look_up_patterns(view, short, text.short);
+            }
         }
         if let Some(view) = nth(&index.views, full) {
-            self.look_up_view(view, full, text.full);
+            self.look_up_whole_values(view, text.full);
+            self.look_up_patterns(view, full, text.full);
         }
     }
 
-    fn look_up_view(&mut self, view: &ViewRecord, number: u32, text: &[u8]) {
+    fn look_up_whole_values(&mut self, view: &ViewRecord, text: &[u8]) {
         let index = self.index;
         match nth(&index.tables, view.table) {
             Some(table) if table.by_label => self.look_up_domain(table, text),
@@ -224,9 +230,6 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
             let mut buffer = std::mem::take(&mut self.scratch.folded);
             self.look_up_whole(table, exact::folded(text, &mut buffer));
             self.scratch.folded = buffer;
-        }
-        if view.needles.len > 0 {
-            self.look_up_patterns(view, number, text);
         }
     }
 
@@ -275,6 +278,9 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
     }
 
     fn look_up_patterns(&mut self, view: &ViewRecord, number: u32, text: &[u8]) {
+        if view.needles.len == 0 {
+            return;
+        }
         let (index, bundle) = (self.index, self.bundle);
         let Some(Some(searcher)) = nth(&bundle.searchers, number) else {
             return;

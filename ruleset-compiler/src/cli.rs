@@ -98,6 +98,9 @@ struct CompileArgs {
     /// In JSON, take StringEquals ".example.com" over a domain for the names under example.com
     #[arg(long)]
     aws_suffix_equals: bool,
+    /// Refuse rules whose patterns can take more steps than that for one request in a phase [default: none are refused]
+    #[arg(long, value_name = "N")]
+    max_steps: Option<u64>,
     /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
@@ -319,6 +322,7 @@ impl From<CompileArgs> for Options {
             group_rules_max: args.max_group_rules,
             tls_passthrough: args.tls == TlsMode::Passthrough,
             deny_warnings: args.deny_warnings,
+            steps_max: args.max_steps,
             aws_suffix_equals: args.aws_suffix_equals,
             optimisations: args
                 .no_optimise

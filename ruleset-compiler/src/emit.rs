@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use sallyport_ruleset::bundle::{self, Sizes};
-use sallyport_ruleset::{BuildRecord, Bundle, BundleError, WriteError};
+use sallyport_ruleset::cost::{CostlyRule, InputLimits};
+use sallyport_ruleset::{BuildRecord, Bundle, BundleError, Phase, WriteError};
 
 use crate::optimise::Optimised;
 use crate::source::Sources;
@@ -20,6 +21,28 @@ pub struct Emitted {
     pub id: String,
     /// What is inside.
     pub sizes: Sizes,
+    /// What a request can cost at worst, by [`sallyport_ruleset::Phase::index`].
+    pub worst: [Worst; 3],
+}
+
+/// The worst that a phase can cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worst {
+    /// Steps through automata and globs, with the input limits of the engine.
+    pub steps: u64,
+    /// The rule that costs most of them.
+    pub costliest: Option<CostlyRule>,
+}
+
+impl Worst {
+    fn of(bundle: &Bundle, phase: Phase) -> Self {
+        let cost = bundle.certificate().phase(phase);
+        let costly = cost.costly.iter().filter(|rule| rule.steps_per_byte > 0);
+        Self {
+            steps: cost.worst(&InputLimits::default()).steps,
+            costliest: costly.max_by_key(|rule| rule.steps_per_byte).copied(),
+        }
+    }
 }
 
 /// Why a checked ruleset did not become a bundle.
@@ -47,6 +70,7 @@ pub fn bundle(optimised: &Optimised, sources: &Sources) -> Result<Emitted, EmitE
     Ok(Emitted {
         id: loaded.id().to_owned(),
         sizes: loaded.sizes(),
+        worst: Phase::ALL.map(|phase| Worst::of(&loaded, phase)),
         bytes,
     })
 }

@@ -16,7 +16,7 @@ use crate::parse::aws_json::Habits;
 use crate::progress::{Progress, Silent, Stage};
 use crate::source::{LoadError, MemoryFiles, SourceFiles, Sources, Span};
 use crate::validate::doubtful::Doubts;
-use crate::validate::{names, shadowed};
+use crate::validate::{budget, names, shadowed};
 
 /// What a caller may ask of a run.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,8 @@ pub struct Options {
     pub deny_warnings: bool,
     /// In JSON, `StringEquals ".example.com"` over a domain means the names under `example.com`.
     pub aws_suffix_equals: bool,
+    /// Most steps that a request may take through patterns in one phase; none: much is warned of.
+    pub steps_max: Option<u64>,
     /// What is done to make the bundle cheaper to decide.
     pub optimisations: Optimisations,
 }
@@ -40,6 +42,7 @@ impl Default for Options {
             tls_passthrough: false,
             deny_warnings: false,
             aws_suffix_equals: false,
+            steps_max: None,
             optimisations: Optimisations::ALL,
         }
     }
@@ -63,6 +66,29 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Judges what a request can cost at worst. If that is refused, there is no ruleset any more.
+    fn affords(&mut self, emitted: &Emitted, options: &Options) -> bool {
+        let (errors, warnings) = (
+            self.diagnostics.errors_count(),
+            self.diagnostics.warnings_count(),
+        );
+        for (phase, worst) in Phase::ALL.into_iter().zip(&emitted.worst) {
+            let at = worst.costliest.map(|rule| rule.rule.0 as usize);
+            let span = at.and_then(|at| self.name_spans.of(phase).get(at).copied());
+            let span = span.unwrap_or_else(|| self.sources.start());
+            let found = budget::judge(phase, worst, options.steps_max, span);
+            found
+                .into_iter()
+                .for_each(|found| self.diagnostics.report(found));
+        }
+        let is_refused = self.diagnostics.errors_count() > errors
+            || options.deny_warnings && self.diagnostics.warnings_count() > warnings;
+        if is_refused {
+            self.ruleset = None;
+        }
+        !is_refused
+    }
+
     /// Where the rule stands that cannot be written.
     fn place(&self, ruleset: &Ruleset, error: &EmitError) -> Span {
         let at = match error {
@@ -196,6 +222,7 @@ pub fn compile_watched(
             None
         }
     };
+    let emitted = emitted.filter(|emitted| checked.affords(emitted, options));
     Ok(Compiled { checked, emitted })
 }
 

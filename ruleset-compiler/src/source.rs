@@ -166,6 +166,9 @@ pub enum LoadError {
     /// It is larger than [`SOURCE_FILE_BYTES_MAX`].
     #[error("the file is larger than {} MiB", SOURCE_FILE_BYTES_MAX / (1024 * 1024))]
     TooLarge,
+    /// It is UTF-16, as some editors and shells write.
+    #[error("the file is UTF-16: save it as UTF-8")]
+    Utf16,
     /// It is not UTF-8.
     #[error("line {line} is not valid UTF-8")]
     NotUtf8 {
@@ -187,6 +190,16 @@ pub struct Place<'a> {
     pub covered: std::ops::Range<usize>,
 }
 
+/// By its mark, or as every other byte of the beginning is zero: no rule text and no list begins so.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let has_mark = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    let is_pair = |pair: &[u8]| matches!(pair, [a, b] if (*a == 0) != (*b == 0));
+    has_mark
+        || bytes
+            .get(..4)
+            .is_some_and(|start| start.chunks(2).all(is_pair))
+}
+
 impl Sources {
     /// Reads a file through `files` and keeps it.
     ///
@@ -196,6 +209,9 @@ impl Sources {
         let bytes = files.read(path).map_err(LoadError::Unreadable)?;
         if bytes.len() > SOURCE_FILE_BYTES_MAX {
             return Err(LoadError::TooLarge);
+        }
+        if is_utf16(&bytes) {
+            return Err(LoadError::Utf16);
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let valid = error
@@ -355,6 +371,27 @@ mod tests {
         assert_eq!(place_of("ab\n", 3..3), (2, 1, String::new(), String::new()));
         assert_eq!(place_of("", 0..9), (1, 1, String::new(), String::new()));
         assert_eq!(place_of("ä", 1..1), (1, 1, "ä".into(), String::new()));
+    }
+
+    #[test]
+    fn utf16_is_named() {
+        for (text, mark) in [
+            ("[defaults]\n", true),
+            ("[defaults]\n", false),
+            ("é = 1\n", true),
+        ] {
+            let mark = if mark { "\u{feff}" } else { "" };
+            let units: Vec<u16> = format!("{mark}{text}").encode_utf16().collect();
+            let little = units.iter().flat_map(|unit| unit.to_le_bytes());
+            let big = units.iter().flat_map(|unit| unit.to_be_bytes());
+            for bytes in [little.collect::<Vec<u8>>(), big.collect()] {
+                let files = MemoryFiles::default().with("f", bytes);
+                let error = Sources::default().load(&files, "f").unwrap_err();
+                assert_eq!(error, LoadError::Utf16);
+            }
+        }
+        let files = MemoryFiles::default().with("f", b"a".to_vec());
+        assert!(Sources::default().load(&files, "f").is_ok());
     }
 
     #[test]

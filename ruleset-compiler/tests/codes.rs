@@ -64,6 +64,7 @@ fn set_up(example: &[String]) -> (MemoryFiles, &'static str, Options) {
     for span in example {
         match span.as_str() {
             "--tls passthrough" => options.tls_passthrough = true,
+            "--max-steps 1" => options.steps_max = Some(1),
             "--max-group-rules 1" => options.group_rules_max = 1,
             "pre_request" => phase = "pre_request",
             "post_response" => phase = "post_response",
@@ -128,7 +129,8 @@ fn long_example(code: Code) -> Option<Vec<String>> {
                 values.join(", ")
             )))
         }
-        Code::TooManyListValues => None,
+        // `budget.rs` has some.
+        Code::CostlyPatterns | Code::TooManyListValues => None,
         _ => panic!("{} has no example", code.name()),
     }
 }

@@ -130,6 +130,8 @@ codes! {
     BadNull Error "bad-null",
     /// The ruleset does not fit into a bundle.
     BundleLimit Error "bundle-limit",
+    /// A request can cost more than `--max-steps` allows.
+    OverBudget Error "over-budget",
     /// A rule that is never reached.
     UnreachableRule Warning "unreachable-rule",
     /// A rule with the conditions of an earlier one.
@@ -144,6 +146,10 @@ codes! {
     DeniesAbsent Warning "denies-absent",
     /// A pattern for a path that lets requests pass, and that a query can meet.
     QueryCanMatch Warning "query-can-match",
+    /// A method that no request has: in another case than the known one, or CONNECT.
+    OddMethod Warning "odd-method",
+    /// A request that is made to be costly takes long.
+    CostlyPatterns Warning "costly-patterns",
     /// A list without an entry.
     EmptyList Warning "empty-list",
     /// A key that is not seen inside TLS that is passed through.

@@ -2,6 +2,7 @@
 //! text in, text out.
 
 use std::fmt::Write as _;
+use unicode_width::UnicodeWidthChar;
 
 use super::{Diagnostic, Diagnostics, Severity};
 use crate::limits::SHOWN_LINE_CHARS_MAX;
@@ -127,38 +128,46 @@ fn position(sources: &Sources, span: Span, place: &Place<'_>) -> String {
     )
 }
 
-/// The part of a line that is shown, how many characters of it stand before the mark, and how
-/// many are marked (at least one).
+/// Columns of a tab.
+const TAB: &str = "    ";
+
+/// The part of a line that is shown, how many columns of it stand before the mark, and how many are
+/// marked (at least one).
 fn window(place: &Place<'_>) -> (String, usize, usize) {
-    let count = |range: std::ops::Range<usize>| place.line.get(range).unwrap_or("").chars().count();
-    let before = count(0..place.covered.start);
-    let width = count(place.covered.clone());
+    let columns = |range: std::ops::Range<usize>| {
+        let part = place.line.get(range).unwrap_or("");
+        part.chars().map(|c| visible(c).width()).sum::<usize>()
+    };
+    let before = columns(0..place.covered.start);
+    let width = columns(place.covered.clone());
     // A long line is cut so that the mark stays visible with some text before it.
-    let skipped = if before + width.min(20) > SHOWN_LINE_CHARS_MAX {
+    let cut = if before + width.min(20) > SHOWN_LINE_CHARS_MAX {
         before.saturating_sub(SHOWN_LINE_CHARS_MAX / 4)
     } else {
         0
     };
-    let mut shown = String::from(if skipped > 0 { "…" } else { "" });
-    let lead = shown.chars().count();
-    shown.extend(
-        place
-            .line
-            .chars()
-            .skip(skipped)
-            .take(SHOWN_LINE_CHARS_MAX)
-            .map(visible),
-    );
-    let end = lead + SHOWN_LINE_CHARS_MAX;
-    if place
-        .line
-        .chars()
-        .nth(skipped + SHOWN_LINE_CHARS_MAX)
-        .is_some()
-    {
-        shown.push('…');
+    let mut skipped = 0;
+    let mut shown = String::new();
+    let mut shown_columns = 0;
+    for c in place.line.chars().map(visible) {
+        // Half of a wide character cannot be shown: it is skipped whole.
+        if skipped < cut {
+            skipped += c.width();
+            continue;
+        }
+        if shown_columns + c.width() > SHOWN_LINE_CHARS_MAX {
+            shown.push('…');
+            break;
+        }
+        shown_columns += c.width();
+        c.push_to(&mut shown);
     }
-    let before = before - skipped + lead;
+    let lead = usize::from(skipped > 0);
+    if skipped > 0 {
+        shown.insert(0, '…');
+    }
+    let before = before.saturating_sub(skipped) + lead;
+    let end = lead + SHOWN_LINE_CHARS_MAX;
     (
         shown.trim_end().to_owned(),
         before,
@@ -166,9 +175,38 @@ fn window(place: &Place<'_>) -> (String, usize, usize) {
     )
 }
 
-/// Control characters in a source must not reach a terminal. One character stays one, so that
-/// marks stay under what they mark.
-fn visible(c: char) -> char {
+/// A character of a source as a terminal may show it.
+#[derive(Clone, Copy)]
+enum Visible {
+    Tab,
+    Char(char),
+}
+
+impl Visible {
+    fn width(self) -> usize {
+        match self {
+            Self::Tab => TAB.len(),
+            Self::Char(c) => c.width().unwrap_or(1),
+        }
+    }
+
+    fn push_to(self, out: &mut String) {
+        match self {
+            Self::Tab => out.push_str(TAB),
+            Self::Char(c) => out.push(c),
+        }
+    }
+}
+
+/// Control characters in a source must not reach a terminal.
+fn visible(c: char) -> Visible {
+    match c {
+        '\t' => Visible::Tab,
+        c => Visible::Char(harmless(c)),
+    }
+}
+
+fn harmless(c: char) -> char {
     match c {
         '\t' => ' ',
         c if c.is_control() => '\u{fffd}',
@@ -184,7 +222,7 @@ pub(crate) fn printable(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(SHOWN_TEXT_CHARS_MAX)
-        .map(visible)
+        .map(harmless)
         .collect();
     if text.chars().nth(SHOWN_TEXT_CHARS_MAX).is_some() {
         shown.push('…');
@@ -221,6 +259,35 @@ mod tests {
             rendered("a = 1\nwörd = 2\n", 6..11),
             "error[bad-name]: bad\n --> r.toml:2:1\n  |\n2 | wörd = 2\n  | ^^^^\n  = expected: good\n\n"
         );
+    }
+
+    /// Marks stand under what they mark where characters take two columns, none, or those of a tab.
+    #[test]
+    fn marks_are_counted_in_columns() {
+        for (text, range, line, mark) in [
+            ("日本 = x", 9..10, "日本 = x", "       ^"),
+            ("日本 = x", 0..6, "日本 = x", "^^^^"),
+            ("e\u{301}a = x", 3..4, "e\u{301}a = x", " ^"),
+            ("\ta = x", 1..2, "    a = x", "    ^"),
+            ("a\t= x", 2..3, "a    = x", "     ^"),
+        ] {
+            let out = rendered(text, range.clone());
+            let lines: Vec<_> = out.lines().collect();
+            assert_eq!(lines[3], format!("1 | {line}"), "{text} {range:?}");
+            assert_eq!(lines[4], format!("  | {mark}"), "{text} {range:?}");
+        }
+        let text = format!("{}X", "日".repeat(300));
+        let out = rendered(&text, 900..901);
+        let lines: Vec<_> = out.lines().collect();
+        let (shown, marks) = (lines[3], lines[4]);
+        let before: usize = shown
+            .split('X')
+            .next()
+            .unwrap()
+            .chars()
+            .map(|c| c.width().unwrap())
+            .sum();
+        assert_eq!(marks.find('^'), Some(before), "{out}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::limits::COVERED_VALUES_MAX;
 use crate::lower::LoweredCondition;
 use crate::source::{Sources, Span};
 use crate::validate::condition::is_http;
-use crate::validate::query;
+use crate::validate::{method, query};
 use crate::value::address;
 
 /// So many values of a list are looked through for what a query can meet.
@@ -70,6 +70,7 @@ impl<'a> Doubts<'a> {
         for condition in lowered {
             matches_everything(condition, diagnostics);
             careless_suffix(condition, self.sources, diagnostics);
+            method::odd(condition, diagnostics);
             if condition.complete {
                 self.covered_values(condition, diagnostics);
             }

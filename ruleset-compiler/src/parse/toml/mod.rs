@@ -2,6 +2,7 @@
 //! shape reported. Knows which tables and keys there are, not what condition keys and operators
 //! mean.
 
+mod hint;
 mod reader;
 mod rule;
 mod ruleset;

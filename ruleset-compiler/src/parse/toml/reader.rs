@@ -5,6 +5,7 @@ use sallyport_ruleset::Action;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::hint;
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::source::{FileId, Located, Span};
 use crate::suggest::did_you_mean;
@@ -26,13 +27,21 @@ impl Reader<'_> {
     ) -> T {
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in errors {
-            let span = self.span(error.span().unwrap_or(0..0));
+            let range = error.span().unwrap_or(0..0);
+            let span = self.span(range.clone());
             let (found, expected) = match error.message().split_once(", expected ") {
                 Some((found, expected)) => (found, Some(expected)),
                 None => (error.message(), None),
             };
             let mut diagnostic = Diagnostic::new(Code::BadToml, span, format!("bad TOML: {found}"));
             diagnostic.expected = expected.map(str::to_owned);
+            if found == "duplicate key" {
+                let first = hint::first_of(document.get_ref(), text, &range);
+                diagnostic.related =
+                    first.map(|first| (self.span(first), "the first is".to_owned()));
+            } else {
+                diagnostic.help = hint::quote(text, &range);
+            }
             self.report(diagnostic);
         }
         let start = self.span(0..0);

@@ -164,10 +164,13 @@ impl Reader<'_> {
         };
         if value.is_none() {
             let found = kind_of(node.get_ref());
-            self.report(
+            let mut diagnostic =
                 Diagnostic::new(Code::WrongType, span, format!("found {found} as a value"))
-                    .expected("a string, a whole number, a boolean or a date"),
-            );
+                    .expected("a string, a whole number, a boolean or a date");
+            if matches!(node.get_ref(), DeValue::Integer(_)) {
+                diagnostic = diagnostic.help("TOML has numbers of 63 bits: quote a larger one");
+            }
+            self.report(diagnostic);
         }
         value.map(|value| Located { value, span })
     }

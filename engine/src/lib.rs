@@ -4,7 +4,7 @@
 //! accept ▶ read head ▶ PreDNS ▶ resolve ▶ guard ▶ PreREQUEST ▶ dial ▶ forward ▶ PostRESPONSE ▶ record
 //! ```
 //!
-//! A library only so that `main` and the tests can reach it; nothing else imports it.
+//! A library only so that `main`, the tests and the fuzz targets can reach it; nothing else imports it.
 
 #![deny(unsafe_code)]
 

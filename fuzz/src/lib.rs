@@ -1,4 +1,4 @@
-//! Fuzz targets of the pure crates.
+//! Fuzz targets of the pure crates, of the configuration and of whole transactions.
 //!
 //! A target is a function of arbitrary bytes that returns when all is well and panics when an
 //! invariant is broken. It demands more than "does not panic": the same answer however the input
@@ -35,11 +35,16 @@ mod imports;
 
 mod normal_forms;
 
+mod configuration;
+
+mod transaction;
+
 mod input;
 mod mutation;
 
 pub use bodies::{body_reader, chunked_body};
 pub use bundles::{bundle_bytes, bundle_forged, evaluation};
+pub use configuration::configuration;
 pub use dns::dns_messages;
 pub use forwarding::{forwarded_request, forwarded_response};
 pub use heads::{request_head, response_head};
@@ -50,3 +55,4 @@ pub use normal_forms::normal_forms;
 pub use request_target::request_target;
 pub use sources::{aws_json_source, ruleset_source};
 pub use tls::{client_hello, sniff, tls_records};
+pub use transaction::transaction;

@@ -41,6 +41,8 @@ targets! {
     aws_json_source 5_000,
     imports 2_000,
     normal_forms 100_000,
+    configuration 20_000,
+    transaction 100,
 }
 
 const SEED: u64 = 20_250_614;

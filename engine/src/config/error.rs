@@ -106,6 +106,8 @@ impl fmt::Display for Problem {
             write!(f, ":{}:{}", place.line, place.column)?;
         }
         if let Some(key) = &self.key {
+            // Part of it is what the file says.
+            let key: String = key.chars().map(printable).collect();
             write!(f, ": {key}")?;
         }
         write!(f, ": {}", self.message)?;

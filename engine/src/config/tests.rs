@@ -911,3 +911,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_printed_writes_nothing_to_a_terminal() {
+    let errors = parse("[hosts]\n\"a\\u001b]0;x\\u0007..b\" = [\"1.2.3.4\"]\n").unwrap_err();
+    let shown = errors.problems.iter().map(ToString::to_string);
+    for problem in shown {
+        assert!(!problem.contains(['\u{1b}', '\u{7}']), "{problem:?}");
+    }
+}

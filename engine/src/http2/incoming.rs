@@ -17,6 +17,7 @@ use http::Response;
 use sallyport_wire::http1::HeadError;
 use sallyport_wire::http2::Malformed;
 
+use super::error_code;
 use super::heads::{Asked, Coding, Text, response_text, trailer_text};
 use super::link::Link;
 
@@ -38,6 +39,8 @@ pub(super) struct Incoming {
     last_chunk: Vec<u8>,
     /// The origin has not processed the request, and says so.
     declined: Option<Declined>,
+    /// What the origin did wrong, or said was wrong.
+    fault: Option<String>,
     /// Knows what is malformed for RFC 9113 and not for the codec.
     link: Rc<Link>,
     /// The stream, once there is one.
@@ -99,6 +102,7 @@ impl Incoming {
             carries_trailers: false,
             last_chunk: Vec::new(),
             declined: None,
+            fault: None,
             link,
             id: None,
             malformed: false,
@@ -117,6 +121,11 @@ impl Incoming {
     /// Whether the origin said that it has not processed the request.
     pub(super) fn declined(&self) -> Option<Declined> {
         self.declined
+    }
+
+    /// Why the origin did not finish what it sends, if it only broke off.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
     }
 
     /// The request never left: its connection takes no more of them.
@@ -176,8 +185,8 @@ impl Incoming {
                     None => ready!(self.poll_end(context))?,
                 },
                 Source::Malformed(fault) => {
-                    let error = io::Error::new(io::ErrorKind::InvalidData, *fault);
-                    return Poll::Ready(Err(error));
+                    let fault = fault.to_string();
+                    return Poll::Ready(Err(self.broken(fault)));
                 }
                 Source::Ended => return Poll::Ready(Ok(false)),
             }
@@ -219,8 +228,8 @@ impl Incoming {
             return Ok(());
         }
         let ends = body.as_ref().is_some_and(RecvStream::is_end_stream);
-        let text = response_text(&parts, ends, asked)
-            .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
+        let text = response_text(&parts, ends, asked);
+        let text = text.map_err(|fault| self.broken(fault.to_string()))?;
         self.text = text.bytes;
         if let Some(body) = body {
             self.coding = text.coding;
@@ -278,28 +287,30 @@ impl Incoming {
             let stream = answer.stream_id();
             if self.link.had_large_head(stream) {
                 self.source = Source::Ended;
-                let reason = HeadError::HeadTooLarge.reason();
-                return io::Error::new(io::ErrorKind::InvalidData, reason);
+                return self.broken(HeadError::HeadTooLarge.reason().to_owned());
             }
             self.declined = declined(error, stream.into(), &self.link);
         }
         self.source = Source::Ended;
-        match error.is_reset() && self.declined.is_none() {
-            true if error.is_remote() => reset_by_origin(error.reason()),
-            true => io::Error::new(io::ErrorKind::InvalidData, "a malformed response"),
-            false => io_error(error),
+        self.fault = match (self.link.fault(), self.link.going_away()) {
+            (Some(fault), _) => Some(format!("the origin broke HTTP/2: {fault}")),
+            // Streams that it was to finish end with the connection.
+            (None, Some(told)) if error.reason().is_none() => {
+                error_code::of_goaway(told.code.into())
+            }
+            (None, _) => error_code::of_origin(error),
+        };
+        match (&self.fault, error.is_reset() && self.declined.is_none()) {
+            (Some(fault), true) => io::Error::new(io::ErrorKind::InvalidData, fault.clone()),
+            (None, true) => io::Error::from(io::ErrorKind::ConnectionAborted),
+            (_, false) => io_error(error),
         }
     }
-}
 
-/// What a RST_STREAM of an origin says, by the name of its code (RFC 9113 section 7).
-fn reset_by_origin(reason: Option<Reason>) -> io::Error {
-    match reason {
-        Some(reason) if reason != Reason::NO_ERROR && reason != Reason::CANCEL => {
-            let said = format!("the origin reset the stream: {reason:?}");
-            io::Error::new(io::ErrorKind::InvalidData, said)
-        }
-        _ => io::Error::from(io::ErrorKind::ConnectionAborted),
+    /// The error of a message that cannot be passed on.
+    fn broken(&mut self, fault: String) -> io::Error {
+        self.fault = Some(fault.clone());
+        io::Error::new(io::ErrorKind::InvalidData, fault)
     }
 }
 

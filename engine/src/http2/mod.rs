@@ -8,6 +8,7 @@
 //! Knows no policy: `transaction` serves what comes out of a stream as it does a connection's
 //! requests. How it works and what bounds it: `docs/internals/http2.md`.
 
+mod error_code;
 mod heads;
 mod held;
 mod incoming;

@@ -19,6 +19,7 @@ use h2::{Reason, RecvStream};
 use http::{Method, Request};
 use sallyport_wire::http2::{FrameFault, Malformed, ReceivingSide, Refused};
 
+use super::error_code;
 use super::heads::{HeadFault, TargetForm};
 use super::link::{Link, LinkIo, Pumped};
 use super::liveness::unanswered;
@@ -71,7 +72,7 @@ impl From<Refused> for NoRequest {
             },
             Some(reason) => Self {
                 status: None,
-                detail: format!("stream {stream}: reset, {reason}"),
+                detail: format!("stream {stream}: reset, {}", error_code::name(reason)),
             },
         }
     }
@@ -137,9 +138,9 @@ pub(crate) async fn serve<'s>(
             }
             Err(error) => {
                 tracing::debug!(%error, "no HTTP/2 connection came about");
-                if is_our_word(&error) {
+                if let Some(code) = our_word(&error) {
                     link.say_goaway(FrameFault::Preface);
-                    tell(NoRequest::connection(error));
+                    tell(NoRequest::connection(error_code::name(code)));
                 }
             }
         }
@@ -162,9 +163,9 @@ fn builder(settings: &Settings) -> Builder {
     builder
 }
 
-/// Whether it was this side that found something wrong.
-fn is_our_word(error: &h2::Error) -> bool {
-    error.is_library() && error.reason().is_some()
+/// What it is, if it was this side that found something wrong.
+fn our_word(error: &h2::Error) -> Option<Reason> {
+    error.reason().filter(|_| error.is_library())
 }
 
 /// The codec of a connection and the streams that it has brought.
@@ -252,8 +253,8 @@ where
                 Poll::Ready(Some(Ok((request, send)))) => self.begin(request, send),
                 Poll::Ready(Some(Err(error))) => {
                     tracing::debug!(%error, "an HTTP/2 connection failed");
-                    if is_our_word(&error) && !self.ended {
-                        (self.tell)(NoRequest::connection(error));
+                    if let Some(code) = our_word(&error).filter(|_| !self.ended) {
+                        (self.tell)(NoRequest::connection(error_code::name(code)));
                     }
                     self.codec = None;
                 }

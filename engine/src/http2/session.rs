@@ -15,6 +15,7 @@ use h2::client::{Builder, Connection, SendRequest};
 use sallyport_wire::http1::Scheme;
 use sallyport_wire::http2::ReceivingSide;
 
+use super::error_code;
 use super::link::{Link, LinkIo, Pumped};
 use super::liveness::{Pings, unanswered};
 use super::settings::Settings;
@@ -68,13 +69,13 @@ impl Drop for Lease {
 /// Begins HTTP/2 on a connection to an origin, which is driven from now on by a task of its own.
 ///
 /// # Errors
-/// What the codec says; the connection is closed then.
+/// What the origin did; the connection is closed then.
 pub(crate) async fn start(
     shard: &Rc<Shard>,
     transport: Transport,
     certificate: Option<Rc<OriginCertificate>>,
     settings: &Settings,
-) -> Result<Session, h2::Error> {
+) -> Result<Session, String> {
     let scheme = match transport {
         Transport::Plain(_) | Transport::Stream(_) => Scheme::Http,
         Transport::Tls(_) => Scheme::Https,
@@ -87,7 +88,11 @@ pub(crate) async fn start(
     );
     let (send, connection) = builder(settings)
         .handshake::<_, Bytes>(LinkIo(Rc::clone(&link)))
-        .await?;
+        .await
+        .map_err(|error| {
+            let fault = error_code::of_origin(&error);
+            fault.unwrap_or_else(|| "the origin closed its connection as HTTP/2 began".to_owned())
+        })?;
     let state = Rc::new(SessionState {
         streams: Cell::new(0),
         closed: Cell::new(false),

@@ -162,6 +162,11 @@ impl StreamTransport {
         self.incoming.borrow().declined()
     }
 
+    /// What the origin did wrong, or said was wrong, before all had come.
+    pub(crate) fn origin_fault(&self) -> Option<String> {
+        self.incoming.borrow().fault().map(str::to_owned)
+    }
+
     /// Whether the origin wants HTTP/1.1, for this request or at all.
     pub(crate) fn wants_http1(&self) -> bool {
         let incoming = self.incoming.borrow();

@@ -117,6 +117,14 @@ impl Transport {
         }
     }
 
+    /// What an HTTP/2 origin did wrong, or said was wrong, before all had come.
+    pub(crate) fn origin_fault(&self) -> Option<String> {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => None,
+            Self::Stream(stream) => stream.origin_fault(),
+        }
+    }
+
     /// Whether it was given up because it held too much (`limits.buffer_bytes`).
     pub(crate) fn was_given_up(&self) -> bool {
         match self {

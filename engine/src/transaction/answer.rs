@@ -88,6 +88,11 @@ impl Answer<'_> {
         loop {
             let head_bytes = match self.read_head(draft, head, input).await {
                 // What was answered at all has been processed, or will be.
+                Err(Failure::Stale) if interim.has_begun() && self.upstream.is_stream() => {
+                    const CUT: &str = "the origin ended the stream after an interim response";
+                    let fault = self.upstream.origin_fault();
+                    return Err(Refusal::protocol(fault.map_or(CUT.into(), Cow::from)).into());
+                }
                 Err(Failure::Stale) if interim.has_begun() => {
                     const CUT: &str = "the origin closed the connection after an interim response";
                     return Err(Refusal::terminated(CUT).into());
@@ -456,6 +461,9 @@ impl Answer<'_> {
     /// Why the client got the begin of a response and not its end.
     fn note_broken(&self, draft: &mut Draft, error: RelayError) {
         let (token, detail): (_, Cow<'static, str>) = match error {
+            RelayError::Read if let Some(fault) = self.upstream.origin_fault() => {
+                ("http_protocol_error", fault.into())
+            }
             RelayError::Read | RelayError::Stopped => (
                 "connection_terminated",
                 "the origin closed the connection within the body".into(),

@@ -145,6 +145,9 @@ fn give_up(
     const DECLINED: &str =
         "the origin has not processed the request, whose content was not kept to send it again";
     if upstream.transport.declined().is_none() {
+        if let Some(fault) = upstream.transport.origin_fault() {
+            return Err(Refusal::protocol(fault).into());
+        }
         return Err(Refusal::terminated(closed_early(upstream)).into());
     }
     if request.client.transport.decline() {

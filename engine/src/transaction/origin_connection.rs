@@ -266,7 +266,7 @@ pub(super) async fn begin_session(
     let shard = request.shard;
     let settings = http2::Settings::of(&request.snapshot.config);
     let session = http2::session::start(shard, transport, certificate, &settings).await;
-    let session = session.map_err(|error| Refusal::protocol(error.to_string()))?;
+    let session = session.map_err(Refusal::protocol)?;
     // Until then nobody knows how many streams the origin takes, and whether WebSockets.
     session.settled().await;
     Ok(session)

@@ -128,6 +128,13 @@ def cut(result):
     assert result["status"] == "502" or "reset" in result, result
 
 
+def cut_for_a_fault(result):
+    """The same, and it is said that the origin broke the protocol."""
+    cut(result)
+    told = result["fields"].get("proxy-status", "")
+    assert result["status"] != "502" or "http_protocol_error" in told, result
+
+
 # ---- what origins may do ----
 
 
@@ -314,6 +321,15 @@ def reset_within_the_content(peer, _number):
 
 
 @case(cut)
+def goaway_within_the_content(peer, _number):
+    begin(peer)
+    stream = request(peer)
+    peer.send(frame(HEADERS, END_HEADERS, stream, OK), frame(DATA, 0, stream, b"half"))
+    peer.send(frame(GOAWAY, 0, 0, struct.pack(">II", stream, ENHANCE_YOUR_CALM)))
+    peer.close()
+
+
+@case(cut)
 def closed_within_the_content(peer, _number):
     begin(peer)
     stream = request(peer)
@@ -321,7 +337,7 @@ def closed_within_the_content(peer, _number):
     peer.close()
 
 
-def faulty(name, sent, *codes, before=True, check=cut):
+def faulty(name, sent, *codes, before=True, check=cut_for_a_fault):
     """What follows instead of a response; with one of these codes the origin is told."""
     told = threading.Event()
 

@@ -173,11 +173,11 @@ async fn serve(
     entrance: &Entrance,
 ) {
     let arrived = arrival(shard, peer, entrance);
-    let (mut transport, mut principal) = (Rc::new(Transport::Plain(socket)), None);
+    let (mut transport, mut identity) = (Rc::new(Transport::Plain(socket)), None);
     if let Some(tls) = &entrance.tls {
         // Boxed: it is gone before the connection's long life begins.
         match Box::pin(tls.secure(shard, &registered, Rc::clone(&transport))).await {
-            Ok(secured) => (transport, principal) = (secured.transport, secured.principal),
+            Ok(secured) => (transport, identity) = (secured.transport, Some(secured.identity)),
             Err(error) => {
                 tell_failed_handshake(&arrived, &transport, &error);
                 drop(registered);
@@ -191,7 +191,7 @@ async fn serve(
         address: peer,
         began: arrived.began,
     };
-    let client = Client::new(shard, transport, registered, arrived, name, principal);
+    let client = Client::new(shard, transport, registered, arrived, name, identity);
     transaction::serve(client).await;
 }
 

@@ -9,7 +9,7 @@ use rustls::server::{ServerConfig, UnbufferedServerConnection};
 use crate::io::transport::Transport;
 use crate::shard::Shard;
 use crate::shard::connections::Registered;
-use crate::tls::OriginCertificate;
+use crate::tls::client_identity::ClientIdentity;
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 
 /// How one listener speaks TLS.
@@ -25,7 +25,7 @@ pub(super) struct ListenerTls {
 #[derive(Debug)]
 pub(super) struct SecuredClient {
     pub(super) transport: Rc<Transport>,
-    pub(super) principal: Option<Rc<str>>,
+    pub(super) identity: Rc<ClientIdentity>,
 }
 
 impl ListenerTls {
@@ -55,15 +55,13 @@ impl ListenerTls {
         let shaken = stream.handshake(LastFlight::WithData).await;
         carrier.disarm();
         shaken?;
-        let principal = stream.with_common(|common| {
-            let leaf = common.peer_certificates()?.first()?;
-            let certificate = OriginCertificate::read(leaf);
-            let name = certificate.common_name().map(Rc::from);
-            name.or_else(|| Some(certificate.names().first()?.to_string().into()))
+        let identity = stream.with_common(|common| {
+            let chain = common.peer_certificates();
+            ClientIdentity::new(self.configured, chain, &snapshot.tls)
         });
         Ok(SecuredClient {
             transport: Rc::new(Transport::Tls(Box::new(stream))),
-            principal,
+            identity: Rc::new(identity),
         })
     }
 }

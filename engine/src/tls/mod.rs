@@ -9,6 +9,7 @@ mod authority_chain;
 mod authority_error;
 mod certificate_cache;
 pub(crate) mod client_certificate;
+pub(crate) mod client_identity;
 mod distinguished_name;
 pub(crate) mod fallback;
 mod fault;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustls::client::{self, ResolvesClientCert};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{self, cipher_suite};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion, version};
@@ -50,14 +51,23 @@ pub(crate) fn provider() -> CryptoProvider {
     }
 }
 
+/// How the clients of one `https` listener are spoken to.
+#[derive(Debug)]
+struct ListenerSide {
+    /// The address that the configuration gives it.
+    configured: SocketAddr,
+    config: Arc<ServerConfig>,
+    client_verifier: Option<Arc<dyn ClientCertVerifier>>,
+}
+
 /// All parameters of a shard.
 #[derive(Debug)]
 pub(crate) struct Parameters {
     pub(crate) material: Arc<Material>,
     /// Towards clients whose tunnels are intercepted; what is minted is put in for each of them.
     intercepted: Option<ServerConfig>,
-    /// Towards the clients of `https` listeners, by the address that the configuration gives them.
-    listeners: Vec<(SocketAddr, Arc<ServerConfig>)>,
+    /// Towards the clients of `https` listeners.
+    listeners: Vec<ListenerSide>,
     /// Towards origins, by scope.
     scopes: Vec<Arc<OriginParameters>>,
     /// Towards origins of tunnels that no scope speaks of.
@@ -175,8 +185,12 @@ impl Parameters {
         let mut listeners = Vec::new();
         for (listener, tls) in config.listeners.iter().zip(&material.listeners) {
             if let Some(tls) = tls {
-                let tls = listener_config(config, &provider, &material, tls)?;
-                listeners.push((listener.address, tls));
+                let config = listener_config(config, &provider, &material, tls)?;
+                listeners.push(ListenerSide {
+                    configured: listener.address,
+                    config,
+                    client_verifier: tls.client_verifier.clone(),
+                });
             }
         }
         let intercepted = match &material.minting {
@@ -272,10 +286,17 @@ impl Parameters {
 
     /// Towards the clients of the listener that is configured at `address`, if it speaks TLS.
     pub(crate) fn listener(&self, address: SocketAddr) -> Option<&Arc<ServerConfig>> {
+        Some(&self.listener_side(address)?.config)
+    }
+
+    /// What decides about the certificates of its clients, if it asks for any.
+    pub(crate) fn client_verifier(&self, address: SocketAddr) -> Option<&dyn ClientCertVerifier> {
+        self.listener_side(address)?.client_verifier.as_deref()
+    }
+
+    fn listener_side(&self, address: SocketAddr) -> Option<&ListenerSide> {
         let mut listeners = self.listeners.iter();
-        listeners
-            .find(|(configured, _)| *configured == address)
-            .map(|(_, config)| config)
+        listeners.find(|listener| listener.configured == address)
     }
 }
 

@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::reply::Refusal;
 use crate::access_log::ConnectionId;
 use crate::io::buffers::BufferPool;
 use crate::io::departure::Begun;
 use crate::io::transport::Transport;
+use crate::shard::Snapshot;
 use crate::shard::connections::Registered;
+use crate::tls::client_identity::ClientIdentity;
 use crate::upstream::pinned::Pins;
 
 /// The address that a client connected to, as the log shows it.
@@ -23,6 +26,8 @@ pub(crate) struct ClientContext {
     pub(crate) registered: Rc<Registered>,
     /// Whom it has proved to be.
     pub(crate) principal: Option<Rc<str>>,
+    /// What it has shown for that.
+    pub(crate) identity: Option<Rc<ClientIdentity>>,
     /// What was sent of the next answer already.
     pub(crate) begun: Begun,
     /// Connections to origins that nobody else may use.
@@ -36,6 +41,18 @@ impl ClientContext {
         self.registered.account().buffers()
     }
 
+    /// Whether its listener would let it in under `snapshot` too.
+    pub(super) fn check_identity(&self, snapshot: &Snapshot) -> Result<(), Refusal> {
+        const WITHDRAWN: &str = "the listener no longer takes the certificate of this client";
+        match &self.identity {
+            Some(identity) if !identity.holds(&snapshot.tls) => Err(Refusal {
+                closes: true,
+                ..Refusal::new(403, "http_request_denied", WITHDRAWN)
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// The same client on a transport within its own: a stream, or TLS in a tunnel.
     pub(super) fn within(&self, transport: Transport) -> Self {
         Self {
@@ -44,6 +61,7 @@ impl ClientContext {
             listener: Rc::clone(&self.listener),
             registered: Rc::clone(&self.registered),
             principal: self.principal.clone(),
+            identity: self.identity.clone(),
             begun: Begun::default(),
             pins: Rc::clone(&self.pins),
             transport: Rc::new(transport),

@@ -27,6 +27,7 @@ use crate::io::transport::Transport;
 use crate::limits::REPLY_TIMEOUT;
 use crate::shard::connections::Registered;
 use crate::shard::{Shard, Snapshot, Workspace};
+use crate::tls::client_identity::ClientIdentity;
 
 /// A connection as it was accepted.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +53,7 @@ impl Client {
         registered: Registered,
         arrived: Arrived,
         listener: ListenerName,
-        principal: Option<Rc<str>>,
+        identity: Option<Rc<ClientIdentity>>,
     ) -> Self {
         let Arrived { id, address, began } = arrived;
         let context = ClientContext {
@@ -60,7 +61,8 @@ impl Client {
             address,
             listener,
             registered: Rc::new(registered),
-            principal,
+            principal: identity.as_ref().and_then(|identity| identity.principal()),
+            identity,
             begun: Begun::default(),
             pins: Rc::default(),
             transport,
@@ -258,7 +260,8 @@ pub(super) async fn transaction(
             input.release(client.buffers());
             let limits = &snapshot.config.limits.per_client;
             let limited = client.registered.account().count_request(limits, unix_time);
-            limited.err().map(Refusal::from)
+            let refused = limited.err().map(Refusal::from);
+            refused.or_else(|| client.check_identity(&snapshot).err())
         }
     };
     if client.transport.is_stream() {

@@ -207,7 +207,9 @@ impl<'a> OpenTunnel<'a> {
     fn judge(&self, before: &Standing) -> Result<Rc<Standing>, Rc<Over>> {
         let snapshot = self.request.shard.snapshot();
         let is_left = snapshot.config.reload.tunnels == ReloadTunnels::Leave;
-        if is_left || snapshot.says_the_same(&before.snapshot) {
+        // Renewed files change nothing else.
+        let is_known = self.request.client.check_identity(&snapshot).is_ok();
+        if is_left || is_known && snapshot.says_the_same(&before.snapshot) {
             return Ok(Rc::new(Standing {
                 snapshot,
                 guarded: before.guarded.clone(),
@@ -249,6 +251,7 @@ impl<'a> OpenTunnel<'a> {
             unix_time: unix_seconds(),
             ..*self.request
         };
+        request.client.check_identity(snapshot)?;
         if let Holds::Switched(inside) = self.holds {
             let guarded = self.judge_switched(&request, inside, trail)?;
             return Ok((guarded, None));

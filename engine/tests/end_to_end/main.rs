@@ -14,6 +14,7 @@
 )]
 
 mod bad_origins;
+mod client_certificate_reload;
 mod client_certificates;
 mod clients;
 mod clock;

@@ -52,17 +52,47 @@ pub(crate) fn tls_tunnel_over(
     sni: &str,
 ) -> Connection {
     tunnel.connect(authority).unwrap();
+    client_over(tunnel.stream, trusted, sni, None)
+}
+
+/// A client of an https listener that shows its certificate.
+///
+/// # Panics
+/// If the handshake fails.
+pub(crate) fn client_of_listener(
+    port: u16,
+    trusted: &str,
+    sni: &str,
+    identity: &Identity,
+) -> Connection {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    client_over(stream, trusted, sni, Some(identity))
+}
+
+fn client_over(
+    mut stream: TcpStream,
+    trusted: &str,
+    sni: &str,
+    identity: Option<&Identity>,
+) -> Connection {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(trusted).unwrap() {
         roots.add(certificate.unwrap()).unwrap();
     }
-    let mut config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let builder = ClientConfig::builder().with_root_certificates(roots);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let chain = CertificateDer::pem_file_iter(&identity.certificate).unwrap();
+            let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
+            builder
+                .with_client_auth_cert(chain.map(Result::unwrap).collect(), key)
+                .unwrap()
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let name = ServerName::try_from(sni.to_owned()).unwrap();
     let mut tls = ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut stream = tunnel.stream;
     while tls.is_handshaking() {
         tls.complete_io(&mut stream).unwrap();
     }

@@ -1,0 +1,65 @@
+//! Who the client of an `https` listener has proved to be, and whether that is still believed.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::{Rc, Weak};
+
+use rustls::pki_types::CertificateDer;
+
+use super::OriginCertificate;
+use super::parameters::Parameters;
+use crate::clock::unix_time;
+
+/// The certificate that a client showed in its handshake, or that it showed none.
+#[derive(Debug)]
+pub(crate) struct ClientIdentity {
+    /// What identifies the listener in the configuration.
+    listener: SocketAddr,
+    /// The leaf first; empty if none was asked for.
+    chain: Vec<CertificateDer<'static>>,
+    /// What it was believed under last.
+    believed: RefCell<Weak<Parameters>>,
+}
+
+impl ClientIdentity {
+    /// To be made once the handshake under `parameters` is over.
+    pub(crate) fn new(
+        listener: SocketAddr,
+        chain: Option<&[CertificateDer<'static>]>,
+        parameters: &Rc<Parameters>,
+    ) -> Self {
+        Self {
+            listener,
+            chain: chain.unwrap_or_default().to_vec(),
+            believed: RefCell::new(Rc::downgrade(parameters)),
+        }
+    }
+
+    /// The common name of the certificate, or else its first alternative name.
+    pub(crate) fn principal(&self) -> Option<Rc<str>> {
+        let certificate = OriginCertificate::read(self.chain.first()?);
+        let name = certificate.common_name().map(Rc::from);
+        name.or_else(|| Some(certificate.names().first()?.to_string().into()))
+    }
+
+    /// Whether the listener would let this client in under `parameters`. Verified once for each.
+    pub(crate) fn holds(&self, parameters: &Rc<Parameters>) -> bool {
+        let now = Rc::downgrade(parameters);
+        if Weak::ptr_eq(&self.believed.borrow(), &now) {
+            return true;
+        }
+        let Some(verifier) = parameters.client_verifier(self.listener) else {
+            // It asks for nothing any more.
+            self.believed.replace(now);
+            return true;
+        };
+        let Some((leaf, rest)) = self.chain.split_first() else {
+            return false;
+        };
+        let holds = verifier.verify_client_cert(leaf, rest, unix_time()).is_ok();
+        if holds {
+            self.believed.replace(now);
+        }
+        holds
+    }
+}

@@ -22,7 +22,7 @@ use crate::limits::{HTTP2_STREAM_KEPT_BYTES, HTTP2_TIGHT_WINDOW_BYTES};
 /// How long a stream that was given up may hold on to what it has, before its connection ends.
 const GIVE_UP_TIME: Duration = Duration::from_secs(1);
 /// How often the streams of a shard are looked at, at most.
-const RELIEF_INTERVAL: Duration = Duration::from_millis(5);
+pub(super) const RELIEF_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The connections of one shard whose streams hold something.
 #[derive(Debug, Default)]

@@ -20,7 +20,7 @@ use sallyport_wire::http2::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::held::{Held, Holders};
+use super::held::{Held, Holders, RELIEF_INTERVAL};
 use super::settings::Settings;
 use crate::io::buffers::{BUFFER_BYTES, BufferPool};
 use crate::io::join::join;
@@ -261,6 +261,10 @@ impl Link {
             transport, pool, ..
         } = pumped;
         while self.wanted().await {
+            if pool.excess() > 0 {
+                // What was given up has to be let go of before more comes.
+                monoio::time::sleep(RELIEF_INTERVAL).await;
+            }
             // No buffer is held while the connection is silent.
             let readable = transport.readable().await;
             let buffer = pool.rent();

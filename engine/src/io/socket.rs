@@ -22,6 +22,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::deadline::{Deadline, Wheel, shut_down};
+use super::join::yield_now;
 use super::liveness::Liveness;
 use super::tcp_info::TcpInfo;
 
@@ -46,8 +47,13 @@ pub(crate) struct Socket {
     descriptor: RawFd,
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
+    /// At how many bytes received others go first.
+    yields_at: Cell<u64>,
     nonblocking: Cell<bool>,
 }
+
+/// Bytes that are received before others go first.
+const TURN_BYTES: u64 = 256 * 1024;
 
 /// A second value for a stream, to send with: monoio wants a stream for itself while a read or a write is
 /// under way, and both go on side by side. (monoio's own halves would do, but its write half shuts the
@@ -101,6 +107,7 @@ impl Socket {
             descriptor,
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
+            yields_at: Cell::new(TURN_BYTES),
             nonblocking: Cell::new(false),
         }
     }
@@ -233,6 +240,11 @@ impl Socket {
         data: Vec<u8>,
         filled: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
+        // With epoll what can be read at once is, so that a busy connection would never wait.
+        if self.bytes_in.get() >= self.yields_at.get() {
+            self.yields_at.set(self.bytes_in.get() + TURN_BYTES);
+            yield_now().await;
+        }
         let mut stream = match receiving(&self.stream) {
             Ok(stream) => stream,
             Err(error) => return (Err(error), data),

@@ -8,6 +8,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use hashbrown::HashMap;
 use monoio::io::{AsyncReadRentExt, AsyncWriteRentExt};
 use monoio::net::TcpStream;
 use monoio::net::udp::UdpSocket;
+use monoio::utils::is_legacy;
 use sallyport_dns::{
     Addresses, DnsError, Held, Lookup, LookupId, MessageOutcome, QueryId, Resolver as StubResolver,
     ResolverConfig, Transmit, Transport,
@@ -28,6 +30,9 @@ use crate::shard::clients::{Account, Limited, Resource, Shared};
 
 /// A UDP answer fits: more than any EDNS payload that is announced.
 const UDP_MESSAGE_BYTES: usize = 4096;
+
+/// How often is looked whether a server refused a query, where nobody tells.
+const REFUSAL_POLL: Duration = Duration::from_millis(20);
 
 /// The resolver of one shard.
 #[derive(Debug)]
@@ -210,12 +215,19 @@ impl Resolver {
     }
 
     async fn ask_udp(&self, transmit: Transmit) -> io::Result<()> {
-        let socket = UdpSocket::bind(any_port(transmit.server))?;
+        let socket = std::net::UdpSocket::bind(any_port(transmit.server))?;
+        socket.set_nonblocking(is_legacy())?;
+        let refusals = is_legacy().then(|| socket.try_clone()).transpose()?;
+        let socket = UdpSocket::from_std(socket)?;
         socket.connect(transmit.server).await?;
         socket.send(transmit.message).await.0?;
         let mut buffer = Vec::with_capacity(UDP_MESSAGE_BYTES);
         loop {
-            let (result, message) = socket.recv(buffer).await;
+            let receiving = pin!(socket.recv(buffer));
+            let (result, message) = match &refusals {
+                None => receiving.await,
+                Some(refusals) => unless_refused(receiving, refusals).await?,
+            };
             let bytes = result?;
             if self.is_settled(transmit.query, message.get(..bytes).unwrap_or_default()) {
                 return Ok(());
@@ -250,6 +262,22 @@ impl Resolver {
             .borrow_mut()
             .on_message(query, message, Instant::now());
         outcome != MessageOutcome::Ignored
+    }
+}
+
+/// Awaits `receiving`. With epoll it never learns that the server's machine refused what was sent (ICMP), as
+/// nothing can be read then: so that is asked for.
+async fn unless_refused<T>(
+    mut receiving: Pin<&mut impl Future<Output = T>>,
+    socket: &std::net::UdpSocket,
+) -> io::Result<T> {
+    loop {
+        if let Ok(received) = monoio::time::timeout(REFUSAL_POLL, receiving.as_mut()).await {
+            return Ok(received);
+        }
+        if let Some(refusal) = socket.take_error()? {
+            return Err(refusal);
+        }
     }
 }
 

@@ -15,8 +15,12 @@ class Sallyport(Subject):
     def is_available(self):
         return bool(self.world.binary("sallyport") and self.world.binary("sallyport-rules"))
 
+    def binary(self, name):
+        """The build that is measured."""
+        return self.world.binary(name)
+
     def version(self):
-        return run_text([self.world.binary("sallyport"), "--version"])
+        return run_text([self.binary("sallyport"), "--version"])
 
     def start(self):
         """One process that passes tunnels through and one that intercepts them."""
@@ -50,14 +54,15 @@ ports = "any"
 [log]
 access = "{self.world.folder}/sallyport-access-{port}.jsonl"
 {more}''')
-        return [self.world.binary("sallyport"), "run", "--config", config]
+        return [self.binary("sallyport"), "run", "--config", config]
 
     def bundle(self):
         source = self.world.file("ruleset.toml", '[defaults]\npre_dns = "deny"\npre_request = "allow"\n'
                                  'post_response = "allow"\n\n[[group]]\npriority = 10\nfile = "group.toml"\n')
         self.world.file("group.toml", self.group())
-        bundle = self.world.folder / "rules.spb"
-        run_text([self.world.binary("sallyport-rules"), "compile", source, "-o", bundle, *self.compile_options])
+        # Two builds may write two formats.
+        bundle = self.world.folder / f"rules-{self.port}.spb"
+        run_text([self.binary("sallyport-rules"), "compile", source, "-o", bundle, *self.compile_options])
         return bundle
 
     def group(self):

@@ -165,15 +165,12 @@ fn limits_on_connections() {
     ];
     let origin = Origin::start();
     for (key, value, status) in cases {
-        let mut setup = Setup::new().key(key, value);
-        if key == "limits.connections" {
-            setup = setup
-                .key("limits.connections_per_client", "2")
-                .key("limits.tunnels_per_client", "2");
-            setup = setup.key("limits.connections_per_client", "2");
-        } else {
-            setup = setup.key("limits.tunnels_per_client", "2");
-        }
+        // Connections of the process are divided over the shards.
+        let setup = Setup::new()
+            .one_shard()
+            .key("limits.connections_per_client", "2")
+            .key("limits.tunnels_per_client", "2")
+            .key(key, value);
         let proxy = setup.start(ALLOW_ALL);
         let mut held: Vec<_> = (0..2).map(|_| proxy.connection()).collect();
         for client in &mut held {

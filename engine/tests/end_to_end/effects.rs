@@ -358,7 +358,7 @@ const EFFECTS: &[(&str, &str)] = &[
     ),
     (
         "tcp.user_timeout",
-        "live_streams::a_client_that_vanishes_is_noticed",
+        "live_streams::what_is_not_taken_ends_when_the_kernel_is_told_so",
     ),
     (
         "limits.upload_rate_min",

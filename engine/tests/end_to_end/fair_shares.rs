@@ -136,18 +136,21 @@ fn buffers_are_shared() {
         .start(ALLOW_ALL);
     let (silent, origin) = (ScriptedOrigin::silent(), Origin::start());
     let authority = silent.address;
-    let held: Vec<_> = (0..UPLOADS)
-        .map(|_| {
+    // What begins at once needs its buffers at once.
+    const AT_ONCE: usize = 10;
+    let mut held = Vec::new();
+    while held.len() < UPLOADS {
+        for _ in 0..AT_ONCE {
             let mut slow = from(GREEDY, &proxy);
             slow.send(format!(
                 "POST http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\nContent-Length: 1000000\r\n\r\nx"
             ));
-            slow
-        })
-        .collect();
-    wait_for("the uploads at their origin", || {
-        (silent.connections() == UPLOADS).then_some(())
-    });
+            held.push(slow);
+        }
+        wait_for("the uploads at their origin", || {
+            (silent.connections() == held.len()).then_some(())
+        });
+    }
     for client in [MODEST, GREEDY] {
         for _ in 0..20 {
             let response = get_once(client, &proxy, &origin.url("/bytes/100000"));
@@ -193,6 +196,7 @@ fn lookups_are_shared() {
         ("100", 8, 503, "over dns.lookups_in_flight"),
     ] {
         let proxy = Setup::new()
+            .one_shard()
             .key("dns.servers", &address)
             .key("dns.lookup_timeout", "\"5s\"")
             .key("dns.attempt_timeout", "\"5s\"")
@@ -228,7 +232,10 @@ fn lookups_are_shared() {
 /// Idle connections to origins of one client do not keep those of another from being used again.
 #[test]
 fn the_pool_is_shared() {
-    let proxy = Setup::new().key("pool.idle_total", "4").start(ALLOW_ALL);
+    let proxy = Setup::new()
+        .one_shard()
+        .key("pool.idle_total", "4")
+        .start(ALLOW_ALL);
     let answering = || ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let origins: Vec<_> = (0..8).map(|_| answering()).collect();
     let mut greedy = from(GREEDY, &proxy);
@@ -251,7 +258,10 @@ fn the_pool_is_shared() {
 /// A shard that is full makes room for a client that has fewer connections than another.
 #[test]
 fn connections_make_room() {
-    let proxy = Setup::new().key("limits.connections", "4").start(ALLOW_ALL);
+    let proxy = Setup::new()
+        .one_shard()
+        .key("limits.connections", "4")
+        .start(ALLOW_ALL);
     let (origin, silent) = (Origin::start(), ScriptedOrigin::silent());
     let mut held: Vec<_> = (0..4).map(|_| from(GREEDY, &proxy)).collect();
     for client in &mut held {

@@ -66,7 +66,7 @@ fn requests(proxy: &Proxy, pki: &Pki, origin: &Leaving, what: [&str; 4]) -> Valu
 fn start() -> Option<(Proxy, Pki, Leaving)> {
     let (setup, pki) = Setup::intercepting();
     let origin = Leaving::start(&pki.origin(&["a.test"]))?;
-    Some((setup.start(ALLOW_ALL), pki, origin))
+    Some((setup.one_shard().start(ALLOW_ALL), pki, origin))
 }
 
 /// What is behind the last stream of a GOAWAY, or refused, was not processed: it is sent again, whatever

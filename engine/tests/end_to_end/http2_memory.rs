@@ -23,6 +23,7 @@ fn status_bytes(proxy: &Proxy, what: &str) -> u64 {
 fn growth(direction: &str, connections: &str, streams: &str) -> Option<u64> {
     let python = python_with(&["hpack"])?;
     let proxy = Setup::new()
+        .one_shard()
         .host("a.test", "127.0.0.1")
         .key("limits.buffer_bytes", "\"8MiB\"")
         // All come from one address.

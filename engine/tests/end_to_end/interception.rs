@@ -97,7 +97,7 @@ fn every_request_inside_is_judged() {
 /// A second tunnel waits for no origin: its certificate is remembered and a connection is pooled.
 #[test]
 fn connections_to_origins_are_reused() {
-    let (proxy, pki) = start(ALLOW_ALL, &[]);
+    let (proxy, pki) = start(ALLOW_ALL, &[("shards", "1")]);
     let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     let identity = pki.origin(&["a.test", "b.test"]);
     let address = tls_before(origin.address, &identity, &pki, ClientAuth::Nobody);

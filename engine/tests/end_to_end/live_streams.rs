@@ -9,7 +9,7 @@ use crate::common::access_log::assert_fields;
 use crate::common::connection::End;
 use crate::common::proxy::Setup;
 use crate::common::vanishing::{VanishingOrigin, vanish_after};
-use crate::common::{ALLOW_ALL, Proxy, ScriptedOrigin};
+use crate::common::{ALLOW_ALL, Origin, Proxy, ScriptedOrigin};
 use crate::http2::run;
 
 /// No timer of the proxy's own ends anything in these tests.
@@ -89,6 +89,21 @@ fn uploads_of_a_declared_length_keep_up_a_rate() {
         }
         assert_eq!(client.response().status, status, "{rate}");
     }
+}
+
+/// No timer of ours is due: the kernel ends a connection on which nothing that was sent arrives, here since
+/// its window is closed.
+#[test]
+fn what_is_not_taken_ends_when_the_kernel_is_told_so() {
+    let origin = Origin::start();
+    let proxy = patient().key("tcp.user_timeout", "\"1s\"").start(ALLOW_ALL);
+    let mut client = proxy.connection();
+    let (url, host) = (origin.url("/bytes/100000000"), origin.address);
+    client.send(format!("GET {url} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    let line = proxy.log.transaction();
+    let broken = json!({ "status": 200, "error": "connection_terminated" });
+    assert_fields(&line, &broken);
+    drop(client);
 }
 
 /// An origin whose machine forgot a stream: the kernel asks, and the client learns of it.

@@ -167,6 +167,7 @@ fn what_is_not_idempotent_goes_where_the_origin_was_heard_of_lately() {
     for (idle, connections) in [("10s", 1), ("0s", 2)] {
         let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
         let proxy = Setup::new()
+            .one_shard()
             .key("pool.non_idempotent_idle", &format!("\"{idle}\""))
             .start(ALLOW_ALL);
         let request = with_content("POST", &origin.url("/"), b"order", false);

@@ -64,6 +64,11 @@ impl Setup {
         self
     }
 
+    /// One shard, whatever was asked for: for what each shard has for itself, such as its pool.
+    pub(crate) fn one_shard(self) -> Self {
+        self.key("shards", "1")
+    }
+
     /// Gives `name` an address.
     pub(crate) fn host(self, name: &str, address: &str) -> Self {
         self.key(&format!("hosts.\"{name}\""), &format!("[\"{address}\"]"))

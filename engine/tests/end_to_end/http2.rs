@@ -165,7 +165,7 @@ fn requirements_on_a_server_inside_tls() {
 
 #[test]
 fn requirements_on_a_client() {
-    let proxy = proxy().start(ALLOW_ALL);
+    let proxy = proxy().one_shard().start(ALLOW_ALL);
     let arguments = [&*proxy.address.to_string(), "a.test"];
     if let Some(outcome) = run("http2_origin_side.py", &["hpack"], &arguments) {
         assert_cases(&outcome, 65);
@@ -206,7 +206,7 @@ name = "no-secrets"
 action = "deny"
 when."request:Http:Uri" = { StringLike = "/secret*" }
 "#;
-    let proxy = proxy().start(Rules(rules));
+    let proxy = proxy().one_shard().start(Rules(rules));
     let arguments = [&*proxy.address.to_string(), "a.test", "late"];
     if let Some(outcome) = run("http2_origin_side.py", &["hpack"], &arguments) {
         assert_cases(&outcome, 65);

@@ -102,7 +102,7 @@ fn get(proxy: &Proxy, pki: &Pki, port: u16) -> u16 {
 #[test]
 fn a_session_is_resumed_where_it_began() {
     let (setup, pki) = Setup::intercepting();
-    let proxy = setup.start(ALLOW_ALL);
+    let proxy = setup.one_shard().start(ALLOW_ALL);
     let origin = origin(&pki);
     let one = Front::before(origin, Resumption::Allowed);
     let other = Front::before(origin, Resumption::Allowed);

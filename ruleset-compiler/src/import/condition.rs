@@ -272,8 +272,27 @@ fn joined(first: &Values, second: &Values) -> Values {
     }
 }
 
-/// A field that must be absent, and have a value.
+/// A field that must be absent, and have a value; or be one of some values, and none of more.
 fn contradicts(conditions: &[Condition]) -> bool {
+    let excludes = |negated: &Condition, plain: &Condition| {
+        let asks_the_same = negated.field == plain.field
+            && negated.operator.question == plain.operator.question
+            && negated.operator.every == plain.operator.every;
+        asks_the_same
+            && negated.operator.negated
+            && !plain.operator.negated
+            && !plain.operator.every
+            && plain.operator.question != Question::Null
+            && plain
+                .values
+                .items
+                .iter()
+                .all(|item| negated.values.items.contains(item))
+    };
+    let is_excluded = |plain: &Condition| conditions.iter().any(|other| excludes(other, plain));
+    if conditions.iter().any(is_excluded) {
+        return true;
+    }
     conditions
         .iter()
         .filter(|condition| condition.is_null(true))
@@ -399,6 +418,17 @@ mod tests {
         let equals = condition(Field::DestinationDomain, Question::Equals, &["a.test"]);
         let never = Formula::all([absent.into(), equals.into()]);
         assert_eq!(shown(&never), Vec::<Vec<String>>::new());
+        let name = |items| condition(Field::DestinationDomain, Question::Equals, items);
+        let both = Formula::all([
+            name(&["a.test"]).into(),
+            name(&["b.test", "a.test"]).negated().into(),
+        ]);
+        assert_eq!(shown(&both), Vec::<Vec<String>>::new());
+        let some = Formula::all([
+            name(&["a.test", "c.test"]).into(),
+            name(&["a.test"]).negated().into(),
+        ]);
+        assert_eq!(shown(&some).len(), 1);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Addresses and ports: lists, negations, ranges and variables.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
+use ipnet::{IpNet, Ipv4Net, Ipv4Subnets};
 use sallyport_ruleset::Field;
 
 use super::super::condition::{Checker, Condition, Formula, Values, operator};
@@ -19,6 +21,8 @@ pub(super) struct Endpoints<'a> {
     pub(super) checker: &'a mut Checker,
     /// Variables that nobody defined and that were taken for any address.
     pub(super) taken_for_any: Vec<String>,
+    /// What is read is what is not meant.
+    pub(super) is_negated: bool,
 }
 
 impl Endpoints<'_> {
@@ -46,9 +50,10 @@ impl Endpoints<'_> {
         }
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('!') {
-            return self
-                .expression(inner, field, depth + 1)
-                .map(Formula::negated);
+            self.is_negated = !self.is_negated;
+            let formula = self.expression(inner, field, depth + 1);
+            self.is_negated = !self.is_negated;
+            return formula.map(Formula::negated);
         }
         if let Some(inner) = text
             .strip_prefix('[')
@@ -59,15 +64,18 @@ impl Endpoints<'_> {
         if let Some(name) = text.strip_prefix('$') {
             return self.variable(name, field, depth);
         }
-        if text.starts_with('@') {
+        if let Some(name) = text.strip_prefix('@') {
+            if self.variables.contains_key(name) {
+                return self.variable(name, field, depth);
+            }
             return Err(format!(
-                "`{text}` is a reference to a set that is not in the file; give it with `--var`"
+                "`{text}` is a reference to a set that is not in the file; give it with `--var {name}=…`"
             ));
         }
-        match text {
-            "any" => Ok(Formula::Always),
-            _ => self.single(text, field),
+        if text.eq_ignore_ascii_case("any") {
+            return Ok(Formula::Always);
         }
+        self.single(text, field)
     }
 
     /// Any of the plain items, and none of the negated ones.
@@ -97,7 +105,8 @@ impl Endpoints<'_> {
             "EXTERNAL_NET" if self.variables.contains_key("HOME_NET") => {
                 self.expression("!$HOME_NET", field, depth + 1)
             }
-            "HOME_NET" | "EXTERNAL_NET" => {
+            // Anything but any address would be none.
+            "HOME_NET" | "EXTERNAL_NET" if !self.is_negated => {
                 if !self.taken_for_any.iter().any(|known| known == name) {
                     self.taken_for_any.push(name.to_owned());
                 }
@@ -110,25 +119,56 @@ impl Endpoints<'_> {
     }
 
     fn single(&mut self, text: &str, field: &Field) -> Result<Formula, String> {
-        let (question, item) = match field {
-            Field::SourceIp | Field::DestinationIp => (Question::Ip, text.to_owned()),
+        let (question, items) = match field {
+            Field::SourceIp | Field::DestinationIp => (Question::Ip, networks(text)),
             _ => match text.split_once(':') {
-                None => (Question::Between, format!("{text}-{text}")),
+                None => (Question::Between, vec![format!("{text}-{text}")]),
                 Some((from, to)) => {
                     let from = if from.is_empty() { "0" } else { from };
                     let to = if to.is_empty() { "65535" } else { to };
-                    (Question::Between, format!("{from}-{to}"))
+                    (Question::Between, vec![format!("{from}-{to}")])
                 }
             },
         };
-        self.checker.check(field, question, &item)?;
+        for item in &items {
+            self.checker.check(field, question, item)?;
+        }
         let values = Values {
             name: "endpoints".to_owned(),
             origin: String::new(),
-            items: vec![item],
+            items,
         };
         Ok(Condition::new(field.clone(), operator(question, false), values).into())
     }
+}
+
+/// One address, network (its bits behind the prefix do not count), netmask or range, as networks.
+fn networks(text: &str) -> Vec<String> {
+    let as_written = || vec![text.to_owned()];
+    if let Some((first, last)) = text.split_once('-') {
+        let ends = (first.trim().parse(), last.trim().parse());
+        let (Ok(first), Ok(last)) = ends else {
+            return as_written();
+        };
+        let subnets = Ipv4Subnets::new(first, last, 0);
+        return subnets.map(|subnet| subnet.to_string()).collect();
+    }
+    let Some((address, mask)) = text.split_once('/') else {
+        return as_written();
+    };
+    let masked = (address.parse::<Ipv4Addr>(), mask.parse::<Ipv4Addr>());
+    if let (Ok(address), Ok(mask)) = masked {
+        let network = Ipv4Net::with_netmask(address, mask);
+        return network.map_or_else(
+            |_| as_written(),
+            |network| vec![network.trunc().to_string()],
+        );
+    }
+    let network = text.parse::<IpNet>();
+    network.map_or_else(
+        |_| as_written(),
+        |network| vec![network.trunc().to_string()],
+    )
 }
 
 /// Any of them, where those that ask the same are one condition.
@@ -176,6 +216,7 @@ mod tests {
             variables: &variables,
             checker: &mut checker,
             taken_for_any: Vec::new(),
+            is_negated: false,
         };
         let Ok(formula) = endpoints.expression(text, field, 0) else {
             return "bad".to_owned();
@@ -208,6 +249,9 @@ mod tests {
                 "![$HOME_NET,192.0.2.1]",
                 "!10.0.0.0/8|192.168.0.0/16|192.0.2.1",
             ),
+            ("192.0.2.7/24", "192.0.2.0/24"),
+            ("192.0.2.0/255.255.255.0", "192.0.2.0/24"),
+            ("192.0.2.1-192.0.2.3", "192.0.2.1/32|192.0.2.2/31"),
             ("$NONE", "bad"),
             ("$LOOP", "bad"),
             ("@REFERENCE", "bad"),

@@ -1,17 +1,39 @@
 //! Rules in Suricata's language, as users of AWS Network Firewall write them: what a forward proxy
 //! can know of a connection, a ClientHello and a request.
 //!
-//! Reading order: the text of a rule, addresses and ports, what the content of buffers asks, the
-//! other keywords, then the walk over a file and the order of its rules.
+//! Reading order: where rules stand, the text of a rule, its options, what they ask of buffers and
+//! how that is said with our fields, one rule as a whole, then the walk over a file and the order
+//! of its rules.
+
+mod source;
 
 mod parse;
 
+mod buffer;
+mod option;
+mod text;
+
+mod flowbit;
+
+mod chain;
+
+mod bound;
+
+mod address;
+mod ask;
+mod header;
+mod host;
+mod uri;
+
+mod application;
 mod endpoint;
 
-mod content;
-mod keyword;
+mod rule;
 
-mod source;
+mod order;
 mod walk;
 
 pub use walk::{Default, Order, SuricataOptions, import};
+
+#[cfg(test)]
+mod tests;

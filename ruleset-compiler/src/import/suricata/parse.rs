@@ -28,10 +28,13 @@ pub(super) fn rule(text: &str) -> Result<RuleText, String> {
     let (head, options) = text
         .split_once('(')
         .ok_or("there are no options in parentheses")?;
-    let options = options
-        .trim_end()
-        .strip_suffix(')')
+    let (options, behind) = options
+        .rsplit_once(')')
         .ok_or("the options do not end with `)`")?;
+    let behind = behind.trim_start();
+    if !behind.is_empty() && !behind.starts_with('#') {
+        return Err("something stands behind the options".to_owned());
+    }
     let words = words(head);
     let [
         action,
@@ -64,8 +67,27 @@ pub(super) fn rule(text: &str) -> Result<RuleText, String> {
             ports: destination_port.clone(),
         },
         both_ways,
-        options: split_options(options),
+        options: split_options(options)?,
     })
+}
+
+/// The word that a rule begins with, also of one that cannot be read.
+pub(super) fn first_word(text: &str) -> String {
+    let word = text.split_whitespace().next().unwrap_or("");
+    word.to_ascii_lowercase()
+}
+
+/// The text between quotes: they stand around all of it and nowhere in it but escaped.
+pub(super) fn quoted(value: &str) -> Option<&str> {
+    let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+    let mut is_escaped = false;
+    for c in inner.chars() {
+        if c == '"' && !is_escaped {
+            return None;
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    (!is_escaped).then_some(inner)
 }
 
 /// Words of the head; spaces inside brackets do not end one.
@@ -91,25 +113,35 @@ fn words(head: &str) -> Vec<String> {
     words
 }
 
-/// Options end with a semicolon that is neither quoted nor escaped.
-fn split_options(text: &str) -> Vec<(String, Option<String>)> {
+/// Options end with a semicolon that is neither quoted nor escaped. A value with quotes has them
+/// around all of it: another one may have swallowed what follows.
+fn split_options(text: &str) -> Result<Vec<(String, Option<String>)>, String> {
     let mut options = Vec::new();
     let mut option = String::new();
-    let (mut quoted, mut escaped) = (false, false);
+    let (mut is_quoted, mut escaped) = (false, false);
     for c in text.chars() {
-        if c == ';' && !quoted && !escaped {
+        if c == ';' && !is_quoted && !escaped {
             options.extend(named(&option));
             option.clear();
             continue;
         }
         if c == '"' && !escaped {
-            quoted = !quoted;
+            is_quoted = !is_quoted;
         }
         escaped = c == '\\' && !escaped;
         option.push(c);
     }
     options.extend(named(&option));
-    options
+    for (name, value) in &options {
+        let value = value.as_deref().unwrap_or("");
+        let value = value.strip_prefix('!').unwrap_or(value).trim();
+        if value.contains('"') && quoted(value).is_none() {
+            return Err(format!(
+                "`{name}`: its quotes do not stand around all of its value"
+            ));
+        }
+    }
+    Ok(options)
 }
 
 fn named(option: &str) -> Option<(String, Option<String>)> {

@@ -1,23 +1,23 @@
-//! The walk over the rules, their order, and what is decided where none matches.
+//! From the lines of a source to rules, and what becomes of each for the report.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use clap::ValueEnum;
-use sallyport_ruleset::{Action, Field, Phase, Protocol};
 
-use super::super::condition::{Checker, Condition, Formula, Values, operator};
-use super::super::draft::{
-    ALLOW_BY_DEFAULT, DefaultsBy, Draft, DraftGroup, DraftRule, Names, description,
-};
+use super::super::condition::Checker;
 use super::super::input::InputFiles;
 use super::super::outcome::{Import, ImportError, Origin};
-use super::super::report::{Effect, Entry, Fate, Matching, Report};
-use super::endpoint::Endpoints;
-use super::keyword::{self, Keywords, protocols};
+use super::super::report::{self, Effect, Entry, Fate, Matching, Place, Report};
+use super::application;
+use super::bound::Difference;
+use super::chain::Test;
+use super::flowbit;
+use super::option::{self, Options};
+use super::order::{Ruled, Rules};
 use super::parse::{self, RuleText};
+use super::rule::{Context, SuricataAction, Without};
 use super::source::{self, Line};
-use crate::operator::{Comparison, Question};
 
 /// Which rule is asked first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,6 +33,8 @@ pub enum Order {
 pub enum Default {
     /// It passes
     Allow,
+    /// It passes and is told
+    Alert,
     /// It is refused
     Deny,
 }
@@ -42,7 +44,7 @@ pub enum Default {
 pub struct SuricataOptions {
     /// `None`: what the rule group says, else by action.
     pub order: Option<Order>,
-    /// `None`: allow in order of actions, deny in strict order.
+    /// `None`: what the policy says, else allow in order of actions, deny in strict order.
     pub default: Option<Default>,
     /// Variables without their `$`; they take the place of those in the file.
     pub variables: BTreeMap<String, String>,
@@ -53,7 +55,7 @@ pub struct SuricataOptions {
 /// Imports a file of rules, or the JSON of a rule group.
 ///
 /// # Errors
-/// When it cannot be read, or its result does not compile.
+/// When it cannot be read, holds no rule, or its result does not compile.
 pub fn import(
     files: &dyn InputFiles,
     path: &str,
@@ -63,19 +65,24 @@ pub fn import(
         path: path.to_owned(),
         why,
     })?;
+    let malformed = |why: String| ImportError::Malformed(format!("`{path}`: {why}"));
     let file: Rc<str> = path.into();
     let mut report = Report::default();
-    let source = source::read(&file, &text, &mut report)
-        .map_err(|why| ImportError::Malformed(format!("`{path}`: {why}")))?;
+    let source = source::read(&file, &text, &mut report).map_err(malformed)?;
     let mut variables = source.variables;
     variables.extend(options.variables.clone());
     let mut walk = Walk {
+        files,
         report,
         checker: Checker::default(),
         variables,
         tls_inspection: options.tls_inspection,
         taken_for_any: Vec::new(),
+        told: 0,
         rules: Vec::new(),
+        unknown_bits: Vec::new(),
+        handshakes: Vec::new(),
+        rejects: false,
     };
     for line in &source.lines {
         walk.line(line);
@@ -89,83 +96,56 @@ pub fn import(
     Import::new(draft, report, Origin { path, what })
 }
 
-/// A rule that is carried over.
-struct Carried {
-    action: SuricataAction,
-    alternatives: Vec<Vec<Condition>>,
-    name: String,
-    description: String,
-    origin: String,
-    looks_inside: bool,
-    established: bool,
-    entry: usize,
-}
-
-/// In the order in which they are asked by action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum SuricataAction {
-    Pass,
-    Drop,
-    Reject,
-    Alert,
-}
-
-impl SuricataAction {
-    fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "pass" => Self::Pass,
-            "drop" => Self::Drop,
-            "reject" | "rejectsrc" | "rejectdst" | "rejectboth" => Self::Reject,
-            "alert" => Self::Alert,
-            _ => return None,
-        })
-    }
-
-    const fn ours(self) -> Action {
-        match self {
-            Self::Pass => Action::Allow,
-            Self::Drop | Self::Reject => Action::Deny,
-            Self::Alert => Action::Alert,
-        }
-    }
-}
-
-struct Walk {
+struct Walk<'a> {
+    files: &'a dyn InputFiles,
     report: Report,
     checker: Checker,
     variables: BTreeMap<String, String>,
     tls_inspection: bool,
     taken_for_any: Vec<String>,
-    rules: Vec<Carried>,
+    /// Of those, how many the report has.
+    told: usize,
+    rules: Vec<Ruled>,
+    unknown_bits: Vec<String>,
+    /// Rules that let handshakes pass.
+    handshakes: Vec<RuleText>,
+    /// There is a `reject`.
+    rejects: bool,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn line(&mut self, line: &Line) {
         let rule = match parse::rule(&line.text) {
             Ok(rule) => rule,
-            Err(why) => return self.tell(line, "rule", Fate::Left(left_by(&line.text)), &[why]),
+            Err(why) => {
+                let action = SuricataAction::parse(&parse::first_word(&line.text));
+                return self.left(line, "rule", action, why);
+            }
         };
         let kind = format!("{} {}", rule.action, rule.protocol);
         let Some(action) = SuricataAction::parse(&rule.action) else {
             let why = format!("`{}` is no action that is known here", rule.action);
-            return self.tell(line, &kind, Fate::Left(Effect::Either), &[why]);
+            return self.left(line, &kind, None, why);
         };
-        if let Some(why) = never_here(&rule.protocol) {
-            return self.tell(line, &kind, Fate::Unneeded, &[why.to_owned()]);
-        }
         match self.rule(line, &rule, action, &kind) {
             Ok(()) => {}
-            Err(why) => {
-                let left = Fate::Left(Effect::of_leaving(action.ours()));
-                self.tell(line, &kind, left, &[why]);
+            Err(Without::Unneeded(why)) => self.tell(line, &kind, Fate::Unneeded, vec![why]),
+            Err(Without::Left(why)) => {
+                self.unknown_bits.extend(flowbit::names_set(&rule.options));
+                self.left(line, &kind, Some(action), why);
             }
         }
     }
 
-    fn tell(&mut self, line: &Line, kind: &str, fate: Fate, notes: &[String]) {
+    fn tell(&mut self, line: &Line, kind: &str, fate: Fate, notes: Vec<String>) {
         let mut entry = Entry::new(line.place.clone(), &line.text, kind, fate);
-        entry.notes = notes.to_vec();
+        entry.notes = notes;
         self.report.push(entry);
+    }
+
+    fn left(&mut self, line: &Line, kind: &str, action: Option<SuricataAction>, why: String) {
+        let effect = action.map_or(Effect::Either, |action| Effect::of_leaving(action.ours()));
+        self.tell(line, kind, Fate::Left(effect), vec![why]);
     }
 
     fn rule(
@@ -174,152 +154,139 @@ impl Walk {
         rule: &RuleText,
         action: SuricataAction,
         kind: &str,
-    ) -> Result<(), String> {
-        is_seen(&rule.protocol)?;
-        let keywords = keyword::read(&rule.options, &mut self.checker)?;
-        if keywords.handshake && action == SuricataAction::Pass {
-            let why = "it lets TCP handshakes pass; here the decision comes before the connection";
-            self.tell(line, kind, Fate::Unneeded, &[why.to_owned()]);
-            return Ok(());
+    ) -> Result<(), Without> {
+        if let Some(why) = application::never_here(&rule.protocol) {
+            return Err(Without::Unneeded(why.to_owned()));
         }
-        if keywords.silent && action == SuricataAction::Alert {
-            self.tell(
-                line,
-                kind,
-                Fate::Unneeded,
-                &["it tells nobody (`noalert`)".to_owned()],
-            );
-            return Ok(());
+        if action == SuricataAction::Alert && does_nothing(&rule.options) {
+            return Err(Without::Unneeded("it tells nobody (`noalert`)".to_owned()));
         }
-        let protocol = self.protocol(&rule.protocol, &keywords);
-        let sides = self.sides(rule)?;
-        let mut parts = vec![protocol, sides];
-        parts.extend(keywords.formulas);
-        let alternatives = Formula::all(parts)
-            .alternatives()
-            .map_err(|why| why.to_string())?;
-        if alternatives.is_empty() {
-            self.tell(line, kind, Fate::Unneeded, &["it never matches".to_owned()]);
-            return Ok(());
-        }
-        let mut fate = if keywords.differences.is_empty() {
-            Fate::Carried
-        } else {
-            Fate::Changed(Matching::Other.under(action.ours()))
+        let mut options = option::read(&rule.options)?;
+        self.lists(&mut options)?;
+        let mut context = Context {
+            variables: &self.variables,
+            tls_inspection: self.tls_inspection,
+            checker: &mut self.checker,
+            taken_for_any: &mut self.taken_for_any,
         };
-        let mut notes = keywords.differences;
-        if action == SuricataAction::Reject {
-            fate = fate.and(Effect::Neither);
-            notes.push(
-                "the client is answered 403, or a TLS alert, instead of a TCP reset".to_owned(),
-            );
+        let is_handshake = action == SuricataAction::Pass
+            && (options.flow.not_established || options.of_first_packet);
+        if is_handshake {
+            self.handshakes.push(rule.clone());
         }
-        self.tell(line, kind, fate, &notes);
-        let name = if keywords.sid.is_empty() {
-            format!("line-{}", line.place.line)
-        } else {
-            format!("sid-{}", keywords.sid)
-        };
-        self.rules.push(Carried {
+        let meaning = context.meaning(rule, &options, action)?;
+        self.tell_of_variables(&line.place);
+        let is_exact = |difference: &Difference| difference.matching == Matching::Same;
+        let is_exact = meaning.differences.iter().all(is_exact);
+        self.carried(line, kind, action, &meaning.differences);
+        self.rules.push(Ruled {
             action,
-            alternatives,
-            name,
-            established: keywords.established,
-            description: description(&keywords.message),
+            formula: meaning.formula,
+            sets: options.sets.clone(),
+            bits: options.bits.clone(),
+            is_exact,
+            tells: options.tells && action == SuricataAction::Pass,
+            is_silent: options.is_silent,
+            name: if options.sid.is_empty() {
+                format!("line-{}", line.place.line)
+            } else {
+                format!("sid-{}", options.sid)
+            },
+            message: options.message.clone(),
             origin: format!("{}: {}", line.place, line.text),
-            looks_inside: keywords.looks_inside
-                || ["tls", "http", "http1", "http2"].contains(&rule.protocol.as_str()),
+            looks_inside: options.looks_inside() || !application::is_anything(&rule.protocol),
+            meets_handshakes: !options.flow.established && !self.lets_handshakes_pass(rule),
             entry: self.report.entries.len() - 1,
         });
         Ok(())
     }
 
-    fn protocol(&self, protocol: &str, keywords: &Keywords) -> Formula {
-        match protocol {
-            // Only TLS has a server name.
-            "tls" if keywords.looks_at_sni => Formula::Always,
-            "tls" => protocols(&[Protocol::Https, Protocol::Wss]),
-            "http" | "http1" if self.tls_inspection => {
-                Condition::null(Field::HttpMethod, false).into()
+    /// A rule before this one lets the handshakes pass that this one meets.
+    fn lets_handshakes_pass(&self, rule: &RuleText) -> bool {
+        let covers = |wide: &parse::Side, narrow: &parse::Side| {
+            (wide.addresses == "any" || wide.addresses == narrow.addresses)
+                && (wide.ports == "any" || wide.ports == narrow.ports)
+        };
+        let mut handshakes = self.handshakes.iter();
+        handshakes.any(|passed| {
+            covers(&passed.source, &rule.source) && covers(&passed.destination, &rule.destination)
+        })
+    }
+
+    /// The files of `dataset`: a string in base64 on each line.
+    fn lists(&mut self, options: &mut Options) -> Result<(), String> {
+        for dataset in std::mem::take(&mut options.datasets) {
+            let path = &dataset.path;
+            let text = self
+                .files
+                .text(path)
+                .map_err(|why| format!("`dataset`: cannot read `{path}`: {why}"))?;
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+            let items = lines.map(|line| {
+                data_encoding::BASE64
+                    .decode(line.as_bytes())
+                    .map_err(|_| format!("`dataset`: `{line}` in `{path}` is not base64"))
+            });
+            let items = items.collect::<Result<Vec<_>, _>>()?;
+            if let Some(used) = options.uses.get_mut(dataset.used) {
+                used.tests.push(Test::Listed {
+                    items,
+                    negated: dataset.negated,
+                });
             }
-            "http" | "http1" => protocols(&[Protocol::Http, Protocol::Ws]),
-            "http2" => protocols(&[Protocol::H2]),
-            _ => Formula::Always,
         }
+        Ok(())
     }
 
-    fn sides(&mut self, rule: &RuleText) -> Result<Formula, String> {
-        let mut endpoints = Endpoints {
-            variables: &self.variables,
-            checker: &mut self.checker,
-            taken_for_any: std::mem::take(&mut self.taken_for_any),
-        };
-        let mut one_way = |client: &parse::Side, server: &parse::Side| -> Result<Formula, String> {
-            Ok(Formula::all([
-                endpoints.addresses(&client.addresses, &Field::SourceIp)?,
-                endpoints.ports(&client.ports, &Field::SourcePort)?,
-                endpoints.addresses(&server.addresses, &Field::DestinationIp)?,
-                endpoints.ports(&server.ports, &Field::DestinationPort)?,
-            ]))
-        };
-        let forth = one_way(&rule.source, &rule.destination);
-        let back = if rule.both_ways {
-            Some(one_way(&rule.destination, &rule.source))
-        } else {
-            None
-        };
-        self.taken_for_any = endpoints.taken_for_any;
-        match back {
-            Some(back) => Ok(Formula::any([forth?, back?])),
-            None => forth,
+    fn carried(
+        &mut self,
+        line: &Line,
+        kind: &str,
+        action: SuricataAction,
+        differences: &[Difference],
+    ) {
+        let mut entry = Entry::new(line.place.clone(), &line.text, kind, Fate::Carried);
+        for difference in differences {
+            if !entry.notes.contains(&difference.note) {
+                let effect = difference.matching.under(action.ours());
+                entry.differ(report::Difference::new(effect, &difference.note));
+            }
         }
+        self.rejects |= action == SuricataAction::Reject;
+        self.report.push(entry);
     }
 
-    fn finish(mut self, path: &str, order: Order, default: Option<Default>) -> (Draft, Report) {
-        if order == Order::Action {
-            self.rules.sort_by_key(|rule| rule.action);
+    /// The first rule that rests on a variable which nobody defined tells it.
+    fn tell_of_variables(&mut self, place: &Place) {
+        for name in self.taken_for_any.iter().skip(self.told) {
+            let fate = Fate::Changed(Effect::Wider);
+            self.report.push(
+                Entry::new(place.clone(), &format!("${name}"), "variable", fate).note(format!(
+                    "it is not defined and taken for any address; `--var {name}=…` defines it"
+                )),
+            );
         }
+        self.told = self.taken_for_any.len();
+    }
+
+    fn finish(
+        mut self,
+        path: &str,
+        order: Order,
+        default: Option<Default>,
+    ) -> (super::super::draft::Draft, Report) {
         let decided = default.unwrap_or(match order {
             Order::Action => Default::Allow,
             Order::Strict => Default::Deny,
         });
         self.remarks(order, decided, default.is_some());
-        self.tell_of_handshakes();
-        let by = match default {
-            Some(_) => DefaultsBy::Source,
-            None => DefaultsBy::Assumption(
-                "what no rule decides is the policy's default action, which is not in the rules: `--default allow` or `--default deny` says it",
-            ),
+        let rules = Rules {
+            rules: self.rules,
+            unknown_bits: self.unknown_bits,
+            report: self.report,
+            is_default_given: default.is_some(),
         };
-        let mut draft = Draft::new(ALLOW_BY_DEFAULT, by);
-        draft.about = vec![
-            format!("Imported from {path} by `sallyport-rules import suricata`."),
-            "import-report.txt says line by line what became of it.".to_owned(),
-        ];
-        draft.defaults.pre_request = match decided {
-            Default::Allow => Action::Allow,
-            Default::Deny => Action::Deny,
-        };
-        let mut group = DraftGroup::new("suricata");
-        let mut names = Names::default();
-        for rule in self.rules {
-            for conditions in rule.alternatives {
-                let name = names.unique(&rule.name);
-                if let Some(entry) = self.report.entries.get_mut(rule.entry) {
-                    entry.rules.push(format!("{}/{name}", group.name));
-                }
-                let rule = DraftRule {
-                    name,
-                    description: rule.description.clone(),
-                    action: rule.action.ours(),
-                    conditions: conditions.into_iter().map(simplified).collect(),
-                    origin: vec![rule.origin.clone()],
-                };
-                group.push(Phase::PreRequest, rule);
-            }
-        }
-        draft.groups.push(group);
-        (draft, self.report)
+        rules.draft(path, order, decided)
     }
 
     fn remarks(&mut self, order: Order, decided: Default, given: bool) {
@@ -329,6 +296,7 @@ impl Walk {
         };
         let decided = match decided {
             Default::Allow => "passes",
+            Default::Alert => "passes and is told",
             Default::Deny => "is denied",
         };
         let why = if given {
@@ -339,110 +307,22 @@ impl Walk {
         self.report.remark(format!(
             "rules are asked {order}; what no rule decides {decided}{why}"
         ));
-        for name in &self.taken_for_any {
-            self.report.remarks.push(format!(
-                "`${name}` is not defined and taken for any address; `--var {name}=…` defines it"
-            ));
-        }
         self.report.remark(
             "what is denied is logged as denied; alerts that would come after it are not told",
         );
-    }
-
-    /// On a firewall the first packet has no name: what is dropped by its address and port alone
-    /// is dropped before a rule over names can let it pass.
-    fn tell_of_handshakes(&mut self) {
-        let mut passed_inside = false;
-        for rule in &self.rules {
-            passed_inside |= rule.action == SuricataAction::Pass && rule.looks_inside;
-            let blocks = matches!(rule.action, SuricataAction::Drop | SuricataAction::Reject);
-            if !passed_inside || !blocks || rule.looks_inside || rule.established {
-                continue;
-            }
-            if let Some(entry) = self.report.entries.get_mut(rule.entry) {
-                entry.fate = entry.fate.and(Effect::Wider);
-                entry.notes.push(
-                    "rules that let names or requests pass are asked before it; on a firewall it meets the first packet, before there is a name, unless it says `flow:established`".to_owned(),
-                );
-            }
+        if self.rejects {
+            self.report.remark(
+                "`reject`: the client is answered 403, or a TLS alert, instead of a TCP reset",
+            );
         }
     }
 }
 
-/// Of leaving a line that cannot be read as a rule, told from the action that it begins with.
-fn left_by(text: &str) -> Effect {
-    let word = text.split_whitespace().next().unwrap_or("");
-    SuricataAction::parse(word).map_or(Effect::Either, |action| Effect::of_leaving(action.ours()))
-}
-
-/// Whether a proxy can tell this protocol from others.
-fn is_seen(protocol: &str) -> Result<(), String> {
-    const SEEN: [&str; 9] = [
-        "ip",
-        "tcp",
-        "tcp-pkt",
-        "tcp-stream",
-        "pkthdr",
-        "tls",
-        "http",
-        "http1",
-        "http2",
+/// It tells nobody and remembers nothing.
+fn does_nothing(options: &[(String, Option<String>)]) -> bool {
+    const REMEMBER: [&str; 6] = [
+        "flowbits", "flowint", "xbits", "hostbits", "dataset", "datarep",
     ];
-    match protocol {
-        seen if SEEN.contains(&seen) => Ok(()),
-        "dns" => Err(
-            "names are resolved by the proxy itself; deny them by `request:DestinationDomain`"
-                .to_owned(),
-        ),
-        other => Err(format!(
-            "a proxy does not tell `{other}` from other protocols: `tunnel.unknown_protocol` lets none of them pass unless it is told to"
-        )),
-    }
-}
-
-/// Ranges of one number each are numbers.
-fn simplified(condition: Condition) -> Condition {
-    let single = |item: &String| {
-        let (from, to) = item.split_once('-')?;
-        (from == to).then(|| from.to_owned())
-    };
-    let numbers: Option<Vec<String>> = condition.values.items.iter().map(single).collect();
-    match numbers {
-        Some(items) if condition.operator.question == Question::Between => {
-            let equal = Question::Number(Comparison::Equal);
-            let values = Values {
-                name: condition.values.name.clone(),
-                origin: condition.values.origin.clone(),
-                items,
-            };
-            Condition::new(
-                condition.field.clone(),
-                operator(equal, condition.operator.negated),
-                values,
-            )
-        }
-        _ => condition,
-    }
-}
-
-/// Why a protocol never comes through a forward proxy.
-fn never_here(protocol: &str) -> Option<&'static str> {
-    const NEVER: [&str; 13] = [
-        "udp",
-        "icmp",
-        "quic",
-        "dhcp",
-        "ntp",
-        "tftp",
-        "snmp",
-        "ike",
-        "sctp",
-        "icmpv4",
-        "icmpv6",
-        "ipv6-icmp",
-        "igmp",
-    ];
-    NEVER
-        .contains(&protocol)
-        .then_some("it is not carried by TCP, so it never comes through a forward proxy")
+    let has = |wanted: &str| options.iter().any(|(name, _)| name == wanted);
+    has("noalert") && !REMEMBER.iter().any(|word| has(word))
 }

@@ -46,6 +46,8 @@ fn source(command: &str, format: &str, name: &str) -> Option<PathBuf> {
     let case = match (command, format, name) {
         ("import", "squid", "/etc/squid/squid.conf") => "squid/debian/squid.conf",
         ("import", "suricata", "egress.rules") => "suricata/strict/egress.rules",
+        ("import", "suricata", "main.tf") => "suricata/terraform/main.tf",
+        ("import", "suricata", "template.yaml") => "suricata/cloudformation/template.yaml",
         ("import", "suricata", "rule-group.json") => "suricata/rule-group/rule-group.json",
         ("import", "aws-domain-list", "rule-group.json") => "aws-domain-list/allow/rule-group.json",
         ("import", "aws", "group.json") => "aws/configuration/platform.json",

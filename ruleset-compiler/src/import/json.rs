@@ -1,4 +1,5 @@
-//! JSON with the line of each value, for imports of what the AWS command line prints.
+//! JSON with the line of each value, for imports of what the AWS command line prints; YAML and HCL
+//! become the same (`yaml`, `hcl`).
 
 use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
@@ -20,6 +21,8 @@ pub(super) enum Kind {
     Array(Vec<Json>),
     /// A string.
     Text(String),
+    /// A string with something in it that has to be evaluated, as it is written: `${…}`.
+    Template(String),
     /// A number, boolean or null, as written.
     Other(String),
 }
@@ -113,6 +116,7 @@ impl Json {
     pub(super) fn shown(&self) -> String {
         match &self.kind {
             Kind::Text(text) => format!("\"{text}\""),
+            Kind::Template(text) => format!("`{text}`"),
             Kind::Other(text) => text.clone(),
             Kind::Array(elements) => {
                 let shown: Vec<String> = elements.iter().map(Self::shown).collect();

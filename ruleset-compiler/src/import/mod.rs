@@ -21,6 +21,10 @@ pub mod input;
 
 mod json;
 
+mod yaml;
+
+mod hcl;
+
 pub mod recognise;
 
 pub mod squid;

@@ -263,10 +263,13 @@ mod tests {
             .map(|(expression, negated)| ((*expression).to_owned(), *negated))
             .collect();
         let found = matching(&expressions).unwrap();
-        let nets = found.version_4.map_or("many".to_owned(), |nets| {
-            let nets: Vec<String> = nets.iter().map(Ipv4Net::to_string).collect();
-            nets.join(" ")
-        });
+        let nets = found.version_4.map_or_else(
+            || "many".to_owned(),
+            |nets| {
+                let nets: Vec<String> = nets.iter().map(Ipv4Net::to_string).collect();
+                nets.join(" ")
+            },
+        );
         format!("{nets}/{:?}", found.version_6)
     }
 

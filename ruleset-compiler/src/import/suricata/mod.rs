@@ -10,6 +10,7 @@ mod source;
 mod parse;
 
 mod buffer;
+mod number;
 mod option;
 mod text;
 

@@ -5,6 +5,7 @@ use super::ask::{Absent, BufferUse};
 use super::buffer::{self, Buffer, Named};
 use super::chain::{Content, Test};
 use super::flowbit::{self, BitTest};
+use super::number::{number, range};
 use super::parse::quoted;
 use super::text;
 
@@ -486,36 +487,4 @@ impl Reader {
         }
         Ok(options)
     }
-}
-
-fn number(text: &str) -> Result<usize, String> {
-    // As many bytes as no buffer here has; expressions could not count further either.
-    const MOST: usize = 65_535;
-    let number = text.parse().ok().filter(|number| *number <= MOST);
-    number.ok_or_else(|| format!("`{text}` is not a number of bytes that is known here"))
-}
-
-/// `N`, `<N`, `>N`, `<=N`, `>=N`, `N<>M` with both ends left out: least and most.
-fn range(text: &str) -> Result<(usize, Option<usize>), String> {
-    let text = text.replace(' ', "");
-    let never = || format!("no length is `{text}`");
-    if let Some((from, to)) = text.split_once("<>") {
-        let (least, below) = (number(from)? + 1, number(to)?);
-        let most = below.checked_sub(1).filter(|most| *most >= least);
-        return Ok((least, Some(most.ok_or_else(never)?)));
-    }
-    if let Some(most) = text.strip_prefix("<=") {
-        return Ok((0, Some(number(most)?)));
-    }
-    if let Some(least) = text.strip_prefix(">=") {
-        return Ok((number(least)?, None));
-    }
-    if let Some(below) = text.strip_prefix('<') {
-        return Ok((0, Some(number(below)?.checked_sub(1).ok_or_else(never)?)));
-    }
-    if let Some(above) = text.strip_prefix('>') {
-        return Ok((number(above)? + 1, None));
-    }
-    let exact = number(&text)?;
-    Ok((exact, Some(exact)))
 }

@@ -396,7 +396,7 @@ proptest! {
     ) {
         let option = match foreign {
             Some(foreign) => FOREIGN[foreign].to_owned(),
-            None => value.map_or(word.clone(), |value| format!("x{word}:{value}")),
+            None => value.map_or_else(|| word.clone(), |value| format!("x{word}:{value}")),
         };
         let is_known = KNOWN.iter().any(|known| known.split(':').next() == Some(option.as_str()));
         let takes_none = ["alert", "noalert", "prefilter", "startswith"].contains(&option.as_str());

@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use clap::ValueEnum;
+use sallyport_ruleset::Field;
 
-use super::super::condition::Checker;
+use super::super::condition::{Checker, Formula};
 use super::super::input::InputFiles;
 use super::super::outcome::{Import, ImportError, Origin};
 use super::super::report::{self, Effect, Entry, Fate, Matching, Place, Report};
 use super::application;
 use super::bound::Difference;
 use super::chain::Test;
+use super::endpoint::Endpoints;
 use super::flowbit;
 use super::option::{self, Options};
 use super::order::{Ruled, Rules};
 use super::parse::{self, RuleText};
 use super::rule::{Context, SuricataAction, Without};
-use super::source::{self, Line};
+use super::source::{self, Body, Line, ListRule, RuleGroup};
 
 /// Which rule is asked first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,7 +54,7 @@ pub struct SuricataOptions {
     pub tls_inspection: bool,
 }
 
-/// Imports a file of rules, or the JSON of a rule group.
+/// Imports a file of rules, the JSON of a rule group, a CloudFormation template or Terraform.
 ///
 /// # Errors
 /// When it cannot be read, holds no rule, or its result does not compile.
@@ -68,14 +70,12 @@ pub fn import(
     let malformed = |why: String| ImportError::Malformed(format!("`{path}`: {why}"));
     let file: Rc<str> = path.into();
     let mut report = Report::default();
-    let source = source::read(&file, &text, &mut report).map_err(malformed)?;
-    let mut variables = source.variables;
-    variables.extend(options.variables.clone());
+    let source = source::read(files, &file, &text, &mut report).map_err(malformed)?;
     let mut walk = Walk {
         files,
         report,
         checker: Checker::default(),
-        variables,
+        variables: BTreeMap::new(),
         tls_inspection: options.tls_inspection,
         taken_for_any: Vec::new(),
         told: 0,
@@ -84,16 +84,26 @@ pub fn import(
         handshakes: Vec::new(),
         rejects: false,
     };
-    for line in &source.lines {
-        walk.line(line);
+    for group in &source.groups {
+        walk.variables.clone_from(&source.variables);
+        walk.variables.extend(group.variables.clone());
+        walk.variables.extend(options.variables.clone());
+        for line in &group.lines {
+            walk.line(line);
+        }
     }
-    let of_group = source
-        .strict_order
-        .map(|strict| if strict { Order::Strict } else { Order::Action });
-    let order = options.order.or(of_group).unwrap_or(Order::Action);
-    let (draft, report) = walk.finish(path, order, options.default);
+    let of_source = source.strict_order.or_else(|| order_of(&source.groups));
+    let of_source = of_source.map(|strict| if strict { Order::Strict } else { Order::Action });
+    let order = options.order.or(of_source).unwrap_or(Order::Action);
+    let default = options.default.or(source.default);
+    let (draft, report) = walk.finish(path, order, default);
     let what = "is a rule of Suricata that can be carried over";
     Import::new(draft, report, Origin { path, what })
+}
+
+/// The order that a group says.
+fn order_of(groups: &[RuleGroup]) -> Option<bool> {
+    groups.iter().find_map(|group| group.strict_order)
 }
 
 struct Walk<'a> {
@@ -115,6 +125,14 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn line(&mut self, line: &Line) {
+        match &line.body {
+            Body::Rule => {}
+            Body::Template(why) => {
+                let action = SuricataAction::parse(&parse::first_word(&line.text));
+                return self.left(line, "rule", action, why.clone());
+            }
+            Body::Listed(rule) => return self.listed(line, rule),
+        }
         let rule = match parse::rule(&line.text) {
             Ok(rule) => rule,
             Err(why) => {
@@ -146,6 +164,39 @@ impl Walk<'_> {
     fn left(&mut self, line: &Line, kind: &str, action: Option<SuricataAction>, why: String) {
         let effect = action.map_or(Effect::Either, |action| Effect::of_leaving(action.ours()));
         self.tell(line, kind, Fate::Left(effect), vec![why]);
+    }
+
+    /// A rule that a domain list makes, about the clients at home.
+    fn listed(&mut self, line: &Line, rule: &ListRule) {
+        let mut endpoints = Endpoints {
+            variables: &self.variables,
+            checker: &mut self.checker,
+            taken_for_any: std::mem::take(&mut self.taken_for_any),
+            is_negated: false,
+        };
+        let home = endpoints.addresses("$HOME_NET", &Field::SourceIp);
+        self.taken_for_any = endpoints.taken_for_any;
+        self.tell_of_variables(&line.place);
+        let home = match home {
+            Ok(home) => home,
+            Err(why) => return self.left(line, "domain list", Some(rule.action), why),
+        };
+        self.carried(line, "domain list", rule.action, &[]);
+        self.rules.push(Ruled {
+            action: rule.action,
+            formula: Formula::all([home, rule.formula.clone()]),
+            sets: Vec::new(),
+            bits: Vec::new(),
+            is_exact: true,
+            tells: false,
+            is_silent: false,
+            name: rule.name.to_owned(),
+            message: String::new(),
+            origin: format!("{}: {}", line.place, line.text),
+            looks_inside: true,
+            meets_handshakes: false,
+            entry: self.report.entries.len() - 1,
+        });
     }
 
     fn rule(
@@ -217,10 +268,10 @@ impl Walk<'_> {
     fn lists(&mut self, options: &mut Options) -> Result<(), String> {
         for dataset in std::mem::take(&mut options.datasets) {
             let path = &dataset.path;
-            let text = self
-                .files
-                .text(path)
-                .map_err(|why| format!("`dataset`: cannot read `{path}`: {why}"))?;
+            let text = self.files.text(path).map_err(|why| {
+                self.report.unread(path);
+                format!("`dataset`: cannot read `{path}`: {why}")
+            })?;
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
             let items = lines.map(|line| {
                 data_encoding::BASE64

@@ -1,0 +1,188 @@
+//! Reads a file whatever its form. A file of rules is taken as it stands; all else becomes one tree,
+//! in which rule groups and the policy that orders them are looked for.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::super::super::hcl;
+use super::super::super::input::InputFiles;
+use super::super::super::json::Json;
+use super::super::super::report::{Place, Report};
+use super::super::super::yaml;
+use super::super::walk::Default;
+use super::{cloudformation, group, policy, terraform};
+
+use super::list::ListRule;
+/// One rule, and where it stands.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Line {
+    pub(in super::super) place: Place,
+    pub(in super::super) text: String,
+    pub(in super::super) body: Body,
+}
+
+/// How a rule is given.
+#[derive(Clone, Debug)]
+pub(in super::super) enum Body {
+    /// In the rule language.
+    Rule,
+    /// A part of it has to be evaluated, and is not known here; which.
+    Template(String),
+    /// By a domain list.
+    Listed(ListRule),
+}
+
+/// Rules that are asked together.
+#[derive(Clone, Debug, std::default::Default)]
+pub(in super::super) struct RuleGroup {
+    /// As other parts of the source name it.
+    pub(in super::super) name: String,
+    pub(in super::super) lines: Vec<Line>,
+    /// Without the `$`.
+    pub(in super::super) variables: BTreeMap<String, String>,
+    /// `StatefulRuleOptions.RuleOrder`
+    pub(in super::super) strict_order: Option<bool>,
+}
+
+/// What a file holds.
+#[derive(Debug, std::default::Default)]
+pub(in super::super) struct Source {
+    /// In the order in which they are asked.
+    pub(in super::super) groups: Vec<RuleGroup>,
+    /// What the policy says.
+    pub(in super::super) strict_order: Option<bool>,
+    pub(in super::super) default: Option<Default>,
+    /// Without the `$`; those of a group take their place.
+    pub(in super::super) variables: BTreeMap<String, String>,
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Rules,
+    Json,
+    Yaml,
+    Terraform,
+}
+
+/// Reads a file; its form is told from its text.
+///
+/// # Errors
+/// When it is JSON, YAML or Terraform that cannot be read.
+pub(in super::super) fn read(
+    files: &dyn InputFiles,
+    file: &Rc<str>,
+    text: &str,
+    report: &mut Report,
+) -> Result<Source, String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let tree = match form(text) {
+        Form::Rules => {
+            let group = RuleGroup {
+                lines: rule_lines(file, text, 1, Body::Rule),
+                ..RuleGroup::default()
+            };
+            return Ok(Source {
+                groups: vec![group],
+                ..Source::default()
+            });
+        }
+        Form::Json => cloudformation::resolved(Json::parse(text)?),
+        Form::Yaml => cloudformation::resolved(yaml::parse(text)?),
+        Form::Terraform => terraform::as_api(hcl::parse(text, files)?),
+    };
+    let mut groups = group::groups(file, &tree, report);
+    if form(text) == Form::Json && groups.iter().any(|group| group.lines.len() > 1) {
+        report.remark("rules come from strings in JSON: line numbers count on from the line that the string is on");
+    }
+    let mut source = policy::read(&tree, &mut groups, file, report);
+    source.groups = groups;
+    Ok(source)
+}
+
+fn form(text: &str) -> Form {
+    if text.trim_start().starts_with(['{', '[']) {
+        return Form::Json;
+    }
+    let lines = || {
+        text.lines()
+            .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+    };
+    let is_rule = |line: &str| {
+        let word = super::super::parse::first_word(line);
+        super::super::rule::SuricataAction::parse(&word).is_some() && line.contains(" any")
+            || super::super::rule::SuricataAction::parse(&word).is_some() && line.contains('(')
+    };
+    let first_is_rule = lines().next().is_some_and(is_rule);
+    if first_is_rule {
+        return Form::Rules;
+    }
+    let is_block = |line: &str| {
+        const WORDS: [&str; 8] = [
+            "resource",
+            "module",
+            "data",
+            "locals",
+            "variable",
+            "terraform",
+            "provider",
+            "output",
+        ];
+        let word = line.split([' ', '"', '{']).next().unwrap_or("");
+        WORDS.contains(&word) && line.trim_end().ends_with(['{', '}'])
+    };
+    if lines().any(is_block) {
+        return Form::Terraform;
+    }
+    let is_member = |line: &str| {
+        let name = line.split_once(':').map_or("", |(name, _)| name);
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_-'\"".contains(c);
+        line == "---" || (!name.is_empty() && name.chars().all(is_name))
+    };
+    if lines().next().is_some_and(is_member) {
+        return Form::Yaml;
+    }
+    // The variables of a module, or a part of one.
+    let is_heredoc = |line: &str| line.contains("rules_string") && line.contains('=');
+    if lines().any(is_heredoc) {
+        return Form::Terraform;
+    }
+    Form::Rules
+}
+
+/// Rules are a line each; a backslash at its end continues one.
+pub(super) fn rule_lines(file: &Rc<str>, text: &str, first: usize, body: Body) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut numbered = text.lines().zip(first..);
+    while let Some((line, number)) = numbered.next() {
+        let mut whole = line.trim().to_owned();
+        if whole.is_empty() || whole.starts_with('#') {
+            continue;
+        }
+        while whole.ends_with('\\') {
+            whole.pop();
+            let Some((next, _)) = numbered.next() else {
+                break;
+            };
+            whole.push_str(next.trim());
+        }
+        let place = Place {
+            file: Rc::clone(file),
+            line: number,
+        };
+        // What has to be evaluated is known by its sign, in strings that may have it.
+        let body = match &body {
+            Body::Template(what) if !["${", "%{"].iter().any(|sign| whole.contains(sign)) => {
+                let _ = what;
+                Body::Rule
+            }
+            body => body.clone(),
+        };
+        lines.push(Line {
+            place,
+            text: whole,
+            body,
+        });
+    }
+    lines
+}

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use sallyport_rules::diagnostic::Colors;
 use sallyport_rules::pipeline::{self, Options};
 use sallyport_rules::source::MemoryFiles;
-use sallyport_ruleset::{BuildRecord, Ruleset, bundle};
+use sallyport_ruleset::{Action, BuildRecord, Phase, Ruleset, bundle};
 use serde_json::{Value, json};
 
 fn checked(files: &MemoryFiles, path: &str, options: &Options) -> Result<Ruleset, String> {
@@ -242,27 +242,29 @@ fn suffixes_with_string_equals_are_an_option() {
             "StringEquals",
             "StringLike",
             [".example.com", "a.test"],
-            ["*.example.com", "a.test"],
+            &["example.com", "*.example.com", "a.test"][..],
+        ),
+        (
+            "StringEquals",
+            "DomainMatch",
+            [".x.test", ".y.test"],
+            &["x.test", "y.test"],
         ),
         (
             "StringNotEquals",
-            "StringNotLike",
+            "NotDomainMatch",
             [".x.test", ".y.test"],
-            ["*.x.test", "*.y.test"],
+            &["x.test", "y.test"],
         ),
         (
             "ForAllValues:StringEquals",
             "ForAllValues:StringLike",
             ["a.test", ".x.test"],
-            ["a.test", "*.x.test"],
+            &["a.test", "x.test", "*.x.test"],
         ),
     ] {
         let found = with_habit(written, &values, true).unwrap();
-        assert_eq!(
-            found,
-            with_habit(meant, &taken, false).unwrap(),
-            "{written}"
-        );
+        assert_eq!(found, with_habit(meant, taken, false).unwrap(), "{written}");
     }
     // Without a suffix nothing changes, and a wildcard does not become one.
     assert_eq!(
@@ -292,4 +294,25 @@ fn answers_that_refer_to_groups_by_position() {
         .map(|group| group.name.as_str())
         .collect();
     assert_eq!(names, ["a", "b"]);
+}
+
+#[test]
+fn rules_alone_are_a_group_with_the_name_of_their_file() {
+    let rules = json!({ "PreDNS": [{
+        "ProxyRuleName": "r", "Action": "DROP",
+        "Conditions": [{
+            "ConditionOperator": "StringEquals", "ConditionKey": "request:DestinationDomain",
+            "ConditionValues": ["a.test"],
+        }],
+    }] });
+    let ruleset = RULESET.replace("\"g\"", "\"groups/domain filter.json\"");
+    let files = MemoryFiles::default()
+        .with("r.toml", ruleset)
+        .with("groups/domain filter.json", rules.to_string());
+    let ruleset = checked(&files, "r.toml", &Options::default()).unwrap();
+    assert_eq!(ruleset.groups[0].name, "domain-filter");
+    assert_eq!(
+        ruleset.groups[0].rules(Phase::PreDns)[0].action,
+        Action::Deny
+    );
 }

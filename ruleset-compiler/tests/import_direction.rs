@@ -157,3 +157,9 @@ fn a_list_that_is_not_there_is_a_problem_whatever_else_there_is() {
     let last = out.lines().last().unwrap();
     assert!(!last.contains("allows more: 0"), "{last}");
 }
+
+#[test]
+fn a_table_from_the_console_is_refused_with_a_hint() {
+    let table = "Rule name,Phase,Action,Conditions\nallow-aws,PreDNS,Allow,1\n";
+    is_refused("aws", "rules.csv", table, "describe-proxy-rule-group");
+}

@@ -6,7 +6,7 @@ use sallyport_ruleset::{Action, Field};
 use super::condition::{Condition, Values};
 use super::draft::{ALLOW_BY_DEFAULT, DefaultAction, DefaultsBy, Draft, DraftGroup, DraftRule};
 use super::outcome::{Import, ImportError, Origin};
-use super::report::{Effect, Entry, Fate, Place, Report};
+use super::report::{Difference, Effect, Entry, Fate, Place, Report};
 use crate::diagnostic::{Colors, Diagnostics};
 use crate::ir::{self, PHASES};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
@@ -44,6 +44,11 @@ pub fn import(
     };
     let bytes = files.read(path).map_err(unreadable)?;
     let text = String::from_utf8_lossy(&bytes);
+    if is_table(&text) {
+        return Err(ImportError::Malformed(format!(
+            "`{path}`: this looks like a table (CSV), as the console exports it, which does not say all of a rule; `aws network-firewall describe-proxy-rule-group --proxy-rule-group-name NAME` gives the JSON that is read here"
+        )));
+    }
     let is_configuration = text.contains("\"DefaultRulePhaseActions\"");
     let wrapped = Wrapped { files, path };
     let (files, root): (&dyn SourceFiles, &str) = if is_configuration {
@@ -64,7 +69,10 @@ pub fn import(
         .map_err(|error| unreadable(error.to_string()))?;
     let mut walk = Walk {
         sources: &sources,
-        suffix_equals: options.suffix_equals,
+        suffixes: options
+            .suffix_equals
+            .then(|| as_written(files, root))
+            .flatten(),
         report: Report::default(),
     };
     let mut draft = walk.draft(path, &parsed);
@@ -73,6 +81,27 @@ pub fn import(
     }
     let what = "is a rule";
     Import::new(draft, walk.report, Origin { path, what })
+}
+
+/// Whether a text is lines of cells with a head, and no JSON.
+fn is_table(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let mut lines = text.lines();
+    let head = lines.next().unwrap_or("");
+    let cells_count = head.split([',', ';', '\t']).count();
+    let is_document = head.starts_with(['{', '[', '#']) || head.contains(" = ");
+    cells_count >= 3
+        && !is_document
+        && lines
+            .next()
+            .is_some_and(|line| line.contains([',', ';', '\t']))
+}
+
+/// The same without the habit, to see where it applied.
+fn as_written(files: &dyn SourceFiles, root: &str) -> Option<Parsed> {
+    let mut unheard = Diagnostics::default();
+    let loaded = load::load(files, root, Habits::default(), &mut unheard).ok();
+    loaded.map(|(_, parsed)| parsed)
 }
 
 /// Refuses what the compiler refuses: the places in its words are those of the JSON.
@@ -112,7 +141,8 @@ impl SourceFiles for Wrapped<'_> {
 
 struct Walk<'a> {
     sources: &'a Sources,
-    suffix_equals: bool,
+    /// What was written where a leading dot was taken for the names under it.
+    suffixes: Option<Parsed>,
     report: Report,
 }
 
@@ -128,7 +158,12 @@ impl Walk<'_> {
         }
         for at in parsed.evaluation_order() {
             if let Some(group) = parsed.group(at) {
-                let group = self.group(group);
+                let written = self.suffixes.take();
+                let group = self.group(
+                    group,
+                    written.as_ref().and_then(|written| written.group(at)),
+                );
+                self.suffixes = written;
                 draft.groups.push(group);
             }
         }
@@ -153,7 +188,8 @@ impl Walk<'_> {
         }
     }
 
-    fn group(&mut self, group: &ir::Group) -> DraftGroup {
+    /// `written` is the same group without the habit, if there is one.
+    fn group(&mut self, group: &ir::Group, written: Option<&ir::Group>) -> DraftGroup {
         let name = group.name.as_ref().map_or("group", |name| &name.value);
         let mut drafted = DraftGroup::new(name);
         let rules_count: usize = PHASES
@@ -166,24 +202,27 @@ impl Walk<'_> {
             ));
         }
         for phase in PHASES {
+            let mut as_written = written
+                .into_iter()
+                .flat_map(|written| written.rules.of(phase));
             for rule in group.rules.of(phase) {
                 let place = self.place(rule.name.span);
-                let fate = if self.suffix_equals {
-                    // The option says what is meant.
-                    Fate::Changed(Effect::Neither)
-                } else {
-                    Fate::Carried
-                };
+                let is_suffix = as_written
+                    .next()
+                    .is_some_and(|written| !asks_the_same(rule, written));
                 let mut entry = Entry::new(
                     place.clone(),
                     &rule.name.value,
                     format!("rule of {phase}"),
-                    fate,
+                    Fate::Carried,
                 );
                 entry.rules.push(format!("{name}/{}", rule.name.value));
-                if self.suffix_equals {
-                    entry = entry
-                        .note("`StringEquals` with a leading dot is taken for the names under it");
+                if is_suffix {
+                    // The option says what is meant.
+                    entry.differ(Difference::new(
+                        Effect::Neither,
+                        "`StringEquals` with a leading dot is taken for the name and all names under it",
+                    ));
                 }
                 self.report.push(entry);
                 drafted.push(phase, drafted_rule(rule, &place));
@@ -198,6 +237,16 @@ impl Walk<'_> {
             line: self.sources.place(span).line_number,
         }
     }
+}
+
+fn asks_the_same(rule: &ir::Rule, other: &ir::Rule) -> bool {
+    let operators = |rule: &ir::Rule| -> Vec<String> {
+        let conditions = rule.conditions.iter();
+        conditions
+            .map(|condition| condition.operator.value.clone())
+            .collect()
+    };
+    operators(rule) == operators(other)
 }
 
 fn drafted_rule(rule: &ir::Rule, place: &Place) -> DraftRule {

@@ -32,7 +32,7 @@ impl Document<'_> {
     /// Reads a rule group. Problems are reported, and what can be understood is returned.
     pub fn group(&self, diagnostics: &mut Diagnostics) -> ir::Group {
         if self.is_json() {
-            aws_json::group(self.file, self.text, self.habits, diagnostics)
+            aws_json::group(self, diagnostics)
         } else {
             toml::group(self.file, self.text, diagnostics)
         }

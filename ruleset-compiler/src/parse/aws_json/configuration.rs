@@ -6,7 +6,7 @@ use sallyport_ruleset::{Action, Phase};
 
 use super::group::find;
 use super::position::Placed;
-use super::reader::{Member, Reader};
+use super::reader::{Member, Reader, phase_of};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ir::{self, PHASES};
 use crate::source::{FileId, Located, Span};
@@ -47,7 +47,9 @@ impl Reader<'_> {
     fn configuration(&mut self, span: Span, members: &[Member<'_, '_>]) -> ir::Ruleset {
         let mut ruleset = ir::Ruleset::default();
         let group = ["Rules", "ProxyRuleGroup", "ProxyRuleGroupName"];
-        if let Some(member) = group.iter().find_map(|name| find(members, name)) {
+        let mut phases = members.iter();
+        let phase = phases.find(|member| phase_of(&member.name.value).is_some());
+        if let Some(member) = group.iter().find_map(|name| find(members, name)).or(phase) {
             self.report(
                 Diagnostic::new(
                     Code::WrongFile,

@@ -5,10 +5,11 @@ use jsonc_parser::ast::Object;
 use sallyport_ruleset::Phase;
 
 use super::position::Placed;
-use super::reader::{Member, Reader};
+use super::reader::{Member, Reader, phase_of};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ir;
-use crate::source::{FileId, Located, Span};
+use crate::parse::document::Document;
+use crate::source::{Located, Span};
 
 /// What users of the preview wrote although the language says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,19 +20,49 @@ pub struct Habits {
 
 const KNOWN: [&str; 3] = ["ProxyRuleGroupName", "ProxyRuleGroupArn", "Rules"];
 
-/// Parses a group file. Problems are reported, and what can be understood is returned.
-pub fn group(file: FileId, text: &str, habits: Habits, diagnostics: &mut Diagnostics) -> ir::Group {
-    let group = Reader::new(file, diagnostics).document(text, |reader, object| {
-        Some(reader.group_document(object, habits))
-    });
+/// Parses a group file. Problems are reported, and what can be understood is returned. Rules alone,
+/// as the `--rules` of `create-proxy-rule-group` are, have the name of their file.
+pub fn group(document: &Document<'_>, diagnostics: &mut Diagnostics) -> ir::Group {
+    let group = Reader::new(document.file, diagnostics)
+        .document(document.text, |reader, object| {
+            Some(reader.group_document(object, document))
+        });
     group.unwrap_or_default()
+}
+
+/// The name of a file without its folders and its ending, of the letters that names have.
+fn file_stem(path: &str) -> String {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let stem = file.split('.').next().unwrap_or(file);
+    let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let name: String = stem
+        .chars()
+        .map(|c| if is_good(c) { c } else { '-' })
+        .collect();
+    if name.is_empty() {
+        "rules".to_owned()
+    } else {
+        name
+    }
 }
 
 impl Reader<'_> {
     /// A group, perhaps in the envelope of an answer.
-    fn group_document(&mut self, object: &Object<'_>, habits: Habits) -> ir::Group {
+    fn group_document(&mut self, object: &Object<'_>, document: &Document<'_>) -> ir::Group {
+        let habits = document.habits;
         let members = self.members(object);
         let span = self.span_of(object);
+        let are_rules = |member: &Member<'_, '_>| phase_of(&member.name.value).is_some();
+        if !members.is_empty() && members.iter().all(are_rules) {
+            return ir::Group {
+                name: Some(Located {
+                    value: file_stem(document.name),
+                    span,
+                }),
+                rules: self.rules_of(object, habits),
+                ..ir::Group::default()
+            };
+        }
         let Some(wrapped) = find(&members, "ProxyRuleGroup") else {
             return self.group(span, &members, habits);
         };
@@ -124,11 +155,15 @@ impl Reader<'_> {
         member: &Member<'_, '_>,
         habits: Habits,
     ) -> ir::PerPhase<Vec<ir::Rule>> {
-        let mut rules = ir::PerPhase::default();
         let expected = "an object with `PreDNS`, `PreREQUEST` and `PostRESPONSE`";
-        let Some(object) = self.object(member.value, expected) else {
-            return rules;
-        };
+        match self.object(member.value, expected) {
+            Some(object) => self.rules_of(object, habits),
+            None => ir::PerPhase::default(),
+        }
+    }
+
+    fn rules_of(&mut self, object: &Object<'_>, habits: Habits) -> ir::PerPhase<Vec<ir::Rule>> {
+        let mut rules = ir::PerPhase::default();
         let mut seen: ir::PerPhase<Option<Span>> = ir::PerPhase::default();
         for list in self.members(object) {
             let Some(phase) = self.phase(&list.name) else {

@@ -190,7 +190,8 @@ impl<'d> Reader<'d> {
         let text = self.text(value, "`\"ALLOW\"`, `\"DENY\"` or `\"ALERT\"`")?;
         let action = match text.value.to_ascii_uppercase().as_str() {
             "ALLOW" => Some(Action::Allow),
-            "DENY" => Some(Action::Deny),
+            // As firewalls call it.
+            "DENY" | "DROP" => Some(Action::Deny),
             "ALERT" => Some(Action::Alert),
             _ => None,
         };
@@ -211,18 +212,7 @@ impl<'d> Reader<'d> {
     /// The phase that a key names, in any of the spellings of that API.
     pub(super) fn phase(&mut self, name: &Located<String>) -> Option<Phase> {
         const KNOWN: [&str; 3] = ["PreDNS", "PreREQUEST", "PostRESPONSE"];
-        let letters: String = name
-            .value
-            .chars()
-            .filter(|c| !matches!(c, '_' | '-' | ' '))
-            .map(|c| c.to_ascii_lowercase())
-            .collect();
-        let phase = match letters.as_str() {
-            "predns" => Some(Phase::PreDns),
-            "prereq" | "prerequest" => Some(Phase::PreRequest),
-            "postres" | "postresponse" => Some(Phase::PostResponse),
-            _ => None,
-        };
+        let phase = phase_of(&name.value);
         if phase.is_none() {
             self.report(
                 Diagnostic::new(
@@ -260,6 +250,21 @@ impl<'d> Reader<'d> {
     fn bad_json(&mut self, span: Span, message: &str) {
         let message = format!("bad JSON: {message}");
         self.report(Diagnostic::new(Code::BadJson, span, message));
+    }
+}
+
+/// The phase of this name, in any of the spellings of that API.
+pub(super) fn phase_of(name: &str) -> Option<Phase> {
+    let letters: String = name
+        .chars()
+        .filter(|c| !matches!(c, '_' | '-' | ' '))
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    match letters.as_str() {
+        "predns" => Some(Phase::PreDns),
+        "prereq" | "prerequest" => Some(Phase::PreRequest),
+        "postres" | "postresponse" => Some(Phase::PostResponse),
+        _ => None,
     }
 }
 

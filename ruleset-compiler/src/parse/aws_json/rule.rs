@@ -172,7 +172,8 @@ impl Reader<'_> {
     }
 }
 
-/// Turns `StringEquals ".example.com"` over a domain into `StringLike "*.example.com"`.
+/// Turns `StringEquals ".example.com"` over a domain into `DomainMatch "example.com"`: the name and
+/// all names under it. Beside other values, which mean just themselves, it becomes two wildcards.
 fn take_as_suffixes(condition: &mut ir::Condition) {
     let is_domain = Field::parse(&condition.key.value)
         .is_some_and(|field| field.field_type() == FieldType::Domain);
@@ -191,23 +192,37 @@ fn take_as_suffixes(condition: &mut ir::Condition) {
     let Some(texts) = texts.filter(|_| is_domain && asks_equality) else {
         return;
     };
-    let has_suffix = texts.iter().any(|text| text.starts_with('.'));
+    let suffixes_count = texts.iter().filter(|text| text.starts_with('.')).count();
     let has_wildcard = texts.iter().any(|text| text.contains(['*', '?']));
-    if !has_suffix || has_wildcard {
+    if suffixes_count == 0 || has_wildcard {
         return;
     }
     let prefix = [ANY_PREFIX, ALL_PREFIX]
         .into_iter()
         .find(|prefix| condition.operator.value.starts_with(prefix));
-    let word = if operator.negated {
-        "StringNotLike"
-    } else {
-        "StringLike"
+    let are_all_suffixes = suffixes_count == texts.len();
+    let word = match (are_all_suffixes, operator.negated) {
+        (true, false) => "DomainMatch",
+        (true, true) => "NotDomainMatch",
+        (false, false) => "StringLike",
+        (false, true) => "StringNotLike",
     };
     condition.operator.value = format!("{}{word}", prefix.unwrap_or_default());
-    for (value, text) in condition.values.iter_mut().zip(texts) {
-        if text.starts_with('.') {
-            value.value = ir::Value::Text(format!("*{text}"));
-        }
-    }
+    let values = condition
+        .values
+        .iter()
+        .zip(texts)
+        .flat_map(|(value, text)| {
+            let span = value.span;
+            let meant = match text.strip_prefix('.') {
+                Some(name) if are_all_suffixes => vec![name.to_owned()],
+                Some(name) => vec![name.to_owned(), format!("*.{name}")],
+                None => vec![text],
+            };
+            meant.into_iter().map(move |text| Located {
+                value: ir::Value::Text(text),
+                span,
+            })
+        });
+    condition.values = values.collect();
 }

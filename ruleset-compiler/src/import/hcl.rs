@@ -295,7 +295,7 @@ mod tests {
             ),
             (
                 "locals {\n a = local.b\n b = local.a\n}\n",
-                "{\"locals\": [{\"a\": `${local.b}`, \"b\": `${local.a}`}]}",
+                "{\"locals\": [{\"a\": `${local.a}`, \"b\": `${local.b}`}]}",
             ),
         ] {
             assert_eq!(shown(text), expected, "{text}");

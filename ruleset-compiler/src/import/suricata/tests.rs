@@ -252,15 +252,15 @@ fn uris_are_seen_with_their_escapes() {
             ),
             (
                 r#"http.uri; content:".exe"; endswith;"#,
-                r"Uri StringNotMatches (?:\?) & Uri StringMatches (?:\.exe$) or Uri StringMatches \?(?s:.*)\.exe$",
+                r"Uri StringNotMatches \? & Uri StringMatches \.exe$ or Uri StringMatches \?(?s:.*)\.exe$",
             ),
             (
                 r#"http.uri; content:"/"; startswith; endswith;"#,
-                r"Uri StringNotMatches (?:\?) & Uri StringMatches ^(?:/|%2F)$",
+                r"Uri StringNotMatches \? & Uri StringMatches ^(?:/|%2F)$",
             ),
             (
                 r#"http.uri; pcre:"/x[^\/]$/";"#,
-                r"Uri StringNotMatches (?:\?) & Uri StringMatches x(?:[!-\$\&-\.0-\~]|%[0189ABCDEF][0-9A-F]|%2[0123456789ABC]|%3[ABCDEF]|%[46]0|%5[BDE]|%7[BCDF])$",
+                r"Uri StringNotMatches \? & Uri StringMatches x(?:[!-\$\&-\.0-\~]|%[0189ABCDEF][0-9A-F]|%2[0123456789ABC]|%3[ABCDEF]|%[46]0|%5[BDE]|%7[BCDF])$",
             ),
         ],
     );
@@ -276,7 +276,15 @@ fn uris_are_seen_with_their_escapes() {
                 r#"http.uri; pcre:"/\/(x|y)[0-9]/";"#,
                 "Uri StringMatches (?:/|%2F|%5C)+(?:(?:[x-y]))(?:[0-9])",
             ),
-            (r#"pcre:"/^x/I";"#, "Uri StringMatches (?:^x)"),
+            (
+                r#"http.uri; pcre:"/\.(exe|dll)$/";"#,
+                r"Uri StringNotMatches \? & Uri StringMatches \.(?:(?:exe|dll))$ or Uri StringMatches \?(?s:.*)\.(?:(?:exe|dll))$",
+            ),
+            (
+                r#"http.uri; pcre:"/^\/v[0-9]+$/";"#,
+                r"Uri StringNotMatches \? & Uri StringMatches ^(?:/|%2F|%5C)+v(?:(?:[0-9])){1,}$",
+            ),
+            (r#"pcre:"/^x/I";"#, "Uri StringMatches ^x"),
             ("urilen:>2;", "Uri StringMatches (?s)^.{3}"),
         ],
     );

@@ -2,8 +2,8 @@
 //! escapes of reserved characters and of what no URI can hold are kept (RFC 3986 section 2.2).
 //!
 //! Each byte that a pattern matches becomes the ways in which the normal form of rules can have it.
-//! A rule asks an expression with a `?` of the path and of path and query; an end of the buffer is
-//! that of path and query, so it takes more than one question.
+//! Rules ask an expression of the path and of path and query; the end of the buffer is that of path
+//! and query, so it takes more than one question.
 
 use std::fmt::Write as _;
 
@@ -23,7 +23,7 @@ const ANY_WIDER: &str = "(?:(?:/|%2F|%5C)+|[^%]|%[0-9A-F]{2})";
 /// A class of nothing.
 const NOTHING: &str = r"[^\x00-\xFF]";
 /// There is a query.
-const QUERY: &str = r"(?:\?)";
+const QUERY: &str = r"\?";
 
 const END: &str = "an end of path and query may also be the end of the path before a query";
 const PLAIN_END: &str = "it is asked of requests without a query only";
@@ -133,6 +133,7 @@ fn of_literal(literal: &Literal, bound: Bound, checker: &mut Checker) -> Result<
     Ok(Formula::any(ways))
 }
 
+/// The same for an expression with an end, where its `?` cannot stand in the expression itself.
 fn of_expression(
     tree: &Hir,
     encoded: &str,
@@ -143,23 +144,61 @@ fn of_expression(
     if !tree.properties().look_set().contains(Look::End) {
         return Ok((found, None));
     }
+    let without_query = Formula::all([matches(QUERY, checker)?.negated(), found.clone()]);
+    if let Some(body) = before_end(tree).filter(|body| !may_hold_query_sign(body)) {
+        let looks = body.properties().look_set_prefix();
+        if looks.contains(Look::Start) {
+            return Ok((without_query, None));
+        }
+        if !body.properties().look_set().contains(Look::Start) {
+            let mut behind = r"\?(?s:.*)".to_owned();
+            encode(&body, bound, &mut behind)?;
+            behind.push('$');
+            return Ok((
+                Formula::any([without_query, matches(&behind, checker)?]),
+                None,
+            ));
+        }
+    }
     Ok(match bound {
         Bound::Wider => (found, Some(Difference::wider(END))),
-        Bound::Narrower => (
-            Formula::all([matches(QUERY, checker)?.negated(), found]),
-            Some(Difference::narrower(PLAIN_END)),
-        ),
+        Bound::Narrower => (without_query, Some(Difference::narrower(PLAIN_END))),
     })
 }
 
-/// An expression that is asked of the path, and of path and query: rules do that if there is a
-/// question mark in it.
-fn matches(expression: &str, checker: &mut Checker) -> Result<Formula, String> {
-    let expression = if expression.contains('?') {
-        expression.to_owned()
-    } else {
-        format!("(?:{expression})")
+/// What stands before the end that an expression asks for; `None` if it asks for one elsewhere.
+fn before_end(tree: &Hir) -> Option<Hir> {
+    let HirKind::Concat(parts) = tree.kind() else {
+        return None;
     };
+    let (last, before) = parts.split_last()?;
+    let before = Hir::concat(before.to_vec());
+    let is_end = matches!(last.kind(), HirKind::Look(Look::End));
+    (is_end && !before.properties().look_set().contains(Look::End)).then_some(before)
+}
+
+/// Whether something that an expression matches has the sign before a query in it.
+fn may_hold_query_sign(tree: &Hir) -> bool {
+    match tree.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.contains(&b'?'),
+        HirKind::Class(Class::Bytes(class)) => class
+            .iter()
+            .any(|range| (range.start()..=range.end()).contains(&b'?')),
+        HirKind::Class(Class::Unicode(class)) => class
+            .iter()
+            .any(|range| (range.start()..=range.end()).contains(&'?')),
+        HirKind::Repetition(repetition) => may_hold_query_sign(&repetition.sub),
+        HirKind::Capture(capture) => may_hold_query_sign(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().any(may_hold_query_sign)
+        }
+    }
+}
+
+/// An expression, which rules ask of the path, and of path and query.
+fn matches(expression: &str, checker: &mut Checker) -> Result<Formula, String> {
+    let expression = expression.to_owned();
     checker.check(&Field::HttpUri, Question::Matches, &expression)?;
     let values = Values {
         name: "uri".to_owned(),

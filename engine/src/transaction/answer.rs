@@ -91,7 +91,9 @@ impl Answer<'_> {
                 Err(Failure::Stale) if interim.has_begun() && self.upstream.is_stream() => {
                     const CUT: &str = "the origin ended the stream after an interim response";
                     let fault = self.upstream.origin_fault();
-                    return Err(Refusal::protocol(fault.map_or(CUT.into(), Cow::from)).into());
+                    return Err(
+                        Refusal::protocol(fault.map_or_else(|| CUT.into(), Cow::from)).into(),
+                    );
                 }
                 Err(Failure::Stale) if interim.has_begun() => {
                     const CUT: &str = "the origin closed the connection after an interim response";

@@ -653,7 +653,7 @@ const WRONG: &[(&str, usize, &str, &str)] = &[
         "from 2 to",
     ),
     (
-        "[limits]\nhead_bytes = '1TiB'",
+        "[limits]\nhead_bytes = '1M'",
         2,
         "limits.head_bytes",
         "expected a size",

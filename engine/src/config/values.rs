@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use ipnet::IpNet;
+use jiff::{Span, SpanRelativeTo};
 use toml::de::DeValue;
 
 use super::checked::{AccessSink, FileSink, HostPort};
@@ -70,51 +72,39 @@ pub(super) fn integer(value: &DeValue<'_>, expected: &str) -> Result<u64, Wrong>
         .ok_or_else(|| Wrong::value(value, expected))
 }
 
-/// A duration: a whole number and a unit. A bare number is refused, as its unit is anyone's guess.
+/// A duration, by the rule of `docs/units.md`. A bare number is refused, as its unit is anyone's guess.
 pub(super) fn duration(value: &DeValue<'_>) -> Result<Duration, Wrong> {
     const EXPECTED: &str = r#"a duration such as "500ms", "10s", "5m", "1h" or "2d""#;
-    let wrong = || Wrong::value(value, EXPECTED);
-    let text = value.as_str().ok_or_else(wrong)?;
-    let (count, unit) = number_and_unit(text).ok_or_else(wrong)?;
-    let millis_per_unit = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60 * 1000,
-        "h" => 3600 * 1000,
-        "d" => 24 * 3600 * 1000,
-        _ => return Err(wrong()),
-    };
-    count
-        .checked_mul(millis_per_unit)
-        .map(Duration::from_millis)
-        .ok_or_else(wrong)
+    value
+        .as_str()
+        .and_then(duration_of)
+        .ok_or_else(|| Wrong::value(value, EXPECTED))
 }
 
-/// A size: an integer of bytes, or a text with a unit.
+fn duration_of(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    let exact = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(exact).ok()
+}
+
+/// A size, bytes: an integer, or a text by the rule of `docs/units.md`.
 pub(super) fn size(value: &DeValue<'_>) -> Result<u64, Wrong> {
     const EXPECTED: &str = r#"a size: bytes, or a text such as "64KiB", "1MiB" or "2GiB""#;
-    let wrong = || Wrong::value(value, EXPECTED);
-    let Some(text) = value.as_str() else {
-        return integer(value, EXPECTED);
-    };
-    let (count, unit) = number_and_unit(text).ok_or_else(wrong)?;
-    let bytes_per_unit = match unit {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err(wrong()),
-    };
-    count.checked_mul(bytes_per_unit).ok_or_else(wrong)
+    match value.as_str() {
+        Some(text) => size_of(text).ok_or_else(|| Wrong::value(value, EXPECTED)),
+        None => integer(value, EXPECTED),
+    }
 }
 
-fn number_and_unit(text: &str) -> Option<(u64, &str)> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits)?;
-    Some((number.parse().ok()?, unit.trim_start_matches(' ')))
+fn size_of(text: &str) -> Option<u64> {
+    // Without its last letter a unit may mean either of two.
+    let is_plain = text.ends_with(|last: char| last == 'B' || last.is_ascii_digit());
+    let size: ByteSize = text.parse().ok().filter(|_| is_plain)?;
+    Some(size.as_u64())
 }
 
-/// `10s`, as a file would have it; for messages.
+/// `10s`, as a file would have it; for messages. In the one unit that says it whole, which the printers
+/// of crates do not do.
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     for (unit, millis_per_unit) in [
@@ -233,4 +223,41 @@ fn host_port(text: &str) -> Option<HostPort> {
         host: host.to_owned(),
         port,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNITS: &str = include_str!("../../../docs/units.md");
+
+    /// Rows of one table of the page: a text, and what it is.
+    fn rows(unit: &str) -> Vec<(&'static str, Option<f64>)> {
+        let (durations, sizes) = UNITS.split_once("| size | is |").unwrap();
+        let table = if unit == " s" { durations } else { sizes };
+        let row = |row: &'static str| {
+            let (text, is) = row.strip_prefix("| `")?.split_once("` | ")?;
+            let value = is.strip_suffix(" |")?.strip_suffix(unit);
+            Some((text, value.map(|number| number.parse().unwrap())))
+        };
+        let rows: Vec<_> = table.lines().filter_map(row).collect();
+        assert!(rows.len() > 15, "{rows:?}");
+        rows
+    }
+
+    #[test]
+    fn durations_are_those_of_the_page() {
+        for (text, seconds) in rows(" s") {
+            let found = duration_of(text).map(|duration| duration.as_secs_f64());
+            assert_eq!(found, seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_page() {
+        for (text, bytes) in rows(" bytes") {
+            let found = size_of(text).map(|bytes| bytes as f64);
+            assert_eq!(found, bytes, "{text}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! The command line.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -13,7 +14,12 @@ use crate::run::{self, RunOptions};
 
 /// An egress forward proxy that decides in three phases what may leave.
 #[derive(Debug, Parser)]
-#[command(name = "sallyport", version, about)]
+#[command(
+    name = "sallyport",
+    version,
+    about,
+    after_help = "Exit status: 0 all is well, 1 it cannot run with what it was given, 2 bad usage or a file could not be read or written."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -49,6 +55,41 @@ struct DemoArguments {
     once: bool,
 }
 
+impl Files {
+    /// The files that the command line names can be read at all; what is in them is looked at later.
+    fn readable(self) -> Result<RunOptions, Ending> {
+        let named = [Some(&self.config), self.ruleset.as_ref()];
+        for path in named.into_iter().flatten() {
+            try_read(path).map_err(|error| {
+                Ending::Impossible(format!("{}: cannot be read: {error}", path.display()))
+            })?;
+        }
+        Ok(self.into())
+    }
+}
+
+fn try_read(path: &Path) -> io::Result<()> {
+    File::open(path)?.read(&mut [0]).map(drop)
+}
+
+/// Why the program ends otherwise than well; `docs/exit-status.md` lists the numbers.
+enum Ending {
+    /// What was asked for does not hold.
+    No(String),
+    /// It could not be done: a file cannot be read or written. Wrong usage is told by clap.
+    Impossible(String),
+}
+
+impl Ending {
+    fn no(error: impl ToString) -> Self {
+        Self::No(error.to_string())
+    }
+
+    fn impossible(error: impl ToString) -> Self {
+        Self::Impossible(error.to_string())
+    }
+}
+
 impl From<Files> for RunOptions {
     fn from(files: Files) -> Self {
         Self {
@@ -58,34 +99,38 @@ impl From<Files> for RunOptions {
     }
 }
 
-/// Runs the program; the exit code is 0, or 1 after saying why on standard error.
+/// Runs the program. The exit status is that of `docs/exit-status.md`, after saying why on standard error.
 #[must_use]
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Run(files) => run::run(&files.into()).map_err(|error| error.to_string()),
-        Command::Check(files) => run::check(&files.into())
-            .map_err(|error| error.to_string())
+        Command::Run(files) => files
+            .readable()
+            .and_then(|options| run::run(&options).map_err(Ending::no)),
+        Command::Check(files) => files
+            .readable()
+            .and_then(|options| run::check(&options).map_err(Ending::no))
             .and_then(|summary| say(&summary)),
         Command::Ca(command) => command
             .run()
-            .map_err(|error| error.to_string())
+            .map_err(Ending::impossible)
             .and_then(|text| say(&text)),
-        Command::Demo(arguments) => demo::run(arguments.once).map_err(|error| error.to_string()),
+        Command::Demo(arguments) => demo::run(arguments.once).map_err(Ending::no),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            complain(&message);
-            ExitCode::FAILURE
-        }
-    }
+    let (message, status) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Ending::No(message)) => (message, 1),
+        Err(Ending::Impossible(message)) => (message, 2),
+    };
+    complain(&message);
+    ExitCode::from(status)
 }
 
 /// Prints to standard output. A reader that has seen enough (`| head`) is no error.
-fn say(text: &str) -> Result<(), String> {
+fn say(text: &str) -> Result<(), Ending> {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("cannot write to standard output: {error}"))
+            let message = format!("cannot write to standard output: {error}");
+            Err(Ending::Impossible(message))
         }
         _ => Ok(()),
     }

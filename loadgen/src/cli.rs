@@ -1,21 +1,44 @@
 //! What a person types. Only shapes and words; `plan` judges whether it makes sense.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::net::affinity::CpuList;
+use crate::plan::defaults;
 use crate::plan::file::{HttpVersion, Scenario};
-use crate::plan::period;
+use crate::plan::period::{self, Octets};
+use crate::report::Threshold;
 
 /// Measures a proxy (or an origin) honestly, and is a fast test origin.
 #[derive(Debug, Parser)]
-#[command(name = "sallyport-load", version, about, max_term_width = 100)]
+#[command(
+    name = "sallyport-load",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Exit status: 0 done, 1 the answer is no (nothing answered, no rate passes, --fail-on), \
+                  2 bad usage or a file could not be read or written, 3 undecided: the meter fell behind."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads a command line; its `--help` tells the defaults.
+    ///
+    /// # Errors
+    /// What clap says, help and version included.
+    pub(crate) fn read<T: Into<OsString> + Clone>(
+        line: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        let matches = defaults::told(Self::command()).try_get_matches_from(line)?;
+        Self::from_arg_matches(&matches)
+    }
 }
 
 /// What the program can do.
@@ -33,6 +56,19 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Renders a JSON report again, in other forms.
     Report(ReportArgs),
+}
+
+#[cfg(test)]
+impl Command {
+    /// What is to be sent, if anything is.
+    pub(crate) fn plan(&self) -> Option<&PlanArgs> {
+        match self {
+            Self::Run(args) => Some(&args.plan),
+            Self::Search(args) => Some(&args.plan),
+            Self::Ceiling(args) => Some(&args.plan),
+            Self::Origin(_) | Self::Compare(_) | Self::Report(_) => None,
+        }
+    }
 }
 
 const ORIGIN_BEHAVIORS: &str = "\
@@ -80,10 +116,10 @@ pub(crate) struct OriginArgs {
     #[arg(long, value_name = "CPUS")]
     pub(crate) pin: Option<CpuList>,
     /// Freeze every thread for this long each `--freeze-every`: an origin that stalls.
-    #[arg(long, value_name = "TIME", value_parser = period::parse)]
+    #[arg(long, value_name = "TIME", value_parser = period::parse_flag)]
     pub(crate) freeze: Option<Duration>,
     /// How often to freeze.
-    #[arg(long, value_name = "TIME", value_parser = period::parse, default_value = "1s")]
+    #[arg(long, value_name = "TIME", value_parser = period::parse_flag, default_value = "1s")]
     pub(crate) freeze_every: Duration,
 }
 
@@ -100,8 +136,11 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_enum)]
     pub(crate) scenario: Option<Scenario>,
 
+    /// What to ask for; the same as --url.
+    #[arg(value_name = "URL")]
+    pub(crate) target: Vec<String>,
     /// Forward proxy to go through; straight to the origin without it.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, short = 'x', value_name = "URL")]
     pub(crate) proxy: Option<String>,
     /// What to ask for; repeatable, taken in turn. A URL given twice is asked for twice as often.
     #[arg(long, value_name = "URL")]
@@ -122,24 +161,24 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "N")]
     pub(crate) keep_alive: Option<u64>,
     /// Rest between an answer and the next request of a closed loop.
-    #[arg(long, value_name = "TIME", value_parser = period::parse)]
+    #[arg(long, value_name = "TIME", value_parser = period::parse_flag)]
     pub(crate) think_time: Option<Duration>,
 
-    /// Connections held open, over all threads [default: 1].
+    /// Connections held open, over all threads.
     #[arg(long, short = 'c', value_name = "N")]
     pub(crate) connections: Option<u32>,
-    /// Event-loop threads [default: 1].
-    #[arg(long, value_name = "N")]
+    /// Event-loop threads.
+    #[arg(long, short = 't', value_name = "N")]
     pub(crate) threads: Option<u16>,
     /// CPUs to pin the threads to, as in `1` or `0,2-3`.
     #[arg(long, value_name = "CPUS")]
     pub(crate) pin: Option<CpuList>,
 
-    /// Length of the measured window, after the warm-up [default: 10s, or none with --requests].
-    #[arg(long, short = 'd', value_name = "TIME", value_parser = period::parse)]
+    /// Length of the measured window, after the warm-up.
+    #[arg(long, short = 'd', visible_short_alias = 'z', value_name = "TIME", value_parser = period::parse_flag)]
     pub(crate) duration: Option<Duration>,
-    /// Load before the window that counts for nothing [default: 0s].
-    #[arg(long, value_name = "TIME", value_parser = period::parse)]
+    /// Load before the window that counts for nothing.
+    #[arg(long, value_name = "TIME", value_parser = period::parse_flag)]
     pub(crate) warmup: Option<Duration>,
     /// Stop after this many requests in the window.
     #[arg(long, short = 'n', value_name = "N")]
@@ -147,24 +186,27 @@ pub(crate) struct PlanArgs {
     /// Open loop: this many requests a second in total, whatever the answers do. Latency counts
     /// from the intended send time. Without it the loop is closed: a connection asks again as soon
     /// as it was answered.
-    #[arg(long, short = 'r', value_name = "N")]
+    #[arg(long, short = 'r', visible_short_alias = 'R', value_name = "N")]
     pub(crate) rate: Option<f64>,
     /// The open loop's requests leave at random moments, as those of many users do.
     #[arg(long)]
     pub(crate) poisson: bool,
-    /// A request (with connecting) that takes longer is an error [default: 10s].
-    #[arg(long, value_name = "TIME", value_parser = period::parse)]
+    /// A request (with connecting) that takes longer is an error.
+    #[arg(long, value_name = "TIME", value_parser = period::parse_flag)]
     pub(crate) timeout: Option<Duration>,
-    /// Seed of all that is drawn by chance [default: 1].
+    /// Seed of all that is drawn by chance.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
-    /// Request method [default: GET].
-    #[arg(long, short = 'X')]
+    /// Request method; POST with --body-file.
+    #[arg(long, short = 'X', visible_short_alias = 'm')]
     pub(crate) method: Option<String>,
-    /// Send a request body of this many bytes [default: 0].
-    #[arg(long, value_name = "N")]
-    pub(crate) body_bytes: Option<u64>,
+    /// Send a request body of this many bytes.
+    #[arg(long, value_name = "SIZE", value_parser = period::parse_size, conflicts_with = "body_file")]
+    pub(crate) body_bytes: Option<Octets>,
+    /// Send what is in this file.
+    #[arg(long, short = 'D', value_name = "FILE")]
+    pub(crate) body_file: Option<PathBuf>,
     /// Extra request header; repeatable.
     #[arg(long, short = 'H', value_name = "K: V")]
     pub(crate) header: Vec<String>,
@@ -181,12 +223,12 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "HOST:PORT:ADDR")]
     pub(crate) resolve: Vec<String>,
 
-    /// Status every response must have [default: 200].
+    /// Status every response must have.
     #[arg(long, value_name = "CODE")]
     pub(crate) expect_status: Option<u16>,
     /// Body length every response must have.
-    #[arg(long, value_name = "N")]
-    pub(crate) expect_bytes: Option<u64>,
+    #[arg(long, value_name = "SIZE", value_parser = period::parse_size)]
+    pub(crate) expect_bytes: Option<Octets>,
     /// CRC-32C every body must have, eight hexadecimal digits.
     #[arg(long, value_name = "HEX")]
     pub(crate) expect_crc32c: Option<String>,
@@ -195,7 +237,7 @@ pub(crate) struct PlanArgs {
     pub(crate) no_body_check: bool,
 
     /// Accept any server certificate.
-    #[arg(long, conflicts_with = "cacert")]
+    #[arg(long, short = 'k', conflicts_with = "cacert")]
     pub(crate) insecure: bool,
     /// Certificate authorities to trust for https (PEM); a proxy's, if it intercepts.
     #[arg(long, value_name = "PEM")]
@@ -229,6 +271,15 @@ pub(crate) struct OutputArgs {
     pub(crate) hlog: Option<PathBuf>,
 }
 
+/// What a run must not show.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ThresholdArgs {
+    /// Exit with status 1 if this holds: `p99>50ms`, `errors>0.1%`, `rate<1000`; repeatable. Figures:
+    /// any percentile, mean, max (of latency), setup.p99 and so on, errors, rate.
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) fail_on: Vec<Threshold>,
+}
+
 /// `sallyport-load run`
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -236,6 +287,8 @@ pub(crate) struct RunArgs {
     pub(crate) plan: PlanArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) thresholds: ThresholdArgs,
     /// Measure the meter's own ceiling first (for a second) and hold the result against it.
     #[arg(long)]
     pub(crate) ceiling: bool,
@@ -250,7 +303,7 @@ pub(crate) struct SearchArgs {
     #[command(flatten)]
     pub(crate) plan: PlanArgs,
     /// What this percentile of latency must stay below.
-    #[arg(long, value_name = "TIME", value_parser = period::parse)]
+    #[arg(long, value_name = "TIME", value_parser = period::parse_flag)]
     pub(crate) below: Duration,
     /// Which percentile.
     #[arg(long, value_name = "PERCENT", default_value_t = 99.9)]
@@ -316,12 +369,12 @@ pub(crate) struct ReportArgs {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) thresholds: ThresholdArgs,
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

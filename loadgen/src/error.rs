@@ -33,22 +33,6 @@ pub(crate) enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A URL could not be understood.
-    #[error("{url}: {reason}")]
-    Url {
-        /// What was given.
-        url: String,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// A host name has no address.
-    #[error("{host} does not resolve: {reason}")]
-    Resolve {
-        /// The name and port asked for.
-        host: String,
-        /// What the resolver said.
-        reason: String,
-    },
     /// A certificate or key file is unusable.
     #[error("{}: {reason}", path.display())]
     Certificate {

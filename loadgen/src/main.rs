@@ -19,27 +19,29 @@ mod pattern;
 mod plan;
 mod report;
 mod run;
+mod status;
 mod worker;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use status::Status;
 
 fn main() -> ExitCode {
-    let outcome = match cli::Cli::parse().command {
-        cli::Command::Origin(args) => origin::server::run(&args).map(|()| true),
+    let command = cli::Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let outcome = match command.command {
+        cli::Command::Origin(args) => origin::server::run(&args).map(|()| Status::Holds),
         cli::Command::Run(args) => run::once(&args),
         cli::Command::Search(args) => run::search(&args),
-        cli::Command::Ceiling(args) => run::ceiling(&args).map(|()| true),
+        cli::Command::Ceiling(args) => run::ceiling(&args),
         cli::Command::Compare(args) => report::compare(&args),
-        cli::Command::Report(args) => report::again(&args).map(|()| true),
+        cli::Command::Report(args) => report::again(&args),
     };
-    match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(3),
-        Err(error) => {
-            eprintln!("sallyport-load: {error}");
-            ExitCode::FAILURE
+    let status = outcome.unwrap_or_else(|error| {
+        // A plan may have many problems, each a line.
+        for line in error.to_string().lines() {
+            eprintln!("sallyport-load: {line}");
         }
-    }
+        Status::Impossible
+    });
+    status.into()
 }

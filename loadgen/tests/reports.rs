@@ -242,7 +242,7 @@ fn a_real_difference_is_told_from_none() {
     let table = text(&load(&["compare", &fast, &slow]));
     assert!(table.contains("B is worse"), "{table}");
     let status = load(&["compare", "--fail-if-worse", &fast, &slow]).status;
-    assert_eq!(status.code(), Some(3));
+    assert_eq!(status.code(), Some(1));
 }
 
 #[test]
@@ -298,7 +298,8 @@ fn the_highest_rate_is_found() {
         "--repeats",
         "1",
     ]);
-    assert_eq!(output.status.code(), Some(3));
+    // A machine that is too busy to say so says that instead.
+    assert!(matches!(output.status.code(), Some(1 | 3)), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("no rate passes"));
 }
 

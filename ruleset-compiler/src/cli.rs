@@ -23,7 +23,7 @@ use crate::tools::schema::SchemaOf;
 #[command(
     name = "sallyport-rules",
     version,
-    after_help = "Exit status: 0 all is well, 1 problems were found, 2 bad usage or a file could not be read or written."
+    after_help = "Exit status: 0 all is well, 1 the answer is no (problems were found), 2 bad usage or a file could not be read or written, 3 undecided (diff)."
 )]
 pub struct Cli {
     #[command(subcommand)]

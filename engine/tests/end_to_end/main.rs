@@ -26,6 +26,7 @@ mod departures;
 mod dns_settings;
 mod early_responses;
 mod effects;
+mod exit_status;
 mod facts;
 mod fair_shares;
 mod forwarding;

@@ -1,24 +1,33 @@
 //! From what is written to what can be done: every key judged, all problems told at once. Pure but
 //! for the file of recorded arrivals; names and certificates come later, see `run`.
 
+use std::net::UdpSocket;
+use std::path::Path;
 use std::time::Duration;
 
 use super::arrival::{ArrivalPlan, RateCurve};
+use super::body::{BODY_BYTES_MAX, Body};
 use super::client::{fields, is_token};
+use super::defaults::Defaults;
 use super::file::{HttpVersion, PlanFile, RequestFile, Scenario};
 use super::mix::{Expectation, Sent, Template};
+use super::period::Octets;
 use super::problem::Problem;
 use super::random::zipf;
 use super::stop::Stop;
 use super::url::{Scheme, Url};
-use crate::pattern;
 
-/// Length of the window when nothing else ends it.
-const DURATION_DEFAULT: Duration = Duration::from_secs(10);
+/// Method unless the plan says otherwise, and where it names a file to send.
+pub(crate) const METHOD_DEFAULT: &str = "GET";
+const METHOD_WITH_FILE: &str = "POST";
+/// Status that is expected unless the plan says otherwise.
+pub(crate) const STATUS_DEFAULT: u16 = 200;
+/// Seed unless the plan says otherwise.
+pub(crate) const SEED_DEFAULT: u64 = 1;
 /// How long a request may take unless told.
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
-/// Longest request body, octets: its checksum is computed before the run.
-const BODY_BYTES_MAX: u64 = 1 << 36;
+pub(crate) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Greatest weight: sums stay numbers.
+const WEIGHT_MAX: f64 = 1e9;
 /// Most host names.
 const HOSTS_MAX: usize = 1_000_000;
 /// Most requests over all hosts: each is rendered before the run (about 300 octets).
@@ -45,7 +54,8 @@ impl<'a> Checker<'a> {
 
     /// Counts within their bounds.
     pub(super) fn counts(&mut self) -> (usize, usize, usize) {
-        let connections = self.file.connections.unwrap_or(1);
+        let connections = self.file.connections;
+        let connections = connections.unwrap_or(Defaults::RUN.connections);
         let threads = self.file.threads.unwrap_or(1);
         let streams = self.file.streams.unwrap_or(1);
         if !(1..=1_000_000).contains(&connections) {
@@ -54,7 +64,7 @@ impl<'a> Checker<'a> {
         if !(1..=256).contains(&threads) {
             self.problem("threads", "not from 1 to 256");
         }
-        if u32::from(threads) > connections {
+        if u32::from(threads) > connections && connections > 0 {
             self.problem(
                 "connections",
                 format!("{connections}: fewer than threads ({threads})"),
@@ -123,7 +133,11 @@ impl<'a> Checker<'a> {
             .and_then(ArrivalPlan::length)
             .map(|length| length.saturating_sub(warmup));
         let given = self.file.duration.map(|period| period.0);
-        let needed = self.file.requests.is_none().then_some(DURATION_DEFAULT);
+        let needed = self
+            .file
+            .requests
+            .is_none()
+            .then_some(Defaults::RUN.duration);
         let duration = given.or(planned).or(needed);
         if duration == Some(Duration::ZERO) {
             self.problem("duration", "nothing to measure");
@@ -140,6 +154,20 @@ impl<'a> Checker<'a> {
             duration,
             requests: self.file.requests,
             timeout: self.file.timeout.map_or(TIMEOUT_DEFAULT, |period| period.0),
+        }
+    }
+
+    /// What this machine must have.
+    pub(super) fn machine(&mut self) {
+        for (index, source) in self.file.sources.iter().enumerate() {
+            if let Err(error) = UdpSocket::bind((*source, 0)) {
+                self.problem(format!("sources.{index}"), format!("{source}: {error}"));
+            }
+        }
+        for (index, pid) in self.file.pids.iter().enumerate() {
+            if !Path::new("/proc").join(pid.to_string()).is_dir() {
+                self.problem(format!("pids.{index}"), format!("{pid}: no such process"));
+            }
         }
     }
 
@@ -177,7 +205,7 @@ impl<'a> Checker<'a> {
         let hosts = self.hosts();
         if self.file.request.is_empty() {
             self.problem(
-                "url",
+                "request",
                 "nothing to ask for: give a url, or a plan with [[request]]",
             );
         }
@@ -217,8 +245,8 @@ impl<'a> Checker<'a> {
                         weight: template.weight * weight,
                         ..template.clone()
                     }),
-                    Err(error) => {
-                        self.problem(format!("request.{index}.url"), error.to_string());
+                    Err(message) => {
+                        self.problem(format!("request.{index}.url"), message);
                         break;
                     }
                 }
@@ -263,40 +291,81 @@ impl<'a> Checker<'a> {
     fn template(&mut self, index: usize, request: &RequestFile) -> Option<Template> {
         let defaults = &self.file.defaults;
         let key = |name: &str| format!("request.{index}.{name}");
+        let key_of = |name: &str, is_own: bool| key_of_request(index, name, is_own);
         let before = self.problems.len();
         let text = request.url.as_deref().unwrap_or_default();
         let url = Url::parse(&text.replace("{host}", "host"));
         if let Err(error) = &url {
-            self.problem(key("url"), error.to_string());
+            self.problem(key("url"), error.clone());
         }
         let weight = request.weight.unwrap_or(1.0);
-        if !(weight.is_finite() && weight > 0.0) {
-            self.problem(key("weight"), "not a positive number");
+        if !(weight > 0.0 && weight <= WEIGHT_MAX) {
+            self.problem(key("weight"), "not a positive number up to a billion");
         }
         let method = request.method.as_ref().or(defaults.method.as_ref());
-        let method = method.map_or_else(|| "GET".to_owned(), Clone::clone);
+        let has_file = request.body_file.is_some() || defaults.body_file.is_some();
+        let usual = if has_file {
+            METHOD_WITH_FILE
+        } else {
+            METHOD_DEFAULT
+        };
+        let method = method.map_or_else(|| usual.to_owned(), Clone::clone);
         if method.is_empty() || !method.bytes().all(is_token) || method == "CONNECT" {
-            self.problem(key("method"), format!("{method}: not a method"));
+            self.problem(
+                key_of("method", request.method.is_some()),
+                format!("{method}: not a method"),
+            );
         }
-        let mut lines = defaults.headers.clone().unwrap_or_default();
-        lines.extend(request.headers.clone().unwrap_or_default());
-        let fields = fields(&lines).unwrap_or_else(|message| {
-            self.problem(key("headers"), message);
-            Vec::new()
-        });
-        let body_bytes = request.body_bytes.or(defaults.body_bytes).unwrap_or(0);
-        if body_bytes > BODY_BYTES_MAX {
-            self.problem(key("body_bytes"), "more than 64 GiB");
+        let mut all_fields = Vec::new();
+        for (lines, is_own) in [(&defaults.headers, false), (&request.headers, true)] {
+            match fields(lines.as_deref().unwrap_or_default()) {
+                Ok(fields) => all_fields.extend(fields),
+                Err(message) => self.problem(key_of("headers", is_own), message),
+            }
         }
+        let body = self.body(index, request);
+        let expectation = self.expectation(index, request, url.as_ref().ok(), &method)?;
         let url = url.ok()?;
-        let expectation = self.expectation(index, request, &url, &method, body_bytes)?;
         (self.problems.len() == before).then(|| Template {
+            request: index,
             url,
             weight,
             method,
-            fields: self.with_usual_fields(fields),
-            body_bytes,
-            expectation,
+            fields: self.with_usual_fields(all_fields),
+            expectation: Expectation {
+                sent: Sent {
+                    bytes: body.bytes(),
+                    crc32c: body.crc32c(),
+                },
+                ..expectation
+            },
+            body,
+        })
+    }
+
+    /// What a request carries; what it says itself goes before `[defaults]`.
+    fn body(&mut self, index: usize, request: &RequestFile) -> Body {
+        let defaults = &self.file.defaults;
+        let own = (request.body_bytes, request.body_file.as_ref());
+        let (bytes, path) = match own {
+            (None, None) => (defaults.body_bytes, defaults.body_file.as_ref()),
+            own => own,
+        };
+        let key = |name: &str| format!("request.{index}.{name}");
+        if bytes.is_some() && path.is_some() {
+            self.problem(key("body_file"), "only one of body_bytes and body_file");
+        }
+        let Octets(bytes) = bytes.unwrap_or_default();
+        if bytes > BODY_BYTES_MAX {
+            self.problem(key("body_bytes"), "more than 64 GiB");
+            return Body::default();
+        }
+        let Some(path) = path else {
+            return Body::Pattern(bytes);
+        };
+        Body::read(path).unwrap_or_else(|message| {
+            self.problem(key("body_file"), message);
+            Body::default()
         })
     }
 
@@ -321,20 +390,18 @@ impl<'a> Checker<'a> {
         &mut self,
         index: usize,
         request: &RequestFile,
-        url: &Url,
+        url: Option<&Url>,
         method: &str,
-        body_bytes: u64,
     ) -> Option<Expectation> {
         let defaults = &self.file.defaults;
+        let key = |name: &str, is_own: bool| key_of_request(index, name, is_own);
         let status = request
             .expect_status
             .or(defaults.expect_status)
-            .unwrap_or(200);
+            .unwrap_or(STATUS_DEFAULT);
         if !(200..=599).contains(&status) {
-            self.problem(
-                format!("request.{index}.expect_status"),
-                "not from 200 to 599",
-            );
+            let is_own = request.expect_status.is_some();
+            self.problem(key("expect_status", is_own), "not from 200 to 599");
         }
         let digits = request
             .expect_crc32c
@@ -344,25 +411,24 @@ impl<'a> Checker<'a> {
             None => None,
             Some(Ok(crc)) => Some(crc),
             Some(Err(_)) => {
-                let key = format!("request.{index}.expect_crc32c");
-                self.problem(key, "not eight hexadecimal digits");
+                let is_own = request.expect_crc32c.is_some();
+                self.problem(key("expect_crc32c", is_own), "not eight hexadecimal digits");
                 return None;
             }
         };
-        let path = url.path.split('?').next().unwrap_or_default();
+        let path = url.and_then(|url| url.path.split('?').next());
+        let path = path.unwrap_or_default();
         let pattern_bytes = path.strip_prefix("/bytes/").and_then(|n| n.parse().ok());
         let check_body = request.check_body.or(defaults.check_body).unwrap_or(true);
         let pattern = check_body && pattern_bytes.is_some() && status == 200;
         let expect_bytes = request.expect_bytes.or(defaults.expect_bytes);
+        let expect_bytes = expect_bytes.map(|Octets(bytes)| bytes);
         Some(Expectation {
             status,
             body_bytes: expect_bytes.or_else(|| pattern_bytes.filter(|_| pattern)),
             pattern,
             crc32c,
-            sent: Sent {
-                bytes: body_bytes,
-                crc32c: pattern::crc32c(body_bytes.min(BODY_BYTES_MAX)),
-            },
+            sent: Sent::default(),
             head_only: method == "HEAD",
         })
     }
@@ -399,6 +465,15 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// Where a key of a request stands: what it does not say itself, `[defaults]` has said.
+fn key_of_request(index: usize, name: &str, is_own: bool) -> String {
+    if is_own {
+        format!("request.{index}.{name}")
+    } else {
+        format!("defaults.{name}")
+    }
+}
+
 /// How long connections live, in requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Life {
@@ -416,7 +491,7 @@ impl Life {
 }
 
 /// Seconds after the start, one a line, in any order; `#` begins a comment.
-fn recorded(path: &std::path::Path) -> Result<Vec<f64>, String> {
+fn recorded(path: &Path) -> Result<Vec<f64>, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut moments = Vec::new();

@@ -69,7 +69,7 @@ pub(super) fn clients(file: &PlanFile, problems: &mut Vec<Problem>) -> Vec<Clien
         let field_list = list("headers", &entry.headers);
         let proxy_list = list("proxy_headers", &entry.proxy_headers);
         if let Some(slow) = &entry.slow
-            && (slow.bytes == 0 || slow.every.0.is_zero())
+            && (slow.bytes.0 == 0 || slow.every.0.is_zero())
         {
             problems.push(Problem::of(key("slow"), "neither bytes nor every can be 0"));
         }
@@ -99,7 +99,7 @@ pub(super) fn clients(file: &PlanFile, problems: &mut Vec<Problem>) -> Vec<Clien
             },
             announced: header.map(Announced::new),
             slow: entry.slow.as_ref().map(|slow| Slow {
-                bytes: slow.bytes,
+                bytes: usize::try_from(slow.bytes.0).unwrap_or(usize::MAX),
                 every: slow.every.0,
             }),
         }
@@ -109,18 +109,23 @@ pub(super) fn clients(file: &PlanFile, problems: &mut Vec<Problem>) -> Vec<Clien
 
 /// Splits `K: V` lines; nothing in them may break a head.
 pub(super) fn fields(lines: &[String]) -> Result<Vec<(String, String)>, String> {
-    let one = |line: &String| {
-        let (name, value) = line
-            .split_once(':')
-            .filter(|(name, value)| {
-                !name.is_empty()
-                    && name.bytes().all(is_token)
-                    && !value.bytes().any(|byte| byte.is_ascii_control())
-            })
-            .ok_or_else(|| format!("{line}: not of the form K: V"))?;
-        Ok((name.to_owned(), value.trim().to_owned()))
-    };
-    lines.iter().map(one).collect()
+    let (mut fields, mut wrong) = (Vec::new(), Vec::new());
+    for line in lines {
+        let field = line.split_once(':').filter(|(name, value)| {
+            !name.is_empty()
+                && name.bytes().all(is_token)
+                && !value.bytes().any(|byte| byte.is_ascii_control())
+        });
+        match field {
+            Some((name, value)) => fields.push((name.to_owned(), value.trim().to_owned())),
+            None => wrong.push(format!("{line:?}")),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(fields)
+    } else {
+        Err(format!("{}: not of the form K: V", wrong.join(", ")))
+    }
 }
 
 /// RFC 9110 section 5.6.2.

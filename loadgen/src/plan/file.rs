@@ -1,14 +1,12 @@
 //! A plan as it is written: a TOML file, or a command line in the same shape (`cli::RunArgs` fills
 //! it). Only shapes; `check` judges whether it makes sense. `docs/loadgen.md` lists every key.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
 use super::arrival::Spacing;
-use super::period::Period;
-use super::problem::{Place, PlanErrors, Problem};
-use crate::error::LoadError;
+use super::period::{Octets, Period};
 use crate::net::affinity::CpuList;
 
 /// What is done.
@@ -159,9 +157,11 @@ pub(crate) struct RequestFile {
     pub(crate) weight: Option<f64>,
     pub(crate) method: Option<String>,
     pub(crate) headers: Option<Vec<String>>,
-    pub(crate) body_bytes: Option<u64>,
+    pub(crate) body_bytes: Option<Octets>,
+    /// Instead of `body_bytes`: what is sent.
+    pub(crate) body_file: Option<PathBuf>,
     pub(crate) expect_status: Option<u16>,
-    pub(crate) expect_bytes: Option<u64>,
+    pub(crate) expect_bytes: Option<Octets>,
     /// CRC-32C of the body, eight hexadecimal digits.
     pub(crate) expect_crc32c: Option<String>,
     pub(crate) check_body: Option<bool>,
@@ -187,22 +187,6 @@ pub(crate) struct ClientFile {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SlowFile {
-    pub(crate) bytes: usize,
+    pub(crate) bytes: Octets,
     pub(crate) every: Period,
-}
-
-impl PlanFile {
-    /// Reads a file. Its text comes along, for the places of later problems.
-    pub(crate) fn read(path: &Path) -> Result<(Self, Place), LoadError> {
-        let text = std::fs::read_to_string(path).map_err(|source| LoadError::File {
-            path: path.to_owned(),
-            source,
-        })?;
-        let place = Place::file(path.to_owned(), text);
-        let plan = toml::from_str(place.text()).map_err(|error| {
-            let problem = Problem::at(error.span(), error.message().to_owned());
-            LoadError::Plan(PlanErrors::new(&place, vec![problem]))
-        })?;
-        Ok((plan, place))
-    }
 }

@@ -1,16 +1,17 @@
 //! Routes and the requests sent over them, rendered once: what is left to do for a request is to
 //! copy its pieces together.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use rustls::pki_types::ServerName;
 
+use super::body::Body;
 use super::client::{Client, render};
+use super::problem::Problem;
 use super::random::Chooser;
 use super::url::{Scheme, Url};
-use crate::error::LoadError;
 use crate::http2::hpack;
-use crate::pattern;
 
 /// Bodies up to this long are sent with their head in one piece.
 const INLINE_BYTES_MAX: u64 = 16 * 1024;
@@ -41,11 +42,13 @@ pub(crate) struct Sent {
 /// What one request is made from, checked.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
+    /// Which `[[request]]` it came from.
+    pub(super) request: usize,
     pub(super) url: Url,
     pub(super) weight: f64,
     pub(super) method: String,
     pub(super) fields: Vec<(String, String)>,
-    pub(super) body_bytes: u64,
+    pub(super) body: Body,
     pub(super) expectation: Expectation,
 }
 
@@ -56,10 +59,7 @@ pub(crate) struct Exchange {
     head: Vec<u8>,
     /// The proxy reads the head: its fields belong here too.
     is_for_proxy: bool,
-    /// The body, if it is sent with the head.
-    inline: &'static [u8],
-    /// Octets of a body that is sent after the head.
-    pub(crate) streamed_bytes: u64,
+    pub(crate) body: Body,
     pub(crate) expectation: Expectation,
     /// The same head as HTTP/2 compresses it.
     pub(crate) block: Vec<u8>,
@@ -77,12 +77,14 @@ impl Exchange {
             out.extend_from_slice(b"Connection: close\r\n");
         }
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(self.inline);
+        if self.is_inline() {
+            out.extend_from_slice(self.body.slice(0, usize::MAX));
+        }
     }
 
-    /// Octets of the body.
-    pub(crate) fn body_bytes(&self) -> u64 {
-        self.inline.len() as u64 + self.streamed_bytes
+    /// The body is sent with the head.
+    pub(crate) fn is_inline(&self) -> bool {
+        self.body.bytes() <= INLINE_BYTES_MAX
     }
 }
 
@@ -109,12 +111,14 @@ pub(super) struct Way {
     pub(super) always_tunnel: bool,
 }
 
-/// Groups requests into routes. `resolve` finds the address of a host and port.
+/// Groups requests into routes. `resolve` finds the address of a host and port. A request that has no
+/// route is a problem, the first of its hosts.
 pub(super) fn routes(
     templates: &[Template],
     way: Way,
-    mut resolve: impl FnMut(&Url) -> Result<SocketAddr, LoadError>,
-) -> Result<Vec<Route>, LoadError> {
+    mut resolve: impl FnMut(&Url) -> Result<SocketAddr, String>,
+) -> (Vec<Route>, Vec<Problem>) {
+    let mut problems = BTreeMap::new();
     let mut routes: Vec<(Route, Vec<f64>)> = Vec::new();
     let mut known = std::collections::HashMap::new();
     for template in templates {
@@ -125,23 +129,34 @@ pub(super) fn routes(
         let shared = way.proxy.is_some() && !tunnel;
         let authority = (!shared).then(|| format!("{:?} {}", url.scheme, url.authority()));
         let exchange = exchange(template, shared);
-        let index = *known.entry(authority).or_insert(routes.len());
+        let index = known.get(&authority).copied().unwrap_or(routes.len());
         if let Some((route, weights)) = routes.get_mut(index) {
             route.exchanges.push(exchange);
             weights.push(template.weight);
             continue;
         }
+        // A name that is not there may take long to say so, once.
+        if problems.contains_key(&template.request) {
+            continue;
+        }
+        let ends = way.proxy.map_or_else(|| resolve(url), Ok);
+        let ends = ends.and_then(|address| Ok((address, server_name(url)?)));
+        let (address, name) = match ends {
+            Ok(ends) => ends,
+            Err(message) => {
+                problems.insert(template.request, message);
+                continue;
+            }
+        };
         let route = Route {
-            address: match way.proxy {
-                Some(address) => address,
-                None => resolve(url)?,
-            },
+            address,
             tunnel: tunnel.then(|| connect_request(&url.authority())),
-            tls: if tls { Some(server_name(url)?) } else { None },
+            tls: name,
             exchanges: vec![exchange],
             chooser: Chooser::new(&[]),
             weight: 0.0,
         };
+        known.insert(authority, index);
         routes.push((route, vec![template.weight]));
     }
     let finish = |(mut route, weights): (Route, Vec<f64>)| {
@@ -149,14 +164,23 @@ pub(super) fn routes(
         route.weight = weights.iter().sum();
         route
     };
-    Ok(routes.into_iter().map(finish).collect())
+    let problem = |(request, message): (usize, String)| {
+        Problem::of(format!("request.{request}.url"), message)
+    };
+    (
+        routes.into_iter().map(finish).collect(),
+        problems.into_iter().map(problem).collect(),
+    )
 }
 
-fn server_name(url: &Url) -> Result<ServerName<'static>, LoadError> {
-    ServerName::try_from(url.host.clone()).map_err(|_| LoadError::Url {
-        url: url.host.clone(),
-        reason: "not a name TLS can verify",
-    })
+/// What TLS verifies, if it comes next.
+fn server_name(url: &Url) -> Result<Option<ServerName<'static>>, String> {
+    if url.scheme == Scheme::Http {
+        return Ok(None);
+    }
+    let name = ServerName::try_from(url.host.clone());
+    name.map(Some)
+        .map_err(|_| format!("{}: not a name TLS can verify", url.host))
 }
 
 fn connect_request(authority: &str) -> Vec<u8> {
@@ -173,12 +197,11 @@ fn exchange(template: &Template, absolute: bool) -> Exchange {
     };
     let line = format!("{method} {prefix}{} HTTP/1.1\r\nHost: {host}\r\n", url.path);
     let mut head = line.into_bytes();
-    let length = ("Content-Length".to_owned(), template.body_bytes.to_string());
-    let length = (template.body_bytes > 0).then_some(length);
+    let body_bytes = template.body.bytes();
+    let length = ("Content-Length".to_owned(), body_bytes.to_string());
+    let length = (body_bytes > 0).then_some(length);
     let fields: Vec<_> = template.fields.iter().cloned().chain(length).collect();
     head.extend(render(&fields));
-    let is_inline = template.body_bytes <= INLINE_BYTES_MAX;
-    let inline_bytes = usize::try_from(template.body_bytes).unwrap_or(usize::MAX);
     let mut block = Vec::new();
     for (name, value) in [
         (":method", method.as_str()),
@@ -194,12 +217,7 @@ fn exchange(template: &Template, absolute: bool) -> Exchange {
     Exchange {
         head,
         is_for_proxy: absolute,
-        inline: if is_inline {
-            pattern::slice(0, inline_bytes)
-        } else {
-            &[]
-        },
-        streamed_bytes: if is_inline { 0 } else { template.body_bytes },
+        body: template.body.clone(),
         expectation: template.expectation,
         block,
     }
@@ -223,11 +241,12 @@ mod tests {
 
     fn templates(texts: &[&str]) -> Vec<Template> {
         let one = |text: &&str| Template {
+            request: 0,
             url: Url::parse(text).unwrap(),
             weight: 1.0,
             method: "GET".to_owned(),
             fields: Vec::new(),
-            body_bytes: 0,
+            body: Body::default(),
             expectation: EXPECTATION,
         };
         texts.iter().map(one).collect()
@@ -265,7 +284,7 @@ mod tests {
     #[test]
     fn absolute_form_shares_the_proxy() {
         let templates = templates(&["http://a.test/bytes/5", "http://b.test:8080/"]);
-        let routes = routes(&templates, way(true, false), |_| panic!("no resolving")).unwrap();
+        let (routes, _) = routes(&templates, way(true, false), |_| panic!("no resolving"));
         assert_eq!(routes.len(), 1);
         assert_eq!(
             text(&routes[0].exchanges[1], false),
@@ -276,7 +295,7 @@ mod tests {
     #[test]
     fn tunnels_are_for_one_authority() {
         let templates = templates(&["https://a.test/", "http://a.test/", "https://a.test/x"]);
-        let routes = routes(&templates, way(true, true), |_| panic!("no resolving")).unwrap();
+        let (routes, _) = routes(&templates, way(true, true), |_| panic!("no resolving"));
         assert_eq!(routes.len(), 2);
         assert_eq!((routes[0].exchanges.len(), routes[0].weight), (2, 2.0));
         let tunnel = String::from_utf8(routes[0].tunnel.clone().unwrap()).unwrap();
@@ -293,10 +312,9 @@ mod tests {
 
     #[test]
     fn straight_to_the_origin() {
-        let routes = routes(&templates(&["http://a.test/"]), way(false, false), |_| {
+        let (routes, _) = routes(&templates(&["http://a.test/"]), way(false, false), |_| {
             Ok(address())
         });
-        let routes = routes.unwrap();
         assert_eq!(
             (routes[0].address, routes[0].tunnel.is_none()),
             (address(), true)
@@ -306,15 +324,15 @@ mod tests {
     #[test]
     fn long_bodies_are_not_kept() {
         let mut templates = templates(&["http://a.test/"]);
-        templates[0].body_bytes = 5;
+        templates[0].body = Body::Pattern(5);
         let short = exchange(&templates[0], false);
         assert!(text(&short, false).ends_with(&format!(
             "Content-Length: 5\r\nA: b\r\n\r\n{}",
-            String::from_utf8_lossy(pattern::slice(0, 5))
+            String::from_utf8_lossy(crate::pattern::slice(0, 5))
         )));
-        templates[0].body_bytes = 1 << 30;
+        templates[0].body = Body::Pattern(1 << 30);
         let long = exchange(&templates[0], false);
-        assert_eq!((long.streamed_bytes, long.body_bytes()), (1 << 30, 1 << 30));
+        assert!(short.is_inline() && !long.is_inline());
         assert!(text(&long, false).ends_with("\r\n\r\n"));
     }
 }

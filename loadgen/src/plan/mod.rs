@@ -3,12 +3,15 @@
 
 pub(crate) mod file;
 pub(crate) mod problem;
+mod read;
 
 mod check;
+pub(crate) mod defaults;
 pub(crate) mod run;
 pub(crate) mod stop;
 
 pub(crate) mod arrival;
+pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod mix;
 pub(crate) mod overlay;

@@ -1,5 +1,6 @@
-//! What is wrong with a plan, and where: file, line and key, or the flag it came from.
+//! What is wrong with a plan, and where: file, line, column and key, or the flag it came from.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -11,13 +12,17 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     file: Option<(PathBuf, String)>,
+    /// Keys that flags have filled, whatever the file says.
+    pub(super) flags: BTreeSet<&'static str>,
+    /// What is known to be wrong already: it fits no key, or not its key.
+    pub(super) known: Vec<Problem>,
 }
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// Key with its tables, as in `request.2.url`; empty if only the place is known.
-    key: String,
+    pub(super) key: String,
     span: Option<Range<usize>>,
     message: String,
 }
@@ -40,19 +45,83 @@ impl Problem {
             message,
         }
     }
+
+    /// The same at a place that is known.
+    pub(super) fn spanning(self, span: Option<Range<usize>>) -> Self {
+        Self { span, ..self }
+    }
+
+    /// Whether this follows from `other`: the same key, one above it, or one below.
+    pub(super) fn follows_from(&self, other: &Self) -> bool {
+        let is_below = |key: &str, above: &str| {
+            key.strip_prefix(above)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        is_below(&self.key, &other.key) || is_below(&other.key, &self.key)
+    }
+}
+
+/// Flags, and the keys that they fill where those have other names. Keys of `[[request]]` stand for all
+/// of its entries.
+const RENAMED: [(&str, &str); 14] = [
+    ("arrivals.rate", "--rate"),
+    ("arrivals.spacing", "--poisson"),
+    ("form", "--connect"),
+    ("pids", "--pid"),
+    ("request", "--url"),
+    ("request.body_bytes", "--body-bytes"),
+    ("request.body_file", "--body-file"),
+    ("request.check_body", "--no-body-check"),
+    ("request.headers", "--header"),
+    ("request.url", "--url"),
+    ("sources", "--source"),
+    ("tls.ca", "--cacert"),
+    ("tls.insecure", "--insecure"),
+    ("tls.resumption", "--no-resumption"),
+];
+
+/// The key as flags know it: without the number of a request.
+fn general(key: &str) -> String {
+    let parts = key.split('.').filter(|part| part.parse::<usize>().is_err());
+    parts.collect::<Vec<_>>().join(".")
+}
+
+/// The flag that fills a key.
+fn flag(key: &str) -> String {
+    let key = general(key);
+    let renamed = RENAMED.iter().find(|(name, _)| *name == key);
+    renamed.map_or_else(
+        || {
+            let name = key.rsplit('.').next().unwrap_or_default();
+            format!("--{}", name.replace('_', "-"))
+        },
+        |(_, flag)| (*flag).to_owned(),
+    )
 }
 
 impl Place {
     /// A command line.
     pub(crate) fn command_line() -> Self {
-        Self { file: None }
+        Self {
+            file: None,
+            flags: BTreeSet::new(),
+            known: Vec::new(),
+        }
     }
 
     /// A file and its text.
     pub(crate) fn file(path: PathBuf, text: String) -> Self {
         Self {
             file: Some((path, text)),
+            ..Self::command_line()
         }
+    }
+
+    /// What was wrong with keys that flags have filled is no problem any more.
+    pub(super) fn forget_overridden(&mut self) {
+        let flags = &self.flags;
+        self.known
+            .retain(|problem| !flags.contains(general(&problem.key).as_str()));
     }
 
     /// The text of the file; empty for a command line.
@@ -60,34 +129,37 @@ impl Place {
         self.file.as_ref().map_or("", |(_, text)| text)
     }
 
+    /// Place, key and message, on one line.
     fn describe(&self, problem: &Problem) -> String {
-        let found = self.file.as_ref().and_then(|(path, text)| {
-            let span = problem.span.clone();
-            let span = span.or_else(|| span_of(text, &problem.key))?;
+        let (key, message) = (problem.key.as_str(), &problem.message);
+        let Some((path, text)) = self.file.as_ref() else {
+            return format!("{}: {message}", flag(key));
+        };
+        if self.flags.contains(general(key).as_str()) {
+            return format!("{}: {message}", flag(key));
+        }
+        let span = problem.span.clone().or_else(|| span_of(text, key));
+        let place = span.map_or_else(String::new, |span| {
             let before = text.get(..span.start).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            Some(format!("{}:{line}: ", path.display()))
+            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+            let column = before.get(line_start..).unwrap_or_default();
+            format!(":{line}:{}", column.chars().count() + 1)
         });
-        let name = match (&found, problem.key.as_str()) {
-            (_, "") => String::new(),
-            (Some(_), key) => format!("{key}: "),
-            (None, key) => format!("{}: ", flag(key)),
+        let name = if key.is_empty() {
+            String::new()
+        } else {
+            format!(" {key}:")
         };
-        format!("{}{name}{}", found.unwrap_or_default(), problem.message)
+        format!("{}{place}:{name} {message}", path.display())
     }
-}
 
-/// The flag that fills a key.
-fn flag(key: &str) -> String {
-    let name = match key {
-        "arrivals.rate" => "rate",
-        "tls.ca" => "cacert",
-        "pids" => "pid",
-        "sources" => "source",
-        _ => key.rsplit('.').next().unwrap_or(key),
-    };
-    let name = if name == "headers" { "header" } else { name };
-    format!("--{}", name.replace('_', "-"))
+    /// Where a problem stands, for sorting: those of the file in its order, then the others.
+    fn order(&self, problem: &Problem) -> usize {
+        let span = problem.span.clone();
+        span.or_else(|| span_of(self.text(), &problem.key))
+            .map_or(usize::MAX, |span| span.start)
+    }
 }
 
 /// Where the value of a key stands; of the nearest table above it if the key itself is not there.
@@ -117,8 +189,9 @@ fn span_of(text: &str, key: &str) -> Option<Range<usize>> {
 pub(crate) struct PlanErrors(Vec<String>);
 
 impl PlanErrors {
-    /// Describes problems by their place.
-    pub(crate) fn new(place: &Place, problems: Vec<Problem>) -> Self {
+    /// Describes problems by their place, in the order of the file.
+    pub(crate) fn new(place: &Place, mut problems: Vec<Problem>) -> Self {
+        problems.sort_by_key(|problem| place.order(problem));
         let describe = |problem: &Problem| place.describe(problem);
         Self(problems.iter().map(describe).collect())
     }
@@ -137,17 +210,47 @@ mod tests {
     #[test]
     fn places() {
         let text = "threads = 1\n[tls]\nca = \"x\"\n\n[[request]]\nurl = \"a\"\n[[request]]\nurl = \"b\"\n";
-        let place = Place::file("p.toml".into(), text.to_owned());
-        let line = |key: &str| place.describe(&Problem::of(key, "m"));
-        assert_eq!(line("threads"), "p.toml:1: threads: m");
-        assert_eq!(line("tls.ca"), "p.toml:3: tls.ca: m");
-        assert_eq!(line("request.1.url"), "p.toml:8: request.1.url: m");
-        assert_eq!(line("request.1.method"), "p.toml:7: request.1.method: m");
-        assert_eq!(line("duration"), "--duration: m");
-        let place = Place::command_line();
+        let mut place = Place::file("p.toml".into(), text.to_owned());
+        let line = |place: &Place, key: &str| place.describe(&Problem::of(key, "m"));
+        assert_eq!(line(&place, "threads"), "p.toml:1:11: threads: m");
+        assert_eq!(line(&place, "tls.ca"), "p.toml:3:6: tls.ca: m");
         assert_eq!(
-            place.describe(&Problem::of("arrivals.rate", "m")),
-            "--rate: m"
+            line(&place, "request.1.url"),
+            "p.toml:8:7: request.1.url: m"
+        );
+        assert_eq!(
+            line(&place, "request.1.method"),
+            "p.toml:7:1: request.1.method: m"
+        );
+        // Not in the file, and no flag has filled it.
+        assert_eq!(line(&place, "duration"), "p.toml: duration: m");
+        // What a flag says is the flag's fault, wherever else the key stands.
+        place.flags = BTreeSet::from(["threads", "request.method"]);
+        assert_eq!(line(&place, "threads"), "--threads: m");
+        assert_eq!(line(&place, "request.1.method"), "--method: m");
+        assert_eq!(
+            line(&place, "request.1.url"),
+            "p.toml:8:7: request.1.url: m"
+        );
+        let place = Place::command_line();
+        for (key, flag) in [
+            ("arrivals.rate", "--rate"),
+            ("request.0.headers", "--header"),
+            ("request", "--url"),
+            ("tls.ca", "--cacert"),
+            ("keep_alive", "--keep-alive"),
+        ] {
+            assert_eq!(line(&place, key), format!("{flag}: m"));
+        }
+    }
+
+    #[test]
+    fn what_follows_from_a_fault_is_no_second_one() {
+        let follows =
+            |key: &str, other: &str| Problem::of(key, "").follows_from(&Problem::of(other, ""));
+        assert!(follows("request", "request.0.url") && follows("request.0.url", "request"));
+        assert!(
+            follows("hosts", "hosts") && !follows("host", "hosts") && !follows("hosts", "host")
         );
     }
 }

@@ -1,7 +1,10 @@
-//! Chance from a seed, and choices by weight. The same plan and seed draw the same sequence.
+//! Chance from a seed, and choices by weight. The same plan and seed draw the same sequence, as long as
+//! the program is of the same version.
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
+use rand_distr::weighted::WeightedAliasIndex;
+use rand_distr::{Distribution as _, Exp1};
 
 /// One stream of chance.
 #[derive(Debug, Clone)]
@@ -22,7 +25,7 @@ impl Random {
 
     /// Exponential with mean 1.
     pub(crate) fn exponential(&mut self) -> f64 {
-        -(1.0 - self.unit()).ln()
+        self.0.sample(Exp1)
     }
 
     /// All 128 bits by chance.
@@ -32,46 +35,38 @@ impl Random {
 }
 
 /// A choice among a number of things: in turn if all weigh the same, else drawn by weight.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Chooser {
     count: usize,
-    /// Sums of the weights up to each, ending with 1; empty if all are equal.
-    cumulative: Vec<f64>,
+    /// None if all are equal.
+    weighted: Option<WeightedAliasIndex<f64>>,
 }
 
 impl Chooser {
     /// A choice by these weights, each positive.
     pub(crate) fn new(weights: &[f64]) -> Self {
-        let equal = weights
+        let are_equal = weights
             .windows(2)
             .all(|pair| matches!(pair, [a, b] if a == b));
-        let total: f64 = weights.iter().sum();
-        let mut sum = 0.0;
-        let cumulative = weights.iter().map(|weight| {
-            sum += weight / total;
-            sum
-        });
         Self {
             count: weights.len(),
-            cumulative: if equal {
-                Vec::new()
+            weighted: if are_equal {
+                None
             } else {
-                cumulative.collect()
+                // Positive weights whose sum is a number are all it asks for.
+                WeightedAliasIndex::new(weights.to_vec()).ok()
             },
         }
     }
 
     /// The next index; `turn` counts the calls where things are taken in turn.
     pub(crate) fn choose(&self, turn: &mut usize, random: &mut Random) -> usize {
-        if self.cumulative.is_empty() {
-            let index = *turn % self.count.max(1);
-            *turn = turn.wrapping_add(1);
-            return index;
+        if let Some(weighted) = &self.weighted {
+            return weighted.sample(&mut random.0);
         }
-        let at = random.unit();
-        let index = self.cumulative.partition_point(|&sum| sum <= at);
-        // The last sum may be a rounding below 1.
-        index.min(self.count - 1)
+        let index = *turn % self.count.max(1);
+        *turn = turn.wrapping_add(1);
+        index
     }
 }
 
@@ -147,6 +142,22 @@ mod tests {
         let places = deal(&[3.0, 1.0], 8);
         assert_eq!(places.iter().filter(|&&index| index == 1).count(), 2);
         assert_eq!(places.first(), Some(&0));
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_again() {
+        let draw = |seed, stream| {
+            let mut random = Random::new(seed, stream);
+            let chooser = Chooser::new(&[1.0, 2.0, 3.0]);
+            let one = |_| {
+                let index = chooser.choose(&mut 0, &mut random);
+                (random.exponential(), random.unit(), random.bits(), index)
+            };
+            (0..50).map(one).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(1, 1), draw(1, 1));
+        assert_ne!(draw(1, 1), draw(1, 2));
+        assert_ne!(draw(1, 1), draw(2, 1));
     }
 
     #[test]

@@ -4,37 +4,34 @@
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use super::url::Url;
-use crate::error::LoadError;
 
 /// Addresses that need no resolver.
 #[derive(Debug)]
 pub(super) struct Overrides(Vec<(String, String, IpAddr)>);
 
 impl Overrides {
-    /// No entries.
-    pub(super) fn none() -> Self {
-        Self(Vec::new())
-    }
-
-    /// Reads `HOST:PORT:ADDR`; a host of `*` stands for every host, the first that fits counts.
-    pub(super) fn parse(texts: &[String]) -> Result<Self, String> {
-        let one = |text: &String| {
+    /// Reads `HOST:PORT:ADDR`; a host of `*` stands for every host, the first that fits counts. What is
+    /// wrong comes with its place in the list.
+    pub(super) fn parse(texts: &[String]) -> (Self, Vec<(usize, String)>) {
+        let (mut known, mut wrong) = (Vec::new(), Vec::new());
+        for (index, text) in texts.iter().enumerate() {
             // The address may have colons of its own.
             let mut parts = text.splitn(3, ':');
             let (host, port, address) = (parts.next(), parts.next(), parts.next());
+            let port = port.filter(|port| port.parse::<u16>().is_ok());
             let address = address.map(|text| text.trim_matches(['[', ']']).parse());
             match (host, port, address) {
                 (Some(host), Some(port), Some(Ok(address))) => {
-                    Ok((host.to_owned(), port.to_owned(), address))
+                    known.push((host.to_owned(), port.to_owned(), address));
                 }
-                _ => Err(format!("{text}: not HOST:PORT:ADDR")),
+                _ => wrong.push((index, format!("{text}: not HOST:PORT:ADDR"))),
             }
-        };
-        texts.iter().map(one).collect::<Result<_, _>>().map(Self)
+        }
+        (Self(known), wrong)
     }
 
-    /// The address of a URL's host and port.
-    pub(super) fn address(&self, url: &Url) -> Result<SocketAddr, LoadError> {
+    /// The address of a URL's host and port, or why there is none.
+    pub(super) fn address(&self, url: &Url) -> Result<SocketAddr, String> {
         let digits = url.port.to_string();
         let fits = |host: &str, port: &str| (host == "*" || host == url.host) && port == digits;
         let known = self.0.iter().find(|(host, port, _)| fits(host, port));
@@ -42,15 +39,10 @@ impl Overrides {
             return Ok(SocketAddr::new(*address, url.port));
         }
         let authority = url.authority();
-        let unresolved = |reason: String| LoadError::Resolve {
-            host: authority.clone(),
-            reason,
-        };
+        let unresolved = |reason: &str| format!("{authority} does not resolve: {reason}");
         let mut addresses = authority
             .to_socket_addrs()
-            .map_err(|error| unresolved(error.to_string()))?;
-        addresses
-            .next()
-            .ok_or_else(|| unresolved("no address".to_owned()))
+            .map_err(|error| unresolved(&error.to_string()))?;
+        addresses.next().ok_or_else(|| unresolved("no address"))
     }
 }

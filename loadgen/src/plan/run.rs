@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 
 use super::arrival::ArrivalPlan;
-use super::check::{Checker, Life};
+use super::check::{Checker, Life, SEED_DEFAULT};
 use super::client::{Client, clients};
 use super::file::{Form, HttpVersion, PlanFile, Scenario, Think};
 use super::mix::{self, Route, Way};
@@ -55,6 +55,9 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Checks what is written, reads certificates, resolves names.
+    ///
+    /// # Errors
+    /// All that is wrong, each with its place.
     pub(crate) fn new(file: &PlanFile, place: &Place) -> Result<Self, LoadError> {
         let mut checker = Checker::new(file);
         let (connections, threads, streams) = checker.counts();
@@ -63,35 +66,27 @@ impl Plan {
         let life = checker.life(streams);
         let templates = checker.templates();
         checker.combinations(&templates);
+        checker.machine();
         let mut problems = checker.problems;
         let clients = clients(file, &mut problems);
-        let overrides = Overrides::parse(&file.resolve).unwrap_or_else(|message| {
-            problems.push(Problem::of("resolve", message));
-            Overrides::none()
-        });
-        let proxy = file
-            .proxy
-            .as_deref()
-            .map(|text| proxy_url(text, &mut problems));
+        let (overrides, wrong) = Overrides::parse(&file.resolve);
+        let wrong = wrong.into_iter();
+        problems
+            .extend(wrong.map(|(index, message)| Problem::of(format!("resolve.{index}"), message)));
         let is_https = templates.iter().any(|t| t.url.scheme == Scheme::Https);
-        if is_https && file.tls.ca.is_none() && !file.tls.insecure {
-            let message = "https needs certificate authorities, or --insecure";
-            problems.push(Problem::of("tls.ca", message));
-        }
-        if file.form == Form::Connect && file.proxy.is_none() {
-            problems.push(Problem::of("form", "a tunnel needs a proxy"));
-        }
-        if !problems.is_empty() {
-            return Err(LoadError::Plan(PlanErrors::new(place, problems)));
-        }
+        let tls = tls(file, is_https, &mut problems);
         let way = Way {
-            proxy: proxy_address(proxy.flatten().as_ref(), &overrides)?,
+            proxy: proxy_address(file, &overrides, &mut problems),
             always_tunnel: file.form == Form::Connect,
         };
-        let routes = mix::routes(&templates, way, |url| overrides.address(url))?;
+        let (routes, unrouted) = mix::routes(&templates, way, |url| overrides.address(url));
+        problems.extend(unrouted);
         let route_weights: Vec<f64> = routes.iter().map(|route| route.weight).collect();
         let first_routes = deal(&route_weights, connections);
-        all_served(&first_routes, routes.len(), life, place)?;
+        if problems.is_empty() {
+            problems.extend(all_served(&first_routes, routes.len(), life));
+        }
+        refuse(place, problems)?;
         let client_weights: Vec<f64> = clients.iter().map(|client| client.weight).collect();
         Ok(Self {
             name: file.name.clone(),
@@ -102,11 +97,7 @@ impl Plan {
             first_routes,
             client_deal: deal(&client_weights, connections),
             clients,
-            tls: if is_https {
-                Some(tls::client_config(&file.tls, file.http)?)
-            } else {
-                None
-            },
+            tls,
             routes,
             connections,
             threads,
@@ -115,7 +106,7 @@ impl Plan {
             life,
             think: file.think_time.map(|period| (period.0, file.think)),
             stop,
-            seed: file.seed.unwrap_or(1),
+            seed: file.seed.unwrap_or(SEED_DEFAULT),
             pids: file.pids.clone(),
             urls: file
                 .request
@@ -132,30 +123,68 @@ impl Plan {
     }
 }
 
-fn proxy_url(text: &str, problems: &mut Vec<Problem>) -> Option<Url> {
-    let message = match Url::parse(text) {
-        Ok(url) if url.scheme == Scheme::Http => return Some(url),
-        Ok(_) => "only http proxies are spoken to".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    problems.push(Problem::of("proxy", message));
-    None
+/// What is wrong, if anything is: what the file does not hold is told before what follows from it.
+fn refuse(place: &Place, found: Vec<Problem>) -> Result<(), LoadError> {
+    let mut problems = place.known.clone();
+    for problem in found {
+        let is_told = |other: &Problem| problem == *other;
+        let follows = |known: &Problem| problem.follows_from(known);
+        if !problems.iter().any(is_told) && !place.known.iter().any(follows) {
+            problems.push(problem);
+        }
+    }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(LoadError::Plan(PlanErrors::new(place, problems)))
+    }
 }
 
+/// What the connections of https URLs share.
+fn tls(file: &PlanFile, is_https: bool, problems: &mut Vec<Problem>) -> Option<Arc<ClientConfig>> {
+    if is_https && file.tls.ca.is_none() && !file.tls.insecure {
+        let message = "https needs certificate authorities, or --insecure";
+        problems.push(Problem::of("tls.ca", message));
+        return None;
+    }
+    // A file that is named is looked at, whatever the URLs are.
+    if !is_https && file.tls.ca.is_none() {
+        return None;
+    }
+    match tls::client_config(&file.tls, file.http) {
+        Ok(config) => Some(config).filter(|_| is_https),
+        Err(error) => {
+            problems.push(Problem::of("tls.ca", error.to_string()));
+            None
+        }
+    }
+}
+
+/// Where the proxy is, if there is one. `HOST:PORT` alone is an http proxy, as for curl.
 fn proxy_address(
-    proxy: Option<&Url>,
+    file: &PlanFile,
     overrides: &Overrides,
-) -> Result<Option<SocketAddr>, LoadError> {
-    proxy.map(|url| overrides.address(url)).transpose()
+    problems: &mut Vec<Problem>,
+) -> Option<SocketAddr> {
+    let Some(text) = file.proxy.as_deref() else {
+        if file.form == Form::Connect {
+            problems.push(Problem::of("form", "a tunnel needs a proxy"));
+        }
+        return None;
+    };
+    let scheme = if text.contains("://") { "" } else { "http://" };
+    let address = match Url::parse(&format!("{scheme}{text}")) {
+        Ok(url) if url.scheme == Scheme::Http => overrides.address(&url),
+        Ok(_) => Err("only http proxies are spoken to".to_owned()),
+        Err(message) => Err(message),
+    };
+    address
+        .map_err(|message| problems.push(Problem::of("proxy", message)))
+        .ok()
 }
 
 /// Connections that live for ever keep their route: each route needs one.
-fn all_served(
-    first_routes: &[usize],
-    routes_count: usize,
-    life: Life,
-    place: &Place,
-) -> Result<(), LoadError> {
+fn all_served(first_routes: &[usize], routes_count: usize, life: Life) -> Option<Problem> {
     let mut served = vec![false; routes_count];
     for &route in first_routes {
         if let Some(served) = served.get_mut(route) {
@@ -164,12 +193,11 @@ fn all_served(
     }
     let without = served.iter().filter(|served| !**served).count();
     if without == 0 || life.is_finite() {
-        return Ok(());
+        return None;
     }
     let message = format!(
         "{without} of {routes_count} origins would get no connection: more connections, or \
          keep_alive or new_connections, so that connections move on"
     );
-    let problem = Problem::of("connections", message);
-    Err(LoadError::Plan(PlanErrors::new(place, vec![problem])))
+    Some(Problem::of("connections", message))
 }

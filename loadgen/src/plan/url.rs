@@ -1,21 +1,14 @@
-//! http and https URLs, as far as a load generator needs them.
+//! http and https URLs, as far as a load generator needs them. Parsing is the `url` crate's (WHATWG): as
+//! a browser does, it resolves `.` and `..`, encodes what has no place in a URL, and writes names in
+//! ASCII.
 
-use crate::error::LoadError;
+use url::Host;
 
 /// The two schemes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
     Http,
     Https,
-}
-
-impl Scheme {
-    fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
 }
 
 /// A URL without user information; the fragment is dropped.
@@ -25,54 +18,49 @@ pub(super) struct Url {
     /// Name or address; IPv6 without brackets.
     pub(super) host: String,
     pub(super) port: u16,
+    is_default_port: bool,
     /// Path and query, at least `/`.
     pub(super) path: String,
 }
 
 impl Url {
-    pub(super) fn parse(text: &str) -> Result<Self, LoadError> {
-        let wrong = |reason| LoadError::Url {
-            url: text.to_owned(),
-            reason,
-        };
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = |reason: &str| format!("{text}: {reason}");
+        // The crate would drop some and encode others.
         if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
             return Err(wrong(
                 "white space or control characters do not belong into a URL",
             ));
         }
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("no scheme"))?;
-        let scheme = match scheme {
+        // `host:port` alone would be read as a scheme and what follows it.
+        if !text.contains("://") {
+            return Err(wrong("no scheme, such as in http://a.test/"));
+        }
+        let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+        let scheme = match url.scheme() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
             _ => return Err(wrong("only http and https are spoken here")),
         };
-        let rest = rest.split('#').next().unwrap_or_default();
-        let split = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(split);
-        if authority.contains('@') {
+        if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("user information is not supported"));
         }
-        let (host, port) = split_port(authority);
-        let port = match port {
-            None => scheme.default_port(),
-            Some(digits) => digits
-                .parse()
-                .map_err(|_| wrong("the port is not a number"))?,
+        let host = match url.host() {
+            Some(Host::Domain(name)) => name.to_owned(),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+            None => return Err(wrong("no host")),
         };
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(wrong("no host"));
-        }
-        let path = if path.starts_with('/') {
-            path.to_owned()
-        } else {
-            format!("/{path}")
-        };
+        let port = url.port_or_known_default().filter(|port| *port != 0);
+        let query = url
+            .query()
+            .map_or_else(String::new, |query| format!("?{query}"));
         Ok(Self {
             scheme,
-            host: host.to_owned(),
-            port,
-            path,
+            host,
+            port: port.ok_or_else(|| wrong("no port to connect to"))?,
+            is_default_port: url.port().is_none(),
+            path: format!("{}{query}", url.path()),
         })
     }
 
@@ -83,7 +71,7 @@ impl Url {
 
     /// Value of the `Host` field: the port only where it is not the default.
     pub(super) fn host_field(&self) -> String {
-        if self.port == self.scheme.default_port() {
+        if self.is_default_port {
             self.bracketed_host()
         } else {
             self.authority()
@@ -96,14 +84,6 @@ impl Url {
         } else {
             self.host.clone()
         }
-    }
-}
-
-/// Splits `host:port`; the colons of an address in brackets are not ports.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !host.starts_with('[') || host.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
     }
 }
 
@@ -143,17 +123,32 @@ mod tests {
         );
         assert_eq!(check("http://[::1]:81/"), parts("::1", 81, "/", "[::1]:81"));
         assert_eq!(check("https://[::1]/"), parts("::1", 443, "/", "[::1]"));
+        assert_eq!(
+            check("HTTP://Bücher.test/ä/../é%2F?x=%41"),
+            parts(
+                "xn--bcher-kva.test",
+                80,
+                "/%C3%A9%2F?x=%41",
+                "xn--bcher-kva.test"
+            )
+        );
     }
 
     #[test]
     fn refuses() {
         for wrong in [
             "a.test",
+            "a.test:80",
             "ftp://a/",
             "http://",
             "http://a:x/",
+            "http://a:0/",
+            "http://a:99999/",
             "http://u@a/",
+            "http://u:p@a/",
             "http://a/ b",
+            "http://[::1/",
+            "http://a b/",
         ] {
             assert_eq!(check(wrong), None, "{wrong}");
         }

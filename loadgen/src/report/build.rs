@@ -7,7 +7,7 @@ use super::json::{
     HoldFigures, IntervalFigures, MeterFigures, ProcessFigures, Report, SCHEMA_VERSION, SlowFigures,
 };
 use super::verdict::{self, Evidence};
-use crate::histogram::merge::{Summary, merge, summarize};
+use crate::histogram::merge::{merge, summarize};
 use crate::plan::file::{HttpVersion, Scenario};
 use crate::plan::run::Plan;
 use crate::run::collect::{Point, encode};
@@ -38,7 +38,7 @@ pub(crate) fn build(plan: &Plan, outcome: Outcome) -> Report {
     let (errors, error_examples) = errors(tallies.iter().map(|tally| &tally.errors));
     let arrivals = plan.arrivals.as_ref();
     let latency_us = summarize(&latency);
-    Report {
+    let mut report = Report {
         schema_version: SCHEMA_VERSION,
         name: plan.name.clone(),
         scenario: scenario(plan.scenario).to_owned(),
@@ -67,6 +67,7 @@ pub(crate) fn build(plan: &Plan, outcome: Outcome) -> Report {
         sent_body_bytes_total: sent,
         connections_opened_total: tallies.iter().map(|tally| tally.connections_opened).sum(),
         errors_total: errors.values().sum(),
+        nothing_answered: false,
         errors,
         error_examples,
         latency_us,
@@ -75,12 +76,30 @@ pub(crate) fn build(plan: &Plan, outcome: Outcome) -> Report {
         hold: hold_figures(plan, &tallies, samples.as_ref()),
         process: samples
             .map(|samples| process_figures(&samples, window, completed, received + sent)),
-        meter: meter_figures(plan, &tallies, latency_us, completed),
+        meter: MeterFigures::default(),
         machine,
         latency_histogram: encode(&latency),
         interval_s: plan.stop.interval().as_secs_f64(),
         intervals: points.into_iter().map(interval_figures).collect(),
-    }
+    };
+    report.nothing_answered = is_unanswered(&report);
+    report.meter = meter_figures(plan, &tallies, &report);
+    report
+}
+
+/// Requests were sent, and nothing came back as it should, in none of the ways in which a run counts.
+fn is_unanswered(report: &Report) -> bool {
+    // What was never sent stands in the latencies as well.
+    let unsent = report.errors.get("unsent").copied().unwrap_or(0);
+    let timed = report.latency_us.count.saturating_sub(unsent);
+    let held = report.hold.as_ref().map_or(0, |hold| hold.connections_held);
+    // Octets are what counts in bulk; an exchange may well outlast the run.
+    let received = if report.scenario == "bulk" {
+        report.body_bytes_total
+    } else {
+        0
+    };
+    report.errors_total > 0 && report.requests_total + timed + held + received == 0
 }
 
 /// Holds what was measured against the meter's own ceiling, requests a second.
@@ -166,19 +185,15 @@ fn process_figures(
     }
 }
 
-fn meter_figures(
-    plan: &Plan,
-    tallies: &[Tally],
-    latency_us: Summary,
-    completed: u64,
-) -> MeterFigures {
+fn meter_figures(plan: &Plan, tallies: &[Tally], report: &Report) -> MeterFigures {
     let lag = summarize(&merge(tallies.iter().map(|tally| &tally.schedule_lag)));
     let loop_busy = summarize(&merge(tallies.iter().map(|tally| &tally.loop_busy)));
     let ratios = tallies.iter().map(|tally| verdict::busy_ratio(tally.cost));
     let busy_ratio_max = ratios.fold(0.0, f64::max);
     let verdict = verdict::judge(&Evidence {
+        is_answered: !report.nothing_answered,
         is_open_loop: plan.arrivals.is_some(),
-        latency_us,
+        latency_us: report.latency_us,
         schedule_lag_us: lag,
         loop_busy_us: loop_busy,
         busy_ratio_max,
@@ -191,7 +206,8 @@ fn meter_figures(
         warnings: verdict.warnings,
         ceiling_per_second: None,
         busy_ratio_max,
-        cpu_us_per_request: (completed > 0).then(|| cpu.as_secs_f64() * 1e6 / completed as f64),
+        cpu_us_per_request: (report.requests_total > 0)
+            .then(|| cpu.as_secs_f64() * 1e6 / report.requests_total as f64),
         schedule_lag_us_p50: lag.p50,
         schedule_lag_us_p99: lag.p99,
         schedule_lag_us_p99_9: lag.p99_9,

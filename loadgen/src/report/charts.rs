@@ -83,11 +83,11 @@ fn percentile_chart(canvas: &Canvas, histogram: &Histogram<u64>, points: &[(f64,
         @for inverse in marks {
             @let us = histogram.value_at_quantile(1.0 - 1.0 / inverse) as f64 / 1_000.0;
             circle class="mark" cx=(px(x.at(inverse))) cy=(px(y.at(us))) r="3.5" {
-                title { (Time(us).pretty()) " or less for " (100.0 - 100.0 / inverse) " %" }
+                title { (Time(us)) " or less for " (100.0 - 100.0 / inverse) " %" }
             }
             @if canvas.width > 500.0 {
                 text class="value" text-anchor="middle" x=(px(x.at(inverse))) y=(px(y.at(us) - 10.0)) {
-                    (Time(us).pretty())
+                    (Time(us))
                 }
             }
         }
@@ -205,8 +205,8 @@ fn hover(canvas: &Canvas, x: &Axis, column: &Column) -> Markup {
                 (format!("{:.1} s: ", column.start_s))
                 (Grouped((column.requests as f64 / column.length_s).round())) "/s"
                 @if let Some([p50, _, p99, p99_9, max]) = column.percentiles {
-                    ", p50 " (Time(p50).pretty()) ", p99 " (Time(p99).pretty()) ", p99.9 " (Time(p99_9).pretty())
-                    ", max " (Time(max).pretty())
+                    ", p50 " (Time(p50)) ", p99 " (Time(p99)) ", p99.9 " (Time(p99_9))
+                    ", max " (Time(max))
                 }
                 @if column.errors > 0 { ", " (column.errors) " errors" }
             }

@@ -12,9 +12,11 @@ use serde::Serialize;
 use super::files;
 use super::json::Report;
 use super::statistics::{median, shift};
+use super::table::{self, Side};
 use super::words::{Grouped, Time};
 use crate::cli::CompareArgs;
 use crate::error::LoadError;
+use crate::status::Status;
 
 /// One figure of a report.
 struct Metric {
@@ -33,7 +35,7 @@ const METRICS: [Metric; 8] = [
     time("latency p99", |report| Some(report.latency_us.p99)),
     time("latency p99.9", |report| Some(report.latency_us.p99_9)),
     time("set-up p50", |report| Some(report.connection_setup_us.p50)),
-    metric("CPU us/request", false, |report| {
+    metric("CPU \u{b5}s/request", false, |report| {
         report.process.as_ref()?.cpu_us_per_request
     }),
     metric("resident bytes", false, |report| {
@@ -111,14 +113,21 @@ struct Comparison {
     figures: Vec<Line>,
 }
 
-/// Compares and prints; `Ok(false)` if B is worse in anything and that was asked.
-pub(crate) fn compare(args: &CompareArgs) -> Result<bool, LoadError> {
+/// Compares and prints. That B is worse in anything fails only if that was asked.
+pub(crate) fn compare(args: &CompareArgs) -> Result<Status, LoadError> {
     if !(args.confidence > 0.5 && args.confidence < 1.0) {
         let message = "--confidence: between 0.5 and 1".to_owned();
         return Err(LoadError::Usage(message));
     }
     let (a, a_void) = runs(&args.a)?;
     let (b, b_void) = runs(&args.b)?;
+    for (path, reports, void) in [(&args.a, &a, a_void), (&args.b, &b, b_void)] {
+        if reports.is_empty() {
+            let path = path.display();
+            eprintln!("sallyport-load: {path}: all {void} runs in it are void: nothing to compare");
+            return Ok(Status::Undecided);
+        }
+    }
     let errors = |reports: &[Report]| reports.iter().map(|report| report.errors_total).sum();
     let comparison = Comparison {
         schema_version: 1,
@@ -145,7 +154,11 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<bool, LoadError> {
         .figures
         .iter()
         .any(|line| line.finding == Finding::Worse);
-    Ok(!(args.fail_if_worse && is_worse))
+    Ok(if args.fail_if_worse && is_worse {
+        Status::Fails
+    } else {
+        Status::Holds
+    })
 }
 
 /// The runs in a file or in a folder's `.json` files, without void ones, of which the number is told.
@@ -171,10 +184,10 @@ fn runs(path: &Path) -> Result<(Vec<Report>, usize), LoadError> {
     }
     let all = reports.len();
     reports.retain(|report| !report.meter.void);
-    if reports.is_empty() {
+    if all == 0 {
         return Err(LoadError::Content {
             path: path.to_owned(),
-            reason: format!("no valid run in it ({all} void)"),
+            reason: "no report in it".to_owned(),
         });
     }
     let void = all - reports.len();
@@ -225,43 +238,53 @@ fn render(comparison: &Comparison) -> String {
         comparison.b_void,
         comparison.b_errors_total
     );
-    let _ = writeln!(
-        out,
-        "{:<15} {:>12} {:>12} {:>9}   {:<20} {:>7}",
-        "",
-        "A",
-        "B",
-        "change",
-        format!("{percent} % confidence"),
-        "p"
-    );
-    for line in &comparison.figures {
-        let value = |value: f64| {
-            if line.is_time {
-                Time(value).to_string()
-            } else {
-                Grouped(value).to_string()
-            }
-        };
-        let range = match line.change_low.zip(line.change_high) {
-            Some((low, high)) => format!("{:+.1} % to {:+.1} %", low * 100.0, high * 100.0),
-            None => "-".to_owned(),
-        };
-        let finding = match line.finding {
-            Finding::Better => "B is better",
-            Finding::Worse => "B is worse",
-            Finding::NotShown => "no difference shown",
-            Finding::TooFewRuns => "too few runs (4 of each, at least)",
-        };
-        let _ = writeln!(
-            out,
-            "{:<15} {:>12} {:>12} {:>+7.1} %   {range:<20} {:>7.4}   {finding}",
-            line.figure,
-            value(line.a_median),
-            value(line.b_median),
-            line.change * 100.0,
-            line.p_value
-        );
+    let head = ["", "A", "B", "change"].map(str::to_owned).to_vec();
+    let mut rows = vec![
+        [
+            head,
+            vec![format!("{percent} % confidence"), "p".to_owned()],
+        ]
+        .concat(),
+    ];
+    rows.extend(comparison.figures.iter().map(row));
+    // Nothing stands above what was found.
+    if let Some(head) = rows.first_mut() {
+        head.push(String::new());
     }
+    let (left, right) = (Side::Left, Side::Right);
+    out.push_str(&table::render(
+        &[left, right, right, right, left, right, left],
+        rows,
+    ));
     out
+}
+
+/// One figure, in the columns of the table.
+fn row(line: &Line) -> Vec<String> {
+    let value = |value: f64| {
+        if line.is_time {
+            Time(value).to_string()
+        } else {
+            Grouped(value).to_string()
+        }
+    };
+    let range = match line.change_low.zip(line.change_high) {
+        Some((low, high)) => format!("{:+.1} % to {:+.1} %", low * 100.0, high * 100.0),
+        None => "-".to_owned(),
+    };
+    let finding = match line.finding {
+        Finding::Better => "B is better",
+        Finding::Worse => "B is worse",
+        Finding::NotShown => "no difference shown",
+        Finding::TooFewRuns => "too few runs (4 of each, at least)",
+    };
+    vec![
+        line.figure.to_owned(),
+        value(line.a_median),
+        value(line.b_median),
+        format!("{:+.1} %", line.change * 100.0),
+        range,
+        format!("{:.4}", line.p_value),
+        finding.to_owned(),
+    ]
 }

@@ -4,12 +4,13 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::json::{Report, SCHEMA_VERSION};
-use super::{hgrm, hlog, html, text};
-use crate::cli::{OutputArgs, ReportArgs};
+use super::{hgrm, hlog, html, text, threshold};
+use crate::cli::{OutputArgs, ReportArgs, ThresholdArgs};
 use crate::error::LoadError;
+use crate::status::Status;
 
 /// `sallyport-load report`: renders a report again.
-pub(crate) fn again(args: &ReportArgs) -> Result<(), LoadError> {
+pub(crate) fn again(args: &ReportArgs) -> Result<Status, LoadError> {
     let reports = read(&args.file)?;
     let [report] = reports.as_slice() else {
         return Err(LoadError::Content {
@@ -17,7 +18,21 @@ pub(crate) fn again(args: &ReportArgs) -> Result<(), LoadError> {
             reason: format!("{} reports in it, not one", reports.len()),
         });
     };
-    write(report, &args.output)
+    write(report, &args.output)?;
+    // That it is void was said when it was measured.
+    Ok(match conclude(report, &args.thresholds) {
+        Status::Undecided if args.thresholds.fail_on.is_empty() => Status::Holds,
+        status => status,
+    })
+}
+
+/// The exit status of a run, after saying which thresholds it exceeds.
+pub(crate) fn conclude(report: &Report, args: &ThresholdArgs) -> Status {
+    let (status, exceeded) = threshold::hold(report, &args.fail_on);
+    for line in exceeded {
+        eprintln!("sallyport-load: {line}");
+    }
+    status
 }
 
 /// Prints a report and writes it in every other form that was asked for.

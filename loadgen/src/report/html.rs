@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::charts;
 use super::json::Report;
+use super::text;
 use super::words::{Grouped, Size, Time};
 
 const STYLE: &str = include_str!("style.css");
@@ -74,7 +75,9 @@ fn verdict(report: &Report) -> Markup {
     let meter = &report.meter;
     let list = |reasons: &[String]| html! { ul { @for reason in reasons { li { (reason) } } } };
     html! {
-        @if meter.void {
+        @if report.nothing_answered {
+            div class="verdict bad" { strong { "Failed." } (text::nothing_answered(report)) "." }
+        } @else if meter.void {
             div class="verdict bad" {
                 strong { "Void." } "The meter fell behind: these figures do not describe the subject."
                 (list(&meter.void_reasons))
@@ -101,7 +104,7 @@ fn tile(name: &str, value: &str, unit: &str) -> Markup {
 fn tiles(report: &Report) -> Markup {
     let latency = &report.latency_us;
     let time = |us: f64| {
-        let text = Time(us).pretty();
+        let text = Time(us).to_string();
         let (value, unit) = text.split_once(' ').unwrap_or((&text, ""));
         (value.to_owned(), unit.to_owned())
     };
@@ -193,8 +196,8 @@ fn latency_table(report: &Report) -> Markup {
                 tr { th { "count" } td class="n" { (Grouped(latency.count as f64)) }
                     @if setup.count > 0 { td class="n" { (Grouped(setup.count as f64)) } } }
                 @for (name, us, setup_us) in rows {
-                    tr { th { (name) } td class="n" { (Time(us).pretty()) }
-                        @if setup.count > 0 { td class="n" { (Time(setup_us).pretty()) } } }
+                    tr { th { (name) } td class="n" { (Time(us)) }
+                        @if setup.count > 0 { td class="n" { (Time(setup_us)) } } }
                 }
             }
         }
@@ -269,7 +272,7 @@ fn machine_table(report: &Report) -> Markup {
                 (row("meter", &format!("{} threads, busy {:.0} %", report.threads, meter.busy_ratio_max * 100.0)))
                 @if report.mode == "open" {
                     (row("schedule lag", &format!("p99.9 {}, max {}",
-                        Time(meter.schedule_lag_us_p99_9).pretty(), Time(meter.schedule_lag_us_max).pretty())))
+                        Time(meter.schedule_lag_us_p99_9), Time(meter.schedule_lag_us_max))))
                 }
                 @if let Some(process) = &report.process {
                     (row("subject's CPU", &format!("{:.0} % of a core, {:.0} % of it user",

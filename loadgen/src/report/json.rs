@@ -12,7 +12,7 @@ use crate::histogram::merge::Summary;
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// Everything a run found out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) schema_version: u32,
     #[serde(default)]
@@ -49,6 +49,9 @@ pub(crate) struct Report {
     pub(crate) sent_body_bytes_total: u64,
     pub(crate) connections_opened_total: u64,
     pub(crate) errors_total: u64,
+    /// Requests were sent, and not one was answered as it should.
+    #[serde(default)]
+    pub(crate) nothing_answered: bool,
     /// Count of each kind.
     pub(crate) errors: BTreeMap<String, u64>,
     /// What the first of each kind said.
@@ -133,7 +136,7 @@ pub(crate) struct ProcessFigures {
 }
 
 /// How the meter itself fared.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct MeterFigures {
     /// The figures above do not describe the subject.
     pub(crate) void: bool,

@@ -15,11 +15,14 @@ pub(crate) mod machine;
 pub(crate) mod process;
 mod statistics;
 mod svg;
+pub(crate) mod table;
 mod text;
+mod threshold;
 mod verdict;
 pub(crate) mod words;
 
 pub(crate) use build::{build, hold_against};
 pub(crate) use compare::compare;
-pub(crate) use files::{again, print, write};
+pub(crate) use files::{again, conclude, print, write};
 pub(crate) use json::Report;
+pub(crate) use threshold::Threshold;

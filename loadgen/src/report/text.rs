@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use super::json::{HoldFigures, MeterFigures, ProcessFigures, Report, SlowFigures};
-use super::words::{Size, Time};
+use super::table::{self, Side};
+use super::words::{Grouped, Size, Time};
 use crate::histogram::merge::Summary;
 
 /// Renders the whole report.
@@ -37,10 +38,18 @@ fn write_all(out: &mut String, report: &Report) -> fmt::Result {
         )?;
     }
     writeln!(out, "  errors      {:>12}", report.errors_total)?;
-    for (kind, count) in &report.errors {
-        let example = report.error_examples.get(kind).map_or("", String::as_str);
-        writeln!(out, "    {kind:<22} {count:>10}   {example}")?;
-    }
+    let errors = report.errors.iter().map(|(kind, count)| {
+        let example = report.error_examples.get(kind);
+        vec![
+            format!("  {kind}"),
+            Grouped(*count as f64).to_string(),
+            example.cloned().unwrap_or_default(),
+        ]
+    });
+    out.push_str(&table::render(
+        &[Side::Left, Side::Right, Side::Left],
+        errors.collect(),
+    ));
     if let Some(slow) = &report.slow_clients {
         write_slow(out, slow)?;
     }
@@ -50,7 +59,19 @@ fn write_all(out: &mut String, report: &Report) -> fmt::Result {
     if let Some(process) = &report.process {
         write_process(out, process)?;
     }
-    write_meter(out, &report.mode, &report.meter)
+    write_meter(out, &report.mode, &report.meter)?;
+    if report.nothing_answered {
+        writeln!(out, "  FAILED: {}", nothing_answered(report))?;
+    }
+    Ok(())
+}
+
+/// Why there are no figures, in a sentence.
+pub(super) fn nothing_answered(report: &Report) -> String {
+    let most = report.errors.iter().max_by_key(|(_, count)| **count);
+    let most = most.map_or_else(String::new, |(kind, _)| format!(", most often {kind}"));
+    let errors = Grouped(report.errors_total as f64);
+    format!("not one request was answered as it should: {errors} errors{most}")
 }
 
 fn write_head(out: &mut String, report: &Report) -> fmt::Result {
@@ -107,9 +128,9 @@ fn write_slow(out: &mut String, slow: &SlowFigures) -> fmt::Result {
         "  slow        {:>12} answered, {} errors",
         slow.requests_total, slow.errors_total
     )?;
-    for (kind, count) in &slow.errors {
-        writeln!(out, "    {kind:<22} {count:>10}")?;
-    }
+    let errors = slow.errors.iter();
+    let errors = errors.map(|(kind, count)| vec![format!("  {kind}"), count.to_string()]);
+    out.push_str(&table::render(&[Side::Left, Side::Right], errors.collect()));
     Ok(())
 }
 
@@ -131,7 +152,7 @@ fn write_process(out: &mut String, process: &ProcessFigures) -> fmt::Result {
         .map_or_else(|| "-".to_owned(), |us| format!("{us:.2}"));
     writeln!(
         out,
-        "  process     {each} us CPU a request ({:.0} % of a core, {:.0} % of it user), {:.1} MiB resident",
+        "  process     {each} \u{b5}s CPU a request ({:.0} % of a core, {:.0} % of it user), {:.1} MiB resident",
         process.cpu_ratio * 100.0,
         100.0 * process.cpu_user_us / process.cpu_us.max(1.0),
         process.rss_bytes as f64 / 1_048_576.0

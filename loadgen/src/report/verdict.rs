@@ -24,6 +24,8 @@ const BUSY_BOUND: f64 = 0.5;
 /// What is known about the meter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Evidence {
+    /// Something came back as it should. If not, there is no latency that the meter could be in.
+    pub(super) is_answered: bool,
     pub(super) is_open_loop: bool,
     pub(super) latency_us: Summary,
     pub(super) schedule_lag_us: Summary,
@@ -50,6 +52,10 @@ pub(super) fn busy_ratio(cost: ThreadCost) -> f64 {
 /// Judges a run.
 pub(super) fn judge(evidence: &Evidence) -> Verdict {
     let mut verdict = Verdict::default();
+    // A meter that does nothing but fail to connect is busy, and not at fault.
+    if !evidence.is_answered {
+        return verdict;
+    }
     if evidence.is_open_loop {
         judge_open_loop(evidence, &mut verdict);
     }
@@ -122,6 +128,7 @@ mod tests {
 
     fn evidence() -> Evidence {
         Evidence {
+            is_answered: true,
             is_open_loop: true,
             latency_us: at(400.0),
             schedule_lag_us: at(20.0),
@@ -190,6 +197,18 @@ mod tests {
             ..evidence()
         });
         assert!(full.bound && full.void_reasons.len() == 1);
+    }
+
+    #[test]
+    fn where_nothing_was_answered_the_meter_is_not_to_blame() {
+        let refused = Evidence {
+            is_answered: false,
+            latency_us: Summary::default(),
+            schedule_lag_us: at(9_000.0),
+            busy_ratio_max: 1.0,
+            ..evidence()
+        };
+        assert_eq!(judge(&refused), Verdict::default());
     }
 
     #[test]

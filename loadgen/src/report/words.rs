@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytesize::ByteSize;
+
 /// Microseconds as time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Time(pub(crate) f64);
@@ -9,17 +11,10 @@ pub(crate) struct Time(pub(crate) f64);
 impl fmt::Display for Time {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            us if us < 1_000.0 => write!(out, "{us:.1} us"),
+            us if us < 1_000.0 => write!(out, "{us:.1} \u{b5}s"),
             us if us < 1_000_000.0 => write!(out, "{:.2} ms", us / 1_000.0),
             us => write!(out, "{:.2} s", us / 1_000_000.0),
         }
-    }
-}
-
-impl Time {
-    /// With the letter that pages and people use for millionths.
-    pub(super) fn pretty(self) -> String {
-        self.to_string().replace(" us", " \u{b5}s")
     }
 }
 
@@ -29,16 +24,14 @@ pub(crate) struct Size(pub(crate) f64);
 
 impl fmt::Display for Size {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(f64, &str); 3] = [
-            (1_073_741_824.0, "GiB"),
-            (1_048_576.0, "MiB"),
-            (1_024.0, "KiB"),
-        ];
-        let fitting = UNITS.iter().find(|(size, _)| self.0.abs() >= *size);
-        match fitting {
-            Some((size, unit)) => write!(out, "{:.2} {unit}", self.0 / size),
-            None => write!(out, "{:.0} B", self.0),
-        }
+        let sign = if self.0 < 0.0 { "-" } else { "" };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count of octets; what lies beyond its type is cut to its ends"
+        )]
+        let octets = self.0.abs().round() as u64;
+        write!(out, "{sign}{}", ByteSize::b(octets).display().iec())
     }
 }
 
@@ -74,11 +67,12 @@ mod tests {
 
     #[test]
     fn units_suit_the_size() {
-        assert_eq!(Time(12.34).to_string(), "12.3 us");
+        assert_eq!(Time(12.34).to_string(), "12.3 µs");
         assert_eq!(Time(12_345.0).to_string(), "12.35 ms");
         assert_eq!(Time(2.5e6).to_string(), "2.50 s");
+        assert_eq!(Size(-2_097_152.0).to_string(), "-2.0 MiB");
         assert_eq!(Size(500.0).to_string(), "500 B");
-        assert_eq!(Size(1_536.0).to_string(), "1.50 KiB");
+        assert_eq!(Size(1_536.0).to_string(), "1.5 KiB");
         assert_eq!(Grouped(1_234_567.0).to_string(), "1\u{202f}234\u{202f}567");
         assert_eq!(Grouped(12.345).to_string(), "12.35");
         assert_eq!(Grouped(999.0).to_string(), "999");

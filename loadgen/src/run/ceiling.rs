@@ -15,6 +15,7 @@ use super::measure::{Audience, measure};
 use crate::cli::CeilingArgs;
 use crate::error::LoadError;
 use crate::net::affinity::CpuList;
+use crate::plan::defaults::Defaults;
 use crate::plan::file::{ArrivalsFile, Form, HostsFile, PlanFile};
 use crate::plan::overlay;
 use crate::plan::period::Period;
@@ -22,9 +23,8 @@ use crate::plan::problem::Place;
 use crate::plan::run::Plan;
 use crate::report;
 use crate::report::words::Grouped;
+use crate::status::Status;
 
-/// Window unless the plan says otherwise.
-const DURATION: Duration = Duration::from_secs(3);
 /// Busier than this, it was the meter that could do no more.
 const BUSY_LIMIT: f64 = 0.9;
 
@@ -43,14 +43,16 @@ pub(crate) struct Ceiling {
 }
 
 /// `sallyport-load ceiling`: measures and prints.
-pub(crate) fn ceiling(args: &CeilingArgs) -> Result<(), LoadError> {
+pub(crate) fn ceiling(args: &CeilingArgs) -> Result<Status, LoadError> {
     let (file, place) = overlay::plan_file(&args.plan)?;
-    let duration = file.duration.map_or(DURATION, |period| period.0);
+    let duration = file.duration;
+    let duration = duration.map_or(Defaults::CEILING.duration, |period| period.0);
     let found = of(&file, &place, duration, args.origin_pin.as_ref())?;
     if args.json {
         let json = serde_json::to_string_pretty(&found);
         let json = json.map_err(|error| LoadError::io("report")(error.into()))?;
-        return report::print(&(json + "\n"));
+        report::print(&(json + "\n"))?;
+        return Ok(Status::Holds);
     }
     let by_cpu = found.by_cpu_per_second.map_or_else(String::new, |rate| {
         format!("; its CPU time allows {}/s", Grouped(rate.round()))
@@ -60,7 +62,8 @@ pub(crate) fn ceiling(args: &CeilingArgs) -> Result<(), LoadError> {
         Grouped(found.requests_per_second.round()),
         found.limited_by,
         found.meter_busy_ratio * 100.0
-    ))
+    ))?;
+    Ok(Status::Holds)
 }
 
 /// Measures the ceiling of a plan for this long.

@@ -10,12 +10,13 @@ use crate::error::LoadError;
 use crate::plan::overlay;
 use crate::plan::run::Plan;
 use crate::report;
+use crate::status::Status;
 
 /// How long the meter's own ceiling is measured.
 const CEILING_TIME: Duration = Duration::from_secs(1);
 
-/// Runs the plan and prints the report; `Ok(false)` if the run is void.
-pub(crate) fn once(args: &RunArgs) -> Result<bool, LoadError> {
+/// Runs the plan and prints the report.
+pub(crate) fn once(args: &RunArgs) -> Result<Status, LoadError> {
     let (file, place) = overlay::plan_file(&args.plan)?;
     let plan = Plan::new(&file, &place)?;
     let audience = if args.quiet || !std::io::stderr().is_terminal() {
@@ -34,5 +35,5 @@ pub(crate) fn once(args: &RunArgs) -> Result<bool, LoadError> {
         report::hold_against(&mut report, ceiling.requests_per_second);
     }
     report::write(&report, &args.output)?;
-    Ok(!report.meter.void)
+    Ok(report::conclude(&report, &args.thresholds))
 }

@@ -2,28 +2,28 @@
 //!
 //! First the rate is doubled (or halved) until a pass and a failure enclose the answer, then the
 //! bracket is bisected on a logarithmic scale. Each rate is decided by the majority of several runs,
-//! since one stall of the machine must not decide. A run in which the meter fell behind decides
-//! nothing and is repeated; where that happens again and again, the meter is the limit, and the
-//! result says so.
+//! since one stall of the machine must not decide. A meter that falls behind only adds latency: a run
+//! that meets the target nevertheless passes, one that misses it decides nothing and is repeated.
+//! Where that happens again and again, the meter is the limit, and the result says so.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::measure::{Audience, measure};
 use crate::cli::SearchArgs;
 use crate::error::LoadError;
+use crate::plan::defaults::Defaults;
 use crate::plan::file::PlanFile;
 use crate::plan::overlay;
-use crate::plan::period::Period;
 use crate::plan::problem::Place;
 use crate::plan::run::Plan;
 use crate::report::words::{Grouped, Time};
 use crate::report::{self, Report};
+use crate::status::Status;
 
 /// Below this the search gives up, requests a second.
 const RATE_MIN: f64 = 1.0;
-/// Window of each run, and connections, unless the plan says otherwise.
-const STEP_SECONDS: u64 = 5;
-const CONNECTIONS: u32 = 64;
 
 /// What one run says about its rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,6 +42,7 @@ struct Trial {
     percentile_us: f64,
     requests_per_second: f64,
     errors_total: u64,
+    errors: BTreeMap<String, u64>,
 }
 
 /// What was found.
@@ -59,13 +60,13 @@ struct Found {
     trials: Vec<Trial>,
 }
 
-/// Searches and prints; `Ok(false)` if no rate passed.
-pub(crate) fn search(args: &SearchArgs) -> Result<bool, LoadError> {
+/// Searches and prints.
+pub(crate) fn search(args: &SearchArgs) -> Result<Status, LoadError> {
     let (mut file, place) = overlay::plan_file(&args.plan)?;
-    file.duration = file
-        .duration
-        .or(Some(Period(std::time::Duration::from_secs(STEP_SECONDS))));
-    file.connections = file.connections.or(Some(CONNECTIONS));
+    // Each step has its own rate.
+    file.arrivals.steps.clear();
+    file.arrivals.recorded = None;
+    Defaults::SEARCH.fill(&mut file);
     let wrong = |message: &str| Err(LoadError::Usage(message.to_owned()));
     if !(args.from >= RATE_MIN && args.from <= args.to && args.to.is_finite()) {
         return wrong("--from and --to: rates from 1 on, in this order");
@@ -100,7 +101,11 @@ pub(crate) fn search(args: &SearchArgs) -> Result<bool, LoadError> {
         trials,
     };
     report::print(&render(args, &found)?)?;
-    Ok(found.rate.is_some())
+    Ok(match (found.rate, found.limited_by) {
+        (Some(_), _) => Status::Holds,
+        (None, "meter") => Status::Undecided,
+        (None, _) => Status::Fails,
+    })
 }
 
 fn render(args: &SearchArgs, found: &Found) -> Result<String, LoadError> {
@@ -131,8 +136,10 @@ fn describe(trial: &Trial, percentile: f64) -> String {
         Mark::Fail => "FAIL",
         Mark::Void => "void",
     };
+    let most = trial.errors.iter().max_by_key(|(_, count)| **count);
+    let most = most.map_or_else(String::new, |(kind, _)| format!(", most often {kind}"));
     format!(
-        "  {:>12}/s   {mark}   p{percentile} {}   {} answered/s   {} errors",
+        "  {:>12}/s   {mark}   p{percentile} {}   {} answered/s   {} errors{most}",
         Grouped(trial.rate.round()).to_string(),
         Time(trial.percentile_us),
         Grouped(trial.requests_per_second.round()),
@@ -147,8 +154,6 @@ fn run_trial(
     rate: f64,
 ) -> Result<Trial, LoadError> {
     file.arrivals.rate = Some(rate);
-    file.arrivals.steps.clear();
-    file.arrivals.recorded = None;
     let plan = Plan::new(file, place)?;
     let outcome = measure(&plan, Audience::Nobody)?;
     let percentile_us = outcome
@@ -159,23 +164,53 @@ fn run_trial(
     let report = report::build(&plan, outcome);
     Ok(Trial {
         rate,
-        mark: judge(args, percentile_us, &report),
+        mark: Goal {
+            below_us: args.below.as_secs_f64() * 1e6,
+            errors_share: args.errors,
+        }
+        .judge(percentile_us, &report),
         percentile_us,
         requests_per_second: report.requests_per_second,
         errors_total: report.errors_total,
+        errors: report.errors,
     })
 }
 
-/// Requests that were never sent are errors, and their age is in the percentile: there is no other
-/// way to fall short of the rate.
-fn judge(args: &SearchArgs, percentile_us: f64, report: &Report) -> Mark {
-    let requests = (report.requests_total + report.errors_total).max(1) as f64;
-    let is_good = percentile_us <= args.below.as_secs_f64() * 1e6
-        && report.errors_total as f64 / requests <= args.errors;
-    match (is_good, report.meter.void) {
-        (true, false) => Mark::Pass,
-        (false, false) => Mark::Fail,
-        (_, true) => Mark::Void,
+/// Errors that a meter which falls behind can cause itself: what it sent too late, and what it kept
+/// open without noticing.
+const ERRORS_OF_LATENESS: [&str; 3] = ["stale_connection", "timeout", "unsent"];
+
+/// What a run must reach.
+#[derive(Debug, Clone, Copy)]
+struct Goal {
+    below_us: f64,
+    /// Share of requests that may fail.
+    errors_share: f64,
+}
+
+impl Goal {
+    /// Requests that were never sent are errors, and their age is in the percentile: there is no other
+    /// way to fall short of the rate.
+    fn judge(self, percentile_us: f64, report: &Report) -> Mark {
+        let may_fail = self.errors_share * (report.requests_total + report.errors_total) as f64;
+        let is_too_many = |errors: u64| errors as f64 > may_fail;
+        let by_lateness = |kind: &&str| report.errors.get(*kind).copied().unwrap_or(0);
+        let of_lateness: u64 = ERRORS_OF_LATENESS.iter().map(by_lateness).sum();
+        if report.nothing_answered || is_too_many(report.errors_total.saturating_sub(of_lateness)) {
+            return Mark::Fail;
+        }
+        // By chance nothing may have been due.
+        if report.latency_us.count == 0 {
+            return Mark::Void;
+        }
+        if percentile_us <= self.below_us && !is_too_many(report.errors_total) {
+            return Mark::Pass;
+        }
+        if report.meter.void {
+            Mark::Void
+        } else {
+            Mark::Fail
+        }
     }
 }
 
@@ -256,6 +291,56 @@ mod tests {
             })
         });
         (bracket.unwrap(), trials)
+    }
+
+    /// A run's report, as far as it is judged.
+    fn report(is_void: bool, errors: &[(&str, u64)]) -> Report {
+        let mut report = Report {
+            requests_total: 1_000,
+            errors_total: errors.iter().map(|(_, count)| count).sum(),
+            errors: errors
+                .iter()
+                .map(|(kind, count)| ((*kind).to_owned(), *count))
+                .collect(),
+            ..Report::default()
+        };
+        report.latency_us.count = 1_000;
+        report.meter.void = is_void;
+        report
+    }
+
+    #[test]
+    fn a_meter_that_fell_behind_takes_no_pass_away_and_gives_no_fail() {
+        let goal = Goal {
+            below_us: 5_000.0,
+            errors_share: 0.01,
+        };
+        let judge = |us, is_void, errors: &[_]| goal.judge(us, &report(is_void, errors));
+        for is_void in [false, true] {
+            assert_eq!(judge(4_000.0, is_void, &[]), Mark::Pass);
+            assert_eq!(judge(4_000.0, is_void, &[("timeout", 9)]), Mark::Pass);
+            // No lateness makes an origin answer 500.
+            let refused = [("bad_status_500", 20)];
+            assert_eq!(judge(4_000.0, is_void, &refused), Mark::Fail);
+        }
+        assert_eq!(judge(9_000.0, false, &[]), Mark::Fail);
+        assert_eq!(judge(9_000.0, true, &[]), Mark::Void);
+        assert_eq!(judge(4_000.0, false, &[("unsent", 20)]), Mark::Fail);
+        assert_eq!(judge(4_000.0, true, &[("unsent", 20)]), Mark::Void);
+    }
+
+    #[test]
+    fn what_was_not_answered_did_not_pass() {
+        let goal = Goal {
+            below_us: 5_000.0,
+            errors_share: 1.0,
+        };
+        let mut failed = report(true, &[("connect_refused", 1_000)]);
+        failed.nothing_answered = true;
+        assert_eq!(goal.judge(0.0, &failed), Mark::Fail);
+        let mut idle = report(false, &[]);
+        idle.latency_us.count = 0;
+        assert_eq!(goal.judge(0.0, &idle), Mark::Void);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::job::{Job, Pace, Shared, Traffic};
 use super::response::ResponseReader;
 use crate::net::poller::Token;
 use crate::net::transport::Transport;
+use crate::plan::body::Body;
 use crate::plan::client::Client;
 use crate::plan::mix::{Exchange, Route};
 
@@ -61,8 +62,8 @@ pub(super) struct Connection {
     pub(super) outbox: Vec<u8>,
     /// How much of the outbox and of the body behind it was sent.
     pub(super) sent: u64,
-    /// Octets of the body that follow the outbox.
-    pub(super) streamed_bytes: u64,
+    /// The body that follows the outbox.
+    pub(super) body: Body,
     /// The other end takes no more; it may still have answered.
     pub(super) send_failed: bool,
     /// Read and not yet understood.
@@ -93,7 +94,7 @@ impl Connection {
             job: Job::default(),
             outbox: Vec::new(),
             sent: 0,
-            streamed_bytes: 0,
+            body: Body::default(),
             send_failed: false,
             inbox: Vec::new(),
             reader: ResponseReader::for_connect(),
@@ -305,7 +306,7 @@ impl Connection {
 
     fn start_message(&mut self) {
         self.sent = 0;
-        self.streamed_bytes = 0;
+        self.body = Body::default();
         self.send_failed = false;
         // What comes next will raise an event of its own; to read before would be in vain.
         self.drained = true;
@@ -316,8 +317,11 @@ impl Connection {
     fn start_exchange(&mut self, exchange: &Exchange, client: &Client) {
         self.start_message();
         exchange.write(client, self.job.is_last, &mut self.outbox);
-        self.streamed_bytes = exchange.streamed_bytes;
-        self.traffic.sent += exchange.body_bytes() - exchange.streamed_bytes;
+        if exchange.is_inline() {
+            self.traffic.sent += exchange.body.bytes();
+        } else {
+            self.body = exchange.body.clone();
+        }
         self.reader = ResponseReader::new(exchange.expectation);
         self.stage = Stage::Exchange;
     }

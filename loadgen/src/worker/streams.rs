@@ -10,7 +10,7 @@ use crate::http2::frame::{
     kind, setting,
 };
 use crate::http2::hpack::Decoder;
-use crate::pattern;
+use crate::plan::body::Body;
 use crate::plan::client::Client;
 use crate::plan::mix::Exchange;
 
@@ -33,7 +33,7 @@ struct Stream {
     /// What may be sent of the body.
     window: i64,
     body_sent: u64,
-    body_bytes: u64,
+    body: Body,
     /// Received and not granted again.
     unacknowledged: u32,
 }
@@ -117,8 +117,8 @@ impl Streams {
         self.block.clear();
         self.block.extend_from_slice(&exchange.block);
         self.block.extend_from_slice(&client.block);
-        let body_bytes = exchange.body_bytes();
-        frame::put_headers(id, &self.block, body_bytes == 0, outbox);
+        let body = exchange.body.clone();
+        frame::put_headers(id, &self.block, body.bytes() == 0, outbox);
         self.block.clear();
         if let Some(entry) = self.lanes.get_mut(lane) {
             *entry = Some(Stream {
@@ -126,7 +126,7 @@ impl Streams {
                 check: Check::new(exchange.expectation),
                 window: self.peer_window,
                 body_sent: 0,
-                body_bytes,
+                body,
                 unacknowledged: 0,
             });
         }
@@ -143,15 +143,15 @@ impl Streams {
     /// Renders what flow control allows of request bodies.
     pub(super) fn send_bodies(&mut self, outbox: &mut Vec<u8>) {
         for stream in self.lanes.iter_mut().flatten() {
-            while stream.body_sent < stream.body_bytes && outbox.len() < OUTBOX_BYTES_MAX {
+            while stream.body_sent < stream.body.bytes() && outbox.len() < OUTBOX_BYTES_MAX {
                 let allowed = usize::try_from(stream.window.min(self.window)).unwrap_or(0);
-                let left = stream.body_bytes - stream.body_sent;
+                let left = stream.body.bytes() - stream.body_sent;
                 let limit = usize::try_from(left).unwrap_or(usize::MAX);
                 let limit = limit
                     .min(allowed)
                     .min(self.peer_payload_max)
                     .min(PAYLOAD_BYTES_MAX);
-                let piece = pattern::slice(stream.body_sent, limit);
+                let piece = stream.body.slice(stream.body_sent, limit);
                 if piece.is_empty() {
                     break;
                 }
@@ -448,6 +448,7 @@ fn read_head(
 
 #[cfg(test)]
 mod tests {
+    use crate::pattern;
     use proptest::prelude::*;
 
     use super::*;
@@ -480,7 +481,7 @@ mod tests {
                 check: Check::new(EXPECTATION),
                 window: streams.peer_window,
                 body_sent: 0,
-                body_bytes: 0,
+                body: Body::default(),
                 unacknowledged: 0,
             });
         }

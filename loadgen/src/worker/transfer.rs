@@ -6,7 +6,7 @@ use std::io;
 use super::connection::{Connection, Stage};
 use super::failure::Failure;
 use crate::http::framing::Malformed;
-use crate::pattern;
+use crate::plan::body::Body;
 
 impl Connection {
     /// Sends what is left, reads what there is; `Ok(true)` once the response is complete.
@@ -36,7 +36,7 @@ impl Connection {
     }
 
     fn is_sent(&self) -> bool {
-        self.sent >= self.outbox.len() as u64 + self.streamed_bytes
+        self.sent >= self.outbox.len() as u64 + self.body.bytes()
     }
 
     pub(super) fn send(&mut self) -> Result<bool, Failure> {
@@ -50,7 +50,7 @@ impl Connection {
             let Some(transport) = self.transport.as_mut() else {
                 return Err(Failure::EarlyClose);
             };
-            let piece = unsent(&self.outbox, self.sent, self.streamed_bytes);
+            let piece = unsent(&self.outbox, self.sent, &self.body);
             let allowed = self.pace.map_or(usize::MAX, |pace| pace.left);
             match transport.write(piece.get(..allowed).unwrap_or(piece)) {
                 Ok(count) => self.note_sent(count),
@@ -166,15 +166,11 @@ impl Connection {
     }
 }
 
-/// What is to be sent next, of a message that consists of `outbox` and a body of the fixed content.
-fn unsent(outbox: &[u8], sent: u64, streamed_bytes: u64) -> &[u8] {
+/// What is to be sent next, of a message that consists of `outbox` and `body`.
+fn unsent<'a>(outbox: &'a [u8], sent: u64, body: &'a Body) -> &'a [u8] {
     match usize::try_from(sent) {
         Ok(sent) if sent < outbox.len() => outbox.get(sent..).unwrap_or_default(),
-        _ => {
-            let offset = sent - outbox.len() as u64;
-            let left = usize::try_from(streamed_bytes - offset).unwrap_or(usize::MAX);
-            pattern::slice(offset, left)
-        }
+        _ => body.slice(sent - outbox.len() as u64, usize::MAX),
     }
 }
 

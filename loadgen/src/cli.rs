@@ -326,6 +326,15 @@ pub(crate) struct SearchArgs {
     /// Report as JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also write the report as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json_file: Option<PathBuf>,
+    /// Also write one self-contained HTML page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Show no steps and no progress on the terminal.
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
 }
 
 /// `sallyport-load ceiling`
@@ -339,6 +348,9 @@ pub(crate) struct CeilingArgs {
     /// Report as JSON instead of text.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show no progress on the terminal.
+    #[arg(long, short = 'q')]
+    pub(crate) quiet: bool,
 }
 
 /// `sallyport-load compare`

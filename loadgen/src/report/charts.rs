@@ -85,13 +85,31 @@ fn percentile_chart(canvas: &Canvas, histogram: &Histogram<u64>, points: &[(f64,
             circle class="mark" cx=(px(x.at(inverse))) cy=(px(y.at(us))) r="3.5" {
                 title { (Time(us)) " or less for " (100.0 - 100.0 / inverse) " %" }
             }
-            @if canvas.width > 500.0 {
-                text class="value" text-anchor="middle" x=(px(x.at(inverse))) y=(px(y.at(us) - 10.0)) {
-                    (Time(us))
-                }
-            }
+            @if canvas.width > 500.0 { (value(canvas, (x.at(inverse), y.at(us)), &Time(us).to_string())) }
         }
         (x_axis(canvas, &x, &x_ticks, "percentile of requests"))
+    }
+}
+
+/// Pixels that a letter of a label takes at most.
+const LETTER_PX: f64 = 7.5;
+/// Between a mark and its label, and the height of that.
+const LABEL_GAP_PX: f64 = 7.0;
+const LABEL_PX: f64 = 13.0;
+
+/// What a mark on the percentile curve stands for. The curve only rises: what is above and left of one of
+/// its points is beside it, and so is what is below and right.
+fn value(canvas: &Canvas, (x, y): (f64, f64), text: &str) -> Markup {
+    let width = text.chars().count() as f64 * LETTER_PX;
+    let has_room_left = x - LABEL_GAP_PX - width >= canvas.left;
+    let has_room_below = y + LABEL_GAP_PX + LABEL_PX < canvas.plot_bottom()
+        && x + LABEL_GAP_PX + width <= canvas.plot_right();
+    html! {
+        @if has_room_left {
+            text class="value" text-anchor="end" x=(px(x - LABEL_GAP_PX)) y=(px(y - LABEL_GAP_PX)) { (text) }
+        } @else if has_room_below {
+            text class="value" x=(px(x + LABEL_GAP_PX)) y=(px(y + LABEL_GAP_PX + LABEL_PX - 3.0)) { (text) }
+        }
     }
 }
 
@@ -218,7 +236,8 @@ fn nothing() -> Markup {
     html! { p class="nothing" { "Nothing was answered." } }
 }
 
-fn latency_axis(canvas: &Canvas, least: f64, most: f64) -> Axis {
+/// A logarithmic axis for microseconds, from below `least` to above `most`.
+pub(super) fn latency_axis(canvas: &Canvas, least: f64, most: f64) -> Axis {
     let least = least.max(0.1) * 0.9;
     Axis::log(
         least,
@@ -235,7 +254,8 @@ fn time_axis(canvas: &Canvas, columns: &[Column]) -> Axis {
     Axis::linear(0.0, end, canvas.left, canvas.plot_right())
 }
 
-fn time_ticks(axis: &Axis) -> Vec<Tick> {
+/// Round times along an axis of microseconds.
+pub(super) fn time_ticks(axis: &Axis) -> Vec<Tick> {
     let label = |us: f64| match us {
         us if us < 1_000.0 => format!("{us} \u{b5}s"),
         us if us < 1e6 => format!("{} ms", us / 1e3),

@@ -91,7 +91,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<Report>, LoadError> {
     }
 }
 
-fn save(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+/// Writes a file.
+pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
     std::fs::write(path, bytes).map_err(|source| LoadError::File {
         path: path.to_owned(),
         source,

@@ -5,6 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::charts;
 use super::json::Report;
+use super::machine::Machine;
 use super::text;
 use super::words::{Grouped, Size, Time};
 
@@ -13,6 +14,24 @@ const STYLE: &str = include_str!("style.css");
 /// Renders the whole page.
 pub(super) fn page(report: &Report) -> String {
     let title = title(report);
+    let body = html! {
+        (head(report, &title))
+        (verdict(report))
+        (tiles(report))
+        (chart_sections(report))
+        div class="pair" { (latency_table(report)) (errors_table(report)) }
+        div class="pair" { (plan_table(report)) (machine_table(report)) }
+        footer {
+            "Written by sallyport-load " (report.machine.program_version)
+            ". Latency counts from when a request was due (open loop) or sent (closed loop) \
+             to the last byte of its response."
+        }
+    };
+    document(&title, &body)
+}
+
+/// A page around its content.
+pub(super) fn document(title: &str, body: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -23,21 +42,7 @@ pub(super) fn page(report: &Report) -> String {
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                main {
-                    (head(report, &title))
-                    (verdict(report))
-                    (tiles(report))
-                    (chart_sections(report))
-                    div class="pair" { (latency_table(report)) (errors_table(report)) }
-                    div class="pair" { (plan_table(report)) (machine_table(report)) }
-                    footer {
-                        "Written by sallyport-load " (report.machine.program_version)
-                        ". Latency counts from when a request was due (open loop) or sent (closed loop) \
-                         to the last byte of its response."
-                    }
-                }
-            }
+            body { main { (body) } }
         }
     }
     .into_string()
@@ -237,7 +242,8 @@ fn errors_table(report: &Report) -> Markup {
     }
 }
 
-fn row(name: &str, value: &str) -> Markup {
+/// One line of a table of names and values.
+pub(super) fn row(name: &str, value: &str) -> Markup {
     html! { tr { th { (name) } td { (value) } } }
 }
 
@@ -261,14 +267,21 @@ fn plan_table(report: &Report) -> Markup {
     }
 }
 
+/// What a run took place on.
+pub(super) fn machine_rows(machine: &Machine) -> Markup {
+    html! {
+        (row("CPU", &format!("{} ({} of them)", machine.cpu, machine.cpus)))
+        (row("kernel", &machine.kernel))
+    }
+}
+
 fn machine_table(report: &Report) -> Markup {
     let (machine, meter) = (&report.machine, &report.meter);
     html! {
         section {
             h2 { "Where, and by what" }
             table {
-                (row("CPU", &format!("{} ({} of them)", machine.cpu, machine.cpus)))
-                (row("kernel", &machine.kernel))
+                (machine_rows(machine))
                 (row("meter", &format!("{} threads, busy {:.0} %", report.threads, meter.busy_ratio_max * 100.0)))
                 @if report.mode == "open" {
                     (row("schedule lag", &format!("p99.9 {}, max {}",

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::measure::{Audience, measure};
+use super::measure::measure;
+use super::progress::Viewer;
 use crate::cli::CeilingArgs;
 use crate::error::LoadError;
 use crate::net::affinity::CpuList;
@@ -47,7 +48,13 @@ pub(crate) fn ceiling(args: &CeilingArgs) -> Result<Status, LoadError> {
     let (file, place) = overlay::plan_file(&args.plan)?;
     let duration = file.duration;
     let duration = duration.map_or(Defaults::CEILING.duration, |period| period.0);
-    let found = of(&file, &place, duration, args.origin_pin.as_ref())?;
+    let viewer = Viewer::unless(args.quiet);
+    let own = Own {
+        duration,
+        origin_pin: args.origin_pin.as_ref(),
+        viewer: viewer.as_ref(),
+    };
+    let found = of(&file, &place, &own)?;
     if args.json {
         let json = serde_json::to_string_pretty(&found);
         let json = json.map_err(|error| LoadError::io("report")(error.into()))?;
@@ -66,33 +73,37 @@ pub(crate) fn ceiling(args: &CeilingArgs) -> Result<Status, LoadError> {
     Ok(Status::Holds)
 }
 
-/// Measures the ceiling of a plan for this long.
-pub(crate) fn of(
-    file: &PlanFile,
-    place: &Place,
-    duration: Duration,
-    origin_pin: Option<&CpuList>,
-) -> Result<Ceiling, LoadError> {
+/// How a ceiling is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Own<'a> {
+    pub(crate) duration: Duration,
+    /// CPUs of the origin.
+    pub(crate) origin_pin: Option<&'a CpuList>,
+    pub(crate) viewer: Option<&'a Viewer>,
+}
+
+/// Measures the ceiling of a plan.
+pub(crate) fn of(file: &PlanFile, place: &Place, how: &Own<'_>) -> Result<Ceiling, LoadError> {
     // The plan as it is must be right; what is wrong is told in its own words.
     Plan::new(file, place)?;
     let is_https = |url: &String| url.starts_with("https:");
-    let plain = Origin::start(None, origin_pin)?;
+    let plain = Origin::start(None, how.origin_pin)?;
     let secure = if file
         .request
         .iter()
         .filter_map(|request| request.url.as_ref())
         .any(is_https)
     {
-        Some(Origin::start(Some(&Identity::make()?), origin_pin)?)
+        Some(Origin::start(Some(&Identity::make()?), how.origin_pin)?)
     } else {
         None
     };
     let secure_address = secure
         .as_ref()
         .map_or(plain.address, |origin| origin.address);
-    let own = against_own(file, duration, plain.address, secure_address);
+    let own = against_own(file, how.duration, plain.address, secure_address);
     let plan = Plan::new(&own, &Place::command_line())?;
-    let report = report::build(&plan, measure(&plan, Audience::Nobody)?);
+    let report = report::build(&plan, measure(&plan, how.viewer)?);
     let meter = &report.meter;
     let each = meter.cpu_us_per_request;
     Ok(Ceiling {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::collect::{Collector, Point};
-use super::progress::Progress;
+use super::progress::{Progress, Viewer};
 use crate::error::LoadError;
 use crate::histogram::latency::Latencies;
 use crate::net::affinity;
@@ -20,13 +20,6 @@ use crate::worker::tally::Tally;
 const START_UP: Duration = Duration::from_millis(20);
 /// How often the measured process's memory is looked at, and progress shown.
 const TICK: Duration = Duration::from_millis(500);
-
-/// Who looks on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Audience {
-    Nobody,
-    Person,
-}
 
 /// What came of a run.
 #[derive(Debug)]
@@ -52,13 +45,13 @@ pub(crate) struct Samples {
     pub(crate) rss_bytes_max: u64,
 }
 
-/// Runs a plan to its end.
-pub(crate) fn measure(plan: &Plan, audience: Audience) -> Result<Outcome, LoadError> {
+/// Runs a plan to its end, before the eyes of `viewer` if there is one.
+pub(crate) fn measure(plan: &Plan, viewer: Option<&Viewer>) -> Result<Outcome, LoadError> {
     affinity::raise_descriptor_limit();
     let machine = Machine::here();
     let start = Instant::now() + START_UP;
     let mut sampler = Sampler::new(plan, start)?;
-    let mut progress = (audience == Audience::Person).then(|| Progress::new(plan, start));
+    let progress = viewer.map(|viewer| Progress::new(viewer, plan, start));
     let (full, intervals) = channel();
     let (mut channels, mut empties) = (Vec::new(), Vec::new());
     for _ in 0..plan.threads {
@@ -74,7 +67,7 @@ pub(crate) fn measure(plan: &Plan, audience: Audience) -> Result<Outcome, LoadEr
             scope.spawn(move || work(plan, index, start, channel))
         };
         let handles: Vec<_> = channels.into_iter().enumerate().map(spawn).collect();
-        let watched = watch(&intervals, &mut collector, &mut sampler, progress.as_mut());
+        let watched = watch(&intervals, &mut collector, &mut sampler, progress.as_ref());
         let join = |handle: thread::ScopedJoinHandle<'_, Result<Tally, LoadError>>| {
             handle.join().map_err(|_| LoadError::Thread)?
         };
@@ -111,7 +104,7 @@ fn watch(
     intervals: &Receiver<Interval>,
     collector: &mut Collector,
     sampler: &mut Sampler<'_>,
-    mut progress: Option<&mut Progress>,
+    progress: Option<&Progress>,
 ) -> Result<(), LoadError> {
     let mut next_tick = Instant::now() + TICK;
     loop {
@@ -128,7 +121,7 @@ fn watch(
         if now >= next_tick {
             next_tick = now + TICK;
             sampler.look();
-            if let Some(progress) = progress.as_mut() {
+            if let Some(progress) = progress {
                 progress.show(now, collector);
             }
         }

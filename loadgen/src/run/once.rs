@@ -1,10 +1,10 @@
 //! `sallyport-load run`: one run, one report.
 
-use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use super::ceiling;
-use super::measure::{Audience, measure};
+use super::ceiling::{self, Own};
+use super::measure::measure;
+use super::progress::Viewer;
 use crate::cli::RunArgs;
 use crate::error::LoadError;
 use crate::plan::overlay;
@@ -19,17 +19,21 @@ const CEILING_TIME: Duration = Duration::from_secs(1);
 pub(crate) fn once(args: &RunArgs) -> Result<Status, LoadError> {
     let (file, place) = overlay::plan_file(&args.plan)?;
     let plan = Plan::new(&file, &place)?;
-    let audience = if args.quiet || !std::io::stderr().is_terminal() {
-        Audience::Nobody
-    } else {
-        Audience::Person
-    };
+    let viewer = Viewer::unless(args.quiet);
     let ceiling = if args.ceiling {
-        Some(ceiling::of(&file, &place, CEILING_TIME, None)?)
+        Some(ceiling::of(
+            &file,
+            &place,
+            &Own {
+                duration: CEILING_TIME,
+                origin_pin: None,
+                viewer: viewer.as_ref(),
+            },
+        )?)
     } else {
         None
     };
-    let outcome = measure(&plan, audience)?;
+    let outcome = measure(&plan, viewer.as_ref())?;
     let mut report = report::build(&plan, outcome);
     if let Some(ceiling) = ceiling {
         report::hold_against(&mut report, ceiling.requests_per_second);

@@ -6,59 +6,26 @@
 //! that meets the target nevertheless passes, one that misses it decides nothing and is repeated.
 //! Where that happens again and again, the meter is the limit, and the result says so.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-use serde::Serialize;
-
-use super::measure::{Audience, measure};
+use super::measure::measure;
+use super::progress::Viewer;
 use crate::cli::SearchArgs;
 use crate::error::LoadError;
 use crate::plan::defaults::Defaults;
 use crate::plan::file::PlanFile;
 use crate::plan::overlay;
+use crate::plan::period::Period;
 use crate::plan::problem::Place;
 use crate::plan::run::Plan;
-use crate::report::words::{Grouped, Time};
+use crate::report::machine::Machine;
+use crate::report::search::{Found, Mark, Trial};
+use crate::report::words::Grouped;
 use crate::report::{self, Report};
 use crate::status::Status;
 
 /// Below this the search gives up, requests a second.
 const RATE_MIN: f64 = 1.0;
-
-/// What one run says about its rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Mark {
-    Pass,
-    Fail,
-    Void,
-}
-
-/// One run.
-#[derive(Debug, Clone, Serialize)]
-struct Trial {
-    rate: f64,
-    mark: Mark,
-    percentile_us: f64,
-    requests_per_second: f64,
-    errors_total: u64,
-    errors: BTreeMap<String, u64>,
-}
-
-/// What was found.
-#[derive(Debug, Serialize)]
-struct Found {
-    schema_version: u32,
-    percentile: f64,
-    below_us: f64,
-    /// Highest rate that passed; none if none did.
-    rate: Option<f64>,
-    /// Lowest rate that failed; none if the search ended at its upper bound.
-    rate_failed: Option<f64>,
-    /// `subject`, `meter` or `bounds`: what kept it from going higher.
-    limited_by: &'static str,
-    trials: Vec<Trial>,
-}
 
 /// Searches and prints.
 pub(crate) fn search(args: &SearchArgs) -> Result<Status, LoadError> {
@@ -77,18 +44,27 @@ pub(crate) fn search(args: &SearchArgs) -> Result<Status, LoadError> {
     if !(args.percentile > 0.0 && args.percentile <= 100.0) {
         return wrong("--percentile: from 0 to 100");
     }
+    let viewer = Viewer::unless(args.quiet);
     let mut trials = Vec::new();
-    let outcome = bracket_and_bisect(args.from, args.to, args.precision, |rate| {
+    let outcome = bracket_and_bisect(args.from, args.to, args.precision, |rate, bracket| {
+        let viewer = viewer.as_ref().map(|_| Viewer {
+            label: format!("{}/s: ", Grouped(rate.round())),
+            later: later(args, &file, bracket),
+        });
         decide(args.repeats, || {
-            let trial = run_trial(args, &mut file, &place, rate)?;
-            eprintln!("{}", describe(&trial, args.percentile));
+            let trial = run_trial(args, &mut file, &place, (rate, viewer.as_ref()))?;
+            if !args.quiet {
+                eprintln!("{}", trial.line(args.percentile));
+            }
             let mark = trial.mark;
             trials.push(trial);
             Ok(mark)
         })
     })?;
+    let first = file.request.first().and_then(|request| request.url.clone());
     let found = Found {
         schema_version: 1,
+        name: file.name.or(first).unwrap_or_default(),
         percentile: args.percentile,
         below_us: args.below.as_secs_f64() * 1e6,
         rate: outcome.passed,
@@ -99,8 +75,9 @@ pub(crate) fn search(args: &SearchArgs) -> Result<Status, LoadError> {
             None => "bounds",
         },
         trials,
+        machine: Machine::here(),
     };
-    report::print(&render(args, &found)?)?;
+    write(args, &found)?;
     Ok(match (found.rate, found.limited_by) {
         (Some(_), _) => Status::Holds,
         (None, "meter") => Status::Undecided,
@@ -108,54 +85,40 @@ pub(crate) fn search(args: &SearchArgs) -> Result<Status, LoadError> {
     })
 }
 
-fn render(args: &SearchArgs, found: &Found) -> Result<String, LoadError> {
-    if args.json {
-        let json = serde_json::to_string_pretty(found);
-        return json
-            .map(|text| text + "\n")
-            .map_err(|error| LoadError::io("report")(error.into()));
+fn write(args: &SearchArgs, found: &Found) -> Result<(), LoadError> {
+    let json = found.to_json()?;
+    let sentence = found.sentence() + "\n";
+    report::print(if args.json { &json } else { &sentence })?;
+    if let Some(path) = &args.json_file {
+        report::save(path, json.as_bytes())?;
     }
-    let target = format!("p{} below {}", found.percentile, Time(found.below_us));
-    let limit = match (found.limited_by, found.rate_failed) {
-        ("meter", Some(rate)) => format!(
-            "; at {}/s the meter fell behind: the subject may do more",
-            Grouped(rate)
-        ),
-        (_, Some(rate)) => format!("; {}/s fails", Grouped(rate)),
-        (_, None) => "; --to ended the search".to_owned(),
-    };
-    Ok(match found.rate {
-        Some(rate) => format!("{target}: {} requests/s{limit}\n", Grouped(rate)),
-        None => format!("{target}: no rate passes{limit}\n"),
-    })
+    if let Some(path) = &args.html {
+        report::save(path, found.page().as_bytes())?;
+    }
+    Ok(())
 }
 
-fn describe(trial: &Trial, percentile: f64) -> String {
-    let mark = match trial.mark {
-        Mark::Pass => "pass",
-        Mark::Fail => "FAIL",
-        Mark::Void => "void",
-    };
-    let most = trial.errors.iter().max_by_key(|(_, count)| **count);
-    let most = most.map_or_else(String::new, |(kind, _)| format!(", most often {kind}"));
-    format!(
-        "  {:>12}/s   {mark}   p{percentile} {}   {} answered/s   {} errors{most}",
-        Grouped(trial.rate.round()).to_string(),
-        Time(trial.percentile_us),
-        Grouped(trial.requests_per_second.round()),
-        trial.errors_total
-    )
+/// How long the steps after this one take at most, once it is known how many there are. Void runs, which
+/// are repeated, are not in it.
+fn later(args: &SearchArgs, file: &PlanFile, bracket: Bracket) -> Option<Duration> {
+    let (passed, (failed, _)) = bracket.passed.zip(bracket.failed)?;
+    // Each step halves the distance on a logarithmic scale, this one too.
+    let halvings = ((failed / passed).ln() / (1.0 + args.precision).ln()).log2();
+    let steps = (halvings.ceil() - 1.0).max(0.0);
+    let length = |period: Option<Period>| period.map_or(Duration::ZERO, |period| period.0);
+    let run = length(file.warmup) + length(file.duration);
+    Some(run.mul_f64(steps * f64::from(args.repeats)))
 }
 
 fn run_trial(
     args: &SearchArgs,
     file: &mut PlanFile,
     place: &Place,
-    rate: f64,
+    (rate, viewer): (f64, Option<&Viewer>),
 ) -> Result<Trial, LoadError> {
     file.arrivals.rate = Some(rate);
     let plan = Plan::new(file, place)?;
-    let outcome = measure(&plan, Audience::Nobody)?;
+    let outcome = measure(&plan, viewer)?;
     let percentile_us = outcome
         .latency
         .at_quantile(args.percentile / 100.0)
@@ -250,7 +213,7 @@ fn bracket_and_bisect(
     from: f64,
     to: f64,
     precision: f64,
-    mut decide: impl FnMut(f64) -> Result<Mark, LoadError>,
+    mut decide: impl FnMut(f64, Bracket) -> Result<Mark, LoadError>,
 ) -> Result<Bracket, LoadError> {
     let mut bracket = Bracket {
         passed: None,
@@ -258,7 +221,7 @@ fn bracket_and_bisect(
     };
     let mut rate = from;
     loop {
-        match decide(rate)? {
+        match decide(rate, bracket)? {
             Mark::Pass => bracket.passed = Some(rate),
             mark => bracket.failed = Some((rate, mark)),
         }
@@ -282,7 +245,7 @@ mod tests {
 
     fn found(limit: f64, from: f64, to: f64) -> (Bracket, usize) {
         let mut trials = 0;
-        let bracket = bracket_and_bisect(from, to, 0.05, |rate| {
+        let bracket = bracket_and_bisect(from, to, 0.05, |rate, _| {
             trials += 1;
             Ok(if rate <= limit {
                 Mark::Pass

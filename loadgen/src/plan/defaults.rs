@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Command;
 
-use super::check::{METHOD_DEFAULT, SEED_DEFAULT, STATUS_DEFAULT, TIMEOUT_DEFAULT};
+use super::check::{SEED_DEFAULT, TIMEOUT_DEFAULT};
 use super::file::PlanFile;
 use super::period::Period;
+use super::requests::{METHOD_DEFAULT, STATUS_DEFAULT};
 
 /// What one command does unless told.
 #[derive(Debug, Clone, Copy)]

@@ -17,5 +17,6 @@ pub(crate) mod mix;
 pub(crate) mod overlay;
 pub(crate) mod period;
 pub(crate) mod random;
+mod requests;
 mod resolve;
 mod url;

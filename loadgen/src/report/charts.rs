@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::curve;
 use super::json::{IntervalFigures, Report};
-use super::svg::{Axis, Canvas, Tick, band, line, px, x_axis, y_axis};
+use super::svg::{Axis, Canvas, LETTER_PX, Tick, band, line, px, x_axis, y_axis};
 use super::words::{Grouped, Time};
 
 /// Least width of a column of a chart over time, pixels: what a screen can tell apart.
@@ -91,8 +91,6 @@ fn percentile_chart(canvas: &Canvas, histogram: &Histogram<u64>, points: &[(f64,
     }
 }
 
-/// Pixels that a letter of a label takes at most.
-const LETTER_PX: f64 = 7.5;
 /// Between a mark and its label, and the height of that.
 const LABEL_GAP_PX: f64 = 7.0;
 const LABEL_PX: f64 = 13.0;

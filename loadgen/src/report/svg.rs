@@ -45,6 +45,9 @@ impl Canvas {
     }
 }
 
+/// Pixels that a letter of a label takes at most.
+pub(super) const LETTER_PX: f64 = 8.5;
+
 /// From a value to its place.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Axis {
@@ -152,15 +155,25 @@ pub(super) fn y_axis(canvas: &Canvas, axis: &Axis, ticks: &[Tick]) -> Markup {
     }
 }
 
-/// Labels below the plot, and what they mean.
+/// Labels below the plot, and what they mean. One that would stand over its neighbor is left out.
 pub(super) fn x_axis(canvas: &Canvas, axis: &Axis, ticks: &[Tick], title: &str) -> Markup {
     let bottom = canvas.plot_bottom();
+    let mut taken = 0.0;
+    let labels = ticks.iter().filter_map(|(value, label)| {
+        let half = label.chars().count() as f64 * LETTER_PX / 2.0;
+        let middle = axis.at(*value).min(canvas.width - half);
+        let is_free = middle - half >= taken;
+        taken = if is_free { middle + half } else { taken };
+        is_free.then_some((middle, label))
+    });
     html! {
         line class="axis" x1=(px(canvas.left)) x2=(px(canvas.plot_right())) y1=(px(bottom)) y2=(px(bottom)) {}
-        @for (value, label) in ticks {
+        @for (value, _) in ticks {
             @let x = px(axis.at(*value));
             line class="axis" x1=(x) x2=(x) y1=(px(bottom)) y2=(px(bottom + 4.0)) {}
-            text class="label" text-anchor="middle" x=(x) y=(px(bottom + 17.0)) { (label) }
+        }
+        @for (x, label) in labels {
+            text class="label" text-anchor="middle" x=(px(x)) y=(px(bottom + 17.0)) { (label) }
         }
         text class="title" text-anchor="middle" y=(px(canvas.height - 5.0))
             x=(px((canvas.left + canvas.plot_right()) / 2.0)) { (title) }

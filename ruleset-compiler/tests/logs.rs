@@ -58,6 +58,16 @@ fn ends(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     )
 }
 
+/// Its words with one space between them: how wide columns are is no matter.
+fn squeezed(text: &str) -> String {
+    let line = |line: &str| {
+        let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let end = if line.ends_with('\n') { "\n" } else { "" };
+        words + end
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
 fn write(folder: &Path, name: &str, content: &str) {
     std::fs::write(folder.join(name), content).unwrap();
 }
@@ -121,7 +131,10 @@ fn logs_are_decided_again() {
         "allow by default -> deny by demo/demo-denied-host (PreDNS)\n",
         "0000000000000002: GET denied.test:8080/: ",
     ] {
-        assert!(said.contains(expected), "{expected}\n{said}");
+        assert!(
+            squeezed(&said).contains(&squeezed(expected)),
+            "{expected}\n{said}"
+        );
     }
     for threads in ["1", "3"] {
         let arguments = [
@@ -180,8 +193,9 @@ fn threads_do_not_change_a_report() {
             let before: usize = log.lines().take(at).map(|line| line.len() + 1).sum();
             let said = format!("the first unreadable line, at byte {before}: no JSON object");
             assert!(one.1.contains(&said), "{one:?}");
-            let count = format!("  unreadable lines      {expected:>12}");
-            assert!(one.1.contains(&count), "{one:?}");
+            let count = format!("unreadable lines {expected}");
+            let is_count = |line: &String| squeezed(line).starts_with(&count);
+            assert!(one.1.iter().any(is_count), "{one:?}");
         }
     }
 }
@@ -199,10 +213,7 @@ fn what_a_log_lacks_is_named() {
     write(folder, "access.jsonl", &log());
     let (code, said, _) = ends(folder, &["replay", "rules.spb", "access.jsonl"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(
-        said.contains("cannot be replayed               3\n"),
-        "{said}"
-    );
+    assert!(squeezed(&said).contains("cannot be replayed 3\n"), "{said}");
     assert!(
         said.contains("           3  request:Http:Header\n"),
         "{said}"
@@ -255,7 +266,10 @@ fn rules_that_are_never_hit_are_found() {
         "1 counted rules are not in this bundle\n",
         "           7 100.00 %  PreDNS        deny   demo-denied-host  2026-11-20T12:00:00Z\n",
     ] {
-        assert!(said.contains(expected), "{expected}\n{said}");
+        assert!(
+            squeezed(&said).contains(&squeezed(expected)),
+            "{expected}\n{said}"
+        );
     }
     write(folder, "hits.json", "{");
     assert_eq!(
@@ -395,11 +409,16 @@ fn all_that_lines_name_is_counted() {
         "  2 logged transactions, decided again\n",
         "  2 cannot be decided to the end, as rules ask for what the log does not tell (request:Http:Header 2)",
         "  1 unreadable line not counted, the first at byte ",
-        "streams  named by 1 other line\n",
         "g: 1 of 6 rules never hit\n",
     ] {
-        assert!(said.contains(expected), "{expected}\n{said}");
+        assert!(
+            squeezed(&said).contains(&squeezed(expected)),
+            "{expected}\n{said}"
+        );
     }
+    let is_named =
+        |line: &str| line.contains(" streams ") && line.ends_with("  named by 1 other line");
+    assert!(said.lines().any(is_named), "{said}");
 }
 
 /// What this bundle did stands against what it would do; another bundle's names stand aside.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use comfy_table::CellAlignment;
 use sallyport_ruleset::bundle::Signature;
 use sallyport_ruleset::{Bundle, Phase};
 use serde_json::{Value, json};
@@ -45,10 +46,11 @@ pub fn run(path: &Path, as_json: bool, terminal: &mut Terminal<'_>) -> Result<St
         table::render(&lines)
     )?;
     writeln!(terminal.out, "sections")?;
-    for section in bundle.sections().filter(|section| section.bytes > 0) {
-        let size = table::bytes(section.bytes);
-        writeln!(terminal.out, "  {:22} {size:>12}", section.name)?;
-    }
+    let sections = bundle.sections().filter(|section| section.bytes > 0);
+    let sections =
+        sections.map(|section| vec![section.name.to_owned(), table::bytes(section.bytes)]);
+    let sides = [CellAlignment::Left, CellAlignment::Right];
+    write!(terminal.out, "{}", table::columns(&sides, sections))?;
     terminal.out.write_all(cost::text(&bundle).as_bytes())?;
     Ok(Status::Good)
 }

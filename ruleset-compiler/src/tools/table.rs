@@ -1,5 +1,7 @@
 //! Figures about a bundle, as lines for a person.
 
+use bytesize::ByteSize;
+use comfy_table::{CellAlignment, Row, Table};
 use sallyport_ruleset::bundle::Sizes;
 
 use crate::diagnostic::counted;
@@ -57,29 +59,52 @@ pub fn sizes(sizes: &Sizes) -> Vec<(&'static str, String)> {
 /// The lines with their texts under each other.
 #[must_use]
 pub fn render(lines: &[(&str, String)]) -> String {
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    lines
+    let rows = lines
         .iter()
-        .map(|(name, text)| format!("  {name:width$}  {text}\n"))
-        .collect()
+        .map(|(name, text)| vec![(*name).to_owned(), text.clone()]);
+    columns(&[CellAlignment::Left, CellAlignment::Left], rows)
+}
+
+/// Rows of equal length with their cells under each other, two spaces apart and two in.
+#[must_use]
+pub fn columns(sides: &[CellAlignment], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.add_rows(rows.into_iter().map(Row::from));
+    if table.is_empty() {
+        return String::new();
+    }
+    for (column, side) in table.column_iter_mut().zip(sides) {
+        column.set_padding((2, 0));
+        column.set_cell_alignment(*side);
+    }
+    table.trim_fmt() + "\n"
 }
 
 /// A size as people read it.
 #[must_use]
 pub fn bytes(count: usize) -> String {
-    const UNITS: [(usize, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match UNITS.into_iter().find(|(unit, _)| count >= *unit) {
-        Some((unit, name)) => {
-            let tenths = count.saturating_mul(10) / unit;
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        }
-        None => counted(count, "byte"),
+    if count < 1 << 10 {
+        return counted(count, "byte");
     }
+    ByteSize::b(count as u64).display().iec().to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_stand_under_each_other() {
+        let rows = [["a", "10", "x"], ["long", "5", ""]];
+        let rows = rows.map(|row| row.map(str::to_owned).to_vec());
+        let (left, right) = (CellAlignment::Left, CellAlignment::Right);
+        assert_eq!(
+            columns(&[left, right, left], rows),
+            "  a     10  x\n  long   5\n"
+        );
+        assert_eq!(columns(&[left], []), "");
+    }
 
     #[test]
     fn sizes_for_people() {

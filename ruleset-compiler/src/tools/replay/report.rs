@@ -1,11 +1,12 @@
 //! What came of a replay, for people and for programs.
 
+use comfy_table::CellAlignment::{Left, Right};
 use sallyport_ruleset::Bundle;
 use serde_json::{Value, json};
 
 use super::command::{Change, Example, Tally};
 use crate::diagnostic::{counted, printable};
-use crate::tools::explain;
+use crate::tools::{explain, table};
 
 /// For people.
 pub(super) fn as_text(bundle: &Bundle, tally: &Tally, seconds: f64) -> String {
@@ -17,12 +18,19 @@ pub(super) fn as_text(bundle: &Bundle, tally: &Tally, seconds: f64) -> String {
     let rate = rate(tally, seconds);
     let [logged_allow, logged_deny] = tally.logged;
     let [now_allow, now_deny] = tally.now;
-    out.push_str(&format!("  {:22}{:>12}{:>12}\n", "", "logged", "now"));
-    out.push_str(&format!(
-        "  {:22}{logged_allow:>12}{now_allow:>12}\n",
-        "allow"
-    ));
-    out.push_str(&format!("  {:22}{logged_deny:>12}{now_deny:>12}\n", "deny"));
+    let mut rows = vec![
+        ["", "logged", "now"].map(str::to_owned).to_vec(),
+        vec![
+            "allow".to_owned(),
+            logged_allow.to_string(),
+            now_allow.to_string(),
+        ],
+        vec![
+            "deny".to_owned(),
+            logged_deny.to_string(),
+            now_deny.to_string(),
+        ],
+    ];
     for (name, count) in [
         ("cannot be replayed", tally.unknown),
         ("not decided by rules", tally.not_by_rules),
@@ -30,10 +38,15 @@ pub(super) fn as_text(bundle: &Bundle, tally: &Tally, seconds: f64) -> String {
         ("unreadable lines", tally.bad),
     ] {
         if count > 0 {
-            out.push_str(&format!("  {name:22}{count:>12}\n"));
+            rows.push(vec![name.to_owned(), count.to_string(), String::new()]);
         }
     }
-    out.push_str(&format!("  {:22}{rate:>12.0}\n", "transactions/s"));
+    rows.push(vec![
+        "transactions/s".to_owned(),
+        format!("{rate:.0}"),
+        String::new(),
+    ]);
+    out.push_str(&table::columns(&[Left, Right, Right], rows));
     if let Some((offset, why)) = &tally.first_bad {
         out.push_str(&format!(
             "\nthe first unreadable line, at byte {offset}: {why}\n"

@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use comfy_table::CellAlignment::{Left, Right};
 use sallyport_ruleset::{Bundle, Phase, RuleIndex};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::{counted, printable};
-use crate::tools::log;
+use crate::tools::{log, table};
 
 use super::logged;
 
@@ -229,7 +230,8 @@ fn as_text(bundle: &Bundle, counts: &Counts, rows: &[Row<'_>]) -> String {
             printable(group),
             of_group.len()
         ));
-        for row in of_group {
+        let sides = [Right, Right, Left, Left, Left, Left];
+        let lines = of_group.iter().map(|row| {
             let hits = row.count.hits;
             let last = match (row.count.mentions, &row.count.last_hit) {
                 (_, Some(last)) => last.clone(),
@@ -238,15 +240,16 @@ fn as_text(bundle: &Bundle, counts: &Counts, rows: &[Row<'_>]) -> String {
                 }
                 _ => String::new(),
             };
-            let line = format!(
-                "  {hits:>12} {:>6.2} %  {:13} {:5}  {}  {last}",
-                percent(hits, total),
-                row.phase,
-                row.action,
-                row.name
-            );
-            out.push_str(&format!("{}\n", printable(line.trim_end())));
-        }
+            vec![
+                hits.to_string(),
+                format!("{:.2} %", percent(hits, total)),
+                row.phase.to_string(),
+                row.action.to_owned(),
+                printable(row.name),
+                printable(&last),
+            ]
+        });
+        out.push_str(&table::columns(&sides, lines));
     }
     let never = rows.iter().filter(|row| row.count.is_unused()).count();
     out.push_str(&format!("\n{never} of {} rules never hit\n", rows.len()));

@@ -16,10 +16,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sallyport-ruleset", &[]),
     ("sallyport-wire", &[]),
     ("sallyport-dns", &[]),
-    ("sallyport-rules", &["sallyport-ruleset"]),
+    ("sallyport-excerpt", &[]),
+    (
+        "sallyport-rules",
+        &["sallyport-excerpt", "sallyport-ruleset"],
+    ),
     (
         "sallyport",
-        &["sallyport-dns", "sallyport-ruleset", "sallyport-wire"],
+        &[
+            "sallyport-dns",
+            "sallyport-excerpt",
+            "sallyport-ruleset",
+            "sallyport-wire",
+        ],
     ),
     ("sallyport-load", &[]),
     (

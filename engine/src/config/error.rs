@@ -5,8 +5,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Characters of a line that are shown.
-const SHOWN_CHARS_MAX: usize = 160;
+use sallyport_excerpt::Excerpt;
+
+/// Columns of a line that are shown.
+const SHOWN_COLUMNS_MAX: usize = 160;
 
 /// Every problem of one configuration, in the order of the file; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +39,8 @@ pub struct Place {
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
-    /// Characters that are meant, at least one, all on that line.
-    pub width: usize,
-    /// The line, safe to print: controls are replaced.
-    pub text: String,
+    /// The line with what is meant, safe to print.
+    pub excerpt: Excerpt,
 }
 
 impl Problem {
@@ -66,17 +66,11 @@ impl Place {
         let from_line = text.get(line_start..).unwrap_or_default();
         let line_text = from_line.lines().next().unwrap_or_default();
         let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-        let meant = text.get(start..end).unwrap_or_default();
-        let width = meant.lines().next().unwrap_or_default().chars().count();
+        let meant = start - line_start..end - line_start;
         Self {
             line: before.matches('\n').count() + 1,
             column,
-            width: width.max(1),
-            text: line_text
-                .chars()
-                .map(printable)
-                .take(SHOWN_CHARS_MAX)
-                .collect(),
+            excerpt: Excerpt::new(line_text, meant, SHOWN_COLUMNS_MAX),
         }
     }
 }
@@ -87,16 +81,6 @@ fn floor_char_boundary(text: &str, index: usize) -> usize {
         .rev()
         .find(|&at| text.is_char_boundary(at))
         .unwrap_or(0)
-}
-
-fn printable(character: char) -> char {
-    if character == '\t' {
-        ' '
-    } else if character.is_control() {
-        char::REPLACEMENT_CHARACTER
-    } else {
-        character
-    }
 }
 
 impl fmt::Display for Problem {
@@ -125,13 +109,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.line.to_string();
         let gutter = " ".repeat(number.len());
-        write!(f, "\n {gutter} |\n {number} | {}", self.text)?;
-        if self.column <= SHOWN_CHARS_MAX {
-            let indent = " ".repeat(self.column - 1);
-            let width = self.width.min(SHOWN_CHARS_MAX + 1 - self.column);
-            write!(f, "\n {gutter} | {indent}{}", "^".repeat(width))?;
-        }
-        Ok(())
+        let Excerpt { line, .. } = &self.excerpt;
+        write!(f, "\n {gutter} |\n {number} | {line}")?;
+        write!(f, "\n {gutter} | {}", self.excerpt.underline())
     }
 }
 
@@ -148,3 +128,33 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carets_stand_in_the_columns_of_a_terminal() {
+        let text = "a = 1\n\tnäme = \"漢字\" # bad\n";
+        let at = text.find("bad").unwrap();
+        let place = Place::new(text, &(at..at + 3));
+        assert_eq!((place.line, place.column), (2, 16));
+        let indent = " ".repeat(20);
+        assert_eq!(
+            place.to_string(),
+            format!("\n   |\n 2 |     näme = \"漢字\" # bad\n   | {indent}^^^")
+        );
+    }
+
+    #[test]
+    fn what_is_far_to_the_right_is_shown_with_its_mark() {
+        let text = format!("a = [{}, bad]", "1, ".repeat(300));
+        let at = text.find("bad").unwrap();
+        let place = Place::new(&text, &(at..at + 3));
+        let shown = place.to_string();
+        let lines: Vec<_> = shown.lines().collect();
+        let column = lines[3].chars().position(|c| c == '^').unwrap();
+        let above: String = lines[2].chars().skip(column).take(3).collect();
+        assert_eq!(above, "bad", "{shown}");
+    }
+}

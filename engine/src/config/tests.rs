@@ -777,7 +777,11 @@ fn what_is_wrong_is_told_with_line_and_key() {
             line
         };
         assert_eq!(place.line, line, "{text}\n{shown}");
-        assert_eq!(place.text, text.lines().nth(line - 1).unwrap(), "{shown}");
+        assert_eq!(
+            place.excerpt.line,
+            text.lines().nth(line - 1).unwrap(),
+            "{shown}"
+        );
     }
 }
 

@@ -2,7 +2,8 @@
 //! text in, text out.
 
 use std::fmt::Write as _;
-use unicode_width::UnicodeWidthChar;
+
+use sallyport_excerpt::Excerpt;
 
 use super::{Diagnostic, Diagnostics, Severity};
 use crate::limits::SHOWN_LINE_CHARS_MAX;
@@ -96,8 +97,8 @@ fn render_one(out: &mut String, item: &Diagnostic, sources: &Sources, colors: &C
         "{gutter}{frame}-->{reset} {}",
         position(sources, item.span, &place)
     );
-    let (shown, before, width) = window(&place);
-    let underline = format!("{}{}", " ".repeat(before), "^".repeat(width));
+    let excerpt = Excerpt::new(place.line, place.covered.clone(), SHOWN_LINE_CHARS_MAX);
+    let (shown, underline) = (&excerpt.line, excerpt.underline());
     let color = colors.of(item.severity());
     let _ = writeln!(out, "{gutter} {frame}|{reset}");
     let _ = writeln!(out, "{frame}{number} |{reset} {shown}");
@@ -128,90 +129,10 @@ fn position(sources: &Sources, span: Span, place: &Place<'_>) -> String {
     )
 }
 
-/// Columns of a tab.
-const TAB: &str = "    ";
-
-/// The part of a line that is shown, how many columns of it stand before the mark, and how many are
-/// marked (at least one).
-fn window(place: &Place<'_>) -> (String, usize, usize) {
-    let columns = |range: std::ops::Range<usize>| {
-        let part = place.line.get(range).unwrap_or("");
-        part.chars().map(|c| visible(c).width()).sum::<usize>()
-    };
-    let before = columns(0..place.covered.start);
-    let width = columns(place.covered.clone());
-    // A long line is cut so that the mark stays visible with some text before it.
-    let cut = if before + width.min(20) > SHOWN_LINE_CHARS_MAX {
-        before.saturating_sub(SHOWN_LINE_CHARS_MAX / 4)
-    } else {
-        0
-    };
-    let mut skipped = 0;
-    let mut shown = String::new();
-    let mut shown_columns = 0;
-    for c in place.line.chars().map(visible) {
-        // Half of a wide character cannot be shown: it is skipped whole.
-        if skipped < cut {
-            skipped += c.width();
-            continue;
-        }
-        if shown_columns + c.width() > SHOWN_LINE_CHARS_MAX {
-            shown.push('…');
-            break;
-        }
-        shown_columns += c.width();
-        c.push_to(&mut shown);
-    }
-    let lead = usize::from(skipped > 0);
-    if skipped > 0 {
-        shown.insert(0, '…');
-    }
-    let before = before.saturating_sub(skipped) + lead;
-    let end = lead + SHOWN_LINE_CHARS_MAX;
-    (
-        shown.trim_end().to_owned(),
-        before,
-        width.min(end.saturating_sub(before)).max(1),
-    )
-}
-
-/// A character of a source as a terminal may show it.
-#[derive(Clone, Copy)]
-enum Visible {
-    Tab,
-    Char(char),
-}
-
-impl Visible {
-    fn width(self) -> usize {
-        match self {
-            Self::Tab => TAB.len(),
-            Self::Char(c) => c.width().unwrap_or(1),
-        }
-    }
-
-    fn push_to(self, out: &mut String) {
-        match self {
-            Self::Tab => out.push_str(TAB),
-            Self::Char(c) => out.push(c),
-        }
-    }
-}
-
-/// Control characters in a source must not reach a terminal.
-fn visible(c: char) -> Visible {
-    match c {
-        '\t' => Visible::Tab,
-        c => Visible::Char(harmless(c)),
-    }
-}
-
+/// A character that is safe on a terminal.
 fn harmless(c: char) -> char {
-    match c {
+    match sallyport_excerpt::visible(c) {
         '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
-        // Marks that reorder text would show a line other than it is.
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
         c => c,
     }
 }
@@ -232,6 +153,8 @@ pub(crate) fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthChar as _;
+
     use super::*;
     use crate::diagnostic::Code;
     use crate::limits::FILE_DIAGNOSTICS_MAX;

@@ -2,11 +2,16 @@
 //! its report says the same as text and for programs.
 
 use sallyport_rules::import::aws::{self, AwsOptions};
+use sallyport_rules::import::endpoints::{self, EndpointsOptions};
 use sallyport_rules::import::hosts::{self, Action, Format, HostsOptions};
 use sallyport_rules::import::input::MemoryInput;
 use sallyport_rules::import::squid::{self, SquidOptions};
 use sallyport_rules::import::suricata::{self, SuricataOptions};
-use sallyport_rules::import::{Import, ImportError, aws_domain_list};
+use sallyport_rules::import::tinyproxy::{self, TinyproxyOptions};
+use sallyport_rules::import::{
+    DefaultAction, Import, ImportError, addresses, aws_domain_list, azure, cilium, envoy_rbac,
+    firewall_script, google_swp, istio, smokescreen, squidguard,
+};
 use sallyport_rules::source::MemoryFiles;
 
 /// The first byte says the format, the rest is the file; a line `--- name` begins another one,
@@ -34,7 +39,7 @@ pub fn imports(data: &[u8]) {
         action,
         exact: false,
     };
-    match format % 7 {
+    match format % 18 {
         0 => check(squid::import(&files, NAME, &SquidOptions::default())),
         1 => check(suricata::import(&files, NAME, &SuricataOptions::default())),
         2 => check(aws_domain_list::import(&files, NAME)),
@@ -49,7 +54,7 @@ pub fn imports(data: &[u8]) {
             NAME,
             &lists(Some(Format::Plain), Action::Allow),
         )),
-        _ => check(aws::import(
+        6 => check(aws::import(
             &sources,
             NAME,
             AwsOptions {
@@ -57,6 +62,31 @@ pub fn imports(data: &[u8]) {
                 ..AwsOptions::default()
             },
         )),
+        list => check(lists_and_policies(list - 7, &files, NAME)),
+    }
+}
+
+/// The importers of lists and policies, by number.
+fn lists_and_policies(format: u8, files: &MemoryInput, name: &str) -> Result<Import, ImportError> {
+    let (allow, deny) = (DefaultAction::Allow, DefaultAction::Deny);
+    match format {
+        0 => addresses::import(files, name, deny),
+        1 => {
+            let (action, job) = (allow, None);
+            endpoints::import(files, name, &EndpointsOptions { action, job })
+        }
+        2 => firewall_script::import(files, name),
+        3 => cilium::import(files, name),
+        4 => istio::import(files, name),
+        5 => azure::import(files, name),
+        6 => envoy_rbac::import(files, name),
+        7 => google_swp::import(files, name, allow),
+        8 => smokescreen::import(files, name),
+        9 => squidguard::import(files, name),
+        _ => {
+            let action = Some(deny);
+            tinyproxy::import(files, name, TinyproxyOptions { action })
+        }
     }
 }
 

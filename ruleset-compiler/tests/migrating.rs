@@ -14,7 +14,12 @@ use sallyport_rules::cli::{Cli, Terminal};
 use sallyport_rules::diagnostic::Colors;
 use serde_json::Value;
 
-const GUIDES: [&str; 3] = ["squid.md", "aws-network-firewall.md", "aws-preview.md"];
+const GUIDES: [&str; 4] = [
+    "squid.md",
+    "aws-network-firewall.md",
+    "aws-preview.md",
+    "lists.md",
+];
 
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -51,6 +56,18 @@ fn source(command: &str, format: &str, name: &str) -> Option<PathBuf> {
         ("import", "suricata", "rule-group.json") => "suricata/rule-group/rule-group.json",
         ("import", "aws-domain-list", "rule-group.json") => "aws-domain-list/allow/rule-group.json",
         ("import", "aws", "group.json") => "aws/configuration/platform.json",
+        ("import", _, "policy.yaml") => "cilium/egress/policy.yaml",
+        ("import", _, "service-entries.yaml") => "istio/entries/service-entries.yaml",
+        ("import", _, "acl.yaml") => "smokescreen/services/acl.yaml",
+        ("import", _, "policy.json") => "azure-firewall/policy/policy.json",
+        ("import", _, "filter.yaml") => "envoy-rbac/allow/filter.yaml",
+        ("import", _, "init-firewall.sh") => "firewall-script/devcontainer/init-firewall.sh",
+        ("import", _, "build.yml") => "endpoints/workflow/build.yml",
+        ("import", _, "url-list.yaml") => "google-swp/list/url-list.yaml",
+        ("import", _, "drop.txt") => "addresses/blocklist/drop.txt",
+        ("import", _, "filter.txt") => "tinyproxy/blocklist/filter.txt",
+        ("import", _, "squidGuard.conf") => "squidguard/office/squidGuard.conf",
+        ("import", _, "/etc/copied") => "squidguard/office/root",
         (_, _, "configuration.json") => "aws/configuration/configuration.json",
         _ => return None,
     };
@@ -113,7 +130,13 @@ fn texts(guide: &str) -> Vec<String> {
         named.parent().unwrap().to_owned()
     };
     let format = path.split('/').next().unwrap();
-    let file = ["squid.conf", "egress.rules", "configuration.json"].map(|name| case.join(name));
+    let file = [
+        "squid.conf",
+        "egress.rules",
+        "configuration.json",
+        "policy.yaml",
+    ]
+    .map(|name| case.join(name));
     let file = file.iter().find(|file| file.is_file()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
@@ -215,6 +238,18 @@ fn every_option_is_described() {
         ("suricata", "aws-network-firewall.md"),
         ("aws-domain-list", "aws-network-firewall.md"),
         ("aws", "aws-preview.md"),
+        ("auto", "lists.md"),
+        ("cilium", "lists.md"),
+        ("istio", "lists.md"),
+        ("smokescreen", "lists.md"),
+        ("azure-firewall", "lists.md"),
+        ("envoy-rbac", "lists.md"),
+        ("firewall-script", "lists.md"),
+        ("endpoints", "lists.md"),
+        ("google-swp", "lists.md"),
+        ("addresses", "lists.md"),
+        ("tinyproxy", "lists.md"),
+        ("squidguard", "lists.md"),
     ] {
         let guide = format!("{}{common}", guide(name));
         let format = import.find_subcommand(format).unwrap();

@@ -101,6 +101,14 @@ impl Json {
         }
     }
 
+    /// The text of a string, or a number, boolean or null as written.
+    pub(super) fn word(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) | Kind::Other(text) => Some(text),
+            Kind::Object(_) | Kind::Array(_) | Kind::Template(_) => None,
+        }
+    }
+
     /// All objects that have this member, this one or below it.
     pub(super) fn holders<'a>(&'a self, name: &str, found: &mut Vec<&'a Self>) {
         if self.get(name).is_some() {

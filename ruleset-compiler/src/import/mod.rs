@@ -27,6 +27,12 @@ mod hcl;
 
 pub mod recognise;
 
+mod documents;
+
+mod target;
+
+mod book;
+
 pub mod squid;
 
 pub mod suricata;
@@ -36,6 +42,28 @@ pub mod aws;
 pub mod aws_domain_list;
 
 pub mod hosts;
+
+pub mod addresses;
+
+pub mod endpoints;
+
+pub mod firewall_script;
+
+pub mod cilium;
+
+pub mod istio;
+
+pub mod azure;
+
+pub mod envoy_rbac;
+
+pub mod google_swp;
+
+pub mod smokescreen;
+
+pub mod squidguard;
+
+pub mod tinyproxy;
 
 pub use draft::{
     ALLOW_BY_DEFAULT, DefaultAction, DefaultsBy, Draft, DraftGroup, DraftRule, Item, Names,

@@ -211,12 +211,15 @@ fn fits_list(item: &str) -> bool {
 }
 
 fn inline(condition: &Condition) -> String {
-    let is_bare = |item: &str| {
-        let numeric = condition.field.field_type() == FieldType::Number
+    // A number in TOML does not begin with a zero.
+    let is_number = |item: &str| {
+        let is_plain = item == "0" || !item.starts_with('0');
+        condition.field.field_type() == FieldType::Number
             && !item.is_empty()
-            && item.bytes().all(|byte| byte.is_ascii_digit());
-        numeric || condition.operator.question == Question::Null
+            && is_plain
+            && item.bytes().all(|byte| byte.is_ascii_digit())
     };
+    let is_bare = |item: &str| is_number(item) || condition.operator.question == Question::Null;
     let mut shown: Vec<String> = Vec::with_capacity(condition.values.items.len());
     for item in &condition.values.items {
         shown.push(match item.strip_prefix('@') {

@@ -1,15 +1,17 @@
-//! `import`: other products' rules to a folder with a ruleset, and a report of every line.
+//! The command: what each format takes, and what is said of an import.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::auto::{self, AutoArgs};
+use super::lists::ListFormat;
 use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::counted;
 use crate::import::aws::{self, AwsOptions};
 use crate::import::hosts::{self, HostsOptions};
 use crate::import::input::{DiskInput, InputFiles};
-use crate::import::recognise::looks_like;
+use crate::import::recognise::likenesses;
 use crate::import::report::Report;
 use crate::import::squid::{self, SquidOptions};
 use crate::import::suricata::{self, SuricataOptions};
@@ -33,13 +35,18 @@ pub enum Format {
     AwsDomainList(ImportArgs),
     /// A hosts file, a list of domains, or a filter list of an ad blocker
     Hosts(HostsArgs),
+    /// Lists and policies of other products.
+    #[command(flatten)]
+    Lists(ListFormat),
+    /// A file of any of these kinds: it is recognised, and told what it was taken for
+    Auto(AutoArgs),
 }
 
 /// What all imports take.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ImportArgs {
     /// The file to import
-    source: PathBuf,
+    pub(super) source: PathBuf,
     /// The folder for the ruleset and the report; it must not exist, or be empty
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
@@ -85,6 +92,17 @@ pub struct AwsArgs {
     default: Option<DefaultAction>,
 }
 
+impl AwsArgs {
+    /// Of a file that was recognised.
+    pub(super) const fn recognised(common: ImportArgs) -> Self {
+        Self {
+            common,
+            aws_suffix_equals: false,
+            default: None,
+        }
+    }
+}
+
 /// A Squid configuration to import.
 #[derive(Debug, Args)]
 pub struct SquidArgs {
@@ -96,6 +114,17 @@ pub struct SquidArgs {
     /// Where absolute paths in the configuration are looked for
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+}
+
+impl SquidArgs {
+    /// Of a file that was recognised.
+    pub(super) const fn recognised(common: ImportArgs, root: Option<PathBuf>) -> Self {
+        Self {
+            common,
+            zone: None,
+            root,
+        }
+    }
 }
 
 /// Suricata rules to import.
@@ -115,6 +144,19 @@ pub struct SuricataArgs {
     /// The firewall decrypts TLS: http rules are about requests inside it too
     #[arg(long)]
     tls_inspection: bool,
+}
+
+impl SuricataArgs {
+    /// Of a file that was recognised.
+    pub(super) const fn recognised(common: ImportArgs) -> Self {
+        Self {
+            common,
+            order: None,
+            default: None,
+            var: Vec::new(),
+            tls_inspection: false,
+        }
+    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -147,13 +189,35 @@ pub struct HostsArgs {
     exact: bool,
 }
 
+impl HostsArgs {
+    /// Of a file that was recognised.
+    pub(super) const fn recognised(common: ImportArgs, action: hosts::Action) -> Self {
+        Self {
+            common,
+            format: None,
+            action,
+            exact: false,
+        }
+    }
+}
+
 /// Imports, writes the folder, and says what became of each line.
 ///
 /// # Errors
 /// When the source cannot be read, or the folder or the terminal cannot be written.
 pub fn run(format: &Format, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
+    let (format, told) = match format {
+        Format::Auto(args) => {
+            let (format, told) = auto::recognised(args, &text_of(&args.common)?)?;
+            (&{ format }, Some(told))
+        }
+        format => (format, None),
+    };
     let args = format.args();
-    let import = format.import().map_err(|error| with_hint(error, format))?;
+    let mut import = format.import().map_err(|error| with_hint(error, format))?;
+    if let Some(told) = told {
+        import.report.remark(told);
+    }
     write_folder(&args.out, &import.folder_files(), args.force)?;
     let said = if args.json {
         json(&import, &args.out)
@@ -180,16 +244,14 @@ fn with_hint(error: CliError, format: &Format) -> CliError {
         ) => said.to_string(),
         _ => return error,
     };
-    let text = input(format.args(), None).and_then(|(files, name)| {
-        let unreadable = |why| ImportError::Unreadable {
-            path: name.clone(),
-            why,
-        };
-        Ok(files.text(&name).map_err(unreadable)?)
-    });
-    let own = format!("`import {}`", format.name());
-    let mut kinds = text.map_or(Vec::new(), |text| looks_like(&text));
+    let own = format!("`import {}", format.name());
+    let found = text_of(format.args()).map_or(Vec::new(), |text| likenesses(&text));
+    let mut kinds: Vec<&str> = found.iter().map(|one| one.what).collect();
     kinds.retain(|kind| !kind.contains(&own));
+    // What says least is told only if nothing says more.
+    if kinds.len() > 1 {
+        kinds.retain(|kind| !kind.starts_with("YAML"));
+    }
     match kinds.join(", or ") {
         kinds if !kinds.is_empty() => CliError::Import(ImportError::Malformed(format!(
             "{said}\nthe file looks like {kinds}"
@@ -207,6 +269,8 @@ impl Format {
             Self::Suricata(_) => "suricata",
             Self::AwsDomainList(_) => "aws-domain-list",
             Self::Hosts(_) => "hosts",
+            Self::Lists(format) => format.name(),
+            Self::Auto(_) => "auto",
         }
     }
 
@@ -217,12 +281,15 @@ impl Format {
             Self::Suricata(args) => &args.common,
             Self::AwsDomainList(args) => args,
             Self::Hosts(args) => &args.common,
+            Self::Lists(format) => format.args(),
+            Self::Auto(args) => &args.common,
         }
     }
 
     fn import(&self) -> Result<Import, CliError> {
         let root = match self {
             Self::Squid(args) => args.root.as_deref(),
+            Self::Lists(format) => format.root(),
             _ => None,
         };
         let (files, name) = input(self.args(), root)?;
@@ -260,8 +327,18 @@ impl Format {
                 };
                 hosts::import(&files, &name, &options)?
             }
+            Self::Lists(format) => format.import(&files, &name)?,
+            Self::Auto(_) => return Err(CliError::Usage("a file is recognised once".to_owned())),
         })
     }
+}
+
+/// The text of the file that is imported.
+fn text_of(args: &ImportArgs) -> Result<String, CliError> {
+    let (files, name) = input(args, None)?;
+    let text = files.text(&name);
+    let unreadable = |why| ImportError::Unreadable { path: name, why };
+    Ok(text.map_err(unreadable)?)
 }
 
 /// The files beside the one that is imported, and its own name.

@@ -1,0 +1,184 @@
+//! The documents of a file: YAML in the tree that JSON is read into, with the line of each value. Parsing is `saphyr-parser`'s;
+//! here its events become values, aliases are worked in, and both are bounded.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+use super::json::{Json, Kind};
+
+/// Deepest nesting of values.
+const DEPTH_MAX: usize = 64;
+/// Most values over all documents, with those that aliases repeat.
+const VALUES_MAX: usize = 1_000_000;
+
+/// The documents of a file: one of JSON, or any number of YAML.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub(super) fn documents(text: &str) -> Result<Vec<Json>, String> {
+    if text.trim_start().starts_with(['{', '['])
+        && let Ok(json) = Json::parse(text)
+    {
+        return Ok(vec![json]);
+    }
+    let mut loader = Loader::default();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| error.to_string())?;
+        loader.event(event, span)?;
+    }
+    Ok(loader.documents)
+}
+
+#[derive(Default)]
+struct Loader {
+    documents: Vec<Json>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Json, usize)>,
+    values_count: usize,
+}
+
+/// A value that is not yet whole.
+struct Open {
+    json: Json,
+    anchor: usize,
+    /// The name of the member that comes next.
+    name: Option<String>,
+    values_before: usize,
+}
+
+impl Loader {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), String> {
+        let line = span.start.line();
+        match event {
+            Event::Scalar(text, style, anchor, _) => {
+                self.count(1, line)?;
+                let json = Json {
+                    line,
+                    kind: scalar(&text, style),
+                };
+                self.value(json, anchor, 1);
+            }
+            Event::SequenceStart(anchor, _) => self.begin(Kind::Array(Vec::new()), anchor, line)?,
+            Event::MappingStart(anchor, _) => self.begin(Kind::Object(Vec::new()), anchor, line)?,
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(open) = self.open.pop() {
+                    let count = self.values_count - open.values_before;
+                    self.value(open.json, open.anchor, count);
+                }
+            }
+            Event::Alias(anchor) => {
+                let known = self.anchors.get(&anchor).cloned();
+                let (json, count) =
+                    known.ok_or_else(|| format!("line {line}: an alias of nothing"))?;
+                self.count(count, line)?;
+                self.value(json, 0, count);
+            }
+            Event::DocumentStart(_) => self.anchors.clear(),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, values: usize, line: usize) -> Result<(), String> {
+        self.values_count += values;
+        if self.values_count > VALUES_MAX {
+            return Err(format!("line {line}: more than {VALUES_MAX} values"));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, kind: Kind, anchor: usize, line: usize) -> Result<(), String> {
+        if self.open.len() >= DEPTH_MAX {
+            return Err(format!(
+                "line {line}: values are nested more than {DEPTH_MAX} deep"
+            ));
+        }
+        let values_before = self.values_count;
+        self.count(1, line)?;
+        self.open.push(Open {
+            json: Json { line, kind },
+            anchor,
+            name: None,
+            values_before,
+        });
+        Ok(())
+    }
+
+    /// Puts a whole value where it belongs.
+    fn value(&mut self, json: Json, anchor: usize, count: usize) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, (json.clone(), count));
+        }
+        let Some(open) = self.open.last_mut() else {
+            self.documents.push(json);
+            return;
+        };
+        match &mut open.json.kind {
+            Kind::Array(elements) => elements.push(json),
+            Kind::Object(members) => match open.name.take() {
+                None => open.name = Some(json.word().map_or_else(|| json.shown(), str::to_owned)),
+                Some(name) => members.push((name, json)),
+            },
+            Kind::Text(_) | Kind::Other(_) | Kind::Template(_) => {}
+        }
+    }
+}
+
+/// Plain scalars may be numbers, booleans and null (YAML 1.2 core schema); others are text.
+fn scalar(text: &str, style: ScalarStyle) -> Kind {
+    let is_other = style == ScalarStyle::Plain
+        && (matches!(
+            text,
+            "" | "~"
+                | "null"
+                | "Null"
+                | "NULL"
+                | "true"
+                | "True"
+                | "TRUE"
+                | "false"
+                | "False"
+                | "FALSE"
+        ) || text.parse::<f64>().is_ok()
+            && text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)));
+    if is_other {
+        Kind::Other(text.to_owned())
+    } else {
+        Kind::Text(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_know_their_lines() {
+        let text = "a: 1\nb:\n  - x\n  - \"2\"\n---\nc: &c {d: e}\nf: *c\ng: >\n  one\n  two\n";
+        let found = documents(text).unwrap();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].shown(), r#"{"a": 1, "b": ["x", "2"]}"#);
+        assert_eq!(found[0].get("b").unwrap().elements()[1].line, 4);
+        assert_eq!(found[1].at(&["f", "d"]).unwrap().text(), Some("e"));
+        assert_eq!(found[1].get("g").unwrap().text(), Some("one two\n"));
+        assert_eq!(
+            documents("{\"a\": [1]}").unwrap()[0].shown(),
+            r#"{"a": [1]}"#
+        );
+    }
+
+    #[test]
+    fn bombs_are_refused() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let before = level - 1;
+            let aliases = vec![format!("*a{before}"); 10].join(", ");
+            text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        }
+        assert!(documents(&text).unwrap_err().contains("more than"));
+        assert!(documents(&"[".repeat(100)).unwrap_err().contains("deep"));
+        assert!(documents("a: [").is_err());
+        assert!(documents("a: *b").is_err());
+    }
+}

@@ -1,0 +1,7 @@
+//! Lists of `host:port`: plain ones, and the `allowed-endpoints` of workflows that use
+//! harden-runner.
+
+mod endpoint;
+mod walk;
+
+pub use walk::{EndpointsOptions, import};

@@ -1,0 +1,104 @@
+//! `import auto`: what a file is, and which importer takes it with which options.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::lists::{ListFormat, Recognised};
+use super::run::{AwsArgs, Format, HostsArgs, ImportArgs, SquidArgs, SuricataArgs};
+use crate::cli::CliError;
+use crate::import::recognise::{Kind, Likeness, likenesses};
+use crate::import::{DefaultAction, hosts};
+
+/// A file of any kind to import.
+#[derive(Debug, Args)]
+pub struct AutoArgs {
+    #[command(flatten)]
+    pub(super) common: ImportArgs,
+    /// Of a list that does not say it: what becomes of what is on it
+    #[arg(long, value_enum)]
+    action: Option<DefaultAction>,
+    /// Where absolute paths in the file are looked for
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+/// The importer for a file, and what was taken for what, in words.
+///
+/// # Errors
+/// When no importer reads the file, or several might.
+pub(super) fn recognised(args: &AutoArgs, text: &str) -> Result<(Format, String), CliError> {
+    let all = likenesses(text);
+    let mut found: Vec<&Likeness> = all.iter().filter(|one| one.kind.is_some()).collect();
+    found.dedup_by_key(|one| one.kind);
+    let name = args.common.source.display();
+    match found.as_slice() {
+        [] => {
+            let looks = all.first().map_or_else(
+                || "it looks like nothing that is known here".to_owned(),
+                |one| format!("it looks like {}", shown(one)),
+            );
+            let why =
+                format!("no importer reads `{name}`: {looks}; `import --help` lists the formats");
+            Err(CliError::Usage(why))
+        }
+        [only] => {
+            let told = format!("taken for {}", shown(only));
+            let kind = only.kind.unwrap_or(Kind::Names);
+            let format = format(kind, args)
+                .map_err(|why| CliError::Usage(format!("`{name}` is {}: {why}", only.what)))?;
+            Ok((format, told))
+        }
+        several => {
+            let several: Vec<String> = several.iter().map(|one| shown(one)).collect();
+            let why = format!("`{name}` may be {}: say which", several.join(", or "));
+            Err(CliError::Usage(why))
+        }
+    }
+}
+
+fn shown(likeness: &Likeness) -> String {
+    let Likeness {
+        what, line, text, ..
+    } = likeness;
+    format!("{what}, by line {line}: `{text}`")
+}
+
+fn format(kind: Kind, args: &AutoArgs) -> Result<Format, String> {
+    let common = args.common.clone();
+    let recognised = Recognised {
+        common: args.common.clone(),
+        action: args.action,
+        root: args.root.clone(),
+    };
+    Ok(match kind {
+        Kind::Squid => Format::Squid(SquidArgs::recognised(common, args.root.clone())),
+        Kind::Suricata => Format::Suricata(SuricataArgs::recognised(common)),
+        Kind::Aws => Format::Aws(AwsArgs::recognised(common)),
+        Kind::AwsDomainList => Format::AwsDomainList(common),
+        Kind::Hosts => Format::Hosts(HostsArgs::recognised(common, hosts::Action::Deny)),
+        Kind::Names => {
+            let action = match args.action {
+                Some(DefaultAction::Allow) => hosts::Action::Allow,
+                Some(DefaultAction::Deny) => hosts::Action::Deny,
+                None => {
+                    return recognised
+                        .list()
+                        .map(|list| Format::Lists(ListFormat::Addresses(list)));
+                }
+            };
+            Format::Hosts(HostsArgs::recognised(common, action))
+        }
+        Kind::Addresses => Format::Lists(ListFormat::Addresses(recognised.list()?)),
+        Kind::GoogleSwp => Format::Lists(ListFormat::GoogleSwp(recognised.list()?)),
+        Kind::Endpoints => Format::Lists(ListFormat::Endpoints(recognised.endpoints())),
+        Kind::FirewallScript => Format::Lists(recognised.firewall_script()),
+        Kind::Squidguard => Format::Lists(recognised.squidguard()),
+        Kind::Tinyproxy => Format::Lists(recognised.tinyproxy()),
+        Kind::Cilium => Format::Lists(ListFormat::Cilium(common)),
+        Kind::Istio => Format::Lists(ListFormat::Istio(common)),
+        Kind::Smokescreen => Format::Lists(ListFormat::Smokescreen(common)),
+        Kind::AzureFirewall => Format::Lists(ListFormat::AzureFirewall(common)),
+        Kind::EnvoyRbac => Format::Lists(ListFormat::EnvoyRbac(common)),
+    })
+}

@@ -10,6 +10,7 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a target tells of a fault by panicking, one of its own included"
 )]
 

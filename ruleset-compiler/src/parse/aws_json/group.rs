@@ -60,7 +60,6 @@ impl Reader<'_> {
                     span,
                 }),
                 rules: self.rules_of(object, habits),
-                ..ir::Group::default()
             };
         }
         let Some(wrapped) = find(&members, "ProxyRuleGroup") else {

@@ -43,13 +43,16 @@ pub fn configuration(data: &[u8]) {
         assert!(
             shown
                 .chars()
-                .all(|shown| shown == '\n' || !shown.is_control()),
+                .all(|shown| "\n\t".contains(shown) || !shown.is_control()),
             "{shown:?} can write to a terminal"
         );
         if let Some(place) = &problem.place {
             // The end of a text that ends in a line feed is a line of its own.
             assert!((1..=lines + 1).contains(&place.line), "{shown}");
-            assert!(place.column >= 1 && place.width >= 1, "{shown}");
+            assert!(
+                place.column >= 1 && !place.excerpt.underline().is_empty(),
+                "{shown}"
+            );
         }
     }
 }

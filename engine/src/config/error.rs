@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use sallyport_excerpt::Excerpt;
+use sallyport_excerpt::{Excerpt, visible};
 
 /// Columns of a line that are shown.
 const SHOWN_COLUMNS_MAX: usize = 160;
@@ -91,7 +91,7 @@ impl fmt::Display for Problem {
         }
         if let Some(key) = &self.key {
             // Part of it is what the file says.
-            let key: String = key.chars().map(printable).collect();
+            let key: String = key.chars().map(visible).collect();
             write!(f, ": {key}")?;
         }
         write!(f, ": {}", self.message)?;

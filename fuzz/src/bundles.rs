@@ -63,7 +63,7 @@ pub(crate) fn check_agreement(ruleset: &Ruleset, bundle: &Bundle, entropy: &[u8]
         let facts = generate::facts(&mut entropy);
         for phase in Phase::ALL {
             let full = fast(bundle, phase, &facts, 0, &mut scratch);
-            for unknown in [0, entropy.mask() & entropy.mask(), entropy.mask(), u32::MAX] {
+            for unknown in [0, entropy.mask() & entropy.mask(), entropy.mask(), u64::MAX] {
                 let found = fast(bundle, phase, &facts, unknown, &mut scratch);
                 let expected = facts.with(unknown, |facts| reference.evaluate(phase, facts));
                 assert_eq!(found, expected, "{phase:?}, unknown {unknown:#x}");
@@ -78,7 +78,7 @@ fn fast(
     bundle: &Bundle,
     phase: Phase,
     facts: &OwnedFacts,
-    unknown: u32,
+    unknown: u64,
     scratch: &mut Scratch,
 ) -> ReferenceOutcome {
     facts.with(unknown, |facts| ReferenceOutcome {

@@ -48,6 +48,7 @@ fn value(field: &Field, question: Question) -> &'static str {
         (Question::Like | Question::Matches, Field::HttpUri) => "'/a*'",
         (Question::Like | Question::Matches, _) => "'a.b'",
         (_, Field::HttpUri) => "\"/a\"",
+        (_, Field::Authority | Field::Url) => "\"a.b:443\"",
         (_, Field::Protocol) => "\"https\"",
         (_, Field::TlsVersion) => "\"TLSv1.3\"",
         (_, Field::TlsEch) => "\"present\"",

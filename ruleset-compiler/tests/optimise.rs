@@ -45,7 +45,7 @@ fn fast(
     bundle: &Bundle,
     phase: Phase,
     facts: &OwnedFacts,
-    unknown: u32,
+    unknown: u64,
     scratch: &mut Scratch,
 ) -> ReferenceOutcome {
     facts.with(unknown, |facts| ReferenceOutcome {

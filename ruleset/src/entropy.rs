@@ -20,11 +20,9 @@ impl<'b> Entropy<'b> {
         usize::from(*first) % count.max(1)
     }
 
-    /// Four bytes as a number, for subsets.
-    pub fn mask(&mut self) -> u32 {
-        (0..4).fold(0, |mask, _| {
-            mask << 8 | u32::try_from(self.below(256)).unwrap_or(0)
-        })
+    /// Eight bytes as a number, for subsets.
+    pub fn mask(&mut self) -> u64 {
+        (0..8).fold(0, |mask, _| mask << 8 | self.below(256) as u64)
     }
 
     pub(crate) fn chance(&mut self, of_16: usize) -> bool {

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::Composed;
+
 /// What is known of one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact<T> {
@@ -210,6 +212,10 @@ pub struct Facts<'a> {
     /// `request:DestinationDomain`, in the form of [`crate::normalize::normalize_domain`]; absent
     /// when the destination is an address.
     pub destination_domain: Fact<&'a str>,
+    /// `request:DestinationHost`, be it a name or an address.
+    pub destination_host: Fact<Composed<'a>>,
+    /// `request:Authority`, host and port.
+    pub authority: Fact<Composed<'a>>,
     /// `request:DestinationPort`.
     pub destination_port: Fact<u16>,
     /// `request:DestinationIp`; an IPv4-mapped address counts as its IPv4 address.
@@ -226,6 +232,8 @@ pub struct Facts<'a> {
     pub tls_ech: Fact<&'a [u8]>,
     /// `request:Http:Uri`, path and query in the form of [`crate::normalize::normalize_uri`].
     pub uri: Fact<&'a [u8]>,
+    /// `request:Url`; of a tunnel that is not looked into, host and port of the CONNECT.
+    pub url: Fact<Composed<'a>>,
     /// `request:Http:Method`.
     pub method: Fact<&'a [u8]>,
     /// `request:Http:UserAgent`.
@@ -267,6 +275,8 @@ impl Facts<'_> {
             time: Fact::Unknown,
             protocol: Fact::Unknown,
             destination_domain: Fact::Unknown,
+            destination_host: Fact::Unknown,
+            authority: Fact::Unknown,
             destination_port: Fact::Unknown,
             destination_ip: Fact::Unknown,
             tls_sni: Fact::Unknown,
@@ -275,6 +285,7 @@ impl Facts<'_> {
             ja4: Fact::Unknown,
             tls_ech: Fact::Unknown,
             uri: Fact::Unknown,
+            url: Fact::Unknown,
             method: Fact::Unknown,
             user_agent: Fact::Unknown,
             content_type: Fact::Unknown,
@@ -315,6 +326,18 @@ impl<'f> Facts<'f> {
             Source::HttpHost => self.host,
             Source::ResponseTlsIssuer => self.tls_issuer,
             Source::ResponseTlsSha256 => self.tls_sha256,
+            _ => Fact::Absent,
+        }
+    }
+
+    /// The text of a source that is put together of parts; absent of any other source.
+    #[must_use]
+    pub const fn composed(&self, source: crate::Source) -> Fact<Composed<'f>> {
+        use crate::Source;
+        match source {
+            Source::DestinationHost => self.destination_host,
+            Source::Authority => self.authority,
+            Source::Url => self.url,
             _ => Fact::Absent,
         }
     }

@@ -30,7 +30,7 @@ macro_rules! sources {
 
         impl Source {
             /// All sources; the position is that of [`Source::index`].
-            pub const ALL: [Self; 30] = [$(Self::$variant,)+];
+            pub const ALL: [Self; 33] = [$(Self::$variant,)+];
 
             /// Whether this member of `facts` is unknown.
             #[must_use]
@@ -71,6 +71,10 @@ sources! {
     Protocol => protocol,
     /// [`Facts::destination_domain`].
     DestinationDomain => destination_domain,
+    /// [`Facts::destination_host`].
+    DestinationHost => destination_host,
+    /// [`Facts::authority`].
+    Authority => authority,
     /// [`Facts::destination_port`].
     DestinationPort => destination_port,
     /// [`Facts::destination_ip`].
@@ -87,6 +91,8 @@ sources! {
     TlsEch => tls_ech,
     /// [`Facts::uri`].
     HttpUri => uri,
+    /// [`Facts::url`].
+    Url => url,
     /// [`Facts::method`].
     HttpMethod => method,
     /// [`Facts::user_agent`].
@@ -160,6 +166,10 @@ pub enum Field {
     Protocol,
     /// `request:DestinationDomain`
     DestinationDomain,
+    /// `request:DestinationHost`
+    DestinationHost,
+    /// `request:Authority`
+    Authority,
     /// `request:DestinationPort`
     DestinationPort,
     /// `request:DestinationIp`
@@ -176,6 +186,8 @@ pub enum Field {
     TlsEch,
     /// `request:Http:Uri`
     HttpUri,
+    /// `request:Url`
+    Url,
     /// `request:Http:Method`
     HttpMethod,
     /// `request:Http:UserAgent`, several values.
@@ -203,7 +215,7 @@ pub enum Field {
 }
 
 /// Keys that are only a word; headers and labels carry a name and are apart.
-const WORDS: [(&str, Field); 27] = [
+const WORDS: [(&str, Field); 30] = [
     ("request:SourceIp", Field::SourceIp),
     ("request:SourcePort", Field::SourcePort),
     ("request:SourceVpce", Field::SourceVpce),
@@ -213,6 +225,8 @@ const WORDS: [(&str, Field); 27] = [
     ("request:Time", Field::Time),
     ("request:Protocol", Field::Protocol),
     ("request:DestinationDomain", Field::DestinationDomain),
+    ("request:DestinationHost", Field::DestinationHost),
+    ("request:Authority", Field::Authority),
     ("request:DestinationPort", Field::DestinationPort),
     ("request:DestinationIp", Field::DestinationIp),
     ("request:TlsSni", Field::TlsSni),
@@ -221,6 +235,7 @@ const WORDS: [(&str, Field); 27] = [
     ("request:Ja4", Field::Ja4),
     ("request:TlsEch", Field::TlsEch),
     ("request:Http:Uri", Field::HttpUri),
+    ("request:Url", Field::Url),
     ("request:Http:Method", Field::HttpMethod),
     ("request:Http:UserAgent", Field::HttpUserAgent),
     ("request:Http:ContentType", Field::HttpContentType),
@@ -262,7 +277,7 @@ impl Field {
 
     /// All keys that are only a word, for messages; there are those of [`Field::NAMED`] besides.
     pub fn words() -> impl Iterator<Item = (&'static str, &'static Self)> {
-        static TABLE: [(&str, Field); 27] = WORDS;
+        static TABLE: [(&str, Field); 30] = WORDS;
         TABLE.iter().map(|(word, field)| (*word, field))
     }
 
@@ -318,6 +333,8 @@ impl Field {
             Self::Time => Source::Time,
             Self::Protocol => Source::Protocol,
             Self::DestinationDomain => Source::DestinationDomain,
+            Self::DestinationHost => Source::DestinationHost,
+            Self::Authority => Source::Authority,
             Self::DestinationPort => Source::DestinationPort,
             Self::DestinationIp => Source::DestinationIp,
             Self::TlsSni => Source::TlsSni,
@@ -326,6 +343,7 @@ impl Field {
             Self::Ja4 => Source::Ja4,
             Self::TlsEch => Source::TlsEch,
             Self::HttpUri => Source::HttpUri,
+            Self::Url => Source::Url,
             Self::HttpMethod => Source::HttpMethod,
             Self::HttpUserAgent => Source::HttpUserAgent,
             Self::HttpContentType => Source::HttpContentType,
@@ -396,6 +414,10 @@ mod tests {
     fn phases_follow_the_table_of_keys() {
         assert!(Field::DestinationPort.is_available(Phase::PreDns));
         assert!(Field::SourceLabel("team".into()).is_available(Phase::PreDns));
+        assert!(Field::DestinationHost.is_available(Phase::PreDns));
+        assert!(Field::Authority.is_available(Phase::PreDns));
+        assert!(!Field::Url.is_available(Phase::PreDns));
+        assert!(Field::Url.is_available(Phase::PreRequest));
         assert!(!Field::DestinationIp.is_available(Phase::PreDns));
         assert!(!Field::HttpMethod.is_available(Phase::PreDns));
         assert!(Field::HttpMethod.is_available(Phase::PostResponse));

@@ -8,9 +8,9 @@ use ipnet::IpNet;
 
 pub use crate::entropy::Entropy;
 use crate::{
-    Action, Condition, Defaults, Fact, Facts, Field, FieldType, FieldValues, HeaderFields, Phase,
-    Protocol, ProtocolSet, Rule, RuleGroup, Ruleset, Source, Test, TimeZoneOffsets, ValueList,
-    Weekdays, WeeklySchedule,
+    Action, Composed, Condition, Defaults, Fact, Facts, Field, FieldType, FieldValues,
+    HeaderFields, Phase, Protocol, ProtocolSet, Rule, RuleGroup, Ruleset, Source, Test,
+    TimeZoneOffsets, ValueList, Weekdays, WeeklySchedule,
 };
 
 /// How many cases a property test makes: so many, times `SALLYPORT_PROPERTY_TIMES` of the
@@ -56,6 +56,13 @@ fn text(field: &Field, entropy: &mut Entropy<'_>) -> String {
             let path = entropy.some(3, |entropy| entropy.word(&PIECES)).concat();
             let query = entropy.word(&["", "", "?", "?a=1", "?b=/a"]);
             format!("/{path}{query}")
+        }
+        Field::DestinationHost => entropy.word(&["a.com", "b.a.com", "192.0.2.1", "[2001:db8::1]"]),
+        Field::Authority => entropy.word(&["a.com:80", "a.com:443", "192.0.2.1:80", "[::1]:443"]),
+        Field::Url => {
+            let front = entropy.word(&["http://a.com", "https://a.com:81", "a.com:443"]);
+            let path = entropy.some(3, |entropy| entropy.word(&PIECES)).concat();
+            format!("{front}{path}")
         }
         Field::HttpContentType | Field::ResponseContentType => {
             let normal = [
@@ -410,10 +417,15 @@ fn fact_text(field: &Field, entropy: &mut Entropy<'_>) -> Vec<u8> {
 
 impl OwnedFacts {
     /// Lends the facts, those of the sources in `unknown` (bits of [`Source::index`]) unknown.
-    pub fn with<T>(&self, unknown: u32, take: impl FnOnce(&Facts<'_>) -> T) -> T {
+    pub fn with<T>(&self, unknown: u64, take: impl FnOnce(&Facts<'_>) -> T) -> T {
         let text = |wanted: &Field| {
             let found = self.texts.iter().find(|(field, _)| field == wanted);
             Fact::from(found.and_then(|(_, value)| value.as_deref()))
+        };
+        let composed = |field| match text(field) {
+            Fact::Known(text) => Fact::Known(Composed::Text(text)),
+            Fact::Absent => Fact::Absent,
+            Fact::Unknown => Fact::Unknown,
         };
         let domain = match text(&Field::DestinationDomain) {
             Fact::Known(bytes) => Fact::from(str::from_utf8(bytes).ok()),
@@ -443,6 +455,8 @@ impl OwnedFacts {
             time: self.time.into(),
             protocol: Fact::Known(self.protocol),
             destination_domain: domain,
+            destination_host: composed(&Field::DestinationHost),
+            authority: composed(&Field::Authority),
             destination_port,
             destination_ip,
             tls_sni: text(&Field::TlsSni),
@@ -451,6 +465,7 @@ impl OwnedFacts {
             ja4: text(&Field::Ja4),
             tls_ech: text(&Field::TlsEch),
             uri: text(&Field::HttpUri),
+            url: composed(&Field::Url),
             method: text(&Field::HttpMethod),
             user_agent: named(&Field::HttpUserAgent),
             content_type: named(&Field::HttpContentType),

@@ -7,6 +7,7 @@
 
 pub mod action;
 pub mod bundle;
+pub mod composed;
 pub mod condition;
 pub mod cost;
 mod entropy;
@@ -27,6 +28,7 @@ pub mod value_list;
 
 pub use action::{Action, Decision, Outcome, RuleIndex, Verdict};
 pub use bundle::{BuildRecord, Bundle, BundleError, PublicKey, SignatureError, WriteError};
+pub use composed::{Composed, Host, UrlScheme};
 pub use condition::{Condition, Test, TimeZoneOffsets, Weekdays, WeeklySchedule};
 pub use evaluate::{Scratch, evaluate, evaluate_counted};
 pub use facts::{Fact, Facts, FieldValues, HeaderFields, Protocol, ProtocolSet};

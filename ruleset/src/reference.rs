@@ -220,6 +220,8 @@ fn values(field: &Field, facts: &Facts<'_>) -> Vec<Value> {
             _ => Vec::new(),
         },
         Field::DestinationDomain => one(facts.destination_domain, |domain| text(domain.as_bytes())),
+        Field::DestinationHost => one(facts.destination_host, composed),
+        Field::Authority => one(facts.authority, composed),
         Field::DestinationPort => one(facts.destination_port, |port| Value::Number(port.into())),
         Field::DestinationIp => one(facts.destination_ip, Value::Ip),
         Field::TlsSni => one(facts.tls_sni, |sni| {
@@ -233,6 +235,7 @@ fn values(field: &Field, facts: &Facts<'_>) -> Vec<Value> {
         Field::Ja4 => one(facts.ja4, text),
         Field::TlsEch => one(facts.tls_ech, text),
         Field::HttpUri => one(facts.uri, text),
+        Field::Url => one(facts.url, composed),
         Field::HttpMethod => one(facts.method, text),
         Field::HttpUserAgent => lines(facts.user_agent),
         Field::HttpContentType => content_types(facts.content_type),
@@ -257,6 +260,10 @@ fn one<T>(fact: Fact<T>, value: impl Fn(T) -> Value) -> Vec<Value> {
 
 fn text(bytes: &[u8]) -> Value {
     Value::Text(bytes.to_vec())
+}
+
+fn composed(parts: crate::Composed<'_>) -> Value {
+    text(parts.text(&mut Vec::new()))
 }
 
 fn lines(fact: Fact<FieldValues<'_>>) -> Vec<Value> {

@@ -19,7 +19,7 @@ fn fast(
     bundle: &Bundle,
     phase: Phase,
     facts: &OwnedFacts,
-    unknown: u32,
+    unknown: u64,
     scratch: &mut Scratch,
 ) -> ReferenceOutcome {
     facts.with(unknown, |facts| {
@@ -50,7 +50,7 @@ proptest! {
             let facts = generate::facts(&mut entropy);
             for phase in Phase::ALL {
                 let full = fast(&bundle, phase, &facts, 0, &mut scratch);
-                for unknown in [0, entropy.mask() & entropy.mask(), entropy.mask(), u32::MAX] {
+                for unknown in [0, entropy.mask() & entropy.mask(), entropy.mask(), u64::MAX] {
                     let found = fast(&bundle, phase, &facts, unknown, &mut scratch);
                     let expected = facts.with(unknown, |facts| reference.evaluate(phase, facts));
                     prop_assert_eq!(&found, &expected, "{:?} {:x}", phase, unknown);

@@ -47,7 +47,7 @@ proptest! {
             let facts = generate_near::facts_near(&ruleset, &mut entropy);
             for phase in Phase::ALL {
                 let certificate = bundle.certificate().phase(phase);
-                for unknown in [0, entropy.mask(), u32::MAX] {
+                for unknown in [0, entropy.mask(), u64::MAX] {
                     let spent = Spent::default();
                     let (counted, plain) = facts.with(unknown, |facts| {
                         let counted = evaluate_counted(&bundle, phase, facts, &mut scratch, &spent);

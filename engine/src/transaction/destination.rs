@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rustls::pki_types::ServerName;
 use sallyport_ruleset::normalize::normalize_domain;
-use sallyport_ruleset::{Protocol, ProtocolSet};
+use sallyport_ruleset::{Composed, Protocol, ProtocolSet, UrlScheme};
 use sallyport_wire::http1::{Authority, Host};
 
 use crate::fair_share::FairShare;
@@ -88,6 +88,14 @@ impl<'a> NormalHost<'a> {
         }
     }
 
+    /// As rules take it.
+    pub(crate) fn parts(&self) -> sallyport_ruleset::Host<'a> {
+        match self {
+            Self::Domain(domain) => sallyport_ruleset::Host::Name(domain),
+            Self::Address(address, _) => sallyport_ruleset::Host::Address(*address),
+        }
+    }
+
     /// As text, for the log and for telling upstream connections apart.
     pub(crate) fn as_str(&self) -> &'a str {
         match self {
@@ -96,7 +104,27 @@ impl<'a> NormalHost<'a> {
     }
 }
 
-impl Destination<'_> {
+impl<'a> Destination<'a> {
+    /// Host and port, as rules see them and as a CONNECT is written.
+    pub(crate) fn target(&self) -> Composed<'a> {
+        Composed::Authority(self.host.parts(), self.port)
+    }
+
+    /// The whole URL, as rules see it.
+    pub(crate) fn url(&self) -> Composed<'a> {
+        let scheme = if self.is_secure() {
+            UrlScheme::Https
+        } else {
+            UrlScheme::Http
+        };
+        Composed::Url {
+            scheme,
+            host: self.host.parts(),
+            port: self.port,
+            uri: self.uri,
+        }
+    }
+
     /// Whether the URL has the scheme `https` or `wss`.
     pub(crate) fn is_secure(&self) -> bool {
         matches!(self.logged_protocol, Protocol::Https | Protocol::Wss)

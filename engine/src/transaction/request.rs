@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use sallyport_ruleset::{Fact, Facts, FieldValues, HeaderFields, Protocol};
+use sallyport_ruleset::{Composed, Fact, Facts, FieldValues, HeaderFields, Protocol};
 use sallyport_wire::http1::{
     BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead, Version,
 };
@@ -140,6 +140,8 @@ impl<'a> Request<'a> {
                 Version::Http10 | Version::Http11 => destination.protocol,
             }),
             destination_domain: destination.host.domain().into(),
+            destination_host: Fact::Known(Composed::Host(destination.host.parts())),
+            authority: Fact::Known(destination.target()),
             destination_port: Fact::Known(destination.port),
             ..Facts::unknown()
         }
@@ -164,6 +166,7 @@ impl<'a> Request<'a> {
             ja4: notes.map(|notes| notes.ja4.as_bytes()).into(),
             tls_ech: notes.and_then(TlsNotes::ech).into(),
             uri: Fact::Known(destination.uri),
+            url: Fact::Known(destination.url()),
             method: Fact::Known(self.head.method.of(self.bytes)),
             user_agent: Fact::Known(FieldValues::Named(headers, "user-agent")),
             content_type: Fact::Known(FieldValues::Named(headers, CONTENT_TYPE)),

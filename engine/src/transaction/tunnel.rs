@@ -269,9 +269,11 @@ async fn judge_other(
     settle(request, destination, opened, &facts, draft).await
 }
 
+/// The facts of a tunnel in which no HTTP is seen: its URL is what the CONNECT names.
 pub(super) fn without_http(facts: Facts<'_>) -> Facts<'_> {
     Facts {
         uri: Fact::Absent,
+        url: facts.authority,
         method: Fact::Absent,
         user_agent: Fact::Absent,
         content_type: Fact::Absent,

@@ -86,5 +86,6 @@ mod tunnels;
 mod unseen_rules;
 mod upgrades;
 mod vectors;
+mod whole_urls;
 
 use common::programs;

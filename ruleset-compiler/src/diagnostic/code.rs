@@ -104,6 +104,8 @@ codes! {
     BadPattern Error "bad-pattern",
     /// A value that is no path.
     BadUri Error "bad-uri",
+    /// A host, a host with a port, or a URL that is none.
+    BadUrl Error "bad-url",
     /// A value that is no HTTP method.
     BadMethod Error "bad-method",
     /// A value that is no JA4 fingerprint.

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use sallyport_ruleset::normalize::{normalize_domain, normalize_uri};
 use sallyport_ruleset::{
-    Fact, Facts, Field, FieldType, FieldValues, HeaderFields, Phase, Protocol, ProtocolSet, Source,
+    Composed, Fact, Facts, Field, FieldType, FieldValues, HeaderFields, Phase, Protocol,
+    ProtocolSet, Source,
 };
 
 use crate::suggest;
@@ -284,6 +285,7 @@ fn lay<'f>(source: Source, told: &'f Told, protocols: &'f [&'f [u8]], facts: &mu
         Some(Values::Texts(lines)) => Fact::Known(FieldValues::Named(lines, VALUE)),
         _ => Fact::Absent,
     };
+    let composed = || Fact::from(values.and_then(Values::text).map(Composed::Text));
     let short = || {
         Fact::from(
             values
@@ -321,6 +323,8 @@ fn lay<'f>(source: Source, told: &'f Told, protocols: &'f [&'f [u8]], facts: &mu
                 _ => Fact::Absent,
             };
         }
+        Source::DestinationHost => facts.destination_host = composed(),
+        Source::Authority => facts.authority = composed(),
         Source::DestinationPort => facts.destination_port = short(),
         Source::DestinationIp => facts.destination_ip = address(),
         Source::TlsSni => facts.tls_sni = text(),
@@ -329,6 +333,7 @@ fn lay<'f>(source: Source, told: &'f Told, protocols: &'f [&'f [u8]], facts: &mu
         Source::Ja4 => facts.ja4 = text(),
         Source::TlsEch => facts.tls_ech = text(),
         Source::HttpUri => facts.uri = text(),
+        Source::Url => facts.url = composed(),
         Source::HttpMethod => facts.method = text(),
         Source::HttpUserAgent => facts.user_agent = named(),
         Source::HttpContentType => facts.content_type = named(),

@@ -13,7 +13,6 @@ pub mod progress;
 pub mod replay;
 pub mod request;
 pub mod request_args;
-mod request_url;
 pub mod schema;
 pub mod sign;
 pub mod stats;

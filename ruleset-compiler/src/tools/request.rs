@@ -6,13 +6,14 @@ use std::net::IpAddr;
 
 use sallyport_ruleset::normalize::is_token;
 use sallyport_ruleset::{
-    Bundle, Fact, Facts, Field, FieldValues, HeaderFields, Phase, Protocol, ProtocolSet, Source,
+    Bundle, Composed, Fact, Facts, Field, FieldValues, HeaderFields, Phase, Protocol, ProtocolSet,
+    Source,
 };
 
 use crate::tools::given::Given;
 use crate::tools::request_args::RequestArgs;
-use crate::tools::request_url::{Host, Scheme, Url};
 use crate::value::date;
+use crate::value::url::{Host, Scheme, Url};
 
 /// Field lines as the ruleset crate takes them.
 type HeaderLines = Vec<(Vec<u8>, Vec<u8>)>;
@@ -81,7 +82,7 @@ impl Request {
     /// What cannot be understood, in words.
     pub fn new(args: &RequestArgs, now: Option<i64>) -> Result<Self, String> {
         let asked = match (&args.url, args.phase) {
-            (Some(url), _) => Some(Asked::new(args, Url::parse(url)?)?),
+            (Some(url), _) => Some(Asked::new(args, parse_url(url)?)?),
             (None, Some(_)) => None,
             (None, None) => return Err("there is no `url`".to_owned()),
         };
@@ -255,7 +256,7 @@ impl Asked {
     }
 
     fn is_tls(&self) -> bool {
-        matches!(self.scheme, Scheme::Https | Scheme::Wss)
+        self.scheme.is_tls()
     }
 
     fn connection_facts<'a>(&'a self, phase: Phase, identity: Facts<'a>) -> Facts<'a> {
@@ -265,8 +266,19 @@ impl Asked {
                 Host::Domain(domain) => Fact::Known(domain),
                 Host::Address(_) => Fact::Absent,
             },
+            destination_host: Fact::Known(Composed::Host(self.host.parts())),
+            authority: Fact::Known(Composed::Authority(self.host.parts(), self.port)),
             destination_port: Fact::Known(self.port),
             ..identity
+        }
+    }
+
+    fn whole_url(&self) -> Composed<'_> {
+        Composed::Url {
+            scheme: self.scheme.of_url(),
+            host: self.host.parts(),
+            port: self.port,
+            uri: &self.uri,
         }
     }
 
@@ -309,6 +321,7 @@ impl Asked {
         if self.is_opaque() {
             return Facts {
                 uri: Fact::Absent,
+                url: facts.authority,
                 method: Fact::Absent,
                 user_agent: Fact::Absent,
                 content_type: Fact::Absent,
@@ -320,6 +333,7 @@ impl Asked {
         }
         Facts {
             uri: Fact::Known(&self.uri),
+            url: Fact::Known(self.whole_url()),
             method: Fact::Known(self.method.as_bytes()),
             user_agent: named(&self.headers, "user-agent"),
             content_type: named(&self.headers, "content-type"),
@@ -359,6 +373,10 @@ fn is_about_a_url(args: &RequestArgs) -> bool {
     let has_lines = !args.header.is_empty() || !args.response_header.is_empty();
     let has_words = args.method.is_some() || args.sni.is_some() || args.status.is_some();
     has_lines || has_words || args.intercept
+}
+
+fn parse_url(text: &str) -> Result<Url, String> {
+    Url::parse(text).map_err(|why| format!("`{text}` is not a URL to explain: {why}"))
 }
 
 fn key_of(source: Source) -> String {

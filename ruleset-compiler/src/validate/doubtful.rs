@@ -378,8 +378,11 @@ const fn may_be_absent(field: &Field) -> bool {
             | Field::SourcePort
             | Field::Time
             | Field::Protocol
+            | Field::DestinationHost
+            | Field::Authority
             | Field::DestinationPort
             | Field::DestinationIp
+            | Field::Url
             | Field::ResponseStatusCode
     )
 }

@@ -6,6 +6,7 @@ pub mod date;
 pub mod number;
 pub mod schedule;
 pub mod text;
+pub mod url;
 
 mod bad_value;
 

@@ -8,7 +8,7 @@ use sallyport_ruleset::normalize::{
 };
 use sallyport_ruleset::{Field, FieldType, Protocol, limits};
 
-use super::BadValue;
+use super::{BadValue, url};
 use crate::diagnostic::Code;
 use crate::operator::Question;
 use crate::suggest::did_you_mean;
@@ -26,6 +26,12 @@ pub enum TextForm {
     Uri,
     /// A wildcard pattern for path and query.
     UriPattern,
+    /// A name or an address.
+    Host,
+    /// A host with a port.
+    Authority,
+    /// A URL, or a host with a port.
+    Url,
     /// An HTTP method.
     Method,
     /// A content type, or a wildcard pattern for one.
@@ -88,6 +94,9 @@ impl TextForm {
             _ if field.field_type() == FieldType::Domain => Self::Domain,
             Field::HttpUri if pattern => Self::UriPattern,
             Field::HttpUri => Self::Uri,
+            Field::DestinationHost if !pattern => Self::Host,
+            Field::Authority if !pattern => Self::Authority,
+            Field::Url if !pattern => Self::Url,
             Field::HttpMethod if !pattern => Self::Method,
             Field::Protocol if !pattern => Self::word(Words::Protocol, question),
             Field::TlsVersion if !pattern => Self::word(Words::TlsVersion, question),
@@ -137,6 +146,9 @@ impl Normalizer {
                 Ok(&self.text)
             }
             TextForm::Uri | TextForm::UriPattern => self.uri(form, value),
+            TextForm::Host => self.composed(value, url::host_value),
+            TextForm::Authority => self.composed(value, url::authority_value),
+            TextForm::Url => self.composed(value, url::url_value),
             TextForm::Method => normalize_method(value).map_err(|error| {
                 BadValue::new(
                     Code::BadMethod,
@@ -157,6 +169,16 @@ impl Normalizer {
         }
     }
 
+    /// What [`sallyport_ruleset::Composed`] makes of a value.
+    fn composed<'a>(
+        &'a mut self,
+        value: &'a str,
+        normalize: fn(&str, &mut Vec<u8>) -> Result<(), BadValue>,
+    ) -> Result<&'a str, BadValue> {
+        normalize(value, &mut self.bytes)?;
+        Ok(std::str::from_utf8(&self.bytes).unwrap_or(value))
+    }
+
     fn uri<'a>(&'a mut self, form: TextForm, value: &'a str) -> Result<&'a str, BadValue> {
         let pattern = form == TextForm::UriPattern;
         let may_match = value.starts_with('/')
@@ -169,7 +191,9 @@ impl Normalizer {
                 URI,
             );
             return Err(match value.split_once("://") {
-                Some(_) => bad.help("the host is matched by `request:DestinationDomain`"),
+                Some(_) => bad.help(
+                    "the host is matched by `request:DestinationDomain`, the whole URL by `request:Url`",
+                ),
                 None => bad,
             });
         }

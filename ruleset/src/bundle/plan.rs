@@ -14,7 +14,7 @@ pub(crate) struct PhasePlan {
     /// Sources that some rule of the phase asks for.
     pub(crate) sources: Vec<Source>,
     /// Sources that some rule is filed under, each with the masks for which it counts.
-    pub(crate) lookups: Vec<(Source, Vec<u32>)>,
+    pub(crate) lookups: Vec<(Source, Vec<u64>)>,
     /// Access records without a predicate.
     pub(crate) always: Vec<AccessRecord>,
     /// Access records with one, by predicate.
@@ -49,7 +49,7 @@ impl PhasePlan {
             .map(|predicate| access.partition_point(|record| record.predicate < predicate))
             .map(|position| u32::try_from(position).unwrap_or(u32::MAX))
             .collect();
-        let mut lookups: Vec<(Source, Vec<u32>)> = Vec::new();
+        let mut lookups: Vec<(Source, Vec<u64>)> = Vec::new();
         for record in &access {
             let Some(source) = source_of(index, record.predicate - 1) else {
                 continue;

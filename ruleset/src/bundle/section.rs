@@ -81,7 +81,7 @@ plain_records! {
     ScheduleRecord: 4 { days, from_second, to_second, zone }
     ZoneRecord: 3 { first_offset_seconds, transitions }
     TransitionRecord: 3 { from, offset_seconds }
-    AccessRecord: 4 { phase, predicate, mask, rules }
+    AccessRecord: 5 { phase, predicate, mask, rules }
     Cost: 8 { probes, steps, rules, bytes }
     PhaseCostRecord: 6 { always, rules, rule_bytes }
     CostRecord: 26 { phase, source, fixed, per_value, per_byte }

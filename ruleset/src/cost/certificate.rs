@@ -121,6 +121,9 @@ impl Why {
     }
 }
 
+/// What a URL has besides name, path and query: `https://`, a colon and a port; brackets.
+const URL_EXTRA_BYTES: u64 = 16;
+
 /// How much a request can bring. The defaults are those of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InputLimits {
@@ -164,6 +167,8 @@ impl InputLimits {
             // `ForAllValues` has each word tested.
             Source::Protocol => (Protocol::ALL.len() as u64, Protocol::NAMES_BYTES),
             Source::HttpUri => (1, self.uri_bytes),
+            Source::Url => (1, self.uri_bytes + self.name_bytes + URL_EXTRA_BYTES),
+            Source::DestinationHost | Source::Authority => (1, self.name_bytes + URL_EXTRA_BYTES),
             Source::DestinationDomain | Source::TlsSni => (1, self.name_bytes),
             _ => (1, self.text_bytes),
         }

@@ -20,7 +20,7 @@ pub(crate) mod record_bytes {
     pub(crate) const BOUND: usize = 16;
     pub(crate) const NUMBER: usize = 4;
     pub(crate) const MEANING: usize = 8;
-    pub(crate) const ACCESS: usize = 16;
+    pub(crate) const ACCESS: usize = 24;
     pub(crate) const RULE: usize = 36;
     /// The number of a condition, its predicate and its field.
     pub(crate) const CONDITION: usize = 4 + 32 + 32;

@@ -48,6 +48,9 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
             Source::HttpUserAgent | Source::HttpContentType | Source::ResponseContentType => {
                 self.look_up_values(field, source)
             }
+            Source::DestinationHost | Source::Authority | Source::Url => {
+                self.look_up_composed(field, source)
+            }
             _ => self.look_up_text(field, source),
         };
         self.mark(if is_present {
@@ -178,6 +181,17 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
             return false;
         };
         text::with_forms(source, raw, |text| self.look_up_forms(field, text));
+        true
+    }
+
+    fn look_up_composed(&mut self, field: &FieldRecord, source: Source) -> bool {
+        let Fact::Known(parts) = self.facts.composed(source) else {
+            return false;
+        };
+        // The buffer is lent out of the scratch, so that marking can go on beside it.
+        let mut buffer = std::mem::take(&mut self.scratch.buffer);
+        self.look_up_forms(field, Text::plain(parts.text(&mut buffer)));
+        self.scratch.buffer = buffer;
         true
     }
 

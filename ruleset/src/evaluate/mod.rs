@@ -158,9 +158,9 @@ pub(crate) struct Evaluation<'a, 's, M> {
     facts: &'a Facts<'a>,
     scratch: &'s mut Scratch,
     /// Bits of sources that are unknown.
-    unknown: u32,
+    unknown: u64,
     /// Bits of sources that were looked up.
-    done: u32,
+    done: u64,
     /// Predicates that hold bring in the rules filed under them.
     is_collecting: bool,
     meter: M,
@@ -358,6 +358,6 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
     }
 }
 
-const fn bit(source: Source) -> u32 {
+const fn bit(source: Source) -> u64 {
     1 << source.index()
 }

@@ -47,6 +47,16 @@ impl<M: Meter> Evaluation<'_, '_, M> {
                 });
                 holds
             }
+            source @ (Source::DestinationHost | Source::Authority | Source::Url) => {
+                let Fact::Known(parts) = self.facts.composed(source) else {
+                    return false;
+                };
+                let mut buffer = std::mem::take(&mut self.scratch.buffer);
+                let text = Text::plain(parts.text(&mut buffer));
+                let holds = self.any_pattern_matches(residuals, text);
+                self.scratch.buffer = buffer;
+                holds
+            }
             source => {
                 let Fact::Known(raw) = self.facts.text(source) else {
                     return false;

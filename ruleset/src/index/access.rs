@@ -34,21 +34,21 @@ pub(crate) fn build(
             *usage.entry((rule.phase, *predicate)).or_default() += 1;
         }
     }
-    let mut filed: BTreeMap<(u32, u32, u32), Vec<u32>> = BTreeMap::new();
+    let mut filed: BTreeMap<(u32, u32, u64), Vec<u32>> = BTreeMap::new();
     for rule in rules {
-        let mut ranked: Vec<(u64, u32, u32)> = rule
+        let mut ranked: Vec<(u64, u32, u64)> = rule
             .positive
             .iter()
             .filter_map(|id| {
                 let predicate = predicates.get(*id as usize)?;
                 let used = usage.get(&(rule.phase, *id)).copied().unwrap_or(1);
                 let cost = frequency(predicate.field, predicate.test).saturating_mul(used);
-                let source = 1 << predicate.field.source().index();
+                let source = 1_u64 << predicate.field.source().index();
                 (!predicate.has_residuals).then_some((cost, *id, source))
             })
             .collect();
         ranked.sort_unstable();
-        let mut mask: u32 = 0;
+        let mut mask: u64 = 0;
         for (_, predicate, source) in ranked {
             if mask & source == 0 {
                 filed

@@ -255,7 +255,7 @@ pub(crate) struct AccessRecord {
     /// One more than the predicate; 0: no predicate has to hold.
     pub(crate) predicate: u32,
     /// Bits of [`Source::index`].
-    pub(crate) mask: u32,
+    pub(crate) mask: u64,
     /// List of rules, by their position in the phase, ascending.
     pub(crate) rules: u32,
 }

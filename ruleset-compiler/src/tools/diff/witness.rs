@@ -1,7 +1,9 @@
 //! A request that shows a difference: a value for each field that either ruleset looks at in the
 //! phase. What no rule looks at is absent.
 
-use sallyport_ruleset::{Fact, Facts, Field, FieldValues, HeaderFields, Phase, ProtocolSet};
+use sallyport_ruleset::{
+    Composed, Fact, Facts, Field, FieldValues, HeaderFields, Phase, ProtocolSet,
+};
 use serde_json::{Value, json};
 
 use super::fields::FieldValue;
@@ -77,6 +79,7 @@ impl Witness {
         sni: Option<&'f [u8]>,
     ) -> Facts<'f> {
         let text = |field| Fact::from(self.text(field));
+        let composed = |field| Fact::from(self.text(field).map(Composed::Text));
         let short = |field| {
             Fact::from(
                 self.number(field)
@@ -103,6 +106,8 @@ impl Witness {
                 _ => ProtocolSet::EMPTY,
             }),
             destination_domain: domain.and_then(|domain| str::from_utf8(domain).ok()).into(),
+            destination_host: composed(&Field::DestinationHost),
+            authority: composed(&Field::Authority),
             destination_port: short(&Field::DestinationPort),
             destination_ip: self.address(&Field::DestinationIp),
             tls_sni: sni.into(),
@@ -111,6 +116,7 @@ impl Witness {
             ja4: text(&Field::Ja4),
             tls_ech: text(&Field::TlsEch),
             uri: text(&Field::HttpUri),
+            url: composed(&Field::Url),
             method: text(&Field::HttpMethod),
             user_agent: named(&held.user_agents, USER_AGENT),
             content_type: named(&held.content_types, CONTENT_TYPE),

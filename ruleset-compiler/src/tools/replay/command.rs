@@ -219,13 +219,9 @@ impl Tally {
         self.first_bad = self.first_bad.take().or(other.first_bad);
         self.not_by_rules += other.not_by_rules;
         self.unknown += other.unknown;
-        let counts = self
-            .logged
-            .iter_mut()
-            .chain(&mut self.now)
-            .chain(&mut self.missing.0);
+        self.missing.join(&other.missing);
+        let counts = self.logged.iter_mut().chain(&mut self.now);
         let others = other.logged.iter().chain(&other.now);
-        let others = others.chain(&other.missing.0);
         counts.zip(others).for_each(|(sum, other)| *sum += other);
         for (change, count) in other.changed {
             *self.changed.entry(change).or_default() += count;

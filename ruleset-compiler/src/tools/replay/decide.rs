@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use memchr::{memmem, memrchr};
 use sallyport_ruleset::normalize::{normalize_domain, normalize_uri};
 use sallyport_ruleset::{
-    Bundle, Decision, Fact, Facts, FieldValues, Outcome, Phase, Protocol, ProtocolSet, RuleIndex,
-    Scratch, Source, Verdict,
+    Bundle, Composed, Decision, Fact, Facts, FieldValues, Host, Outcome, Phase, Protocol,
+    ProtocolSet, RuleIndex, Scratch, Source, UrlScheme, Verdict,
 };
 
 use super::memo::Memo;
@@ -38,7 +38,7 @@ pub enum Again {
     },
     /// The answer hangs on facts that are not in the log: bits of [`Source::index`] of those that
     /// rules ask for.
-    Unknown(u32),
+    Unknown(u64),
     /// There is no destination: nothing was decided by rules.
     NoDestination,
 }
@@ -110,6 +110,13 @@ impl<'b> Decider<'b> {
         let mut facts = Facts::unknown();
         facts.destination_domain = domain;
         facts.destination_port = Fact::Known(port);
+        let parts = match (address, domain) {
+            (Some(address), _) => Host::Address(address),
+            (None, Fact::Known(domain)) => Host::Name(domain),
+            (None, _) => return Again::NoDestination,
+        };
+        facts.destination_host = Fact::Known(Composed::Host(parts));
+        facts.authority = Fact::Known(Composed::Authority(parts, port));
         connection_facts(record, kind, &mut facts);
         if self.assumes_absent {
             facts.source_labels = Fact::Absent;
@@ -153,7 +160,7 @@ fn literal(host: &str) -> Option<IpAddr> {
 }
 
 /// Sources that rules of the phase ask for and that are unknown.
-fn missing(bundle: &Bundle, phase: Phase, facts: &Facts<'_>) -> u32 {
+fn missing(bundle: &Bundle, phase: Phase, facts: &Facts<'_>) -> u64 {
     let sources = bundle.sources(phase).iter();
     sources
         .filter(|source| source.is_unknown(facts))
@@ -246,11 +253,13 @@ fn request_facts<'r>(
         Kind::Unopened => {}
         Kind::Http => {
             facts.uri = uri;
+            facts.url = url(record, uri, facts.authority);
             facts.method = whole(record.method.as_ref());
             facts.user_agent = one(whole(record.user_agent.as_ref()));
         }
         Kind::OpaqueTls | Kind::OpaqueOther => {
             facts.uri = Fact::Absent;
+            facts.url = facts.authority;
             facts.method = Fact::Absent;
             facts.user_agent = Fact::Absent;
             facts.content_type = Fact::Absent;
@@ -258,6 +267,30 @@ fn request_facts<'r>(
             facts.content_length = Fact::Absent;
             facts.request_headers = Fact::Absent;
         }
+    }
+}
+
+/// The URL of a request whose head was read.
+fn url<'r>(
+    record: &LogRecord<'_>,
+    uri: Fact<&'r [u8]>,
+    authority: Fact<Composed<'r>>,
+) -> Fact<Composed<'r>> {
+    let scheme = match record.proto.as_deref() {
+        Some(b"http" | b"ws") => UrlScheme::Http,
+        Some(b"https" | b"wss") => UrlScheme::Https,
+        _ => return Fact::Unknown,
+    };
+    match (authority, uri) {
+        (Fact::Known(Composed::Authority(host, port)), Fact::Known(uri)) => {
+            Fact::Known(Composed::Url {
+                scheme,
+                host,
+                port,
+                uri,
+            })
+        }
+        _ => Fact::Unknown,
     }
 }
 

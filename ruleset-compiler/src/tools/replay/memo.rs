@@ -89,8 +89,12 @@ impl Memo {
 
 impl PhaseMemo {
     fn new(sources: &[Source]) -> Self {
-        let differs =
-            |source: &Source| matches!(source, Source::Time | Source::SourcePort | Source::HttpUri);
+        let differs = |source: &Source| {
+            matches!(
+                source,
+                Source::Time | Source::SourcePort | Source::HttpUri | Source::Url
+            )
+        };
         let is_kept = !sources.is_empty() && !sources.iter().any(differs);
         let none = Answer {
             key: Vec::new(),
@@ -146,6 +150,15 @@ fn write_fact(source: Source, facts: &Facts<'_>, key: &mut Vec<u8>) -> Option<()
         Source::RequestHeaders => return nothing(facts.request_headers, key),
         Source::ResponseHeaders => return nothing(facts.response_headers, key),
         Source::TlsAlpn => return nothing(facts.tls_alpn, key),
+        Source::DestinationHost | Source::Authority | Source::Url => {
+            if let Some(parts) = known(facts.composed(source), key) {
+                let mut buffer = Vec::new();
+                let text = parts.text(&mut buffer);
+                key.extend(u32::try_from(text.len()).ok()?.to_le_bytes());
+                key.extend(text);
+            }
+            return Some(());
+        }
         Source::HttpUserAgent | Source::HttpContentType | Source::ResponseContentType => {
             match known(facts.field_values(source), key) {
                 None => return Some(()),

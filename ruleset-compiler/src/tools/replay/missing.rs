@@ -1,27 +1,35 @@
 //! What a log does not tell although rules ask for it, counted by key.
 
+use std::collections::BTreeMap;
+
 use sallyport_ruleset::{Field, Source};
 
-/// How often each source was missing, by [`Source::index`].
+/// How often each source was missing.
 #[derive(Clone, Debug, Default)]
-pub struct Missing(pub(super) [u64; Source::ALL.len()]);
+pub struct Missing(pub(super) BTreeMap<Source, u64>);
 
 impl Missing {
     /// Counts the sources whose bits are set, as [`super::Again::Unknown`] has them.
-    pub fn add(&mut self, mask: u32) {
-        for (index, count) in self.0.iter_mut().enumerate() {
-            *count += u64::from(mask >> index & 1);
+    pub fn add(&mut self, mask: u64) {
+        let is_missing = |source: &Source| mask >> source.index() & 1 == 1;
+        for source in Source::ALL.into_iter().filter(is_missing) {
+            *self.0.entry(source).or_default() += 1;
+        }
+    }
+
+    /// Takes in what was counted elsewhere.
+    pub(super) fn join(&mut self, other: &Self) {
+        for (source, count) in &other.0 {
+            *self.0.entry(*source).or_default() += count;
         }
     }
 
     /// The keys that were missing, most often first.
     #[must_use]
     pub fn keys(&self) -> Vec<(String, u64)> {
-        let mut found: Vec<(String, u64)> = Source::ALL
-            .into_iter()
-            .zip(self.0)
-            .filter(|(_, count)| *count > 0)
-            .map(|(source, count)| (key(source), count))
+        let counted = self.0.iter();
+        let mut found: Vec<(String, u64)> = counted
+            .map(|(source, count)| (key(*source), *count))
             .collect();
         found.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         found

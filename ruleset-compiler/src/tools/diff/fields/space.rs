@@ -281,9 +281,12 @@ const fn is_usually_there(field: &Field) -> bool {
             | Field::Time
             | Field::Protocol
             | Field::DestinationDomain
+            | Field::DestinationHost
+            | Field::Authority
             | Field::DestinationPort
             | Field::DestinationIp
             | Field::HttpUri
+            | Field::Url
             | Field::HttpMethod
             | Field::ResponseStatusCode
     )

@@ -162,6 +162,13 @@ impl Universe {
             (Self::ContentType, _) => &["text/html", "text/plain;charset=utf-8", "x"],
             (_, Field::HttpMethod) => &["GET", "POST", "PUT", "DELETE", "HEAD", "X"],
             (_, Field::TlsVersion) => &["TLSv1.3", "TLSv1.2", "x"],
+            (_, Field::DestinationHost) => &["any.example", "192.0.2.1", "x"],
+            (_, Field::Authority) => &["any.example:443", "any.example:80", "x"],
+            (_, Field::Url) => &[
+                "http://any.example/",
+                "https://any.example/",
+                "any.example:443",
+            ],
             (_, Field::TlsEch) => &["present"],
             (_, Field::TlsAlpn) => &["h2", "http/1.1", "x"],
             _ => &["any", "x", ""],

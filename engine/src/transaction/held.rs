@@ -6,7 +6,6 @@ use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
 
 use super::record::TlsNotes;
 use super::standing::OpenTunnel;
-use super::tunnel::without_http;
 
 /// What is in a tunnel.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +60,21 @@ pub(super) fn without_tls(facts: Facts<'_>) -> Facts<'_> {
         tls_version: Fact::Absent,
         ja4: Fact::Absent,
         tls_ech: Fact::Absent,
+        ..facts
+    }
+}
+
+/// The facts of a tunnel in which no HTTP is seen: its URL is what the CONNECT names.
+pub(super) fn without_http(facts: Facts<'_>) -> Facts<'_> {
+    Facts {
+        uri: Fact::Absent,
+        url: facts.authority,
+        method: Fact::Absent,
+        user_agent: Fact::Absent,
+        content_type: Fact::Absent,
+        host: Fact::Absent,
+        content_length: Fact::Absent,
+        request_headers: Fact::Absent,
         ..facts
     }
 }

@@ -15,7 +15,7 @@ use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
 use super::exchange::ResponseWork;
 use super::greeting::greet;
-use super::held::{Hello, Holds};
+use super::held::{Hello, Holds, without_http};
 use super::intercept::{InnerTls, Intercepted};
 use super::origin_connection::{begin_session, connect_plain, pool_key};
 use super::progress::Counted;
@@ -267,21 +267,6 @@ async fn judge_other(
         ..without_http(request.pre_dns_facts(destination))
     };
     settle(request, destination, opened, &facts, draft).await
-}
-
-/// The facts of a tunnel in which no HTTP is seen: its URL is what the CONNECT names.
-pub(super) fn without_http(facts: Facts<'_>) -> Facts<'_> {
-    Facts {
-        uri: Fact::Absent,
-        url: facts.authority,
-        method: Fact::Absent,
-        user_agent: Fact::Absent,
-        content_type: Fact::Absent,
-        host: Fact::Absent,
-        content_length: Fact::Absent,
-        request_headers: Fact::Absent,
-        ..facts
-    }
 }
 
 /// The final PreREQUEST, and the connection if there is none yet.

@@ -55,8 +55,8 @@ pub enum Formula {
 
 /// A formula is too wide to be written as rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it would take more than {ALTERNATIVES_MAX} rules to say this")]
-pub struct TooManyAlternatives;
+#[error("it would take more than {0} rules to say this")]
+pub struct TooManyAlternatives(pub usize);
 
 impl Condition {
     /// A condition over values that were checked by [`Checker::check`].
@@ -180,7 +180,18 @@ impl Formula {
     /// # Errors
     /// When there are more than [`ALTERNATIVES_MAX`].
     pub fn alternatives(&self) -> Result<Vec<Vec<Condition>>, TooManyAlternatives> {
-        let mut found = self.expand()?;
+        self.alternatives_up_to(ALTERNATIVES_MAX)
+    }
+
+    /// The same with another bound.
+    ///
+    /// # Errors
+    /// When there are more than `most`.
+    pub fn alternatives_up_to(
+        &self,
+        most: usize,
+    ) -> Result<Vec<Vec<Condition>>, TooManyAlternatives> {
+        let mut found = self.expand(most)?;
         found.retain_mut(|conditions| {
             merge(conditions);
             !contradicts(conditions)
@@ -188,7 +199,7 @@ impl Formula {
         Ok(found)
     }
 
-    fn expand(&self) -> Result<Vec<Vec<Condition>>, TooManyAlternatives> {
+    fn expand(&self, most: usize) -> Result<Vec<Vec<Condition>>, TooManyAlternatives> {
         let found = match self {
             Self::Always => vec![Vec::new()],
             Self::Never => Vec::new(),
@@ -196,24 +207,24 @@ impl Formula {
             Self::Any(parts) => {
                 let mut found = Vec::new();
                 for part in parts {
-                    found.extend(part.expand()?);
+                    found.extend(part.expand(most)?);
                 }
                 found
             }
             Self::All(parts) => {
                 let mut found = vec![Vec::new()];
                 for part in parts {
-                    let more = part.expand()?;
-                    if found.len().saturating_mul(more.len()) > ALTERNATIVES_MAX {
-                        return Err(TooManyAlternatives);
+                    let more = part.expand(most)?;
+                    if found.len().saturating_mul(more.len()) > most {
+                        return Err(TooManyAlternatives(most));
                     }
                     found = product(&found, &more);
                 }
                 found
             }
         };
-        if found.len() > ALTERNATIVES_MAX {
-            return Err(TooManyAlternatives);
+        if found.len() > most {
+            return Err(TooManyAlternatives(most));
         }
         Ok(found)
     }
@@ -438,6 +449,9 @@ mod tests {
             condition(Field::SourcePort, Question::Between, &["1-2"]).into(),
         ]);
         let many = Formula::all(vec![two; 40]);
-        assert_eq!(many.alternatives(), Err(TooManyAlternatives));
+        assert_eq!(
+            many.alternatives(),
+            Err(TooManyAlternatives(ALTERNATIVES_MAX))
+        );
     }
 }

@@ -17,6 +17,8 @@ pub mod condition;
 
 mod regex;
 
+mod escaped_regex;
+
 pub mod input;
 
 mod json;

@@ -285,6 +285,47 @@ pub(super) enum Anchor {
 }
 
 impl Part {
+    /// Whether the end of the text is asked for within it.
+    #[must_use]
+    pub(super) fn has_end(&self) -> bool {
+        self.looks().contains(regex_syntax::hir::Look::End)
+    }
+
+    /// The same of the start.
+    #[must_use]
+    pub(super) fn has_start(&self) -> bool {
+        self.looks().contains(regex_syntax::hir::Look::Start)
+    }
+
+    fn looks(&self) -> regex_syntax::hir::LookSet {
+        let found = regex_syntax::ParserBuilder::new()
+            .unicode(false)
+            .utf8(false)
+            .build()
+            .parse(&self.text);
+        found.map_or_else(
+            |_| regex_syntax::hir::LookSet::full(),
+            |hir| hir.properties().look_set(),
+        )
+    }
+
+    /// Whether it matches just one byte: a character, a class.
+    #[must_use]
+    pub(super) fn is_one_byte(&self) -> bool {
+        let found = regex_syntax::ParserBuilder::new()
+            .unicode(false)
+            .utf8(false)
+            .build()
+            .parse(&self.text);
+        found.is_ok_and(|hir| {
+            let length = (
+                hir.properties().minimum_len(),
+                hir.properties().maximum_len(),
+            );
+            length == (Some(1), Some(1)) && hir.properties().look_set().is_empty()
+        })
+    }
+
     /// Whether something that the part matches holds this byte.
     #[must_use]
     pub(super) fn may_match(&self, byte: u8) -> bool {

@@ -1,17 +1,21 @@
 //! Access lines become rules: the first line whose ACLs all match decides, as the first rule does;
 //! where none does, Squid decides the opposite of the last line.
-
-use std::collections::HashMap;
+//!
+//! Squid judges a CONNECT by itself, whatever it holds, and if it decrypts (`ssl_bump`) each request
+//! inside besides. So a line is worked out for each [`View`], and becomes rules that say which
+//! requests they are for, or one for all where that makes no difference.
 
 use sallyport_ruleset::{Action, Field, Phase, Protocol};
 
 use super::super::condition::{Condition, Formula};
 use super::super::draft::{Draft, DraftGroup, DraftRule, Names};
 use super::super::report::{Effect, Fate, Place, Report};
-use super::acl::{Acl, Meaning, Translator, predefined};
+use super::acl::View;
+use super::acls::Acls;
+use super::url_regex::protocol;
 
-/// ACLs that refer to ACLs, at most so deep.
-const NESTING_MAX: usize = 32;
+/// Rules that one line may become.
+const RULES_PER_LINE_MAX: usize = 4_096;
 
 /// One `http_access` or `http_reply_access` line.
 #[derive(Debug)]
@@ -19,200 +23,51 @@ pub(super) struct AccessLine {
     pub(super) place: Place,
     pub(super) text: String,
     pub(super) action: Action,
-    /// ACL names; true: it must not match.
+    /// ACL names in lower case; true: it must not match.
     pub(super) acls: Vec<(bool, String)>,
+    /// The same as they are written, for names of rules.
+    pub(super) words: Vec<String>,
     /// Its entry in the report.
     pub(super) entry: usize,
 }
 
-/// ACLs by name, and what they mean once somebody has asked.
-#[derive(Debug)]
-pub(super) struct Acls {
-    pub(super) by_name: HashMap<String, Acl>,
-    /// In source order.
-    pub(super) names: Vec<String>,
-    pub(super) translator: Translator,
-    meanings: HashMap<String, Meaning>,
-    /// Rules that use an ACL.
-    used_by: HashMap<String, Vec<String>>,
+/// Conjunctions, any of which decides.
+type Alternatives = Vec<Vec<Condition>>;
+
+/// What a line says to a view.
+type Told = Result<Alternatives, String>;
+
+/// A line or what Squid does on the way to it, for the views of a phase.
+struct Step<'l> {
+    line: &'l AccessLine,
+    action: Action,
+    /// It asks for credentials; else it is the line itself.
+    is_challenge: bool,
+    /// It is decided once more in the next phase.
+    is_provisional: bool,
+    plain: Alternatives,
+    tunnel: Alternatives,
+    inside: Alternatives,
 }
 
-impl Acls {
-    pub(super) fn new(translator: Translator) -> Self {
-        Self {
-            by_name: HashMap::new(),
-            names: Vec::new(),
-            translator,
-            meanings: HashMap::new(),
-            used_by: HashMap::new(),
+impl Step<'_> {
+    fn of(&self, view: View) -> &Alternatives {
+        match view {
+            View::Plain => &self.plain,
+            View::Tunnel => &self.tunnel,
+            View::Inside => &self.inside,
         }
     }
 
-    /// What an ACL asks.
-    ///
-    /// # Errors
-    /// Why it cannot be carried over.
-    fn formula(&mut self, name: &str, depth: usize) -> Result<Formula, String> {
-        if let Some(known) = self.meanings.get(name) {
-            return known.formula.clone();
-        }
-        if depth > NESTING_MAX {
-            return Err(format!(
-                "ACLs refer to each other more than {NESTING_MAX} deep"
-            ));
-        }
-        let Some(acl) = self.by_name.get(name) else {
-            return predefined(name).ok_or_else(|| format!("there is no ACL `{name}`"));
-        };
-        let meaning = match acl.kind.as_str() {
-            "any-of" | "all-of" => {
-                let is_any = acl.kind == "any-of";
-                let lines: Vec<Vec<String>> = acl
-                    .lines
-                    .iter()
-                    .map(|line| line.values.iter().map(|value| value.text.clone()).collect())
-                    .collect();
-                Meaning {
-                    formula: self.combined(&lines, is_any, depth),
-                    differences: Vec::new(),
-                    left: Vec::new(),
-                }
-            }
-            _ => self.translator.meaning(acl),
-        };
-        let formula = meaning.formula.clone();
-        self.meanings.insert(name.to_owned(), meaning);
-        formula
+    /// Whether all that it looks at is known before the name is resolved, and means the same there.
+    fn is_early(&self, second: View) -> bool {
+        let views = [&self.plain, &self.tunnel];
+        let mut conditions = views.into_iter().flatten().flatten();
+        conditions.all(is_early) && (second == View::Tunnel || self.inside == self.tunnel)
     }
 
-    fn combined(
-        &mut self,
-        lines: &[Vec<String>],
-        is_any: bool,
-        depth: usize,
-    ) -> Result<Formula, String> {
-        let mut alternatives = Vec::new();
-        for line in lines {
-            let mut parts = Vec::new();
-            for word in line {
-                let (negated, name) = literal(word);
-                let formula = self
-                    .formula(name, depth + 1)
-                    .map_err(|why| format!("`{name}`: {why}"))?;
-                parts.push(if negated { formula.negated() } else { formula });
-            }
-            alternatives.push(if is_any {
-                Formula::any(parts)
-            } else {
-                Formula::all(parts)
-            });
-        }
-        Ok(Formula::any(alternatives))
-    }
-
-    /// Notes the rules that an ACL, and those that it refers to, have a part in.
-    fn mark_used(&mut self, name: &str, rules: &[String], depth: usize) {
-        let used = self.used_by.entry(name.to_owned()).or_default();
-        let new = rules.iter().filter(|rule| !used.contains(rule));
-        let new: Vec<String> = new.cloned().collect();
-        used.extend(new);
-        let Some(acl) = self.by_name.get(name) else {
-            return;
-        };
-        if depth >= NESTING_MAX || !["any-of", "all-of"].contains(&acl.kind.as_str()) {
-            return;
-        }
-        let words = acl.lines.iter().flat_map(|line| &line.values);
-        let inner: Vec<String> = words
-            .map(|value| literal(&value.text).1.to_owned())
-            .collect();
-        for name in inner {
-            self.mark_used(&name, rules, depth + 1);
-        }
-    }
-
-    /// Brings the report's entries for ACL lines up to what was found out.
-    pub(super) fn settle(&self, report: &mut Report) {
-        for name in &self.names {
-            let Some(acl) = self.by_name.get(name) else {
-                continue;
-            };
-            for line in &acl.lines {
-                let Some(entry) = report.entries.get_mut(line.entry) else {
-                    continue;
-                };
-                entry.rules = self.used_by.get(name).cloned().unwrap_or_default();
-                match self.meanings.get(name) {
-                    None => {
-                        entry.fate = Fate::Unneeded;
-                        entry.notes.push("no access rule uses it".to_owned());
-                    }
-                    Some(Meaning {
-                        formula: Err(why), ..
-                    }) => {
-                        // The lines that ask it are left too, and say which way that errs.
-                        entry.fate = Fate::Left(Effect::Neither);
-                        entry.notes.push(why.clone());
-                    }
-                    Some(meaning) => {
-                        let some_left = meaning.left.iter().any(|(place, ..)| *place == line.place);
-                        let is_changed = some_left || !meaning.differences.is_empty();
-                        entry.fate = if is_changed {
-                            Fate::Changed(Effect::Either)
-                        } else {
-                            Fate::Carried
-                        };
-                        entry.notes.extend(meaning.differences.iter().cloned());
-                    }
-                }
-            }
-        }
-    }
-
-    /// Values that are left, of ACLs that are not left as a whole.
-    pub(super) fn left_values(&self) -> impl Iterator<Item = (&Acl, &(Place, String, String))> {
-        self.names.iter().flat_map(|name| {
-            let meaning = self
-                .meanings
-                .get(name)
-                .filter(|meaning| meaning.formula.is_ok());
-            let acl = self.by_name.get(name);
-            let left = meaning.map_or(&[][..], |meaning| meaning.left.as_slice());
-            acl.into_iter()
-                .flat_map(move |acl| left.iter().map(move |left| (acl, left)))
-        })
-    }
-}
-
-/// `!name` or `name`.
-pub(super) fn literal(word: &str) -> (bool, &str) {
-    word.strip_prefix('!')
-        .map_or((false, word), |name| (true, name))
-}
-
-/// What a line became.
-enum Outcome {
-    /// These conjunctions, any of which decides.
-    Rules(Vec<Vec<Condition>>),
-    /// Nothing, and why.
-    Left(String),
-}
-
-impl Outcome {
-    /// Whether all that it looks at is known before the name is resolved.
-    fn is_early(&self) -> bool {
-        match self {
-            Self::Rules(rules) => {
-                let mut conditions = rules.iter().flatten();
-                conditions.all(is_early)
-            }
-            Self::Left(_) => true,
-        }
-    }
-
-    /// Whether it holds for every request.
-    fn is_all(&self) -> bool {
-        matches!(self, Self::Rules(rules) if rules.iter().any(Vec::is_empty))
+    fn is_all(&self, view: View) -> bool {
+        self.of(view).iter().any(Vec::is_empty)
     }
 }
 
@@ -226,61 +81,106 @@ fn is_early(condition: &Condition) -> bool {
     condition.field.is_available(Phase::PreDns) && !asks_for_tls
 }
 
-/// The rules of a list of access lines, in the phases where they can be decided: all of it before
-/// the name is resolved if that can be. Else what denies at the start and can be decided then goes
-/// there: denials may change places with each other, but not with what allows.
+/// The rules of the lines. If all of it can be decided before the name is resolved, that is where it
+/// is decided. Else that phase denies what will be denied whatever comes out later: its denials are those
+/// that can be decided, and it lets pass what may be allowed.
 pub(super) fn request_rules(
     lines: &[AccessLine],
+    decrypts: bool,
     acls: &mut Acls,
     report: &mut Report,
     draft: &mut Draft,
 ) {
-    let outcomes: Vec<Outcome> = lines.iter().map(|line| outcome(line, acls)).collect();
-    let all_early = outcomes.iter().all(Outcome::is_early);
+    let second = if decrypts { View::Inside } else { View::Tunnel };
+    let views = if decrypts {
+        &[View::Plain, View::Tunnel, View::Inside][..]
+    } else {
+        &[View::Plain, View::Tunnel]
+    };
+    let mut writer = Writer::new("http-access", acls, report);
+    let mut steps = Vec::new();
+    let denies_the_rest = lines.last().is_some_and(|last| {
+        last.action == Action::Deny && last.acls == [(false, "all".to_owned())]
+    });
+    for (at, line) in lines.iter().enumerate() {
+        let mut rest = lines.iter().skip(at);
+        // Where all that follows is denied, who has no credentials is denied as well.
+        if !denies_the_rest || rest.any(|line| line.action == Action::Allow) {
+            writer.challenge(line, views, &mut steps);
+        }
+        writer.line(line, views, &mut steps);
+    }
+    let default = writer.default(lines, &steps, second);
+    let has_default_line = steps.last().is_some_and(|step| {
+        !step.is_challenge
+            && lines
+                .last()
+                .is_some_and(|last| std::ptr::eq(last, step.line))
+            && [View::Plain, second]
+                .into_iter()
+                .all(|view| step.is_all(view))
+            && step.action == default
+    });
+    let default_line = if has_default_line { steps.pop() } else { None };
+    let all_early = steps.iter().all(|step| step.is_early(second));
     let last_phase = if all_early {
         Phase::PreDns
     } else {
+        let relaxed = writer.early(&steps, default, second);
+        *draft.defaults.of_mut(Phase::PreDns) = relaxed;
         Phase::PreRequest
     };
-    let mut writer = Writer::new("http-access", acls, report);
-    let mut default = Action::Deny;
     let mut only_denied = true;
-    for (at, (line, outcome)) in lines.iter().zip(outcomes).enumerate() {
-        only_denied &= line.action == Action::Deny;
-        let phase = if only_denied && outcome.is_early() {
-            Phase::PreDns
-        } else {
-            last_phase
-        };
-        if at + 1 == lines.len() {
-            default = writer.last_line(line, outcome, last_phase);
-        } else {
-            writer.line(line, outcome, phase);
+    for step in &steps {
+        only_denied &= step.action == Action::Deny && step.is_early(second);
+        if !(last_phase == Phase::PreRequest && only_denied) {
+            writer.rules(step, [View::Plain, second], last_phase);
         }
     }
+    if let Some(step) = default_line {
+        writer.default_line(step.line, last_phase);
+    }
     *draft.defaults.of_mut(last_phase) = default;
+    writer.settle(lines, views);
     draft.groups.push(writer.group);
 }
 
 /// The rules of `http_reply_access`; without any, everything is allowed.
 pub(super) fn response_rules(
     lines: &[AccessLine],
+    decrypts: bool,
     acls: &mut Acls,
     report: &mut Report,
     draft: &mut Draft,
 ) {
-    let Some((last, earlier)) = lines.split_last() else {
+    if lines.is_empty() {
         return;
+    }
+    // Squid sees no response in a tunnel that it passes on.
+    let second = if decrypts { View::Inside } else { View::Plain };
+    let views = if decrypts {
+        &[View::Plain, View::Inside][..]
+    } else {
+        &[View::Plain]
     };
-    let outcomes: Vec<Outcome> = lines.iter().map(|line| outcome(line, acls)).collect();
-    let mut outcomes = outcomes.into_iter();
     let mut writer = Writer::new("http-reply-access", acls, report);
-    for (line, outcome) in earlier.iter().zip(&mut outcomes) {
-        writer.line(line, outcome, Phase::PostResponse);
+    let mut steps = Vec::new();
+    for line in lines {
+        writer.line(line, views, &mut steps);
     }
-    for outcome in outcomes {
-        draft.defaults.post_response = writer.last_line(last, outcome, Phase::PostResponse);
+    let default = writer.default(lines, &steps, second);
+    for step in &steps {
+        let is_last = lines
+            .last()
+            .is_some_and(|last| std::ptr::eq(last, step.line));
+        if is_last && step.is_all(View::Plain) && step.action == default {
+            writer.default_line(step.line, Phase::PostResponse);
+        } else {
+            writer.rules(step, [View::Plain, second], Phase::PostResponse);
+        }
     }
+    draft.defaults.post_response = default;
+    writer.settle(lines, views);
     draft.groups.push(writer.group);
 }
 
@@ -292,27 +192,16 @@ const fn opposite(action: Action) -> Action {
     }
 }
 
-fn outcome(line: &AccessLine, acls: &mut Acls) -> Outcome {
-    let mut parts = Vec::new();
-    for (negated, name) in &line.acls {
-        match acls.formula(name, 0) {
-            Ok(formula) if *negated => parts.push(formula.negated()),
-            Ok(formula) => parts.push(formula),
-            Err(why) => return Outcome::Left(format!("`{name}`: {why}")),
-        }
-    }
-    match Formula::all(parts).alternatives() {
-        Ok(rules) => Outcome::Rules(rules),
-        Err(why) => Outcome::Left(why.to_string()),
-    }
-}
-
 /// Writes the rules of one list of lines.
 struct Writer<'a> {
     group: DraftGroup,
     names: Names,
     acls: &'a mut Acls,
     report: &'a mut Report,
+    /// Lines that are left, by their entries.
+    left: Vec<usize>,
+    /// Rules by the entry of the line that they come from.
+    written: Vec<(usize, String)>,
 }
 
 impl<'a> Writer<'a> {
@@ -322,27 +211,105 @@ impl<'a> Writer<'a> {
             names: Names::default(),
             acls,
             report,
+            left: Vec::new(),
+            written: Vec::new(),
         }
     }
 
-    /// The last line, and what is decided where no line does. A last line for all requests is that
-    /// decision itself.
-    fn last_line(&mut self, line: &AccessLine, outcome: Outcome, phase: Phase) -> Action {
-        if !outcome.is_all() {
-            let is_left = matches!(outcome, Outcome::Left(_));
-            self.line(line, outcome, phase);
-            if is_left && line.action == Action::Deny {
-                // What it denies cannot be told from the rest: all of the rest is denied.
-                if let Some(entry) = self.report.entries.get_mut(line.entry) {
-                    entry.fate = Fate::Changed(Effect::Narrower);
-                    entry.notes.push(format!(
-                        "it is the last line: instead of what it denies, everything that no line decides is denied, as the default of {phase}"
-                    ));
-                }
-                return Action::Deny;
+    /// What a line asks in a view.
+    fn told(&mut self, line: &AccessLine, view: View) -> Told {
+        let mut parts = Vec::new();
+        for (negated, name) in &line.acls {
+            match self.acls.formula(name, view) {
+                Ok(formula) if *negated => parts.push(formula.negated()),
+                Ok(formula) => parts.push(formula),
+                Err(why) => return Err(format!("`{name}`: {why}")),
             }
-            return opposite(line.action);
         }
+        let formula = Formula::all(parts);
+        formula
+            .alternatives_up_to(RULES_PER_LINE_MAX)
+            .map_err(|why| why.to_string())
+    }
+
+    fn line<'l>(&mut self, line: &'l AccessLine, views: &[View], steps: &mut Vec<Step<'l>>) {
+        let mut step = Step::new(line, line.action);
+        for view in views {
+            match self.told(line, *view) {
+                Ok(alternatives) => *step.of_mut(*view) = alternatives,
+                Err(why) => return self.leave(line, why),
+            }
+        }
+        steps.push(step);
+    }
+
+    fn leave(&mut self, line: &AccessLine, why: String) {
+        let origin = format!("{}: {}", line.place, line.text.trim());
+        let phase = match self.group.name.as_str() {
+            "http-access" => Phase::PreRequest,
+            _ => Phase::PostResponse,
+        };
+        self.group
+            .remark(phase, vec![origin, format!("Left: {why}")]);
+        self.left.push(line.entry);
+        if let Some(entry) = self.report.entries.get_mut(line.entry) {
+            entry.fate = Fate::Left(Effect::of_leaving(line.action));
+            entry.notes.push(why);
+        }
+    }
+
+    /// Whoever has no credentials where Squid asks for them is not served.
+    fn challenge<'l>(&mut self, line: &'l AccessLine, views: &[View], steps: &mut Vec<Step<'l>>) {
+        let mut step = Step::new(line, Action::Deny);
+        step.is_challenge = true;
+        for view in views {
+            let asked = self.acls.challenge(&line.acls, *view);
+            // Too many cases: nobody without credentials is served from here on.
+            *step.of_mut(*view) = asked
+                .alternatives_up_to(RULES_PER_LINE_MAX)
+                .unwrap_or_else(|_| vec![vec![Condition::null(Field::Principal, true)]]);
+        }
+        let asks = views.iter().any(|view| !step.of(*view).is_empty());
+        let is_said = steps.iter().any(|before| {
+            before.is_challenge
+                && views
+                    .iter()
+                    .all(|view| before.of(*view).iter().any(|all| all.len() == 1))
+        });
+        if asks && !is_said {
+            steps.push(step);
+        }
+    }
+
+    /// What is decided where no line does. A last denial that is left would let the rest pass: all of
+    /// it is denied.
+    fn default(&mut self, lines: &[AccessLine], steps: &[Step<'_>], second: View) -> Action {
+        let Some(last) = lines.last() else {
+            return Action::Deny;
+        };
+        if self.left.contains(&last.entry) {
+            if last.action == Action::Deny
+                && let Some(entry) = self.report.entries.get_mut(last.entry)
+            {
+                entry.fate = Fate::Changed(Effect::Narrower);
+                entry.notes.push(
+                    "it is the last line: instead of what it denies, everything that no line decides is denied"
+                        .to_owned(),
+                );
+            }
+            return Action::Deny;
+        }
+        let is_all = steps.last().is_some_and(|step| {
+            std::ptr::eq(step.line, last) && step.is_all(View::Plain) && step.is_all(second)
+        });
+        if is_all {
+            last.action
+        } else {
+            opposite(last.action)
+        }
+    }
+
+    fn default_line(&mut self, line: &AccessLine, phase: Phase) {
         let origin = format!("{}: {}", line.place, line.text.trim());
         self.group.remark(
             phase,
@@ -351,76 +318,163 @@ impl<'a> Writer<'a> {
                 "This is the default of the phase, in ruleset.toml.".to_owned(),
             ],
         );
-        let note = format!("it is the default of {phase}");
-        self.report_line(line, Fate::Carried, Some(note), Vec::new());
-        line.action
-    }
-
-    fn line(&mut self, line: &AccessLine, outcome: Outcome, phase: Phase) {
-        let origin = format!("{}: {}", line.place, line.text.trim());
-        match outcome {
-            Outcome::Left(why) => {
-                let remark = vec![origin, format!("Left: {why}")];
-                self.group.remark(phase, remark);
-                let left = Fate::Left(Effect::of_leaving(line.action));
-                self.report_line(line, left, Some(why), Vec::new());
-            }
-            Outcome::Rules(rules) if rules.is_empty() => {
-                self.report_line(
-                    line,
-                    Fate::Unneeded,
-                    Some("it never matches".to_owned()),
-                    Vec::new(),
-                );
-            }
-            Outcome::Rules(rules) => {
-                let names = self.rules(line, &rules, phase, &origin);
-                self.report_line(line, Fate::Carried, None, names);
-            }
-        }
-    }
-
-    fn report_line(
-        &mut self,
-        line: &AccessLine,
-        fate: Fate,
-        note: Option<String>,
-        names: Vec<String>,
-    ) {
-        for (_, name) in &line.acls {
-            self.acls.mark_used(name, &names, 0);
-        }
         if let Some(entry) = self.report.entries.get_mut(line.entry) {
-            entry.fate = fate;
-            entry.notes.extend(note);
-            entry.rules = names;
+            entry.notes.push(format!("it is the default of {phase}"));
         }
     }
 
-    fn rules(
-        &mut self,
-        line: &AccessLine,
-        rules: &[Vec<Condition>],
-        phase: Phase,
-        origin: &str,
-    ) -> Vec<String> {
-        let mut names = Vec::with_capacity(rules.len());
+    /// What can be said before the name is resolved of a list that is decided later; its default.
+    fn early(&mut self, steps: &[Step<'_>], default: Action, second: View) -> Action {
+        let mut relaxed: Vec<Step<'_>> = Vec::new();
+        let mut at_end = default;
+        let mut only_denied = true;
+        for step in steps {
+            let mut early = Step::new(step.line, step.action);
+            only_denied &= step.action == Action::Deny && step.is_early(second);
+            early.is_provisional = !only_denied;
+            early.is_challenge = step.is_challenge;
+            for view in [View::Plain, View::Tunnel] {
+                *early.of_mut(view) = match step.action {
+                    Action::Allow => step.of(view).iter().map(|all| known_early(all)).collect(),
+                    Action::Deny | Action::Alert => {
+                        let known = step.of(view).iter().filter(|all| all.iter().all(is_early));
+                        known.cloned().collect()
+                    }
+                };
+            }
+            if step.action == Action::Allow
+                && early.is_all(View::Plain)
+                && early.is_all(View::Tunnel)
+            {
+                at_end = Action::Allow;
+                break;
+            }
+            relaxed.push(early);
+        }
+        while at_end == Action::Allow
+            && relaxed
+                .last()
+                .is_some_and(|step| step.action == Action::Allow)
+        {
+            relaxed.pop();
+        }
+        for step in &relaxed {
+            self.rules(step, [View::Plain, View::Tunnel], Phase::PreDns);
+        }
+        at_end
+    }
+
+    /// The rules of a step for requests without a CONNECT and for the others; once for both where
+    /// they are the same.
+    fn rules(&mut self, step: &Step<'_>, [plain, other]: [View; 2], phase: Phase) {
+        let (of_plain, of_other) = (step.of(plain), step.of(other));
+        if of_plain == of_other {
+            self.write(step, of_plain, phase);
+            return;
+        }
+        let connect = protocol(&[Protocol::Connect]);
+        let guarded = |alternatives: &Alternatives, guard: &Formula| {
+            let mut found = Vec::new();
+            for conditions in alternatives {
+                let parts = conditions.iter().cloned().map(Formula::One);
+                let all = Formula::all(std::iter::once(guard.clone()).chain(parts));
+                found.extend(all.alternatives_up_to(1).unwrap_or_default());
+            }
+            found
+        };
+        let rules = guarded(of_plain, &connect.clone().negated());
+        self.write(step, &rules, phase);
+        let rules = guarded(of_other, &connect);
+        self.write(step, &rules, phase);
+    }
+
+    fn write(&mut self, step: &Step<'_>, rules: &Alternatives, phase: Phase) {
+        let line = step.line;
+        let origin = format!("{}: {}", line.place, line.text.trim());
         for conditions in rules {
-            let name = self.names.unique(&rule_name(line));
-            names.push(format!("{}/{name}", self.group.name));
+            let mut lines = vec![origin.clone()];
+            let mut wanted = rule_name(line);
+            if step.is_challenge {
+                wanted = format!("no-user-{wanted}");
+                lines.push("Squid asks for credentials here: nobody passes without.".to_owned());
+            }
+            if step.is_provisional {
+                wanted = format!("early-{wanted}");
+            }
+            let name = self.names.unique(&wanted);
+            self.written
+                .push((line.entry, format!("{}/{name}", self.group.name)));
             self.group.push(
                 phase,
                 DraftRule {
                     name,
                     description: String::new(),
-                    action: line.action,
+                    action: step.action,
                     conditions: conditions.clone(),
-                    origin: vec![origin.to_owned()],
+                    origin: lines,
                 },
             );
         }
-        names
     }
+
+    /// Tells of each line what it became.
+    fn settle(&mut self, lines: &[AccessLine], views: &[View]) {
+        for line in lines {
+            let rules: Vec<String> = self
+                .written
+                .iter()
+                .filter(|(entry, _)| *entry == line.entry)
+                .map(|(_, rule)| rule.clone())
+                .collect();
+            for (_, name) in &line.acls {
+                self.acls.mark_used(name, &rules);
+            }
+            let effect = self.acls.effect(&line.acls, line.action, views);
+            let Some(entry) = self.report.entries.get_mut(line.entry) else {
+                continue;
+            };
+            if rules.is_empty() && entry.notes.is_empty() {
+                entry.fate = Fate::Unneeded;
+                entry
+                    .notes
+                    .push("it never matches, or comes to nothing".to_owned());
+            } else if entry.fate == Fate::Carried && effect != Effect::Neither {
+                entry.fate = Fate::Changed(effect);
+                entry
+                    .notes
+                    .push("its ACLs say what is different".to_owned());
+            }
+            entry.rules = rules;
+        }
+    }
+}
+
+impl<'l> Step<'l> {
+    const fn new(line: &'l AccessLine, action: Action) -> Self {
+        Self {
+            line,
+            action,
+            is_challenge: false,
+            is_provisional: false,
+            plain: Vec::new(),
+            tunnel: Vec::new(),
+            inside: Vec::new(),
+        }
+    }
+
+    const fn of_mut(&mut self, view: View) -> &mut Alternatives {
+        match view {
+            View::Plain => &mut self.plain,
+            View::Tunnel => &mut self.tunnel,
+            View::Inside => &mut self.inside,
+        }
+    }
+}
+
+/// What of a conjunction is known before the name is resolved.
+fn known_early(conditions: &[Condition]) -> Vec<Condition> {
+    let known = conditions.iter().filter(|condition| is_early(condition));
+    known.cloned().collect()
 }
 
 /// `deny-CONNECT-not-SSL_ports`
@@ -429,8 +483,12 @@ fn rule_name(line: &AccessLine) -> String {
         Action::Allow => "allow".to_owned(),
         Action::Deny | Action::Alert => "deny".to_owned(),
     };
-    for (negated, acl) in &line.acls {
-        name.push_str(if *negated { "-not-" } else { "-" });
+    for word in &line.words {
+        let (link, acl) = match word.strip_prefix('!') {
+            Some(acl) => ("-not-", acl),
+            None => ("-", word.as_str()),
+        };
+        name.push_str(link);
         name.push_str(acl);
     }
     name

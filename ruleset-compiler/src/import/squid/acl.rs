@@ -1,12 +1,20 @@
 //! ACLs as they are written, and what asking for their meaning gives. `meaning` knows the types.
 
-use sallyport_ruleset::{Field, Protocol};
-
-use super::super::condition::{Checker, Condition, Formula, Values, operator};
-use super::super::report::Place;
+use super::super::condition::{Checker, Formula};
+use super::super::report::{Matching, Place};
 use super::meaning::Work;
-use super::url_regex::protocol;
-use crate::operator::Question;
+
+/// What is asked about: one and the same ACL can mean different things to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum View {
+    /// A request that comes through no CONNECT.
+    Plain,
+    /// A CONNECT: whatever it holds, Squid judges the CONNECT alone.
+    Tunnel,
+    /// What Squid judges besides when it decrypts (`ssl_bump`): each request inside a CONNECT; of a
+    /// CONNECT that is passed through, itself.
+    Inside,
+}
 
 /// All lines of one name.
 #[derive(Debug)]
@@ -21,13 +29,15 @@ pub(super) struct Acl {
 #[derive(Debug)]
 pub(super) struct AclLine {
     pub(super) place: Place,
-    /// Its entry in the report.
-    pub(super) entry: usize,
+    /// Its entry in the report; what Squid itself says has none.
+    pub(super) entry: Option<usize>,
     /// `req_header` and `rep_header` name one.
     pub(super) header: Option<String>,
     /// `-n`: names are not looked up.
     pub(super) no_lookup: bool,
     pub(super) values: Vec<AclValue>,
+    /// Why a file with values of it could not be read.
+    pub(super) unread: Option<String>,
 }
 
 /// One value.
@@ -38,15 +48,43 @@ pub(super) struct AclValue {
     pub(super) ignore_case: bool,
 }
 
+/// What is different: how its matching differs, and in words.
+pub(super) type Differences = Vec<(Matching, String)>;
+
+/// Values that are left: where they stand, what they are, and why.
+pub(super) type LeftValues = Vec<(Place, String, String)>;
+
 /// What an ACL means here.
 #[derive(Clone, Debug)]
 pub(super) struct Meaning {
     /// Or why it has none.
     pub(super) formula: Result<Formula, String>,
     /// What is different.
-    pub(super) differences: Vec<String>,
-    /// Values that are left, where they stand, and why.
-    pub(super) left: Vec<(Place, String, String)>,
+    pub(super) differences: Differences,
+    /// Values that are left.
+    pub(super) left: LeftValues,
+}
+
+impl Meaning {
+    /// None, for this reason.
+    pub(super) const fn unknown(why: String) -> Self {
+        Self {
+            formula: Err(why),
+            differences: Vec::new(),
+            left: Vec::new(),
+        }
+    }
+
+    /// How its matching differs from what it was.
+    pub(super) fn matching(&self) -> Matching {
+        let left = (!self.left.is_empty()).then_some(Matching::Fewer);
+        let differences = self.differences.iter().map(|(matching, _)| *matching);
+        differences
+            .chain(left)
+            .filter(|matching| *matching != Matching::Same)
+            .reduce(|one, other| if one == other { one } else { Matching::Other })
+            .unwrap_or(Matching::Same)
+    }
 }
 
 /// Works out meanings.
@@ -59,8 +97,12 @@ pub(super) struct Translator {
 
 impl Translator {
     /// The meaning of an ACL that does not refer to others.
-    pub(super) fn meaning(&mut self, acl: &Acl) -> Meaning {
-        let mut work = Work::new(self, acl);
+    pub(super) fn meaning(&mut self, acl: &Acl, view: View) -> Meaning {
+        let unread = acl.lines.iter().find_map(|line| line.unread.clone());
+        if let Some(why) = unread {
+            return Meaning::unknown(why);
+        }
+        let mut work = Work::new(self, acl, view);
         let formula = work.formula();
         let (differences, left) = work.finish();
         let values_count: usize = acl.lines.iter().map(|line| line.values.len()).sum();
@@ -79,27 +121,21 @@ impl Translator {
     }
 }
 
-/// The ACLs that Squid knows without being told.
-pub(super) fn predefined(name: &str) -> Option<Formula> {
-    let networks = |field: Field, items: &[&str]| {
-        let values = Values {
-            name: name.to_owned(),
-            origin: String::new(),
-            items: items.iter().map(|item| (*item).to_owned()).collect(),
-        };
-        Condition::new(field, operator(Question::Ip, false), values).into()
-    };
-    Some(match name {
-        "all" => Formula::Always,
-        "localhost" => networks(Field::SourceIp, &["127.0.0.1", "::1"]),
-        "to_localhost" => networks(
-            Field::DestinationIp,
-            &["127.0.0.0/8", "0.0.0.0", "::1", "::"],
-        ),
-        "to_linklocal" => networks(Field::DestinationIp, &["169.254.0.0/16", "fe80::/10"]),
-        "CONNECT" => protocol(&[Protocol::Connect]),
-        // The cache manager's own URLs: there is none to reach.
-        "manager" => Formula::Never,
-        _ => return None,
-    })
-}
+/// What Squid itself says before it reads the configuration: a name, and its line.
+pub(super) const PREDEFINED: [(&str, &str); 6] = [
+    ("all", "acl all src all"),
+    (
+        "manager",
+        "acl manager url_regex -i ^cache_object:// +i ^[^:]+://[^/]+/squid-internal-mgr/",
+    ),
+    ("localhost", "acl localhost src 127.0.0.1/32 ::1"),
+    (
+        "to_localhost",
+        "acl to_localhost dst 127.0.0.0/8 0.0.0.0/32 ::1/128 ::/128",
+    ),
+    (
+        "to_linklocal",
+        "acl to_linklocal dst 169.254.0.0/16 fe80::/10",
+    ),
+    ("CONNECT", "acl CONNECT method CONNECT"),
+];

@@ -4,11 +4,11 @@ use sallyport_ruleset::{Field, Protocol};
 
 use super::super::condition::{Condition, Formula, Values, operator};
 use super::super::regex::from_posix;
-use super::super::report::Place;
-use super::acl::{Acl, AclValue, Translator};
+use super::super::report::Matching;
+use super::acl::{Acl, AclValue, Differences, LeftValues, Translator, View};
 use super::address::{Addresses, addresses};
 use super::time;
-use super::url_regex::{self, in_case, plain_http, protocol, with_query};
+use super::url_regex::{self, in_case, lean, protocol};
 use super::vocabulary;
 use crate::operator::{Comparison, Question};
 
@@ -16,22 +16,24 @@ use crate::operator::{Comparison, Question};
 pub(super) struct Work<'t, 'a> {
     translator: &'t mut Translator,
     acl: &'a Acl,
-    differences: Vec<String>,
-    left: Vec<(Place, String, String)>,
+    view: View,
+    differences: Differences,
+    left: LeftValues,
 }
 
 impl<'t, 'a> Work<'t, 'a> {
-    pub(super) const fn new(translator: &'t mut Translator, acl: &'a Acl) -> Self {
+    pub(super) const fn new(translator: &'t mut Translator, acl: &'a Acl, view: View) -> Self {
         Self {
             translator,
             acl,
+            view,
             differences: Vec::new(),
             left: Vec::new(),
         }
     }
 
     /// What is different, and the values that are left.
-    pub(super) fn finish(self) -> (Vec<String>, Vec<(Place, String, String)>) {
+    pub(super) fn finish(self) -> (Differences, LeftValues) {
         (self.differences, self.left)
     }
 
@@ -43,8 +45,18 @@ impl<'t, 'a> Work<'t, 'a> {
         Ok(match self.acl.kind.as_str() {
             "src" => self.networks(Field::SourceIp),
             "dst" => self.destination(),
-            "dstdomain" => self.domains(&Field::DestinationDomain),
-            "dstdom_regex" => self.expressions(&Field::DestinationDomain),
+            "dstdomain" => {
+                if self.acl.lines.iter().any(|line| !line.no_lookup) {
+                    self.differs(Matching::Same, LOOKED_UP);
+                }
+                self.domains(&Field::DestinationDomain)
+            }
+            "dstdom_regex" => {
+                if self.acl.lines.iter().any(|line| !line.no_lookup) {
+                    self.differs(Matching::Same, LOOKED_UP);
+                }
+                self.expressions(&Field::DestinationHost)
+            }
             "port" => self.numbers(Field::DestinationPort, 0),
             "http_status" => self.numbers(Field::ResponseStatusCode, 999),
             "method" => self.methods(),
@@ -54,17 +66,17 @@ impl<'t, 'a> Work<'t, 'a> {
             "urlpath_regex" => self.paths(),
             "proxy_auth" => self.users(),
             "proxy_auth_regex" => {
-                self.differs(AUTHENTICATION);
+                self.differs(Matching::Same, AUTHENTICATION);
                 self.expressions(&Field::Principal)
             }
             "browser" => self.request_field(&Field::HttpUserAgent),
             "referer_regex" => self.request_field(&Field::RequestHeader("referer".into())),
             "req_mime_type" => {
-                self.differs(CONTENT_TYPE);
+                self.differs(Matching::Same, CONTENT_TYPE);
                 self.request_field(&Field::HttpContentType)
             }
             "rep_mime_type" => {
-                self.differs(CONTENT_TYPE);
+                self.differs(Matching::More, CONTENT_TYPE);
                 self.expressions(&Field::ResponseContentType)
             }
             "req_header" => self.headers("request:Http:Header/")?,
@@ -78,9 +90,13 @@ impl<'t, 'a> Work<'t, 'a> {
         })
     }
 
-    fn differs(&mut self, difference: &str) {
-        if !self.differences.iter().any(|known| known == difference) {
-            self.differences.push(difference.to_owned());
+    fn differs(&mut self, matching: Matching, difference: &str) {
+        if !self
+            .differences
+            .iter()
+            .any(|(_, known)| known == difference)
+        {
+            self.differences.push((matching, difference.to_owned()));
         }
     }
 
@@ -160,6 +176,7 @@ impl<'t, 'a> Work<'t, 'a> {
         }
         if formula != Formula::Always {
             self.differs(
+                Matching::Same,
                 "each address of a name is judged by itself, and only those that are allowed are dialed; in Squid one that matches is enough",
             );
         }
@@ -179,14 +196,16 @@ impl<'t, 'a> Work<'t, 'a> {
                 names.extend(self.checked(field, Question::Equals, text, value));
             }
         }
-        let literal = Formula::all([
-            Condition::null(field.clone(), true).into(),
-            self.condition(Field::DestinationIp, Question::Ip, literals),
-        ]);
+        // One condition for both: a negated ACL is then one rule all the same.
+        let exact = if literals.is_empty() || *field != Field::DestinationDomain {
+            self.condition(field.clone(), Question::Equals, names)
+        } else {
+            names.extend(literals);
+            self.condition(Field::DestinationHost, Question::Equals, names)
+        };
         Formula::any([
             self.condition(field.clone(), Question::Domain, trees),
-            self.condition(field.clone(), Question::Equals, names),
-            literal,
+            exact,
         ])
     }
 
@@ -198,46 +217,69 @@ impl<'t, 'a> Work<'t, 'a> {
                 &from_posix(lean(&value.text)),
                 value.ignore_case || always_lower,
             );
-            let ours = if *field == Field::HttpUri {
-                with_query(ours)
-            } else {
-                ours
-            };
             items.extend(self.checked(field, Question::Matches, ours, value));
         }
         self.condition(field.clone(), Question::Matches, items)
     }
 
     fn request_field(&mut self, field: &Field) -> Formula {
-        self.differs(
-            "fields of a CONNECT request itself are not looked at, only those of requests that are seen: plain ones, and those inside tunnels that can be read",
-        );
+        if self.view != View::Plain {
+            self.differs(Matching::Fewer, CONNECT_FIELDS);
+        }
         self.expressions(field)
     }
 
+    /// The path, with the query: that of a CONNECT is empty.
     fn paths(&mut self) -> Formula {
-        self.differs(
-            "matched against path and query in their normal form (dot segments removed, needless escapes decoded), and against the path alone: `$` also matches before the query",
-        );
-        self.expressions(&Field::HttpUri)
-    }
-
-    fn urls(&mut self) -> Formula {
-        self.differs(
-            "rules see host, port, path and query apart: the expression is asked of the parts that it can be about, whatever the port; a host that is an address has no name to match",
-        );
-        let origin = format!("acl {} {}", self.acl.name, self.acl.kind);
-        let mut formulas = Vec::new();
+        if self.view == View::Tunnel {
+            return Formula::Never;
+        }
+        self.differs(Matching::Same, NORMAL_FORM);
+        let (mut parts, mut wholes) = (Vec::new(), Vec::new());
         for value in self.values() {
             let ours = from_posix(lean(&value.text));
-            let source = (self.acl.name.as_str(), origin.as_str());
-            let checker = &mut self.translator.checker;
-            match url_regex::formula(&ours, value.ignore_case, source, checker) {
-                Ok(formula) => formulas.push(formula),
+            match url_regex::path(&ours, value.ignore_case) {
+                Ok((Field::HttpUri, ours)) => {
+                    parts.extend(self.checked(&Field::HttpUri, Question::Matches, ours, value))
+                }
+                // No path is like that.
+                Ok((_, ours)) if ours.is_empty() => {}
+                Ok((field, ours)) => {
+                    wholes.extend(self.checked(&field, Question::Matches, ours, value));
+                }
                 Err(why) => self.leave(value, why),
             }
         }
-        joined(formulas)
+        Formula::any([
+            self.condition(Field::HttpUri, Question::Matches, parts),
+            self.condition(Field::Url, Question::Matches, wholes),
+        ])
+    }
+
+    /// The whole URL; of a CONNECT it is host and port.
+    fn urls(&mut self) -> Formula {
+        let field = match self.view {
+            View::Tunnel => Field::Authority,
+            View::Plain | View::Inside => Field::Url,
+        };
+        if field == Field::Url {
+            self.differs(Matching::Same, NORMAL_FORM);
+        }
+        let mut items = Vec::new();
+        for value in self.values() {
+            let ours = from_posix(lean(&value.text));
+            let ours = match field {
+                Field::Authority => url_regex::authority(&ours, value.ignore_case),
+                _ => url_regex::url(&ours, value.ignore_case),
+            };
+            match ours {
+                // No URL is like that.
+                Ok(ours) if ours.is_empty() => {}
+                Ok(ours) => items.extend(self.checked(&field, Question::Matches, ours, value)),
+                Err(why) => self.leave(value, why),
+            }
+        }
+        self.condition(field, Question::Matches, items)
     }
 
     /// Numbers and ranges; `open_end` is where a range without an end stops, if it may.
@@ -271,9 +313,15 @@ impl<'t, 'a> Work<'t, 'a> {
         let mut items = Vec::new();
         let mut connect = Formula::Never;
         for value in self.values() {
-            match vocabulary::method(&value.text) {
-                method if method == "CONNECT" => connect = protocol(&[Protocol::Connect]),
-                method => {
+            match (vocabulary::method(&value.text), self.view) {
+                (method, View::Plain) if method == "CONNECT" => {}
+                (method, View::Tunnel) if method == "CONNECT" => connect = Formula::Always,
+                // One that is passed through; requests inside have methods of their own.
+                (method, View::Inside) if method == "CONNECT" => {
+                    connect = Condition::null(Field::HttpMethod, true).into();
+                }
+                (_, View::Tunnel) => {}
+                (method, _) => {
                     items.extend(self.checked(&Field::HttpMethod, Question::Equals, method, value))
                 }
             }
@@ -284,32 +332,35 @@ impl<'t, 'a> Work<'t, 'a> {
         ])
     }
 
+    /// A CONNECT has no scheme.
     fn schemes(&mut self) -> Formula {
+        let read = match self.view {
+            View::Tunnel => Formula::Never,
+            View::Plain => Formula::Always,
+            View::Inside => Condition::null(Field::HttpMethod, false).into(),
+        };
         let mut formulas = Vec::new();
         for value in self.values() {
             formulas.push(match value.text.to_ascii_uppercase().as_str() {
-                "HTTP" => plain_http(),
-                "HTTPS" => {
-                    self.differs(HTTPS);
-                    protocol(&[Protocol::Https, Protocol::Wss])
-                }
+                "HTTP" => protocol(&[Protocol::Http, Protocol::Ws]),
+                "HTTPS" => protocol(&[Protocol::Https, Protocol::Wss]),
                 // Never true: nothing else passes here.
-                "FTP" | "URN" | "WAIS" | "GOPHER" | "CACHE_OBJECT" | "ICP" | "HTCP" | "WHOIS" => {
-                    Formula::Never
-                }
+                "FTP" | "URN" | "WAIS" | "GOPHER" | "CACHE_OBJECT" | "ICP" | "HTCP" | "WHOIS"
+                | "COAP" | "COAPS" | "ICY" => Formula::Never,
                 _ => {
                     self.leave(value, "Squid knows no such scheme");
                     Formula::Never
                 }
             });
         }
-        Formula::any(formulas)
+        Formula::all([read, Formula::any(formulas)])
     }
 
     fn times(&mut self) -> Formula {
         let zone = self.translator.zone.clone();
         if zone.is_none() {
             self.differs(
+                Matching::Other,
                 "times are taken as UTC; Squid takes the machine's own time: `--zone` says which",
             );
         }
@@ -346,7 +397,7 @@ impl<'t, 'a> Work<'t, 'a> {
     }
 
     fn users(&mut self) -> Formula {
-        self.differs(AUTHENTICATION);
+        self.differs(Matching::Same, AUTHENTICATION);
         let (mut exact, mut loose) = (Vec::new(), Vec::new());
         for value in self.values() {
             if value.text == "REQUIRED" {
@@ -388,17 +439,22 @@ impl<'t, 'a> Work<'t, 'a> {
             }
             formulas.push(self.condition(field, Question::Matches, items));
         }
-        if prefix.starts_with("request") {
-            self.differs(
-                "fields of a CONNECT request itself are not looked at; several fields of one name are matched one by one, not joined",
-            );
+        self.differs(
+            Matching::Fewer,
+            "several fields of one name are matched one by one, not joined",
+        );
+        if prefix.starts_with("request") && self.view != View::Plain {
+            self.differs(Matching::Fewer, CONNECT_FIELDS);
         }
         Ok(Formula::any(formulas))
     }
 
     /// The name in the ClientHello, or the one that the CONNECT asks for.
     fn server_names(&mut self) -> Formula {
-        self.differs(SERVER_NAME);
+        if self.view != View::Inside {
+            return self.domains(&Field::DestinationDomain);
+        }
+        self.differs(Matching::Other, SERVER_NAME);
         let sni = self.domains(&Field::TlsSni);
         // The same values again: what is left was said once.
         let left = self.left.len();
@@ -408,7 +464,10 @@ impl<'t, 'a> Work<'t, 'a> {
     }
 
     fn server_name_expressions(&mut self) -> Formula {
-        self.differs(SERVER_NAME);
+        if self.view != View::Inside {
+            return self.expressions(&Field::DestinationHost);
+        }
+        self.differs(Matching::Other, SERVER_NAME);
         let sni = self.expressions(&Field::TlsSni);
         let left = self.left.len();
         let asked = self.expressions(&Field::DestinationDomain);
@@ -417,8 +476,11 @@ impl<'t, 'a> Work<'t, 'a> {
     }
 }
 
-const AUTHENTICATION: &str = "whether and how users prove who they are is configuration; a request without a user just does not match";
-const HTTPS: &str = "`HTTPS` is TLS inside a CONNECT, decrypted or not, and known after resolution; Squid asks it of decrypted requests alone";
+const AUTHENTICATION: &str =
+    "how users prove who they are is configuration of the listener: `listener.client_ca`";
+const LOOKED_UP: &str = "the name of an address in a URL is not looked up";
+const NORMAL_FORM: &str = "seen in its normal form: dot segments are removed and a fragment is dropped before it is matched; escapes are matched as what they stand for";
+const CONNECT_FIELDS: &str = "fields of a CONNECT itself are not seen: those of the requests inside are, where tunnels are looked into";
 const CONTENT_TYPE: &str =
     "matched without regard to case, and without parameters unless the expression has a `;`";
 const SERVER_NAME: &str = "the name in the ClientHello, else the one that the CONNECT asks for; the server's certificate has no part in it";
@@ -426,69 +488,4 @@ const SERVER_NAME: &str = "the name in the ClientHello, else the one that the CO
 fn without_sni(sni: Formula, asked: Formula) -> Formula {
     let absent = Condition::null(Field::TlsSni, true);
     Formula::any([sni, Formula::all([absent.into(), asked])])
-}
-
-/// Any of them, where conditions that ask the same question are one with all values.
-fn joined(formulas: Vec<Formula>) -> Formula {
-    let mut kept: Vec<Formula> = Vec::new();
-    let flat = formulas.into_iter().flat_map(|formula| match formula {
-        Formula::Any(parts) => parts,
-        other => vec![other],
-    });
-    for formula in flat {
-        let same = kept.iter_mut().find_map(|other| match (other, &formula) {
-            (Formula::One(other), Formula::One(one))
-                if other.field == one.field && other.operator == one.operator =>
-            {
-                Some(other)
-            }
-            _ => None,
-        });
-        match (same, formula) {
-            (Some(other), Formula::One(one)) => {
-                let mut items = other.values.items.clone();
-                items.extend(one.values.items.iter().cloned());
-                other.values = std::rc::Rc::new(Values {
-                    name: other.values.name.clone(),
-                    origin: other.values.origin.clone(),
-                    items,
-                });
-            }
-            (_, formula) => kept.push(formula),
-        }
-    }
-    Formula::any(kept)
-}
-
-/// Without the wildcards at its start, which change nothing; Squid drops them too.
-fn lean(pattern: &str) -> &str {
-    let mut rest = pattern.strip_prefix("^.*").unwrap_or(pattern);
-    while let Some(after) = rest.strip_prefix(".*") {
-        rest = after;
-    }
-    // A repetition sign would have repeated what was dropped.
-    if rest.is_empty() || rest.starts_with(['?', '+', '*', '{', '|']) {
-        pattern
-    } else {
-        rest
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn needless_wildcards_go() {
-        for (pattern, lean_pattern) in [
-            ("^.*ads", "ads"),
-            (".*.*ads", "ads"),
-            (".*", ".*"),
-            (".*?x", ".*?x"),
-            (".*|x", ".*|x"),
-            ("^ads", "^ads"),
-        ] {
-            assert_eq!(lean(pattern), lean_pattern);
-        }
-    }
 }

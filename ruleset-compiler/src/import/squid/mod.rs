@@ -14,6 +14,8 @@ mod time;
 mod url_regex;
 mod vocabulary;
 
+mod acls;
+
 mod access;
 mod walk;
 

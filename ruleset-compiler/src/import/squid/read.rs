@@ -18,7 +18,7 @@ pub(super) struct Line {
     /// As written, joined.
     pub(super) text: String,
     pub(super) words: Vec<Word>,
-    /// It stands between `if` and `endif`.
+    /// It stands behind an `if` whose condition cannot be told.
     pub(super) conditional: bool,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn lines(
         report,
         lines: Vec::new(),
         quoted_values: false,
-        conditions: 0,
+        conditions: Vec::new(),
     };
     let text = files.text(path)?;
     reader.file(path, &text, 0);
@@ -74,8 +74,33 @@ struct Reader<'a> {
     lines: Vec<Line>,
     /// `configuration_includes_quoted_values on`
     quoted_values: bool,
-    /// How many `if` are open.
-    conditions: usize,
+    /// The `if` that are open, the innermost last.
+    conditions: Vec<Holds>,
+}
+
+/// Whether the lines behind an `if` or `else` count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Yes,
+    No,
+    /// It asks what only the running Squid knows.
+    Unknown,
+}
+
+/// The condition of an `if`: Squid knows `true`, `false`, and numbers that are the same.
+fn condition(words: &[&str]) -> Holds {
+    let of = |holds| if holds { Holds::Yes } else { Holds::No };
+    let text = words.concat();
+    let number = |text: &str| text.parse::<i64>().ok();
+    match (text.as_str(), text.split_once('=')) {
+        ("true", _) => Holds::Yes,
+        ("false", _) => Holds::No,
+        (_, Some((one, other))) => match (number(one), number(other)) {
+            (Some(one), Some(other)) => of(one == other),
+            _ => Holds::Unknown,
+        },
+        (one, None) => number(one).map_or(Holds::Unknown, |number| of(number != 0)),
+    }
 }
 
 impl Reader<'_> {
@@ -111,9 +136,28 @@ impl Reader<'_> {
             return;
         };
         match directive {
-            "if" => self.conditions += 1,
-            "endif" => self.conditions = self.conditions.saturating_sub(1),
-            "include" if self.conditions == 0 => return self.include(&place, &text, &words, depth),
+            "if" | "else" | "endif" => {
+                if self.condition(directive, &words) {
+                    self.tell(place, &text, directive);
+                    return;
+                }
+                self.lines.push(Line {
+                    conditional: true,
+                    place,
+                    text,
+                    words,
+                });
+                return;
+            }
+            _ if self.conditions.contains(&Holds::No) => {
+                let entry = Entry::new(place, &text, directive, Fate::Unneeded);
+                self.report
+                    .push(entry.note("the condition before it does not hold"));
+                return;
+            }
+            "include" if !self.conditions.contains(&Holds::Unknown) => {
+                return self.include(&place, &text, &words, depth);
+            }
             "configuration_includes_quoted_values" => {
                 self.quoted_values = words.get(1).and_then(Word::plain) == Some("on");
                 let entry = Entry::new(place, &text, directive, Fate::Carried);
@@ -123,11 +167,41 @@ impl Reader<'_> {
             _ => {}
         }
         self.lines.push(Line {
-            conditional: self.conditions > 0 || directive == "endif",
+            conditional: self.conditions.contains(&Holds::Unknown),
             place,
             text,
             words,
         });
+    }
+
+    /// Takes in the start, the middle or the end of a block; whether its condition could be told.
+    fn condition(&mut self, directive: &str, words: &[Word]) -> bool {
+        match directive {
+            "if" => {
+                let asked: Vec<&str> = words.iter().skip(1).filter_map(Word::plain).collect();
+                let holds = condition(&asked);
+                self.conditions.push(holds);
+                holds != Holds::Unknown
+            }
+            "else" => self.conditions.last_mut().is_some_and(|holds| {
+                *holds = match *holds {
+                    Holds::Yes => Holds::No,
+                    Holds::No => Holds::Yes,
+                    Holds::Unknown => Holds::Unknown,
+                };
+                *holds != Holds::Unknown
+            }),
+            _ => {
+                let ended = self.conditions.pop();
+                ended.is_some_and(|holds| holds != Holds::Unknown)
+            }
+        }
+    }
+
+    /// A line that is done with.
+    fn tell(&mut self, place: Place, text: &str, kind: &str) {
+        self.report
+            .push(Entry::new(place, text, kind, Fate::Carried));
     }
 
     fn include(&mut self, place: &Place, text: &str, words: &[Word], depth: usize) {
@@ -168,6 +242,19 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+}
+
+/// A line that stands in no file.
+pub(super) fn line_of(origin: &str, text: &str) -> Line {
+    Line {
+        place: Place {
+            file: origin.into(),
+            line: 1,
+        },
+        text: text.to_owned(),
+        words: words(text, false),
+        conditional: false,
     }
 }
 
@@ -314,6 +401,18 @@ mod tests {
                 .any(|entry| matches!(entry.fate, Fate::Left(_))),
             "an endless include"
         );
+    }
+
+    #[test]
+    fn conditions_that_can_be_told_are() {
+        let text = "if true\na\nelse\nb\nendif\nif 1 = 2\nc\nif true\nd\nendif\nelse\ne\nendif\nif ${process_number} = 1\nf\nendif\ng\n";
+        let files = MemoryInput::default().with("squid.conf", text);
+        let found = lines(&files, "squid.conf", &mut Report::default()).unwrap();
+        let sure = found.iter().filter(|line| !line.conditional);
+        let sure: Vec<&str> = sure.map(|line| line.text.as_str()).collect();
+        assert_eq!(sure, ["a", "e", "g"]);
+        let unsure = found.iter().filter(|line| line.conditional);
+        assert!(unsure.into_iter().any(|line| line.text == "f"));
     }
 
     #[test]

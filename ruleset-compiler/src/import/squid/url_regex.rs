@@ -1,189 +1,191 @@
-//! `url_regex`: Squid matches an expression against a whole URL; rules see host, port, and path
-//! with query apart. Expressions that say which part they mean are taken apart; those that mean
-//! any part are asked of both.
-//!
-//! A URL is `scheme://host[:port]/path?query`, and for CONNECT `host:port`.
+//! `url_regex` and `urlpath_regex`: Squid decodes the escapes of a URL and matches the whole text,
+//! `http://host:port/path?query`, or of the path with its query. Rules see the same text with its
+//! escapes (`request:Url`, `request:Http:Uri`), and expressions are rewritten for that.
 
 use sallyport_ruleset::{Field, Protocol};
 
-use super::super::condition::{Checker, Condition, Formula, Values, operator};
+use super::super::condition::{Condition, Formula, Values, operator};
+use super::super::escaped_regex::{ANY, may_begin_with_digit, over_escaped};
 use super::super::regex::{Anchor, Part, alternatives};
 use crate::operator::Question;
 
-/// How the scheme of a URL may be written in an expression; each reaches to its last slash.
-const SCHEMES: [(&str, Scheme); 12] = [
-    ("http://", Scheme::Http),
-    ("https://", Scheme::Https),
-    ("https?://", Scheme::Any),
-    ("(https?)://", Scheme::Any),
-    ("(https|http)://", Scheme::Any),
-    ("(http|https)://", Scheme::Any),
-    ("http(s)?://", Scheme::Any),
-    ("http(s|)://", Scheme::Any),
-    ("[a-z]+://", Scheme::Any),
-    ("[a-z]*://", Scheme::Any),
-    (r"[^\:]+://", Scheme::Any),
-    ("[^:]+://", Scheme::Any),
-];
+/// What stands before the path in `request:Url`.
+const BEFORE_PATH: &str = "^[a-z]+://[^/]*";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scheme {
-    Http,
-    Https,
-    Any,
-}
-
-/// What one expression, in our syntax, asks of the parts of a URL. `name` and `origin` are those
-/// of the values.
+/// An expression about whole URLs, for `request:Authority`: a CONNECT is host and port, and has no
+/// slash. Empty: it matches none.
 ///
 /// # Errors
-/// Why it cannot be taken apart.
-pub(super) fn formula(
-    pattern: &str,
-    ignore_case: bool,
-    source: (&str, &str),
-    checker: &mut Checker,
-) -> Result<Formula, String> {
-    let mut splitter = Splitter {
-        ignore_case,
-        source,
-        checker,
-    };
+/// When it does not parse; why.
+pub(super) fn authority(pattern: &str, ignore_case: bool) -> Result<String, String> {
     let branches = alternatives(pattern)?;
-    let formulas: Result<Vec<Formula>, String> = branches
+    let may_match = |parts: &&Vec<Part>| !parts.iter().any(|part| part.literal == Some('/'));
+    let kept: Vec<String> = branches
         .iter()
-        .map(|parts| splitter.branch(parts))
+        .filter(may_match)
+        .map(|parts| text(parts))
         .collect();
-    Ok(Formula::any(formulas?))
+    if kept.is_empty() && !branches.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(in_case(&kept.join("|"), ignore_case))
 }
 
-struct Splitter<'a> {
-    ignore_case: bool,
-    source: (&'a str, &'a str),
-    checker: &'a mut Checker,
+/// An expression about whole URLs, for `request:Url`. Empty: it matches none.
+///
+/// # Errors
+/// What cannot be said, in words.
+pub(super) fn url(pattern: &str, ignore_case: bool) -> Result<String, String> {
+    let mut branches = Vec::new();
+    for parts in alternatives(pattern)? {
+        let (front, rest) = parts.split_at(front(&parts));
+        if is_other_scheme(front, ignore_case) {
+            continue;
+        }
+        if !front.is_empty() {
+            branches.push(text(front) + &grouped(&over_escaped(&text(rest), ignore_case)?));
+            continue;
+        }
+        let branch = text(rest);
+        let ours = over_escaped(&branch, ignore_case)?;
+        let is_anchored =
+            parts.iter().any(|part| part.anchor == Some(Anchor::Start)) || branch.contains('^');
+        branches.push(if may_begin_with_digit(&branch) && !is_anchored {
+            // A match must not begin in the middle of an escape.
+            format!("^{ANY}*(?:{ours})")
+        } else {
+            ours
+        });
+    }
+    if branches.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(in_case(&branches.join("|"), ignore_case))
 }
 
-impl Splitter<'_> {
-    fn branch(&mut self, parts: &[Part]) -> Result<Formula, String> {
-        if parts
+/// Whether what stands before `://` is a word, and not that of a URL that comes here.
+fn is_other_scheme(front: &[Part], ignore_case: bool) -> bool {
+    let word = front.get(1..).unwrap_or_default();
+    let word = word
+        .iter()
+        .map_while(|part| part.literal.filter(|c| *c != ':'));
+    let word: String = word.collect();
+    let is_whole = front
+        .get(word.chars().count() + 1)
+        .is_some_and(|part| part.literal == Some(':'));
+    let is_known = if ignore_case {
+        ["http", "https"]
             .iter()
-            .skip(1)
-            .any(|part| part.anchor == Some(Anchor::Start))
-        {
-            return Err("it has a `^` that is not at the start".to_owned());
-        }
-        let (anchored, rest) = match parts.split_first() {
-            Some((first, rest)) if first.anchor == Some(Anchor::Start) => (true, rest),
-            _ => (false, parts),
-        };
-        if anchored {
-            let (scheme, rest) = scheme(rest).ok_or(
-                "it begins with `^` and not with `http://`, so it is not clear what it is about",
-            )?;
-            let below = self.after_scheme(rest)?;
-            return Ok(Formula::all([scheme_formula(scheme), below]));
-        }
-        if let Some((host, port)) = tunnel(rest) {
-            return self.tunnel(host, &port);
-        }
-        self.anywhere(rest)
-    }
+            .any(|known| known.eq_ignore_ascii_case(&word))
+    } else {
+        ["http", "https"].contains(&word.as_str())
+    };
+    is_whole && !is_known
+}
 
-    /// `host-expression/path-expression`, from the start of the host on.
-    fn after_scheme(&mut self, parts: &[Part]) -> Result<Formula, String> {
-        let slash = parts.iter().position(|part| part.literal == Some('/'));
-        let (host, path) = parts.split_at(slash.unwrap_or(parts.len()));
-        if host.iter().any(|part| part.may_match(b'/')) {
-            return Err("a part of it may match within the host or beyond it".to_owned());
-        }
-        if host.iter().any(|part| part.literal == Some(':')) {
-            return Err("it asks for a port inside the URL; use an ACL of type `port`".to_owned());
-        }
-        let ends = slash.is_some();
-        if !ends && host.iter().any(|part| part.anchor.is_some()) {
-            // A URL has a path, if only `/`: it never ends with its host.
-            return Ok(Formula::Never);
-        }
-        let host_formula = if host.is_empty() {
-            Formula::Always
+/// How many parts are about scheme and host, where nothing is escaped: `^https?://[^/]*\.test/`.
+fn front(parts: &[Part]) -> usize {
+    let is = |at: usize, c: char| parts.get(at).is_some_and(|part| part.literal == Some(c));
+    let is_anchored = parts
+        .first()
+        .is_some_and(|part| part.anchor == Some(Anchor::Start));
+    let colon = parts.iter().position(|part| part.may_match(b':'));
+    let Some(colon) = colon.filter(|at| is_anchored && is(*at, ':')) else {
+        return 0;
+    };
+    if !is(colon + 1, '/') || !is(colon + 2, '/') {
+        return 0;
+    }
+    let host = parts.get(colon + 3..).unwrap_or_default();
+    let ends_at = host.iter().position(|part| part.may_match(b'/'));
+    match ends_at {
+        Some(at) if is(colon + 3 + at, '/') => colon + 4 + at,
+        Some(at) => colon + 3 + at,
+        None => parts.len(),
+    }
+}
+
+/// An expression about path and query, and the key that it is asked of. Empty: it matches none.
+///
+/// # Errors
+/// What cannot be said, in words.
+pub(super) fn path(pattern: &str, ignore_case: bool) -> Result<(Field, String), String> {
+    let branches = alternatives(pattern)?;
+    let asks_for_end = branches
+        .iter()
+        .flatten()
+        .any(|part| part.anchor == Some(Anchor::End) || (part.anchor.is_none() && part.has_end()));
+    if !asks_for_end {
+        let ours = over_escaped(pattern, ignore_case)?;
+        let ours = if may_begin_with_digit(pattern) && !pattern.contains('^') {
+            format!("^{ANY}*(?:{ours})")
         } else {
-            let end = if ends { "$" } else { "" };
-            self.matches(Field::DestinationDomain, &format!("^{}{end}", text(host)))?
+            ours
         };
-        let path_formula = match path {
-            [] => Formula::Always,
-            [only] if only.literal == Some('/') => Formula::Always,
-            path => self.matches(Field::HttpUri, &format!("^{}", text(path)))?,
-        };
-        Ok(Formula::all([host_formula, path_formula]))
+        // With a question mark it is asked of path and query, else of the path alone.
+        return Ok((Field::HttpUri, in_case(&format!("(?:{ours})"), ignore_case)));
     }
-
-    /// `host:443`, as a CONNECT is written.
-    fn tunnel(&mut self, host: &[Part], port: &str) -> Result<Formula, String> {
-        if host.iter().any(|part| part.may_match(b'/')) {
-            return Err("a part of it may match within the host or beyond it".to_owned());
-        }
-        self.checker.check(
-            &Field::DestinationPort,
-            Question::Between,
-            &format!("{port}-{port}"),
-        )?;
-        let name = self.matches(Field::DestinationDomain, &format!("{}$", text(host)))?;
-        let port = self.condition(
-            Field::DestinationPort,
-            Question::Number(crate::operator::Comparison::Equal),
-            port,
-        );
-        Ok(Formula::all([protocol(&[Protocol::Connect]), name, port]))
+    // The key for path and query also matches the path alone: `$` would match before a query.
+    let mut wholes = Vec::new();
+    for parts in &branches {
+        wholes.extend(after_host(parts, ignore_case)?);
     }
+    if wholes.is_empty() {
+        return Ok((Field::Url, String::new()));
+    }
+    Ok((Field::Url, in_case(&wholes.join("|"), ignore_case)))
+}
 
-    /// Not anchored at the start.
-    fn anywhere(&mut self, parts: &[Part]) -> Result<Formula, String> {
-        let slash = parts.iter().position(|part| part.literal == Some('/'));
-        let ends = parts.iter().any(|part| part.anchor == Some(Anchor::End));
-        let in_uri = self.matches(Field::HttpUri, &text(parts))?;
-        let Some(slash) = slash else {
-            // A URL has a path, so what ends it is in the path.
-            if ends {
-                return Ok(in_uri);
+/// Expressions over whole URLs that match where the parts match within path and query.
+fn after_host(parts: &[Part], ignore_case: bool) -> Result<Vec<String>, String> {
+    const UNCLEAR: &str = "where it begins within the path is not clear";
+    let (is_anchored, body) = match parts.split_first() {
+        Some((first, rest)) if first.anchor == Some(Anchor::Start) => (true, rest),
+        _ => (false, parts),
+    };
+    if text(body).contains('^') && body.iter().any(Part::has_start) {
+        return Err("it has a `^` that is not at the start".to_owned());
+    }
+    let mut found = Vec::new();
+    if !is_anchored {
+        let ours = over_escaped(&text(body), ignore_case)?;
+        found.push(format!("{BEFORE_PATH}/{ANY}*(?:{ours})"));
+    }
+    // A match that begins with the path begins with its slash.
+    match body.split_first() {
+        Some((first, rest)) if first.is_one_byte() => {
+            if first.may_match(b'/') {
+                let ours = over_escaped(&text(rest), ignore_case)?;
+                found.push(format!("{BEFORE_PATH}/{}", grouped(&ours)));
             }
-            let in_host = self.matches(Field::DestinationDomain, &text(parts))?;
-            return Ok(Formula::any([in_host, in_uri]));
-        };
-        let (host, path) = parts.split_at(slash);
-        if path.get(1).is_some_and(|part| part.literal == Some('/')) {
-            return Err("it asks for `//`, which is in the scheme as well as in paths".to_owned());
         }
-        let across_host = host.is_empty() || host.iter().any(|part| part.may_match(b'/'));
-        if across_host {
-            return Ok(in_uri);
-        }
-        let name = self.matches(Field::DestinationDomain, &format!("{}$", text(host)))?;
-        let below = match path {
-            [_] => Formula::Always,
-            path => self.matches(Field::HttpUri, &format!("^{}", text(path)))?,
-        };
-        Ok(Formula::any([Formula::all([name, below]), in_uri]))
+        Some((first, _)) if !is_anchored && first.anchor.is_none() && !first.may_match(b'/') => {}
+        // Only the end: it is there in every path.
+        Some((first, [])) if first.anchor == Some(Anchor::End) && !is_anchored => {}
+        _ => return Err(UNCLEAR.to_owned()),
     }
+    Ok(found)
+}
 
-    fn matches(&mut self, field: Field, pattern: &str) -> Result<Formula, String> {
-        let pattern = in_case(pattern, self.ignore_case);
-        let pattern = if field == Field::HttpUri {
-            with_query(pattern)
-        } else {
-            pattern
-        };
-        self.checker.check(&field, Question::Matches, &pattern)?;
-        Ok(self.condition(field, Question::Matches, &pattern))
+fn grouped(pattern: &str) -> String {
+    if pattern.contains('|') {
+        format!("(?:{pattern})")
+    } else {
+        pattern.to_owned()
     }
+}
 
-    fn condition(&self, field: Field, question: Question, item: &str) -> Formula {
-        let values = Values {
-            name: self.source.0.to_owned(),
-            origin: self.source.1.to_owned(),
-            items: vec![item.to_owned()],
-        };
-        Condition::new(field, operator(question, false), values).into()
+/// Without the wildcards at its start, which change nothing; Squid drops them too.
+pub(super) fn lean(pattern: &str) -> &str {
+    let mut rest = pattern.strip_prefix("^.*").unwrap_or(pattern);
+    while let Some(after) = rest.strip_prefix(".*") {
+        rest = after;
+    }
+    // A repetition sign would have repeated what was dropped.
+    if rest.is_empty() || rest.starts_with(['?', '+', '*', '{', '|']) {
+        pattern
+    } else {
+        rest
     }
 }
 
@@ -196,53 +198,8 @@ pub(super) fn in_case(pattern: &str, ignore_case: bool) -> String {
     }
 }
 
-/// An expression that is asked of the path and of path and query: rules ask it of the path alone
-/// unless it has a question mark.
-pub(super) fn with_query(pattern: String) -> String {
-    if pattern.contains('?') {
-        pattern
-    } else {
-        format!("(?:{pattern})")
-    }
-}
-
 fn text(parts: &[Part]) -> String {
     parts.iter().map(|part| part.text.as_str()).collect()
-}
-
-/// The scheme that the parts begin with, and what follows it.
-fn scheme(parts: &[Part]) -> Option<(Scheme, &[Part])> {
-    SCHEMES.iter().find_map(|(spelling, scheme)| {
-        let mut spelled = String::new();
-        for (at, part) in parts.iter().enumerate() {
-            // An escaped slash or colon is one all the same.
-            match part.literal {
-                Some(c) => spelled.push(c),
-                None => spelled.push_str(&part.text),
-            }
-            if spelled == *spelling {
-                return parts.get(at + 1..).map(|rest| (*scheme, rest));
-            }
-        }
-        None
-    })
-}
-
-fn scheme_formula(scheme: Scheme) -> Formula {
-    match scheme {
-        // Squid sees `http://` in plain requests only; a CONNECT has no scheme.
-        Scheme::Http => plain_http(),
-        Scheme::Https => protocol(&[Protocol::Https, Protocol::Wss]),
-        Scheme::Any => Formula::any([plain_http(), protocol(&[Protocol::Https, Protocol::Wss])]),
-    }
-}
-
-/// Plain requests that do not come through a tunnel.
-pub(super) fn plain_http() -> Formula {
-    Formula::all([
-        protocol(&[Protocol::Http, Protocol::Ws]),
-        protocol(&[Protocol::Connect]).negated(),
-    ])
 }
 
 /// Any of these words of `request:Protocol`.
@@ -255,93 +212,70 @@ pub(super) fn protocol(words: &[Protocol]) -> Formula {
     Condition::new(Field::Protocol, operator(Question::Equals, false), values).into()
 }
 
-/// The host's part and the port of an expression that ends with `:port`.
-fn tunnel(parts: &[Part]) -> Option<(&[Part], String)> {
-    let body = match parts.split_last() {
-        Some((last, body)) if last.anchor == Some(Anchor::End) => body,
-        _ => parts,
-    };
-    let colon = body.iter().rposition(|part| part.literal == Some(':'))?;
-    let digits = body.get(colon + 1..)?;
-    let port: Option<String> = digits.iter().map(|part| part.literal).collect();
-    let port =
-        port.filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))?;
-    Some((body.get(..colon)?, port))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::regex::from_posix;
     use super::*;
 
-    fn shown(pattern: &str) -> String {
-        let mut checker = Checker::default();
-        let formula = formula(&from_posix(pattern), false, ("n", "o"), &mut checker);
-        let formula = match formula {
-            Ok(formula) => formula,
-            Err(why) => return format!("left: {why}"),
-        };
-        let show = |condition: &Condition| {
-            let items = condition.values.items.join(" ");
-            let negated = if condition.operator.negated { "!" } else { "" };
-            let field = condition.field.to_string();
-            let field = field.rsplit(':').next().unwrap_or_default();
-            format!("{negated}{field}~{items}")
-        };
-        let rules: Vec<String> = formula
-            .alternatives()
-            .unwrap()
-            .iter()
-            .map(|conditions| conditions.iter().map(show).collect::<Vec<_>>().join(" & "))
-            .collect();
-        rules.join(" | ")
+    #[test]
+    fn whole_urls_stay_whole() {
+        for (squid, ours) in [
+            (r"^http://www\.a\.test/x", r"^http://www\.a\.test/x"),
+            (r"^https?://[^/]+/a b", "^https?://[^/]+/a(?:%20)b"),
+            (r"sex", "sex"),
+            (r"evil\.test:8080", r"evil\.test(?::|%3A)8080"),
+            (r"[0-9]x|y", "^(?:[^%]|%[0-9A-F]{2})*(?:[0-9]x)|y"),
+        ] {
+            assert_eq!(
+                url(&from_posix(squid), false).as_deref(),
+                Ok(ours),
+                "{squid}"
+            );
+        }
     }
 
     #[test]
-    fn expressions_are_taken_apart() {
-        for (squid, ours) in [
+    fn what_no_url_is_like_is_dropped() {
+        assert_eq!(url("^ftp://|^cache_object://", false).as_deref(), Ok(""));
+        assert_eq!(url("^ftp://|x", false).as_deref(), Ok("x"));
+        assert_eq!(authority("^https?://|a/b", false).as_deref(), Ok(""));
+        assert_eq!(authority(r":443$|/x", true).as_deref(), Ok("(?i):443$"));
+    }
+
+    #[test]
+    fn paths_are_asked_for_where_they_are() {
+        for (squid, field, ours) in [
+            ("^/x", Field::HttpUri, "(?:^(?:/|%2F)x)"),
             (
-                r"^http://www\.a\.test/x",
-                r"Protocol~http ws & !Protocol~connect & DestinationDomain~^www\.a\.test$ & Uri~(?:^/x)",
+                r"\.exe$",
+                Field::Url,
+                r"^[a-z]+://[^/]*/(?:[^%]|%[0-9A-F]{2})*(?:\.exe$)",
             ),
             (
-                r"^https://a\.test/",
-                r"Protocol~https wss & DestinationDomain~^a\.test$",
+                r".exe$",
+                Field::Url,
+                "^[a-z]+://[^/]*/(?:[^%]|%[0-9A-F]{2})*(?:(?:[^%]|%[0-9A-F]{2})exe$)|^[a-z]+://[^/]*/exe$",
             ),
-            (
-                r"^https:\/\/a",
-                r"Protocol~https wss & DestinationDomain~^a",
-            ),
-            (r"sex", r"DestinationDomain~sex | Uri~(?:sex)"),
-            (r"\.exe$", r"Uri~(?:\.exe$)"),
-            (r"/ads/", r"Uri~(?:/ads/)"),
-            (
-                r"a\.test/x?",
-                r"DestinationDomain~a\.test$ & Uri~^/x? | Uri~a\.test/x?",
-            ),
-            (
-                r"mail\.test:443",
-                r"Protocol~connect & DestinationDomain~mail\.test$ & DestinationPort~443",
-            ),
-            (
-                r"^http://.*ads",
-                "left: a part of it may match within the host or beyond it",
-            ),
-            (
-                r"^ftp:",
-                "left: it begins with `^` and not with `http://`, so it is not clear what it is about",
-            ),
-            (
-                r"//x",
-                "left: it asks for `//`, which is in the scheme as well as in paths",
-            ),
+            ("^/$", Field::Url, "^[a-z]+://[^/]*/$"),
         ] {
-            assert_eq!(shown(squid), ours, "{squid}");
+            let found = path(&from_posix(squid), false);
+            assert_eq!(found, Ok((field, ours.to_owned())), "{squid}");
         }
-        assert_eq!(
-            shown(r"\.exe$|^http://a$").split(" | ").count(),
-            1,
-            "no URL ends with its host"
-        );
+        assert_eq!(path("^a$", true), Ok((Field::Url, String::new())));
+        assert!(path("[^?]*x$", false).is_err());
+    }
+
+    #[test]
+    fn needless_wildcards_go() {
+        for (pattern, lean_pattern) in [
+            ("^.*ads", "ads"),
+            (".*.*ads", "ads"),
+            (".*", ".*"),
+            (".*?x", ".*?x"),
+            (".*|x", ".*|x"),
+            ("^ads", "^ads"),
+        ] {
+            assert_eq!(lean(pattern), lean_pattern);
+        }
     }
 }

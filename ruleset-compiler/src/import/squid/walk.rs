@@ -9,8 +9,9 @@ use super::super::draft::{ALLOW_BY_DEFAULT, DefaultsBy, Draft};
 use super::super::input::InputFiles;
 use super::super::outcome::{Import, ImportError, Origin};
 use super::super::report::{Effect, Entry, Fate, Place, Report};
-use super::access::{AccessLine, Acls, literal, request_rules, response_rules};
-use super::acl::{Acl, AclLine, AclValue, Translator};
+use super::access::{AccessLine, request_rules, response_rules};
+use super::acl::{Acl, AclLine, AclValue, PREDEFINED, Translator};
+use super::acls::{Acls, literal};
 use super::read::{self, Line, Word};
 use super::vocabulary::directive_left;
 
@@ -19,6 +20,8 @@ use super::vocabulary::directive_left;
 pub struct SquidOptions {
     /// The time zone of the machine, as `Europe/Zurich`; UTC if it is not given.
     pub zone: Option<String>,
+    /// Requests inside decrypted tunnels are judged too, as with `ssl_bump`.
+    pub decrypt: bool,
 }
 
 /// Imports a configuration and the files that it names.
@@ -44,7 +47,9 @@ pub fn import(
         }),
         requests: Vec::new(),
         responses: Vec::new(),
+        decrypts: options.decrypt,
     };
+    walk.predefine();
     for line in &lines {
         walk.line(line);
     }
@@ -59,9 +64,28 @@ struct Walk<'a> {
     acls: Acls,
     requests: Vec<AccessLine>,
     responses: Vec<AccessLine>,
+    /// Squid judges each request inside a CONNECT besides.
+    decrypts: bool,
 }
 
 impl Walk<'_> {
+    /// What Squid itself says comes first; lines of the configuration add to it.
+    fn predefine(&mut self) {
+        for (name, text) in PREDEFINED {
+            let line = read::line_of("Squid's own", text);
+            let mut words = line.words.iter().filter_map(Word::plain);
+            let kind = words.nth(2).unwrap_or_default().to_owned();
+            let parsed = self.acl_line(&line, &kind, None);
+            let acl = Acl {
+                name: name.to_owned(),
+                kind,
+                lines: vec![parsed],
+            };
+            self.acls.by_name.insert(name.to_ascii_lowercase(), acl);
+            self.acls.names.push(name.to_ascii_lowercase());
+        }
+    }
+
     fn line(&mut self, line: &Line) {
         let Some(directive) = line.words.first().and_then(Word::plain) else {
             return;
@@ -88,9 +112,22 @@ impl Walk<'_> {
             }
             "ssl_bump" => {
                 self.leave(line, directive, Effect::Neither, directive_left(directive));
-                self.report.remark(
-                    "the configuration decrypts TLS (`ssl_bump`): Squid then asks `http_access` again for each request inside; here each request inside a decrypted tunnel is judged too, and keeps `connect` among its protocols",
-                );
+                let mut words = line.words.iter().filter_map(Word::plain).skip(1);
+                let decrypting = ["bump", "stare", "client-first", "server-first", "allow"];
+                self.decrypts |= words.next().is_some_and(|word| decrypting.contains(&word));
+            }
+            "external_acl_type" => {
+                self.leave(line, directive, Effect::Neither, directive_left(directive));
+                let mut words = line.words.iter().filter_map(Word::plain).skip(1);
+                let name = words.next().unwrap_or_default().to_owned();
+                let asks = |word: &str| {
+                    ["%login", "%ul", "%un", "%{login}"]
+                        .iter()
+                        .any(|format| word.to_ascii_lowercase().contains(format))
+                };
+                if words.any(asks) {
+                    self.acls.helpers_with_login.push(name);
+                }
             }
             _ => self.leave(line, directive, Effect::Neither, directive_left(directive)),
         }
@@ -129,12 +166,8 @@ impl Walk<'_> {
                 return None;
             }
         };
-        let acls: Vec<(bool, String)> = words
-            .map(|word| {
-                let (negated, name) = literal(word);
-                (negated, name.to_owned())
-            })
-            .collect();
+        let words: Vec<String> = words.map(str::to_owned).collect();
+        let acls: Vec<(bool, String)> = words.iter().map(|word| literal(word)).collect();
         if acls.is_empty() {
             let entry = Entry::new(line.place.clone(), &line.text, directive, Fate::Unneeded);
             self.report
@@ -147,6 +180,7 @@ impl Walk<'_> {
             text: line.text.clone(),
             action,
             acls,
+            words,
             entry,
         })
     }
@@ -158,38 +192,54 @@ impl Walk<'_> {
             return;
         };
         let (name, kind) = (name.to_owned(), kind.to_owned());
-        let other_kind = self.acls.by_name.get(&name).filter(|acl| acl.kind != kind);
+        let key = name.to_ascii_lowercase();
+        let other_kind = self.acls.by_name.get(&key).filter(|acl| acl.kind != kind);
         if let Some(other) = other_kind {
-            let why = format!(
-                "`{name}` is of type `{}` already: Squid would not start",
-                other.kind
-            );
-            self.leave(line, &format!("acl {kind}"), Effect::Either, &why);
-            return;
+            return self.other_kind(line, &kind, other.kind.clone());
         }
         let entry = self.open_entry(line, format!("acl {kind}"));
-        let parsed = self.acl_line(line, &kind, entry);
-        match self.acls.by_name.entry(name.clone()) {
+        let parsed = self.acl_line(line, &kind, Some(entry));
+        match self.acls.by_name.entry(key.clone()) {
             MapEntry::Occupied(mut known) => known.get_mut().lines.push(parsed),
             MapEntry::Vacant(vacant) => {
                 vacant.insert(Acl {
-                    name: name.clone(),
+                    name,
                     kind,
                     lines: vec![parsed],
                 });
-                self.acls.names.push(name);
+                self.acls.names.push(key);
             }
         }
     }
 
+    /// A name that is there with another type. Old configurations say themselves what Squid says today.
+    fn other_kind(&mut self, line: &Line, kind: &str, known: String) {
+        let name = line.words.get(1).and_then(Word::plain).unwrap_or_default();
+        if name.eq_ignore_ascii_case("manager") && kind == "proto" {
+            let entry = Entry::new(
+                line.place.clone(),
+                &line.text,
+                format!("acl {kind}"),
+                Fate::Unneeded,
+            );
+            self.report.push(entry.note(
+                "Squid says `manager` itself today, and nothing of the scheme `cache_object` comes here",
+            ));
+            return;
+        }
+        let why = format!("`{name}` is of type `{known}` already: Squid would not start");
+        self.leave(line, &format!("acl {kind}"), Effect::Either, &why);
+    }
+
     /// Options stand before the values; `-i` and `+i` may stand between expressions.
-    fn acl_line(&mut self, line: &Line, kind: &str, entry: usize) -> AclLine {
+    fn acl_line(&mut self, line: &Line, kind: &str, entry: Option<usize>) -> AclLine {
         let mut parsed = AclLine {
             place: line.place.clone(),
             entry,
             header: None,
             no_lookup: false,
             values: Vec::new(),
+            unread: None,
         };
         let is_expression = kind.ends_with("_regex")
             || [
@@ -221,7 +271,13 @@ impl Walk<'_> {
                     ignore_case,
                 }),
                 Word::File(path) => {
-                    let values = self.file_values(line, path);
+                    let values = match self.file_values(line, path) {
+                        Ok(values) => values,
+                        Err(why) => {
+                            parsed.unread = Some(why);
+                            Vec::new()
+                        }
+                    };
                     parsed
                         .values
                         .extend(values.into_iter().map(|value| AclValue {
@@ -235,16 +291,16 @@ impl Walk<'_> {
         parsed
     }
 
-    fn file_values(&mut self, line: &Line, path: &str) -> Vec<read::Value> {
+    fn file_values(&mut self, line: &Line, path: &str) -> Result<Vec<read::Value>, String> {
         match self.files.text(path) {
-            Ok(text) => read::file_values(path, &text),
+            Ok(text) => Ok(read::file_values(path, &text)),
             Err(why) => {
                 let note = format!(
                     "`{path}` cannot be read: {why}; `--root` says where absolute paths are"
                 );
-                self.leave(line, "acl file", Effect::Either, &note);
+                self.leave(line, "acl file", Effect::Neither, &note);
                 self.report.unread(path);
-                Vec::new()
+                Err(note)
             }
         }
     }
@@ -264,9 +320,21 @@ impl Walk<'_> {
             self.report
                 .remark("there is no `http_access` line that counts: Squid denies everything then, and so does this");
         }
-        request_rules(&self.requests, &mut self.acls, &mut self.report, &mut draft);
+        if self.decrypts {
+            self.report.remark(
+                "TLS is decrypted: each request inside a tunnel is judged besides the CONNECT, as Squid does with `ssl_bump`",
+            );
+        }
+        request_rules(
+            &self.requests,
+            self.decrypts,
+            &mut self.acls,
+            &mut self.report,
+            &mut draft,
+        );
         response_rules(
             &self.responses,
+            self.decrypts,
             &mut self.acls,
             &mut self.report,
             &mut draft,
@@ -275,33 +343,18 @@ impl Walk<'_> {
         let left: Vec<Entry> = self
             .acls
             .left_values()
+            .into_iter()
             .map(|(acl, (place, text, why))| {
                 let kind = format!("acl {} value", acl.kind);
                 let effect = format!("`{}` matches less without it, and `!{0}` more", acl.name);
-                Entry::new(place.clone(), text, kind, Fate::Left(Effect::Either))
+                Entry::new(place, &text, kind, Fate::Left(Effect::Neither))
                     .note(why)
                     .note(effect)
             })
             .collect();
         self.report.entries.extend(left);
-        self.remark_on_uses();
         in_source_order(&mut self.report, path);
         (draft, self.report)
-    }
-
-    fn remark_on_uses(&mut self) {
-        let looks_up = self.acls.by_name.values().any(|acl| {
-            ["dstdomain", "dstdom_regex"].contains(&acl.kind.as_str())
-                && acl.lines.iter().any(|line| !line.no_lookup)
-        });
-        if looks_up {
-            self.report.remark(
-                "`dstdomain` and `dstdom_regex` without `-n`: Squid looks up the name of an address in a URL; here such a request has no name, and rules over names do not match it",
-            );
-        }
-        self.report.remark(
-            "requests inside a CONNECT that holds plain HTTP are judged one by one; Squid judges the CONNECT alone",
-        );
     }
 }
 

@@ -111,6 +111,9 @@ pub struct SquidArgs {
     /// The time zone of the machine that Squid ran on [default: UTC]
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
+    /// Requests inside decrypted tunnels are judged too, as with `ssl_bump`
+    #[arg(long)]
+    decrypt: bool,
     /// Where absolute paths in the configuration are looked for
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -122,6 +125,7 @@ impl SquidArgs {
         Self {
             common,
             zone: None,
+            decrypt: false,
             root,
         }
     }
@@ -307,7 +311,8 @@ impl Format {
             }
             Self::Squid(args) => {
                 let zone = args.zone.clone();
-                squid::import(&files, &name, &SquidOptions { zone })?
+                let decrypt = args.decrypt;
+                squid::import(&files, &name, &SquidOptions { zone, decrypt })?
             }
             Self::Suricata(args) => {
                 let options = SuricataOptions {

@@ -159,7 +159,18 @@ pub(crate) struct MeterFigures {
     pub(crate) loop_busy_us_max: f64,
 }
 
+/// Errors that a meter which falls behind can cause itself: what it sent too late, and what it kept
+/// open without noticing.
+const ERRORS_OF_LATENESS: [&str; 3] = ["stale_connection", "timeout", "unsent"];
+
 impl Report {
+    /// Errors that no lateness of the meter causes.
+    pub(crate) fn errors_beyond_lateness(&self) -> u64 {
+        let count = |kind: &&str| self.errors.get(*kind).copied().unwrap_or(0);
+        let of_lateness: u64 = ERRORS_OF_LATENESS.iter().map(count).sum();
+        self.errors_total.saturating_sub(of_lateness)
+    }
+
     /// One JSON object, indented.
     pub(super) fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string_pretty(self).map(|text| text + "\n")

@@ -150,6 +150,10 @@ fn number(text: &str) -> Result<f64, String> {
 
 impl Threshold {
     fn value(&self, report: &Report) -> f64 {
+        self.value_with(report, report.errors_total)
+    }
+
+    fn value_with(&self, report: &Report, errors_total: u64) -> f64 {
         match self.figure {
             Figure::Percentile(percent) => {
                 let histogram = curve::decode(&report.latency_histogram);
@@ -158,17 +162,27 @@ impl Threshold {
             Figure::Mean => report.latency_us.mean,
             Figure::Max => report.latency_us.max,
             Figure::SetUp(set_up) => (set_up.pick)(&report.connection_setup_us),
-            Figure::Errors => report.errors_total as f64,
+            Figure::Errors => errors_total as f64,
             Figure::ErrorsPercent => {
                 let all = (report.requests_total + report.errors_total).max(1);
-                100.0 * report.errors_total as f64 / all as f64
+                100.0 * errors_total as f64 / all as f64
             }
             Figure::Rate => report.requests_per_second,
         }
     }
 
     fn is_exceeded(&self, report: &Report) -> bool {
-        let value = self.value(report);
+        self.is_beyond(self.value(report))
+    }
+
+    /// It would be exceeded by a meter that was not late, too.
+    fn is_exceeded_anyway(&self, report: &Report) -> bool {
+        let is_errors = matches!(self.figure, Figure::Errors | Figure::ErrorsPercent);
+        let value = self.value_with(report, report.errors_beyond_lateness());
+        is_errors && self.is_safe_when_late() && self.is_beyond(value)
+    }
+
+    fn is_beyond(&self, value: f64) -> bool {
         match self.comparison {
             Comparison::Above => value > self.limit,
             Comparison::AtLeast => value >= self.limit,
@@ -208,7 +222,8 @@ pub(crate) fn hold(report: &Report, thresholds: &[Threshold]) -> (Status, Vec<St
         .map(|threshold| format!("failed on {threshold}: it is {}", threshold.show(report)))
         .collect();
     let all_safe = thresholds.iter().all(Threshold::is_safe_when_late);
-    let status = if report.nothing_answered {
+    let anyway = |threshold: &Threshold| threshold.is_exceeded_anyway(report);
+    let status = if report.nothing_answered || thresholds.iter().any(anyway) {
         Status::Fails
     } else if report.meter.void && !(exceeded.is_empty() && all_safe && !thresholds.is_empty()) {
         Status::Undecided
@@ -273,6 +288,17 @@ mod tests {
     fn a_late_meter_leaves_what_is_good_good() {
         assert_eq!(status("p50>51ms rate<499", true), Status::Holds);
         assert_eq!(status("p50>49ms", true), Status::Undecided);
+        // No lateness makes an origin answer 500.
+        assert_eq!(status("errors>9 p50>49ms", true), Status::Fails);
+        let late = [("timeout".to_owned(), 10)];
+        let late = Report {
+            errors: late.into(),
+            ..report(true)
+        };
+        assert_eq!(
+            hold(&late, &["errors>9".parse().unwrap()]).0,
+            Status::Undecided
+        );
         // That it is not too quick, a late meter cannot say.
         assert_eq!(status("p50<10ms", true), Status::Undecided);
         assert_eq!(hold(&report(true), &[]).0, Status::Undecided);

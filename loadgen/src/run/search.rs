@@ -139,10 +139,6 @@ fn run_trial(
     })
 }
 
-/// Errors that a meter which falls behind can cause itself: what it sent too late, and what it kept
-/// open without noticing.
-const ERRORS_OF_LATENESS: [&str; 3] = ["stale_connection", "timeout", "unsent"];
-
 /// What a run must reach.
 #[derive(Debug, Clone, Copy)]
 struct Goal {
@@ -157,9 +153,7 @@ impl Goal {
     fn judge(self, percentile_us: f64, report: &Report) -> Mark {
         let may_fail = self.errors_share * (report.requests_total + report.errors_total) as f64;
         let is_too_many = |errors: u64| errors as f64 > may_fail;
-        let by_lateness = |kind: &&str| report.errors.get(*kind).copied().unwrap_or(0);
-        let of_lateness: u64 = ERRORS_OF_LATENESS.iter().map(by_lateness).sum();
-        if report.nothing_answered || is_too_many(report.errors_total.saturating_sub(of_lateness)) {
+        if report.nothing_answered || is_too_many(report.errors_beyond_lateness()) {
             return Mark::Fail;
         }
         // By chance nothing may have been due.

@@ -7,7 +7,7 @@ use super::build::{Builder, WriteError};
 use super::lower::{FieldBuilder, ViewBuilder};
 use super::record::*;
 use super::tables::{Numbers, Relation, TableBuilder, number};
-use crate::matcher::interval;
+use crate::matcher::{interval, literals};
 use crate::{Field, FieldType};
 
 impl Builder<'_> {
@@ -67,7 +67,7 @@ impl Builder<'_> {
         }
         let mut needles = Numbers::default();
         let mut needed_by = Relation::default();
-        for (pattern, literals) in (first_pattern..).zip(&view.literals) {
+        for (pattern, literals) in (first_pattern..).zip(literals::choose(&view.literals)) {
             for literal in literals {
                 needed_by.add(needles.of(self.strings.intern(literal)?)?, pattern);
             }

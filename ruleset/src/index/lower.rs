@@ -12,6 +12,7 @@ use crate::limits::{
     AUTOMATA_BYTES_MAX, AUTOMATA_STATES_MAX, GLOB_SEARCHED_BYTES_MAX, ON_DEMAND_PATTERNS_MAX,
 };
 use crate::matcher::cidr::{self, Family};
+use crate::matcher::literals::Literals;
 use crate::matcher::regex::{self, Automata};
 use crate::matcher::{glob, interval, literals};
 use crate::{Field, FieldType, Protocol, Test, WeeklySchedule};
@@ -33,8 +34,8 @@ pub(super) struct ViewBuilder {
     pub(super) table: TableBuilder,
     pub(super) folded: TableBuilder,
     pub(super) patterns: Numbers<Pattern>,
-    /// Literals of each pattern.
-    pub(super) literals: Vec<Vec<Vec<u8>>>,
+    /// Sets of literals of each pattern, by one of which it is found.
+    pub(super) literals: Vec<Vec<Literals>>,
     pub(super) predicates: Relation,
 }
 
@@ -242,11 +243,11 @@ impl<'r> Builder<'r> {
         &mut self,
         (value, forms): (&str, Forms),
         pattern: Pattern,
-        literals: Option<Vec<Vec<u8>>>,
+        literals: Vec<Literals>,
         (id, place): (u32, Place),
         builder: &mut FieldBuilder,
     ) -> Result<(), WriteError> {
-        let Some(literals) = literals else {
+        if literals.is_empty() {
             self.index.residuals.extend(forms.residuals(pattern));
             if self.index.residuals.len() > ON_DEMAND_PATTERNS_MAX {
                 let why =
@@ -254,7 +255,7 @@ impl<'r> Builder<'r> {
                 return Err(too_costly(place, value, why));
             }
             return Ok(());
-        };
+        }
         if forms.short {
             builder.short.add_pattern(pattern, &literals, id)?;
         }
@@ -379,7 +380,7 @@ impl ViewBuilder {
     fn add_pattern(
         &mut self,
         pattern: Pattern,
-        literals: &[Vec<u8>],
+        literals: &[Literals],
         predicate: u32,
     ) -> Result<(), Overflow> {
         let pattern = self.patterns.of(pattern)?;

@@ -118,6 +118,8 @@ const SIGNS: [Sign; 24] = [
                 is_suricata_rule(line)
                     || line.contains("RulesString")
                     || line.contains("rules_string")
+                    || line.starts_with("Type: AWS::NetworkFirewall::RuleGroup")
+                    || line.contains("\"aws_networkfirewall_rule_group\"")
             })
         },
     ),

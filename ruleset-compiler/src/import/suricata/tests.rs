@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::condition::{Checker, Condition};
+use super::super::condition::{Checker, Condition, Formula};
+use super::bound::Bound;
 use super::rule::{Context, SuricataAction, Without};
-use super::{option, parse};
+use super::text::{Literal, Pattern};
+use super::{option, parse, uri};
 
 /// `action protocol (options)` between any two hosts, as conditions or as the reason.
 fn shown(action: &str, protocol: &str, options: &str) -> String {
@@ -417,5 +419,91 @@ proptest! {
             prop_assert!(!shown.contains("TlsSni"), "{}: {}", options, shown);
             prop_assert!(!shown.is_empty(), "{}", options);
         }
+    }
+}
+
+/// Whether a formula over URIs holds, asked as rules ask: of the path, and of path and query.
+fn holds(formula: &Formula, uri: &str) -> bool {
+    match formula {
+        Formula::Always => true,
+        Formula::Never => false,
+        Formula::All(parts) => parts.iter().all(|part| holds(part, uri)),
+        Formula::Any(parts) => parts.iter().any(|part| holds(part, uri)),
+        Formula::One(condition) => {
+            let path = uri.split('?').next().unwrap();
+            let matches = |text: &str| {
+                let mut items = condition.values.items.iter();
+                items.any(|item| {
+                    let regex = regex_automata::meta::Builder::new()
+                        .syntax(
+                            regex_automata::util::syntax::Config::new()
+                                .unicode(false)
+                                .utf8(false),
+                        )
+                        .build(item)
+                        .unwrap();
+                    regex.is_match(text)
+                })
+            };
+            (matches(path) || matches(uri)) != condition.operator.negated
+        }
+    }
+}
+
+/// The text that a firewall sees: escapes decoded.
+fn decoded(uri: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = uri;
+    while let [first, after @ ..] = rest {
+        rest = after;
+        out.push(match (first, after) {
+            (b'%', [high, low, tail @ ..]) => {
+                rest = tail;
+                let digits = [*high, *low];
+                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+            }
+            (byte, _) => *byte,
+        });
+    }
+    out
+}
+
+proptest! {
+    /// What is asked of the normal form is what the rule asks of the decoded text.
+    #[test]
+    fn patterns_over_uris_see_the_decoded_text(
+        uri in r"/(?:[a-c/ .?=+]|%2[0-9A-F]|%3[DF]|%41|%c3%a9){0,8}",
+        bytes in r"[a-c/ .?=+\xe9]{1,3}",
+        starts: bool,
+        ends: bool,
+        is_expression: bool,
+    ) {
+        let mut normal = Vec::new();
+        sallyport_ruleset::normalize::normalize_uri(uri.as_bytes(), &mut normal);
+        let text = decoded(&normal);
+        let bytes = bytes.as_bytes();
+        let expected = match (starts, ends) {
+            (true, true) => text == bytes,
+            (true, false) => text.starts_with(bytes),
+            (false, true) => text.ends_with(bytes),
+            (false, false) => text.windows(bytes.len()).any(|part| part == bytes),
+        };
+        let literal = Literal { bytes: bytes.to_vec(), starts, ends, nocase: false };
+        let pattern = if is_expression {
+            Pattern::Expression(Pattern::Literal(literal).expression())
+        } else {
+            Pattern::Literal(literal)
+        };
+        let mut checker = Checker::default();
+        let normal = String::from_utf8(normal).unwrap();
+        let found = |bound, checker: &mut Checker| {
+            let (formula, difference) = uri::decoded(&pattern, bound, checker).unwrap();
+            (holds(&formula, &normal), difference)
+        };
+        let (narrow, difference) = found(Bound::Narrower, &mut checker);
+        // One that differs lets fewer pass, and says so.
+        prop_assert!(narrow == expected || (difference.is_some() && !narrow), "{} {:?}", normal, pattern);
+        let (wide, _) = found(Bound::Wider, &mut checker);
+        prop_assert!(wide || !expected, "{} {:?}", normal, pattern);
     }
 }

@@ -421,7 +421,8 @@ fn a_configuration_of_the_aws_preview_from_text_to_decision() {
     let bundle = folder.path().join("rules.spb");
     for (url, expected) in [
         ("http://www.example.com/", "allow"),
-        ("http://example.com/", "deny"),
+        ("http://example.com/", "allow"),
+        ("http://notexample.com/", "deny"),
     ] {
         let explained = explained(&bundle, &["--url", url]);
         assert_eq!(explained["decision"], expected, "{explained:#}");

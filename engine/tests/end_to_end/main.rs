@@ -51,6 +51,7 @@ mod max_forwards;
 mod message_forms;
 mod message_limits;
 mod messages;
+mod migrated;
 mod minted_keys;
 mod nginx;
 mod open_tunnels;

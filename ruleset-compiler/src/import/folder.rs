@@ -82,7 +82,7 @@ fn first_foreign(folder: &Path) -> io::Result<Contents> {
         let name = entry.file_name();
         let is_folder = entry.file_type()?.is_dir();
         let foreign = match (is_folder, name.to_str()) {
-            (false, Some(RULESET_FILE | REPORT_FILE)) => None,
+            (false, Some(RULESET_FILE | REPORT_FILE | "sallyport.toml" | "ruleset.spb")) => None,
             (true, Some("groups")) => other_than(&entry.path(), "toml")?,
             (true, Some("lists")) => other_than(&entry.path(), "txt")?,
             _ => Some(entry.path()),

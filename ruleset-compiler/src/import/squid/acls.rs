@@ -21,6 +21,8 @@ pub(super) struct Acls {
     pub(super) translator: Translator,
     /// Helpers that are told the user's name, which must then be known.
     pub(super) helpers_with_login: Vec<String>,
+    /// Those that settings are about.
+    pub(super) in_settings: Vec<String>,
     meanings: HashMap<(String, View), Meaning>,
     /// Rules that use an ACL.
     used_by: HashMap<String, Vec<String>>,
@@ -41,6 +43,7 @@ impl Acls {
             names: Vec::new(),
             translator,
             helpers_with_login: Vec::new(),
+            in_settings: Vec::new(),
             meanings: HashMap::new(),
             used_by: HashMap::new(),
         }
@@ -252,6 +255,12 @@ impl Acls {
                 };
                 entry.rules = self.used_by.get(name).cloned().unwrap_or_default();
                 let mut meanings = self.meanings_of(name).peekable();
+                if meanings.peek().is_none() && self.in_settings.contains(name) {
+                    entry
+                        .notes
+                        .push("it is part of a `[[tls.scope]]` of sallyport.toml".to_owned());
+                    continue;
+                }
                 if meanings.peek().is_none() {
                     entry.fate = Fate::Unneeded;
                     entry.notes.push("no access rule uses it".to_owned());

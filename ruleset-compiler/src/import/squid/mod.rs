@@ -16,6 +16,9 @@ mod vocabulary;
 
 mod acls;
 
+mod bump;
+mod settings;
+
 mod access;
 mod walk;
 

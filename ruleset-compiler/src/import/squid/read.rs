@@ -31,6 +31,12 @@ pub(super) enum Word {
 }
 
 impl Word {
+    /// What stands there, without quotes.
+    pub(super) fn text(&self) -> String {
+        let (Self::Plain(text) | Self::File(text)) = self;
+        text.clone()
+    }
+
     /// The text of a value; a file is not one.
     pub(super) fn plain(&self) -> Option<&str> {
         match self {

@@ -13,6 +13,7 @@ use super::access::{AccessLine, request_rules, response_rules};
 use super::acl::{Acl, AclLine, AclValue, PREDEFINED, Translator};
 use super::acls::{Acls, literal};
 use super::read::{self, Line, Word};
+use super::settings::{self, SettingLine};
 use super::vocabulary::directive_left;
 
 /// What the configuration does not say.
@@ -22,6 +23,8 @@ pub struct SquidOptions {
     pub zone: Option<String>,
     /// Requests inside decrypted tunnels are judged too, as with `ssl_bump`.
     pub decrypt: bool,
+    /// The file of the authority that signs for intercepted names, for `sallyport.toml`.
+    pub authority: Option<String>,
 }
 
 /// Imports a configuration and the files that it names.
@@ -48,14 +51,20 @@ pub fn import(
         requests: Vec::new(),
         responses: Vec::new(),
         decrypts: options.decrypt,
+        settings: Vec::new(),
     };
     walk.predefine();
     for line in &lines {
         walk.line(line);
     }
+    let configuration = walk.settings(options.authority.as_deref());
     let (draft, report) = walk.finish(path);
     let what = "is a line of a Squid configuration that says what may be requested";
-    Import::new(draft, report, Origin { path, what })
+    let mut import = Import::new(draft, report, Origin { path, what })?;
+    import
+        .files
+        .push((settings::FILE.to_owned(), configuration));
+    Ok(import)
 }
 
 struct Walk<'a> {
@@ -66,6 +75,8 @@ struct Walk<'a> {
     responses: Vec<AccessLine>,
     /// Squid judges each request inside a CONNECT besides.
     decrypts: bool,
+    /// What is no access rule.
+    settings: Vec<SettingLine>,
 }
 
 impl Walk<'_> {
@@ -111,7 +122,7 @@ impl Walk<'_> {
                 self.responses.extend(access);
             }
             "ssl_bump" => {
-                self.leave(line, directive, Effect::Neither, directive_left(directive));
+                self.setting(line, directive);
                 let mut words = line.words.iter().filter_map(Word::plain).skip(1);
                 let decrypting = ["bump", "stare", "client-first", "server-first", "allow"];
                 self.decrypts |= words.next().is_some_and(|word| decrypting.contains(&word));
@@ -129,8 +140,25 @@ impl Walk<'_> {
                     self.acls.helpers_with_login.push(name);
                 }
             }
-            _ => self.leave(line, directive, Effect::Neither, directive_left(directive)),
+            "reply_body_max_size" => {
+                self.leave(line, directive, Effect::Wider, directive_left(directive));
+            }
+            _ => self.setting(line, directive),
         }
+    }
+
+    /// What may have a place in the configuration: told of when all ACLs are known.
+    fn setting(&mut self, line: &Line, directive: &str) {
+        self.leave(line, directive, Effect::Neither, directive_left(directive));
+        self.settings.push(SettingLine {
+            entry: self.report.entries.len() - 1,
+            words: line.words.iter().map(Word::text).collect(),
+        });
+    }
+
+    fn settings(&mut self, authority: Option<&str>) -> String {
+        let lines = std::mem::take(&mut self.settings);
+        settings::file(&lines, &mut self.acls, authority, &mut self.report)
     }
 
     fn leave(&mut self, line: &Line, kind: &str, effect: Effect, why: &str) {

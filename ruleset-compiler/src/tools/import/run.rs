@@ -114,6 +114,9 @@ pub struct SquidArgs {
     /// Requests inside decrypted tunnels are judged too, as with `ssl_bump`
     #[arg(long)]
     decrypt: bool,
+    /// The file of the authority that signs for names that are intercepted, for sallyport.toml
+    #[arg(long, value_name = "PEM")]
+    ca: Option<String>,
     /// Where absolute paths in the configuration are looked for
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -126,6 +129,7 @@ impl SquidArgs {
             common,
             zone: None,
             decrypt: false,
+            ca: None,
             root,
         }
     }
@@ -312,7 +316,12 @@ impl Format {
             Self::Squid(args) => {
                 let zone = args.zone.clone();
                 let decrypt = args.decrypt;
-                squid::import(&files, &name, &SquidOptions { zone, decrypt })?
+                let options = SquidOptions {
+                    zone,
+                    decrypt,
+                    authority: args.ca.clone(),
+                };
+                squid::import(&files, &name, &options)?
             }
             Self::Suricata(args) => {
                 let options = SuricataOptions {

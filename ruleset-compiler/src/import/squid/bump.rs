@@ -1,0 +1,154 @@
+//! The ACLs of an `ssl_bump` line as a `[[tls.scope]]`: a scope has lists of names, networks and ports, and
+//! each that it has must contain the tunnel.
+
+use super::acl::Acl;
+use super::acls::Acls;
+use super::address::{Addresses, addresses};
+use super::settings::list;
+
+/// A scope in the making.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    /// What the scope says of TLS: it ends here, or it passes.
+    pub(super) intercepts: bool,
+    /// Names under those of an ACL are in it as well.
+    pub(super) is_wider: bool,
+    domains: Vec<String>,
+    destinations: Vec<String>,
+    clients: Vec<String>,
+    ports: Vec<u16>,
+}
+
+/// As the configuration has it.
+const PORTS_MAX: usize = 4096;
+
+/// The scope of ACLs that must all match.
+///
+/// # Errors
+/// What a scope cannot say, in words.
+pub(super) fn scope(names: &[(bool, String)], acls: &Acls) -> Result<Scope, String> {
+    let mut scope = Scope::default();
+    for (negated, name) in names {
+        let acl = acls
+            .by_name
+            .get(name)
+            .ok_or_else(|| format!("there is no ACL `{name}`"))?;
+        if acl.kind == "at_step" {
+            continue;
+        }
+        if *negated {
+            return Err(format!(
+                "`!{name}`: a scope says what is in it, not what is not"
+            ));
+        }
+        add(&mut scope, acl)?;
+    }
+    Ok(scope)
+}
+
+fn add(scope: &mut Scope, acl: &Acl) -> Result<(), String> {
+    if let Some(why) = acl.lines.iter().find_map(|line| line.unread.clone()) {
+        return Err(why);
+    }
+    let values: Vec<&str> = acl
+        .lines
+        .iter()
+        .flat_map(|line| &line.values)
+        .map(|value| value.text.as_str())
+        .collect();
+    let is_domain = ["dstdomain", "ssl::server_name"].contains(&acl.kind.as_str());
+    scope.is_wider |= is_domain && values.iter().any(|value| !value.starts_with('.'));
+    let twice = || Err(format!("`{}`: a scope has one list of each kind", acl.name));
+    let (into, found) = match acl.kind.as_str() {
+        "dstdomain" | "ssl::server_name" => (&mut scope.domains, domains(&values)?),
+        "src" => (&mut scope.clients, networks(&values)?),
+        "dst" => (&mut scope.destinations, networks(&values)?),
+        "port" => {
+            if !scope.ports.is_empty() {
+                return twice();
+            }
+            scope.ports = ports(&values)?;
+            return Ok(());
+        }
+        kind => {
+            return Err(format!(
+                "`{}`: scopes know names, networks and ports, not `{kind}`",
+                acl.name
+            ));
+        }
+    };
+    if !into.is_empty() && !found.is_empty() {
+        return twice();
+    }
+    into.extend(found);
+    Ok(())
+}
+
+/// A scope means a name and all under it.
+fn domains(values: &[&str]) -> Result<Vec<String>, String> {
+    let name = |value: &&str| {
+        let name = value.trim_start_matches('.').to_ascii_lowercase();
+        let mut scratch = String::new();
+        sallyport_ruleset::normalize::normalize_domain(&name, &mut scratch)
+            .map(str::to_owned)
+            .map_err(|error| format!("`{value}`: {error}"))
+    };
+    values.iter().map(name).collect()
+}
+
+/// None: all.
+fn networks(values: &[&str]) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    for value in values {
+        match addresses(value)? {
+            Addresses::All => return Ok(Vec::new()),
+            Addresses::Networks(networks) => {
+                found.extend(networks.iter().map(|network| network.trunc().to_string()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A scope has ports one by one.
+fn ports(values: &[&str]) -> Result<Vec<u16>, String> {
+    let mut found = Vec::new();
+    for value in values {
+        let (from, to) = value.split_once('-').unwrap_or((value, value));
+        let (Ok(from), Ok(to)) = (from.parse::<u16>(), to.parse::<u16>()) else {
+            return Err(format!("`{value}` is no port"));
+        };
+        found.extend(from..=to);
+        if found.len() > PORTS_MAX {
+            return Err(format!("a scope has at most {PORTS_MAX} ports"));
+        }
+    }
+    Ok(found)
+}
+
+impl Scope {
+    /// As it is written.
+    pub(super) fn text(&self) -> String {
+        let mut lines = vec!["[[tls.scope]]".to_owned()];
+        for (key, items) in [
+            ("domains", &self.domains),
+            ("destinations", &self.destinations),
+            ("clients", &self.clients),
+        ] {
+            if !items.is_empty() {
+                lines.push(format!("{key} = {}", list(items)));
+            }
+        }
+        if !self.ports.is_empty() {
+            let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
+            lines.push(format!("ports = [{}]", ports.join(", ")));
+        }
+        let mode = if self.intercepts {
+            "intercept"
+        } else {
+            "passthrough"
+        };
+        lines.push(format!("mode = \"{mode}\""));
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,537 @@
+//! What a configuration says besides access rules, as a `sallyport.toml` beside the ruleset: listeners,
+//! name servers, times, header fields, and which tunnels are decrypted. What has no place there is left,
+//! with the reason.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sallyport_ruleset::normalize::is_token;
+
+use super::super::report::{Difference, Effect, Fate, Report};
+use super::acls::{Acls, literal};
+use super::bump::{Scope, scope};
+
+/// The file beside the ruleset.
+pub(super) const FILE: &str = "sallyport.toml";
+
+/// A directive that may have a place in the configuration.
+#[derive(Debug)]
+pub(super) struct SettingLine {
+    /// Its entry in the report.
+    pub(super) entry: usize,
+    /// Its words, the directive first.
+    pub(super) words: Vec<String>,
+}
+
+/// What became of a line: a note, perhaps with a difference, or why it is left.
+type Outcome = Result<Difference, String>;
+
+/// It has its place, and means the same.
+#[expect(clippy::unnecessary_wraps, reason = "it ends what may fail")]
+fn kept(note: impl Into<String>) -> Outcome {
+    Ok(Difference::new(Effect::Neither, note))
+}
+
+/// The configuration in the making.
+#[derive(Debug, Default)]
+struct Settings {
+    /// Addresses and ports.
+    listeners: Vec<String>,
+    dns_servers: Vec<String>,
+    /// Durations in seconds by table and key.
+    times: BTreeMap<(&'static str, &'static str), u64>,
+    via: Option<String>,
+    x_forwarded_for: bool,
+    stripped: [Vec<String>; 2],
+    set: Vec<(String, String)>,
+    scopes: Vec<Scope>,
+}
+
+/// Reads the lines, tells of each what became of it, and gives the file.
+///
+/// `authority` is the file of the authority that signs for intercepted names; without one nothing can
+/// be decrypted, and what says so is written as a comment.
+pub(super) fn file(
+    lines: &[SettingLine],
+    acls: &mut Acls,
+    authority: Option<&str>,
+    report: &mut Report,
+) -> String {
+    let mut settings = Settings {
+        // Squid's own default.
+        x_forwarded_for: true,
+        ..Settings::default()
+    };
+    // A value takes the place of a field that is removed.
+    let is_late = |line: &&SettingLine| {
+        line.words
+            .first()
+            .is_some_and(|word| word == "request_header_replace")
+    };
+    let early = lines.iter().filter(|line| !is_late(line));
+    for line in early.chain(lines.iter().filter(is_late)) {
+        let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
+        let Some((directive, words)) = words.split_first() else {
+            continue;
+        };
+        let outcome = settings.line(directive, words, acls, authority.is_some());
+        let Some(entry) = report.entries.get_mut(line.entry) else {
+            continue;
+        };
+        match outcome {
+            None => {}
+            Some(Ok(Difference { effect, note })) => {
+                entry.fate = if effect == Effect::Neither {
+                    Fate::Carried
+                } else {
+                    Fate::Changed(effect)
+                };
+                entry.notes = vec![note];
+            }
+            Some(Err(why)) => {
+                entry.notes = vec![why];
+                if *directive == "ssl_bump" {
+                    // What is not decrypted, or not closed, is not looked into.
+                    entry.fate = Fate::Left(Effect::Wider);
+                }
+            }
+        }
+    }
+    let intercepts = settings.scopes.iter().any(|scope| scope.intercepts);
+    if intercepts && authority.is_none() {
+        report.remark(
+            "nothing is decrypted until sallyport.toml names an authority: make one with `sallyport ca init`, give it with `--ca`, or take away the `#` under `[tls]`",
+        );
+    }
+    settings.text(authority)
+}
+
+impl Settings {
+    fn line(
+        &mut self,
+        directive: &str,
+        words: &[&str],
+        acls: &mut Acls,
+        has_authority: bool,
+    ) -> Option<Outcome> {
+        if let Some((table, key)) = time_key(directive) {
+            return Some(self.time((table, key), words));
+        }
+        Some(match directive {
+            "http_port" => self.listener(words),
+            "https_port" => Err(
+                "a listener with TLS needs its certificate in the form of this proxy: `listener.protocol = \"https\"`, `listener.certificate`"
+                    .to_owned(),
+            ),
+            "dns_nameservers" => self.name_servers(words),
+            "visible_hostname" => self.pseudonym(words),
+            "forwarded_for" => self.forwarded_for(words),
+            "via" if words.first() == Some(&"on") => kept("it is always so"),
+            "via" => Err("`Via` is always sent: loops are recognized by it".to_owned()),
+            "request_header_access" => self.strip(0, words),
+            "reply_header_access" => self.strip(1, words),
+            "request_header_replace" => self.replace(words),
+            "ssl_bump" => self.bump(words, acls, has_authority),
+            "cache_peer" | "cache_peer_access" | "cache_peer_domain" | "never_direct"
+            | "always_direct" | "prefer_direct" | "nonhierarchical_direct" => Err(
+                "requests go to their destinations: other proxies as parents have no place yet".to_owned(),
+            ),
+            _ => return None,
+        })
+    }
+
+    fn listener(&mut self, words: &[&str]) -> Outcome {
+        let (address, options) = words.split_first().ok_or("it has no port")?;
+        let unserved = [
+            "intercept",
+            "transparent",
+            "tproxy",
+            "accel",
+            "vhost",
+            "defaultsite",
+        ];
+        for option in options {
+            let name = option.split('=').next().unwrap_or_default();
+            if unserved.contains(&name) {
+                return Err(format!(
+                    "listeners with `{name}` are not served by this version: clients name the proxy"
+                ));
+            }
+        }
+        let listener = match address.rsplit_once(':') {
+            None => {
+                let port: u16 = port(address)?;
+                format!("0.0.0.0:{port}")
+            }
+            Some((host, number)) => {
+                let number = port(number)?;
+                let bare = host.trim_matches(['[', ']']);
+                let address: std::net::IpAddr = bare
+                    .parse()
+                    .map_err(|_| format!("`{host}` is a name: a listener has an address"))?;
+                std::net::SocketAddr::new(address, number).to_string()
+            }
+        };
+        if self.listeners.contains(&listener) {
+            return kept("it is there already");
+        }
+        self.listeners.push(listener);
+        let note = "it is a `[[listener]]` of sallyport.toml";
+        let plain = !address.contains(':');
+        kept(if plain {
+            format!("{note}, for IPv4; clients over IPv6 need another for `[::]`")
+        } else {
+            note.to_owned()
+        })
+    }
+
+    fn name_servers(&mut self, words: &[&str]) -> Outcome {
+        let mut servers = Vec::new();
+        for word in words {
+            let address: std::net::IpAddr = word
+                .parse()
+                .map_err(|_| format!("`{word}` is no address of a name server"))?;
+            servers.push(address.to_string());
+        }
+        // The configuration takes 8.
+        servers.truncate(8);
+        self.dns_servers = servers;
+        kept("it is `dns.servers` of sallyport.toml")
+    }
+
+    fn pseudonym(&mut self, words: &[&str]) -> Outcome {
+        let name = words
+            .first()
+            .filter(|name| is_token(name.as_bytes()) && name.len() <= 64);
+        let name = name.ok_or("it is no pseudonym for `Via`")?;
+        self.via = Some((*name).to_owned());
+        kept("it is `headers.via` of sallyport.toml")
+    }
+
+    fn forwarded_for(&mut self, words: &[&str]) -> Outcome {
+        match words.first() {
+            Some(&"on") => {
+                self.x_forwarded_for = true;
+                kept("it is `headers.x_forwarded_for` of sallyport.toml")
+            }
+            Some(&("delete" | "off")) => {
+                self.x_forwarded_for = false;
+                kept(
+                    "`headers.x_forwarded_for` of sallyport.toml is off: nothing is said of the client",
+                )
+            }
+            _ => Err(
+                "`X-Forwarded-For` is written or not, not passed on unchanged or cut".to_owned(),
+            ),
+        }
+    }
+
+    fn strip(&mut self, side: usize, words: &[&str]) -> Outcome {
+        const ELSE: &str =
+            "header fields are removed for all requests or none: `headers.request.strip`";
+        let [name, "deny", "all"] = words else {
+            return Err(ELSE.to_owned());
+        };
+        let name = edited(name)?;
+        if let Some(names) = self.stripped.get_mut(side)
+            && !names.contains(&name)
+        {
+            names.push(name);
+        }
+        let side = if side == 0 { "request" } else { "response" };
+        kept(format!("it is in `headers.{side}.strip` of sallyport.toml"))
+    }
+
+    /// Squid puts the value in place of a field that is denied.
+    fn replace(&mut self, words: &[&str]) -> Outcome {
+        let (name, value) = words.split_first().ok_or("it names no field")?;
+        let name = edited(name)?;
+        let value = value.join(" ").trim_matches('"').to_owned();
+        if value.is_empty() || value.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
+            return Err("its value is no text of visible ASCII".to_owned());
+        }
+        if !self
+            .stripped
+            .iter()
+            .take(1)
+            .flatten()
+            .any(|known| *known == name)
+        {
+            return Err("Squid replaces only what `request_header_access` denies".to_owned());
+        }
+        self.set.retain(|(known, _)| *known != name);
+        self.set.push((name, value));
+        kept("it is in `headers.request.set` of sallyport.toml")
+    }
+
+    fn time(&mut self, key: (&'static str, &'static str), words: &[&str]) -> Outcome {
+        const SECONDS_MAX: u64 = 7 * 86_400;
+        let seconds = seconds(words).ok_or("it is no time that can be read")?;
+        if seconds == 0 || seconds > SECONDS_MAX {
+            return Err("times are 1 s to 7 days".to_owned());
+        }
+        self.times.insert(key, seconds);
+        kept(format!("it is `{}.{}` of sallyport.toml", key.0, key.1))
+    }
+
+    fn bump(&mut self, words: &[&str], acls: &mut Acls, has_authority: bool) -> Outcome {
+        let (action, names) = words.split_first().ok_or("it says nothing")?;
+        let intercepts = match *action {
+            // What is stared at is decrypted in the end.
+            "bump" | "stare" | "server-first" | "client-first" | "allow" => true,
+            "splice" | "none" | "deny" => false,
+            "peek" => {
+                return kept("every ClientHello is read before anything is decided");
+            }
+            _ => {
+                return Err("a tunnel that is to be closed is denied by a rule".to_owned());
+            }
+        };
+        let names: Vec<(bool, String)> = names.iter().map(|name| literal(name)).collect();
+        let mut scope = scope(&names, acls)?;
+        scope.intercepts = intercepts;
+        acls.in_settings
+            .extend(names.into_iter().map(|(_, name)| name));
+        const NOTE: &str = "it is a `[[tls.scope]]` of sallyport.toml";
+        let difference = match (intercepts, scope.is_wider) {
+            (true, _) if !has_authority => Difference::new(
+                Effect::Wider,
+                format!(
+                    "{NOTE}, and a comment until there is an authority (`--ca`): nothing is decrypted before"
+                ),
+            ),
+            (false, true) => Difference::new(
+                Effect::Wider,
+                format!("{NOTE}; names under those of its ACLs are passed through as well"),
+            ),
+            _ => Difference::new(Effect::Neither, NOTE),
+        };
+        self.scopes.push(scope);
+        Ok(difference)
+    }
+
+    fn text(&self, authority: Option<&str>) -> String {
+        let mut out = String::from(
+            "# Imported by `sallyport-rules import squid`; import-report.txt says what has no place here.\n\
+             # The ruleset is made with: sallyport-rules compile ruleset.toml -o ruleset.spb\n\n\
+             ruleset = \"ruleset.spb\"\n",
+        );
+        for listener in &self.listeners {
+            line(
+                &mut out,
+                &format!("\n[[listener]]\naddress = {}", quoted(listener)),
+            );
+        }
+        // Squid has no guard over ports: its access rules say which, and so do ours.
+        line(
+            &mut out,
+            "\n[guard]\n# The rules say which ports may be named, as in Squid.\nports = \"any\"\nhttp_ports = \"any\"",
+        );
+        if !self.dns_servers.is_empty() {
+            line(
+                &mut out,
+                &format!("\n[dns]\nservers = {}", list(&self.dns_servers)),
+            );
+        }
+        self.times_text(&mut out);
+        self.headers_text(&mut out);
+        self.tls_text(authority, &mut out);
+        out
+    }
+
+    fn times_text(&self, out: &mut String) {
+        let mut times = self.times.clone();
+        // One attempt may take no longer than all of them.
+        let attempt = times.get(&("timeouts", "connect_attempt")).copied();
+        if let Some(attempt) = attempt {
+            let whole = times.entry(("timeouts", "connect")).or_insert(attempt);
+            *whole = (*whole).max(attempt);
+        }
+        let mut table = "";
+        for ((of, key), seconds) in &times {
+            if *of != table {
+                line(out, &format!("\n[{of}]"));
+                table = of;
+            }
+            line(out, &format!("{key} = \"{seconds}s\""));
+        }
+    }
+
+    fn headers_text(&self, out: &mut String) {
+        line(out, "\n[headers]");
+        if let Some(via) = &self.via {
+            line(out, &format!("via = {}", quoted(via)));
+        }
+        line(out, &format!("x_forwarded_for = {}", self.x_forwarded_for));
+        for (side, names) in ["request", "response"].into_iter().zip(&self.stripped) {
+            let names: Vec<String> = names
+                .iter()
+                .filter(|name| side != "request" || !self.set.iter().any(|(set, _)| set == *name))
+                .cloned()
+                .collect();
+            if !names.is_empty() {
+                line(out, &format!("{side}.strip = {}", list(&names)));
+            }
+        }
+        for (name, value) in &self.set {
+            line(
+                out,
+                &format!("request.set.{} = {}", quoted(name), quoted(value)),
+            );
+        }
+    }
+
+    fn tls_text(&self, authority: Option<&str>, out: &mut String) {
+        if self.scopes.is_empty() {
+            return;
+        }
+        let intercepts = self.scopes.iter().any(|scope| scope.intercepts);
+        line(out, "\n[tls]");
+        match authority {
+            Some(authority) if intercepts => line(out, &format!("ca = {}", quoted(authority))),
+            _ if intercepts => line(
+                out,
+                "# What is decrypted needs an authority (`sallyport ca init`); take away the `#` here and below.\n# ca = \"ca.pem\"",
+            ),
+            _ => {}
+        }
+        for scope in &self.scopes {
+            let text = scope.text();
+            if scope.intercepts && authority.is_none() {
+                for commented in text.lines() {
+                    line(out, &format!("# {commented}"));
+                }
+            } else {
+                line(out, &text);
+            }
+        }
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{text}");
+}
+
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+pub(super) fn list(items: &[String]) -> String {
+    let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("`{text}` is no port"))
+}
+
+/// Names of header fields that may be edited.
+fn edited(name: &str) -> Result<String, String> {
+    // What the proxy controls itself.
+    const CONTROLLED: [&str; 15] = [
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "forwarded",
+        "x-forwarded-for",
+    ];
+    let lower = name.to_ascii_lowercase();
+    if ["all", "other"].contains(&lower.as_str()) {
+        return Err("fields are removed by their names".to_owned());
+    }
+    if CONTROLLED.contains(&lower.as_str()) || !is_token(name.as_bytes()) {
+        return Err(format!("`{name}` is written by the proxy itself"));
+    }
+    Ok(lower)
+}
+
+/// Where a time of Squid's goes.
+fn time_key(directive: &str) -> Option<(&'static str, &'static str)> {
+    Some(match directive {
+        "connect_timeout" | "peer_connect_timeout" => ("timeouts", "connect_attempt"),
+        "forward_timeout" => ("timeouts", "connect"),
+        "read_timeout" => ("timeouts", "body_idle"),
+        "request_timeout" => ("timeouts", "head"),
+        "persistent_request_timeout" | "client_idle_pconn_timeout" => ("timeouts", "keep_alive"),
+        "pconn_timeout" | "server_idle_pconn_timeout" => ("pool", "idle_timeout"),
+        "shutdown_lifetime" => ("drain", "timeout"),
+        _ => return None,
+    })
+}
+
+/// `1 minute`, `30 seconds`; rounded up.
+fn seconds(words: &[&str]) -> Option<u64> {
+    let [number, unit] = words else {
+        let [number] = words else { return None };
+        return number.parse().ok();
+    };
+    let number: u64 = number.parse().ok()?;
+    let unit = match unit.trim_end_matches('s') {
+        "millisecond" => return Some(number.div_ceil(1_000)),
+        "second" => 1,
+        "minute" => 60,
+        "hour" => 3_600,
+        "day" => 86_400,
+        "week" => 604_800,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (text, expected) in [
+            ("1 minute", Some(60)),
+            ("30 seconds", Some(30)),
+            ("500 milliseconds", Some(1)),
+            ("2 hours", Some(7_200)),
+            ("5", Some(5)),
+            ("1 fortnight", None),
+            ("x", None),
+        ] {
+            let words: Vec<&str> = text.split(' ').collect();
+            assert_eq!(seconds(&words), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn listeners() {
+        let listener = |text: &str| {
+            let mut settings = Settings::default();
+            let words: Vec<&str> = text.split(' ').collect();
+            settings
+                .listener(&words)
+                .map(|_| settings.listeners.remove(0))
+        };
+        assert_eq!(listener("3128").as_deref(), Ok("0.0.0.0:3128"));
+        assert_eq!(listener("[::1]:3128 name=x").as_deref(), Ok("[::1]:3128"));
+        assert_eq!(
+            listener("10.0.0.1:80 ssl-bump cert=/x").as_deref(),
+            Ok("10.0.0.1:80")
+        );
+        for bad in [
+            "3129 intercept",
+            "3130 tproxy",
+            "80 accel",
+            "proxy.test:3128",
+            "x",
+        ] {
+            assert!(listener(bad).is_err(), "{bad}");
+        }
+    }
+}

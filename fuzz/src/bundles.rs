@@ -66,9 +66,14 @@ pub(crate) fn check_agreement(ruleset: &Ruleset, bundle: &Bundle, entropy: &[u8]
             for unknown in [0, entropy.mask() & entropy.mask(), entropy.mask(), u64::MAX] {
                 let found = fast(bundle, phase, &facts, unknown, &mut scratch);
                 let expected = facts.with(unknown, |facts| reference.evaluate(phase, facts));
-                assert_eq!(found, expected, "{phase:?}, unknown {unknown:#x}");
                 let is_decided = found.outcome != Outcome::Undetermined;
                 assert!(!is_decided || found == full, "decided too early");
+                // Conditions on one key are one to it: where no value fulfills them all, the value need
+                // not be known, which the reference does not see.
+                let sees_more = is_decided && expected.outcome == Outcome::Undetermined;
+                if !sees_more {
+                    assert_eq!(found, expected, "{phase:?}, unknown {unknown:#x}");
+                }
             }
         }
     }

@@ -136,7 +136,7 @@ fn failed_cases_are_explained() {
         "expected the alerts [], found [",
         "/unusual-port]\n",
         "expected allow, found undetermined\n",
-        "        |               deny          networks/no-private-networks",
+        "        | PreREQUEST    deny          networks/no-private-networks",
     ] {
         assert!(said.contains(expected), "{expected}\n{said}");
     }

@@ -163,7 +163,20 @@ fn free_port() -> u16 {
 }
 
 impl Squid {
+    /// On a port that is free: another process may take it before Squid does.
     fn start(program: &Path, folder: &Path, configuration: &str) -> Self {
+        let mut said = String::new();
+        for _ in 0..5 {
+            match Self::start_once(program, folder, configuration) {
+                Ok(squid) => return squid,
+                Err(log) => said = log,
+            }
+        }
+        panic!("Squid ended: {said}\n{configuration}");
+    }
+
+    /// What it said, if it ended.
+    fn start_once(program: &Path, folder: &Path, configuration: &str) -> Result<Self, String> {
         let port = free_port();
         let path = |name: &str| folder.join(name).display().to_string();
         fs::write(folder.join("hosts"), HOSTS).unwrap();
@@ -191,12 +204,19 @@ impl Squid {
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             let ended = squid.child.try_wait().unwrap();
-            let said = || fs::read_to_string(folder.join("stderr")).unwrap_or_default();
-            assert!(ended.is_none(), "Squid ended: {}\n{configuration}", said());
+            let said = || {
+                let files = ["stderr", "cache.log"].map(|name| folder.join(name));
+                files
+                    .map(|file| fs::read_to_string(file).unwrap_or_default())
+                    .concat()
+            };
+            if ended.is_some() {
+                return Err(said());
+            }
             assert!(began.elapsed() < Duration::from_secs(60), "{}", said());
             std::thread::sleep(Duration::from_millis(20));
         }
-        squid
+        Ok(squid)
     }
 
     fn allows(&self, request: &Request<'_>) -> bool {

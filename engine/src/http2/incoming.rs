@@ -317,7 +317,7 @@ impl Incoming {
 /// Whether an origin whose response has not begun says that it has not processed the request.
 fn declined(error: &h2::Error, stream: u32, link: &Link) -> Option<Declined> {
     let is_remote = error.is_remote();
-    match error.reason() {
+    let by_error = match error.reason() {
         // RFC 9113 section 8.7.
         Some(Reason::REFUSED_STREAM) if is_remote && error.is_reset() => Some(Declined::Again),
         // RFC 9113 section 7.
@@ -327,11 +327,17 @@ fn declined(error: &h2::Error, stream: u32, link: &Link) -> Option<Declined> {
         // The last stream is the one for which an origin wants HTTP/1.1. It resets it, or closes the
         // connection over it; what came before may have been processed.
         _ if is_remote || !error.is_reset() => {
-            let told = link.going_away().filter(|_| link.wants_http1())?;
-            (stream >= told.last_stream).then_some(Declined::OverHttp1)
+            let told = link.going_away().filter(|_| link.wants_http1());
+            let is_meant = told.is_some_and(|told| stream >= told.last_stream);
+            is_meant.then_some(Declined::OverHttp1)
         }
         _ => None,
-    }
+    };
+    // A connection that is reset right behind its GOAWAY may have ended for the codec before it read that.
+    by_error.or_else(|| {
+        let told = link.going_away()?;
+        (stream > told.last_stream).then_some(Declined::Again)
+    })
 }
 
 /// Interim responses (without a body) as they come, then the final one.

@@ -1,6 +1,6 @@
 //! A request described on the command line, and the facts that follow from it. What was not
 //! given is unknown; what cannot be there is absent, and so is what ordinary clients do not have
-//! ([`HABITS`]): the answer says so. `given.rs` has what was said by key.
+//! (`HABITS`): the answer says so. `given.rs` has what was said by key.
 
 use std::net::IpAddr;
 

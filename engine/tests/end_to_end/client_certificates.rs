@@ -47,7 +47,7 @@ fn get(proxy: &Proxy, pki: &Pki, host: &str, port: u16) -> (u16, String) {
 /// What is done with a tunnel of a client at `source`: the `tls_mode` of its line.
 fn mode(proxy: &Proxy, source: Ipv4Addr, host: &str, port: u16) -> String {
     let mut tunnel = client(proxy, source);
-    let own = tunnel.stream.local_addr().unwrap().port();
+    let own = tunnel.stream.local_addr().unwrap();
     tunnel.connect(&format!("{host}:{port}")).unwrap();
     tunnel.send(client_hello(host));
     // An answer, or the end of a tunnel that a reload has cut.
@@ -55,7 +55,12 @@ fn mode(proxy: &Proxy, source: Ipv4Addr, host: &str, port: u16) -> String {
     drop(tunnel);
     let line = wait_for("the line of the tunnel", || {
         let mut lines = proxy.log.of("transaction");
-        lines.retain(|line| line["client_port"] == own && line["method"] == "CONNECT");
+        lines.retain(|line| {
+            // Two addresses may have used the same port.
+            let is_own =
+                line["client_port"] == own.port() && line["client_ip"] == own.ip().to_string();
+            is_own && line["method"] == "CONNECT"
+        });
         lines.pop()
     });
     line["tls_mode"].as_str().unwrap().to_owned()

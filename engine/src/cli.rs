@@ -1,8 +1,7 @@
 //! The command line.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::ca::CaCommand;
 use crate::demo;
 use crate::messages::complain;
-use crate::run::{self, RunOptions};
+use crate::run::{self, RunError, RunOptions};
 
 /// An egress forward proxy that decides in three phases what may leave.
 #[derive(Debug, Parser)]
@@ -55,23 +54,6 @@ struct DemoArguments {
     once: bool,
 }
 
-impl Files {
-    /// The files that the command line names can be read at all; what is in them is looked at later.
-    fn readable(self) -> Result<RunOptions, Ending> {
-        let named = [Some(&self.config), self.ruleset.as_ref()];
-        for path in named.into_iter().flatten() {
-            try_read(path).map_err(|error| {
-                Ending::Impossible(format!("{}: cannot be read: {error}", path.display()))
-            })?;
-        }
-        Ok(self.into())
-    }
-}
-
-fn try_read(path: &Path) -> io::Result<()> {
-    File::open(path)?.read(&mut [0]).map(drop)
-}
-
 /// Why the program ends otherwise than well; `docs/exit-status.md` lists the numbers.
 enum Ending {
     /// What was asked for does not hold.
@@ -90,6 +72,15 @@ impl Ending {
     }
 }
 
+impl From<RunError> for Ending {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Unreadable(_) => Self::impossible(error),
+            _ => Self::no(error),
+        }
+    }
+}
+
 impl From<Files> for RunOptions {
     fn from(files: Files) -> Self {
         Self {
@@ -103,12 +94,9 @@ impl From<Files> for RunOptions {
 #[must_use]
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Run(files) => files
-            .readable()
-            .and_then(|options| run::run(&options).map_err(Ending::no)),
-        Command::Check(files) => files
-            .readable()
-            .and_then(|options| run::check(&options).map_err(Ending::no))
+        Command::Run(files) => run::run(&files.into()).map_err(Ending::from),
+        Command::Check(files) => run::check(&files.into())
+            .map_err(Ending::from)
             .and_then(|summary| say(&summary)),
         Command::Ca(command) => command
             .run()

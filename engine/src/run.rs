@@ -10,6 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 
 use crate::access_log::{LogError, ShardLog, Writer};
+use crate::bundle_store::BundleStoreError;
 use crate::config::Overrides;
 use crate::config::checked::Config;
 use crate::control_loop::{self, Inbox, Shards};
@@ -25,6 +26,9 @@ use crate::unseen;
 /// Why the proxy did not start, or ended otherwise than asked.
 #[derive(Debug, Error)]
 pub enum RunError {
+    /// A file that the command line names cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
     /// The configuration or the ruleset cannot be used.
     #[error("{0}")]
     Load(String),
@@ -53,12 +57,6 @@ pub enum RunError {
     ShardsStuck(usize),
 }
 
-impl From<ReloadError> for RunError {
-    fn from(error: ReloadError) -> Self {
-        Self::Load(error.to_string())
-    }
-}
-
 impl From<DriverError> for RunError {
     fn from(error: DriverError) -> Self {
         Self::Driver(error.to_string())
@@ -81,6 +79,19 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
+    /// What the command line names is the command's own; what a file names is part of that file.
+    fn failed(&self, error: &ReloadError) -> RunError {
+        let is_unreadable = match error {
+            ReloadError::Config(errors) => errors.is_unreadable,
+            ReloadError::Bundle(BundleStoreError::Read { .. }) => self.ruleset.is_some(),
+            ReloadError::Bundle(_) | ReloadError::Material { .. } => false,
+        };
+        match is_unreadable {
+            true => RunError::Unreadable(error.to_string()),
+            false => RunError::Load(error.to_string()),
+        }
+    }
+
     fn source(&self) -> Source {
         Source::new(
             self.config.clone(),
@@ -100,9 +111,11 @@ impl RunOptions {
 /// What `run` would refuse to start with.
 pub fn check(options: &RunOptions) -> Result<String, RunError> {
     let mut source = options.source();
-    let config = source.config()?;
+    let config = source.config().map_err(|error| options.failed(&error))?;
     let driver = Driver::choose(config.io.driver)?;
-    let generation = source.generation(Arc::clone(&config), Arc::new([]))?;
+    let generation = source
+        .generation(Arc::clone(&config), Arc::new([]))
+        .map_err(|error| options.failed(&error))?;
     let note = verify(&generation)?;
     for listener in &config.listeners {
         bind::check(listener.address)?;
@@ -142,7 +155,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     // loop, in place of ending the process.
     let inbox = Inbox::open()?;
     let mut source = options.source();
-    let config = source.config()?;
+    let config = source.config().map_err(|error| options.failed(&error))?;
     let _messages = Messages::start(&config.log).map_err(|source| RunError::System {
         what: "starting the thread of messages",
         source,
@@ -150,7 +163,9 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     let driver = Driver::choose(config.io.driver)?;
     raise_descriptor_limit(&config);
     // What is wrong is found before clients can connect.
-    let mut generation = source.generation(Arc::clone(&config), Arc::new([]))?;
+    let mut generation = source
+        .generation(Arc::clone(&config), Arc::new([]))
+        .map_err(|error| options.failed(&error))?;
     if let Some(note) = verify(&generation)? {
         tracing::warn!("{note}");
     }

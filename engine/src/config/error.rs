@@ -15,6 +15,8 @@ const SHOWN_COLUMNS_MAX: usize = 160;
 pub struct ConfigErrors {
     /// The problems.
     pub problems: Vec<Problem>,
+    /// The file itself cannot be read, which is then the only problem.
+    pub is_unreadable: bool,
 }
 
 /// One problem.

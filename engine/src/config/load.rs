@@ -55,8 +55,12 @@ impl Config {
     pub fn load(path: &Path, overrides: &Overrides) -> Result<Self, ConfigErrors> {
         let fault = |message| ConfigErrors {
             problems: vec![Problem::of_file(path, message)],
+            is_unreadable: false,
         };
-        let bytes = read(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
+        let bytes = read(path).map_err(|error| ConfigErrors {
+            is_unreadable: true,
+            ..fault(format!("cannot be read: {error}"))
+        })?;
         let text = String::from_utf8(bytes).map_err(|error| {
             fault(format!(
                 "not UTF-8 at byte {}",

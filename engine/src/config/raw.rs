@@ -85,7 +85,10 @@ impl<'t> Report<'t> {
         let problems: Vec<_> = problems.into_iter().map(|(_, problem)| problem).collect();
         match value {
             Some(value) if problems.is_empty() => Ok(value),
-            _ => Err(ConfigErrors { problems }),
+            _ => Err(ConfigErrors {
+                problems,
+                is_unreadable: false,
+            }),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! How the three programs end: the lines of `docs/exit-status.md`, run as they stand there.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
+use crate::common::ALLOW_ALL;
 use crate::common::programs::{sallyport, sallyport_load, sallyport_rules};
+use crate::common::proxy::Setup;
 
 const PAGE: &str = include_str!("../../../docs/exit-status.md");
 
@@ -36,6 +39,8 @@ fn the_lines_of_the_page_end_as_it_says() {
     for wrong in ["wrong.toml", "wrong.json"] {
         std::fs::write(folder.path().join(wrong), "nonsense = [\n").unwrap();
     }
+    let good = "ruleset = \"gone.spb\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n";
+    std::fs::write(folder.path().join("good.toml"), good).unwrap();
     let lines = lines();
     assert!(lines.len() > 20, "{lines:?}");
     let mut wrong = Vec::new();
@@ -56,6 +61,26 @@ fn the_lines_of_the_page_end_as_it_says() {
         assert!(!silent, "{line:?}");
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What comes through a pipe can be read once, and from its first byte.
+#[test]
+fn a_configuration_may_come_through_a_pipe() {
+    let setup = Setup::new().key("log.access", "\"off\"");
+    let bundle = setup.path("rules.spb");
+    ALLOW_ALL.compile(&bundle);
+    let mut check = sallyport()
+        .args(["check", "--config", "/dev/stdin", "--ruleset"])
+        .arg(&bundle)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let text = std::fs::read(setup.write()).unwrap();
+    check.stdin.take().unwrap().write_all(&text).unwrap();
+    let output = check.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[test]

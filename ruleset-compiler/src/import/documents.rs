@@ -1,9 +1,10 @@
 //! The documents of a file: YAML in the tree that JSON is read into, with the line of each value. Parsing is `saphyr-parser`'s;
-//! here its events become values, aliases are worked in, and both are bounded.
+//! here its events become values, aliases are worked in, and both are bounded. The short tags of CloudFormation (`!Sub`) become the
+//! functions that they stand for (`Fn::Sub`).
 
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::json::{Json, Kind};
 
@@ -30,6 +31,17 @@ pub(super) fn documents(text: &str) -> Result<Vec<Json>, String> {
     Ok(loader.documents)
 }
 
+/// The first of them.
+///
+/// # Errors
+/// The same, or that there is none.
+pub(super) fn first(text: &str) -> Result<Json, String> {
+    let all = documents(text)?;
+    all.into_iter()
+        .next()
+        .ok_or_else(|| "the file is empty".to_owned())
+}
+
 #[derive(Default)]
 struct Loader {
     documents: Vec<Json>,
@@ -42,6 +54,7 @@ struct Loader {
 struct Open {
     json: Json,
     anchor: usize,
+    tag: Option<Tag>,
     /// The name of the member that comes next.
     name: Option<String>,
     values_before: usize,
@@ -51,20 +64,25 @@ impl Loader {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), String> {
         let line = span.start.line();
         match event {
-            Event::Scalar(text, style, anchor, _) => {
+            Event::Scalar(text, style, anchor, tag) => {
                 self.count(1, line)?;
                 let json = Json {
                     line,
                     kind: scalar(&text, style),
                 };
-                self.value(json, anchor, 1);
+                self.value(tagged(json, tag.as_deref()), anchor, 1);
             }
-            Event::SequenceStart(anchor, _) => self.begin(Kind::Array(Vec::new()), anchor, line)?,
-            Event::MappingStart(anchor, _) => self.begin(Kind::Object(Vec::new()), anchor, line)?,
+            Event::SequenceStart(anchor, tag) => {
+                self.begin(Kind::Array(Vec::new()), anchor, tag.as_deref(), line)?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.begin(Kind::Object(Vec::new()), anchor, tag.as_deref(), line)?;
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(open) = self.open.pop() {
                     let count = self.values_count - open.values_before;
-                    self.value(open.json, open.anchor, count);
+                    let json = tagged(open.json, open.tag.as_ref());
+                    self.value(json, open.anchor, count);
                 }
             }
             Event::Alias(anchor) => {
@@ -88,7 +106,13 @@ impl Loader {
         Ok(())
     }
 
-    fn begin(&mut self, kind: Kind, anchor: usize, line: usize) -> Result<(), String> {
+    fn begin(
+        &mut self,
+        kind: Kind,
+        anchor: usize,
+        tag: Option<&Tag>,
+        line: usize,
+    ) -> Result<(), String> {
         if self.open.len() >= DEPTH_MAX {
             return Err(format!(
                 "line {line}: values are nested more than {DEPTH_MAX} deep"
@@ -99,6 +123,7 @@ impl Loader {
         self.open.push(Open {
             json: Json { line, kind },
             anchor,
+            tag: tag.cloned(),
             name: None,
             values_before,
         });
@@ -122,6 +147,21 @@ impl Loader {
             },
             Kind::Text(_) | Kind::Other(_) | Kind::Template(_) => {}
         }
+    }
+}
+
+/// `!Sub x` is `{"Fn::Sub": "x"}`.
+fn tagged(value: Json, tag: Option<&Tag>) -> Json {
+    let Some(tag) = tag.filter(|tag| tag.handle == "!" && !tag.suffix.is_empty()) else {
+        return value;
+    };
+    let name = match tag.suffix.as_str() {
+        name @ ("Ref" | "Condition") => name.to_owned(),
+        name => format!("Fn::{name}"),
+    };
+    Json {
+        line: value.line,
+        kind: Kind::Object(vec![(name, value)]),
     }
 }
 
@@ -166,6 +206,20 @@ mod tests {
             documents("{\"a\": [1]}").unwrap()[0].shown(),
             r#"{"a": [1]}"#
         );
+    }
+
+    #[test]
+    fn short_tags_are_functions() {
+        let text =
+            "B:\n  - !Sub |\n    one\n    two\n  - !GetAtt C.Arn\n  - !Ref D\n  - !Join [a, [b]]\n";
+        let found = documents(text).unwrap();
+        let list = found[0].get("B").unwrap();
+        assert_eq!(
+            list.shown(),
+            "[{\"Fn::Sub\": \"one\ntwo\n\"}, {\"Fn::GetAtt\": \"C.Arn\"}, {\"Ref\": \"D\"}, {\"Fn::Join\": [\"a\", [\"b\"]]}]"
+        );
+        // The place of a block is that of its text, not that of its sign.
+        assert_eq!(list.elements()[0].get("Fn::Sub").unwrap().line, 3);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! JSON with the line of each value, for imports of what the AWS command line prints; YAML and HCL
-//! become the same (`yaml`, `hcl`).
+//! become the same (`documents`, `hcl`).
 
 use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;

@@ -23,8 +23,6 @@ pub mod input;
 
 mod json;
 
-mod yaml;
-
 mod hcl;
 
 pub mod recognise;

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::super::super::documents;
 use super::super::super::hcl;
 use super::super::super::input::InputFiles;
 use super::super::super::json::Json;
 use super::super::super::report::{Place, Report};
-use super::super::super::yaml;
 use super::super::walk::Default;
 use super::{cloudformation, group, policy, terraform};
 
@@ -88,7 +88,7 @@ pub(in super::super) fn read(
             });
         }
         Form::Json => cloudformation::resolved(Json::parse(text)?),
-        Form::Yaml => cloudformation::resolved(yaml::parse(text)?),
+        Form::Yaml => cloudformation::resolved(documents::first(text)?),
         Form::Terraform => terraform::as_api(hcl::parse(text, files)?),
     };
     let mut groups = group::groups(file, &tree, report);

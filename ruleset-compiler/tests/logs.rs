@@ -4,59 +4,16 @@
     reason = "a test that cannot run the binary has failed"
 )]
 
+mod common;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-fn rules(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_sallyport-rules"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap().to_owned()
-}
-
-/// A folder with a compiled example as `rules.spb`.
-fn compiled(example: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let bundle = folder.path().join("rules.spb");
-    let arguments = ["compile", example, "-q", "-o", bundle.to_str().unwrap()];
-    succeeds(&root().join("examples"), &arguments);
-    folder
-}
-
-fn succeeds(folder: &Path, arguments: &[&str]) -> String {
-    let output = rules(folder, arguments);
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}{}",
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-    text(&output.stdout)
-}
-
-/// Exit code, output, errors.
-fn ends(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = rules(folder, arguments);
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
-}
+use common::{compiled, ends, succeeds, text, write};
 
 /// Its words with one space between them: how wide columns are is no matter.
 fn squeezed(text: &str) -> String {
@@ -66,10 +23,6 @@ fn squeezed(text: &str) -> String {
         words + end
     };
     text.split_inclusive('\n').map(line).collect()
-}
-
-fn write(folder: &Path, name: &str, content: &str) {
-    std::fs::write(folder.join(name), content).unwrap();
 }
 
 /// Lines as the engine writes them, with what the example rules of the demo decide.

@@ -102,7 +102,7 @@ fn adopt(shard: &Shard, generation: Generation) {
     if !Rc::ptr_eq(&snapshot.tls, &before.tls) {
         shard.pool.borrow_mut().close_tls();
     }
-    let is_news = !snapshot.says_the_same(&before) || !Rc::ptr_eq(&snapshot.tls, &before.tls);
+    let is_news = !snapshot.says_the_same(&before) || !snapshot.tls.asks_clients_as(&before.tls);
     shard.snapshot.replace(Rc::new(snapshot));
     if is_news {
         shard.tunnels.wake_all();

@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
 
 use super::OriginCertificate;
 use super::parameters::Parameters;
@@ -17,8 +19,8 @@ pub(crate) struct ClientIdentity {
     listener: SocketAddr,
     /// The leaf first; empty if none was asked for.
     chain: Vec<CertificateDer<'static>>,
-    /// What it was believed under last.
-    believed: RefCell<Weak<Parameters>>,
+    /// Who believed it last. Renewed keys change nothing of that.
+    believed_by: RefCell<Option<Arc<dyn ClientCertVerifier>>>,
 }
 
 impl ClientIdentity {
@@ -26,12 +28,12 @@ impl ClientIdentity {
     pub(crate) fn new(
         listener: SocketAddr,
         chain: Option<&[CertificateDer<'static>]>,
-        parameters: &Rc<Parameters>,
+        parameters: &Parameters,
     ) -> Self {
         Self {
             listener,
             chain: chain.unwrap_or_default().to_vec(),
-            believed: RefCell::new(Rc::downgrade(parameters)),
+            believed_by: RefCell::new(parameters.client_verifier(listener).cloned()),
         }
     }
 
@@ -42,23 +44,21 @@ impl ClientIdentity {
         name.or_else(|| Some(certificate.names().first()?.to_string().into()))
     }
 
-    /// Whether the listener would let this client in under `parameters`. Verified once for each.
-    pub(crate) fn holds(&self, parameters: &Rc<Parameters>) -> bool {
-        let now = Rc::downgrade(parameters);
-        if Weak::ptr_eq(&self.believed.borrow(), &now) {
-            return true;
-        }
+    /// Whether the listener would let this client in under `parameters`. Verified once by each verifier.
+    pub(crate) fn holds(&self, parameters: &Parameters) -> bool {
         let Some(verifier) = parameters.client_verifier(self.listener) else {
-            // It asks for nothing any more.
-            self.believed.replace(now);
             return true;
         };
+        let is_known = |before: &Arc<_>| Arc::ptr_eq(before, verifier);
+        if self.believed_by.borrow().as_ref().is_some_and(is_known) {
+            return true;
+        }
         let Some((leaf, rest)) = self.chain.split_first() else {
             return false;
         };
         let holds = verifier.verify_client_cert(leaf, rest, unix_time()).is_ok();
         if holds {
-            self.believed.replace(now);
+            self.believed_by.replace(Some(Arc::clone(verifier)));
         }
         holds
     }

@@ -290,8 +290,22 @@ impl Parameters {
     }
 
     /// What decides about the certificates of its clients, if it asks for any.
-    pub(crate) fn client_verifier(&self, address: SocketAddr) -> Option<&dyn ClientCertVerifier> {
-        self.listener_side(address)?.client_verifier.as_deref()
+    pub(crate) fn client_verifier(
+        &self,
+        address: SocketAddr,
+    ) -> Option<&Arc<dyn ClientCertVerifier>> {
+        self.listener_side(address)?.client_verifier.as_ref()
+    }
+
+    /// Whether who decides about clients is still the same, for every listener.
+    pub(crate) fn asks_clients_as(&self, other: &Self) -> bool {
+        self.listeners.iter().all(|listener| {
+            let before = other.client_verifier(listener.configured);
+            match (&listener.client_verifier, before) {
+                (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+                (now, before) => now.is_none() && before.is_none(),
+            }
+        })
     }
 
     fn listener_side(&self, address: SocketAddr) -> Option<&ListenerSide> {

@@ -57,6 +57,8 @@ class Peer:
     def __init__(self, connection):
         self.connection = connection
         self.connection.settimeout(TIMEOUT)
+        # What is sent has left when the connection is reset.
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.decoder = hpack.Decoder()
         self.decoder.max_allowed_table_size = 1 << 20
         self.buffer = b""

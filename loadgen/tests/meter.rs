@@ -475,6 +475,15 @@ fn an_early_answer_to_a_long_body_is_understood() {
 }
 
 #[test]
+fn a_run_of_a_moment_is_not_void() {
+    let origin = Origin::start(&[]);
+    let report = run(&["--url", &origin.url("/"), "--requests", "10", "-c", "1"]);
+    assert_clean(&report);
+    assert!(number(&report, "duration_s") < 0.1, "{report}");
+    assert_eq!(report["meter"]["void"], false, "{report}");
+}
+
+#[test]
 fn text_report_and_wrong_command_lines() {
     let origin = Origin::start(&[]);
     let output = run_output(&["--url", &origin.url("/"), "--requests", "10"]);

@@ -190,6 +190,7 @@ fn meter_figures(plan: &Plan, tallies: &[Tally], report: &Report) -> MeterFigure
     let loop_busy = summarize(&merge(tallies.iter().map(|tally| &tally.loop_busy)));
     let ratios = tallies.iter().map(|tally| verdict::busy_ratio(tally.cost));
     let busy_ratio_max = ratios.fold(0.0, f64::max);
+    let windows = tallies.iter().map(|tally| tally.cost.wall);
     let verdict = verdict::judge(&Evidence {
         is_answered: !report.nothing_answered,
         is_open_loop: plan.arrivals.is_some(),
@@ -197,6 +198,7 @@ fn meter_figures(plan: &Plan, tallies: &[Tally], report: &Report) -> MeterFigure
         schedule_lag_us: lag,
         loop_busy_us: loop_busy,
         busy_ratio_max,
+        window: windows.max().unwrap_or_default(),
     });
     let cpu: Duration = tallies.iter().map(|tally| tally.cost.cpu).sum();
     MeterFigures {

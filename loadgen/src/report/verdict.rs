@@ -18,6 +18,9 @@ const LAG_US_TOLERATED: f64 = 1_000.0;
 const LAG_PART_MAX: f64 = 0.1;
 /// Busier than this, a thread has no slack: what it reports is its own speed.
 const BUSY_VOID: f64 = 0.95;
+/// Over a shorter window the share is not judged: the slack that [`BUSY_VOID`] asks for is then less than one
+/// turn of another thread on the CPU (about 4 ms), and a run of a few milliseconds is nothing but the meter's own work.
+const BUSY_WINDOW_LEAST: Duration = Duration::from_millis(100);
 /// Busier than this, the meter's ceiling is less than twice what was measured.
 const BUSY_BOUND: f64 = 0.5;
 
@@ -31,6 +34,8 @@ pub(super) struct Evidence {
     pub(super) schedule_lag_us: Summary,
     pub(super) loop_busy_us: Summary,
     pub(super) busy_ratio_max: f64,
+    /// What the share is of.
+    pub(super) window: Duration,
 }
 
 /// What follows from it.
@@ -59,7 +64,22 @@ pub(super) fn judge(evidence: &Evidence) -> Verdict {
     if evidence.is_open_loop {
         judge_open_loop(evidence, &mut verdict);
     }
+    judge_busy(evidence, &mut verdict);
+    verdict
+}
+
+fn judge_busy(evidence: &Evidence, verdict: &mut Verdict) {
     let busy = evidence.busy_ratio_max;
+    if evidence.window < BUSY_WINDOW_LEAST {
+        if busy > BUSY_BOUND {
+            verdict.warnings.push(format!(
+                "whether the meter had time left cannot be told: the window is {}, and a share of the CPU means something from {} on",
+                Time(evidence.window.as_secs_f64() * 1e6),
+                Time(BUSY_WINDOW_LEAST.as_secs_f64() * 1e6),
+            ));
+        }
+        return;
+    }
     if busy > BUSY_VOID {
         verdict.void_reasons.push(format!(
             "the meter's busiest thread had no time left (busy {:.0} %): its own speed was measured",
@@ -73,7 +93,6 @@ pub(super) fn judge(evidence: &Evidence) -> Verdict {
             busy * 100.0
         ));
     }
-    verdict
 }
 
 /// What to say if a rate is more than half of what the meter does against its own origin.
@@ -134,6 +153,7 @@ mod tests {
             schedule_lag_us: at(20.0),
             loop_busy_us: at(30.0),
             busy_ratio_max: 0.3,
+            window: Duration::from_secs(5),
         }
     }
 
@@ -197,6 +217,28 @@ mod tests {
             ..evidence()
         });
         assert!(full.bound && full.void_reasons.len() == 1);
+    }
+
+    #[test]
+    fn a_window_too_short_says_nothing_of_the_meters_time() {
+        let of = |window, busy_ratio_max| {
+            judge(&Evidence {
+                window: Duration::from_millis(window),
+                busy_ratio_max,
+                is_open_loop: false,
+                ..evidence()
+            })
+        };
+        let short = of(1, 1.0);
+        assert!(short.void_reasons.is_empty() && !short.bound);
+        assert_eq!(
+            short.warnings,
+            [
+                "whether the meter had time left cannot be told: the window is 1.00 ms, and a share of the CPU means something from 100.00 ms on"
+            ]
+        );
+        assert_eq!(of(99, 0.4), Verdict::default());
+        assert_eq!(of(100, 1.0).void_reasons.len(), 1);
     }
 
     #[test]

@@ -37,13 +37,8 @@ impl Walk {
                     _ => Err("it is neither `matchName` nor `matchPattern`".to_owned()),
                 };
                 let shown = format!("{key}: {text}");
-                match target.and_then(|target| self.book.add(&mut targets, target)) {
-                    Ok(()) => entries.push(self.book.carried(value.line, &shown, key)),
-                    Err(why) => {
-                        let why = Difference::new(Effect::of_leaving(peer.action), why);
-                        self.book.left(value.line, &shown, key, why);
-                    }
-                }
+                let added = target.and_then(|target| self.book.add(&mut targets, target));
+                self.settle(value.line, &shown, key, peer, added, entries);
             }
         }
         targets.formula(&peer.name)
@@ -58,16 +53,15 @@ impl Walk {
         let mut targets = Targets::default();
         for item in list.elements() {
             let text = item.word().unwrap_or("");
-            match self
+            let added = self
                 .book
-                .add(&mut targets, Target::Network(text.to_owned()))
-            {
-                Ok(()) => entries.push(self.book.carried(item.line, text, "toCIDR")),
-                Err(why) => {
-                    let why = Difference::new(Effect::of_leaving(peer.action), why);
-                    self.book.left(item.line, &item.shown(), "toCIDR", why);
-                }
-            }
+                .add(&mut targets, Target::Network(text.to_owned()));
+            let shown = if added.is_ok() {
+                text.to_owned()
+            } else {
+                item.shown()
+            };
+            self.settle(item.line, &shown, "toCIDR", peer, added, entries);
         }
         targets.formula(&peer.name)
     }
@@ -80,18 +74,34 @@ impl Walk {
     ) -> Formula {
         let mut all = Vec::new();
         for item in list.elements() {
-            match self.network_set(item) {
-                Ok(formula) => {
-                    entries.push(self.book.carried(item.line, &item.shown(), "toCIDRSet"));
-                    all.push(formula);
-                }
-                Err(why) => {
-                    let why = Difference::new(Effect::of_leaving(peer.action), why);
-                    self.book.left(item.line, &item.shown(), "toCIDRSet", why);
-                }
-            }
+            let set = self.network_set(item);
+            all.extend(self.settle(item.line, &item.shown(), "toCIDRSet", peer, set, entries));
         }
         Formula::any(all)
+    }
+
+    /// Tells of an item what became of it: it is carried, and its entry kept for what is told of the whole
+    /// peer later, or it is left; what it is here, if it is.
+    fn settle<T>(
+        &mut self,
+        line: usize,
+        shown: &str,
+        kind: &str,
+        peer: &Peer<'_>,
+        found: Result<T, String>,
+        entries: &mut Vec<usize>,
+    ) -> Option<T> {
+        match found {
+            Ok(found) => {
+                entries.push(self.book.carried(line, shown, kind));
+                Some(found)
+            }
+            Err(why) => {
+                let why = Difference::new(Effect::of_leaving(peer.action), why);
+                self.book.left(line, shown, kind, why);
+                None
+            }
+        }
     }
 
     fn network_set(&mut self, item: &Json) -> Result<Formula, String> {
@@ -127,36 +137,41 @@ impl Walk {
         let mut all = Vec::new();
         for item in list.elements() {
             let word = item.word().unwrap_or("");
-            match word {
-                "all" => {
-                    entries.push(self.book.carried(item.line, word, "toEntities"));
-                    all.push(Formula::Always);
-                }
-                "world" => {
-                    let entry = self.book.carried(item.line, word, "toEntities");
-                    entries.push(entry);
-                    let inside: Vec<String> =
-                        INSIDE.iter().map(|text| (*text).to_owned()).collect();
-                    let outside =
-                        one(Field::DestinationIp, Question::Ip, "inside", &inside).negated();
-                    let known = Condition::null(Field::DestinationIp, false);
-                    let (formula, effect) = match peer.action {
-                        Action::Deny => (Formula::Always, Effect::Narrower),
-                        Action::Allow | Action::Alert => {
-                            (Formula::all([known.into(), outside]), Effect::Narrower)
-                        }
-                    };
-                    self.book.differ(entry, effect, "which addresses are in the cluster is not known here: private networks are not allowed by this, and all is denied by it");
-                    all.push(formula);
-                }
-                _ => {
-                    let why =
-                        "what this is is known only in the cluster: name the hosts or networks";
-                    let why = Difference::new(Effect::of_leaving(peer.action), why);
-                    self.book.left(item.line, &item.shown(), "toEntities", why);
-                }
+            let formula = match word {
+                "all" => Ok(Formula::Always),
+                "world" => Ok(world(peer.action)),
+                _ => Err(
+                    "what this is is known only in the cluster: name the hosts or networks"
+                        .to_owned(),
+                ),
+            };
+            let shown = if formula.is_ok() {
+                word.to_owned()
+            } else {
+                item.shown()
+            };
+            let found = self.settle(item.line, &shown, "toEntities", peer, formula, entries);
+            if word == "world"
+                && let Some(entry) = entries.last()
+            {
+                self.book.differ(*entry, Effect::Narrower, "which addresses are in the cluster is not known here: private networks are not allowed by this, and all is denied by it");
             }
+            all.extend(found);
         }
         Formula::any(all)
+    }
+}
+
+/// What is outside of the cluster, as much as can be said: it is denied with the inside, and allowed only
+/// where it cannot be the inside.
+fn world(action: Action) -> Formula {
+    match action {
+        Action::Deny => Formula::Always,
+        Action::Allow | Action::Alert => {
+            let inside = INSIDE.map(str::to_owned);
+            let inside = one(Field::DestinationIp, Question::Ip, "inside", &inside);
+            let known = Condition::null(Field::DestinationIp, false);
+            Formula::all([known.into(), inside.negated()])
+        }
     }
 }

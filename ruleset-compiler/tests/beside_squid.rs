@@ -1,7 +1,8 @@
 //! An imported configuration decides as a real Squid does: each case is started with it, asked for
 //! each request, and asked for the same of our rules.
 //!
-//! Squid is told never to go anywhere, so that what it allows ends at once with another error.
+//! Squid is told never to go anywhere, so that what it allows ends at once with another error; but for
+//! `replies`, where responses are judged.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -11,13 +12,13 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use sallyport_rules::import::Import;
 use sallyport_rules::import::input::DiskInput;
 use sallyport_rules::import::squid::{self, SquidOptions};
 use sallyport_rules::pipeline::{self, Options};
@@ -31,16 +32,10 @@ use sallyport_ruleset::{
 #[path = "../../engine/tests/skip.rs"]
 mod skip;
 
-/// Names and their addresses; those at the end have none to look up but their own.
-const HOSTS: &str = "192.0.2.1 a.test www.a.test
-192.0.2.2 ok.test
-192.0.2.3 evil.test www.evil.test notevil.test
-10.0.0.7 intranet
-192.0.2.99 reverse99.invalid
-10.1.2.3 reverse10.invalid
-2001:db8::1 reverse6.invalid
-127.0.0.1 localhost
-";
+#[path = "beside_squid/process.rs"]
+mod process;
+
+use process::{Goes, HOSTS, Squid, connect_from, program};
 
 /// One request: method and target, `from ADDRESS` and `as USER` before it, header lines behind `|`.
 #[derive(Debug)]
@@ -135,90 +130,7 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// A Squid that ends with the test.
-struct Squid {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Squid {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn program() -> Option<PathBuf> {
-    let places = ["/usr/sbin/squid", "/usr/local/sbin/squid", "/usr/bin/squid"];
-    places
-        .into_iter()
-        .map(PathBuf::from)
-        .find(|path| path.is_file())
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 impl Squid {
-    /// On a port that is free: another process may take it before Squid does.
-    fn start(program: &Path, folder: &Path, configuration: &str) -> Self {
-        let mut said = String::new();
-        for _ in 0..5 {
-            match Self::start_once(program, folder, configuration) {
-                Ok(squid) => return squid,
-                Err(log) => said = log,
-            }
-        }
-        panic!("Squid ended: {said}\n{configuration}");
-    }
-
-    /// What it said, if it ended.
-    fn start_once(program: &Path, folder: &Path, configuration: &str) -> Result<Self, String> {
-        let port = free_port();
-        let path = |name: &str| folder.join(name).display().to_string();
-        fs::write(folder.join("hosts"), HOSTS).unwrap();
-        let text = format!(
-            "{configuration}\nhttp_port 127.0.0.1:{port}\npid_filename none\naccess_log none\n\
-             cache_log {}\ncache_store_log none\ncache deny all\nhosts_file {}\ncoredump_dir none\n\
-             dns_nameservers 127.0.0.1\ndns_timeout 1 second\nnever_direct allow all\n\
-             visible_hostname squid.invalid\n",
-            path("cache.log"),
-            path("hosts"),
-        );
-        let main = folder.join("started.conf");
-        fs::write(&main, text).unwrap();
-        let child = Command::new(program)
-            .arg("-N")
-            .arg("-f")
-            .arg(&main)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.join("stderr")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut squid = Self { child, port };
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = squid.child.try_wait().unwrap();
-            let said = || {
-                let files = ["stderr", "cache.log"].map(|name| folder.join(name));
-                files
-                    .map(|file| fs::read_to_string(file).unwrap_or_default())
-                    .concat()
-            };
-            if ended.is_some() {
-                return Err(said());
-            }
-            assert!(began.elapsed() < Duration::from_secs(60), "{}", said());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(squid)
-    }
-
     fn allows(&self, request: &Request<'_>) -> bool {
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let mut socket = connect_from(request.from, to);
@@ -248,14 +160,6 @@ impl Squid {
             _ => panic!("{}: {head}", request.text),
         }
     }
-}
-
-/// Connects from an address of this machine.
-fn connect_from(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
-    socket.connect(&to.into()).unwrap();
-    socket.into()
 }
 
 /// What our rules decide about the request, as the proxy asks them.
@@ -342,9 +246,12 @@ fn address_of(name: &str) -> Option<IpAddr> {
     })
 }
 
-fn compile(folder: &Path) -> (Bundle, String) {
+fn import(folder: &Path) -> Import {
     let files = DiskInput::new(folder, None);
-    let import = squid::import(&files, "squid.conf", &SquidOptions::default()).unwrap();
+    squid::import(&files, "squid.conf", &SquidOptions::default()).unwrap()
+}
+
+fn compile(import: &Import) -> (Bundle, String) {
     let in_memory = import.files.iter();
     let in_memory = in_memory.fold(MemoryFiles::default(), |files, (path, text)| {
         files.with(path.clone(), text.clone())
@@ -395,6 +302,40 @@ fn imports_decide_as_squid_does() {
     assert!(is_telling, "asked {asked}, allowed {allowed}");
 }
 
+/// Squid asks for the name of an address, and our rules do not: the report counts it.
+#[test]
+fn names_of_addresses_are_looked_up_there_only() {
+    let Some(program) = program() else {
+        return skip::skip("Squid is not installed");
+    };
+    for (acl, lines, allows_more) in [
+        ("dstdomain", "deny x\nhttp_access allow all", 1),
+        ("dstdomain", "allow !x\nhttp_access deny all", 1),
+        ("dstdomain", "allow x\nhttp_access deny all", 0),
+        ("dstdom_regex", "deny x\nhttp_access allow all", 1),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let text = format!("acl x {acl} reverse99.invalid\nhttp_access {lines}\n");
+        fs::write(folder.path().join("squid.conf"), &text).unwrap();
+        let squid = Squid::start(&program, folder.path(), &text, Goes::Nowhere);
+        let import = import(folder.path());
+        let (bundle, _) = compile(&import);
+        let request = Request::parse("GET http://192.0.2.99/");
+        let (theirs, ours) = (squid.allows(&request), ours_allows(&bundle, &request, None));
+        assert_eq!(
+            (theirs, ours),
+            (allows_more == 0, allows_more == 1),
+            "{text}"
+        );
+        let counts = [
+            import.report.allows_more_count(),
+            import.report.denies_more_count(),
+        ];
+        assert_eq!(counts, [allows_more, 1 - allows_more], "{text}");
+    }
+}
+
 /// What came of comparisons.
 #[derive(Debug, Default)]
 struct Counts {
@@ -425,8 +366,8 @@ fn compare(program: &Path, case: &str) -> Counts {
     fs::write(folder.path().join("list"), list).unwrap();
     let configuration = configuration.replace("@DIR@", &folder.path().display().to_string());
     fs::write(folder.path().join("squid.conf"), &configuration).unwrap();
-    let squid = Squid::start(program, folder.path(), &configuration);
-    let (bundle, shown) = compile(folder.path());
+    let squid = Squid::start(program, folder.path(), &configuration, Goes::Nowhere);
+    let (bundle, shown) = compile(&import(folder.path()));
     let mut counts = Counts::default();
     for line in COMMON.lines().chain(own.lines()) {
         if line.is_empty() || line.starts_with('#') {

@@ -119,7 +119,7 @@ fn what_nobody_said_is_not_taken_for_allow() {
 
 #[test]
 fn a_last_deny_that_is_left_denies_the_rest() {
-    let squid = "acl ok dstdomain .ok.test\nacl odd external helper\nhttp_access allow ok\nhttp_access deny odd\n";
+    let squid = "acl ok dstdomain -n .ok.test\nacl odd external helper\nhttp_access allow ok\nhttp_access deny odd\n";
     let (status, out, err, ruleset) = import("squid", "squid.conf", squid);
     assert_eq!(status, 0, "{err}");
     assert!(ruleset.unwrap().contains("pre_dns = \"deny\""));
@@ -162,4 +162,58 @@ fn a_list_that_is_not_there_is_a_problem_whatever_else_there_is() {
 fn a_table_from_the_console_is_refused_with_a_hint() {
     let table = "Rule name,Phase,Action,Conditions\nallow-aws,PreDNS,Allow,1\n";
     is_refused("aws", "rules.csv", table, "describe-proxy-rule-group");
+}
+
+#[test]
+fn what_squid_looks_up_counts_by_its_direction() {
+    let by_name = "acl x dstdomain .x.test\n";
+    let by_expression = "acl x dstdom_regex x\\.test$\n";
+    let by_address = "acl x dst 192.0.2.0/24\n";
+    let without = "acl x dstdomain -n .x.test\n";
+    let literal = "acl x dst -n 192.0.2.0/24\n";
+    let denies = "http_access deny x\nhttp_access allow all\n";
+    let allows = "http_access allow x\nhttp_access deny all\n";
+    let denies_others = "http_access deny !x\nhttp_access allow all\n";
+    let allows_others = "http_access allow !x\nhttp_access deny all\n";
+    for acl in [by_name, by_expression, by_address, without, literal] {
+        for (lines, allows_more) in [
+            (denies, true),
+            (allows, false),
+            (denies_others, false),
+            (allows_others, true),
+        ] {
+            let text = format!("{acl}{lines}");
+            let (status, out, err, _) = import("squid", "squid.conf", &text);
+            assert_eq!(status, 0, "{err}");
+            let counts = match (acl.contains(" -n "), allows_more) {
+                (true, _) => "allows more: 0, denies more: 0",
+                (false, true) => "allows more: 1, denies more: 0",
+                (false, false) => "allows more: 0, denies more: 1",
+            };
+            assert!(out.lines().last().unwrap().ends_with(counts), "{text}{out}");
+            let strict = import("squid --strict=allows-more", "squid.conf", &text).0;
+            assert_eq!(strict == 1, counts.starts_with("allows more: 1"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn scopes_miss_what_squid_looks_up() {
+    let name = "acl x dstdomain .x.test\n";
+    let address = "acl x dst 192.0.2.0/24\n";
+    let both = "acl x dstdomain -n .x.test\n";
+    let rest = "acl x_open port 443\nhttp_access allow x_open\nhttp_access deny all\n";
+    for (acl, action, counts) in [
+        (name, "bump", "allows more: 1, denies more: 0"),
+        (name, "splice", "allows more: 0, denies more: 1"),
+        (address, "bump", "allows more: 0, denies more: 0"),
+        (address, "splice", "allows more: 0, denies more: 1"),
+        (both, "bump", "allows more: 0, denies more: 0"),
+        (both, "splice", "allows more: 0, denies more: 0"),
+    ] {
+        let text = format!("{acl}ssl_bump {action} x\n{rest}");
+        let (status, out, err, _) = import("squid --ca ca.pem", "squid.conf", &text);
+        assert_eq!(status, 0, "{err}");
+        assert!(out.lines().last().unwrap().ends_with(counts), "{text}{out}");
+    }
 }

@@ -144,6 +144,32 @@ impl Acls {
         effect
     }
 
+    /// What is different about those of these ACLs that no line of the report is about: Squid says them itself.
+    pub(super) fn differences_of_predefined(
+        &self,
+        acls: &[(bool, String)],
+        views: &[View],
+    ) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for (_, name) in acls {
+            let has_entry = |acl: &Acl| acl.lines.iter().any(|line| line.entry.is_some());
+            if self.by_name.get(name).is_none_or(has_entry) {
+                continue;
+            }
+            let meanings = views
+                .iter()
+                .filter_map(|view| self.meanings.get(&(name.clone(), *view)));
+            let differences = meanings.flat_map(|meaning| &meaning.differences);
+            for (matching, note) in differences {
+                let note = format!("`{name}`: {note}");
+                if *matching != Matching::Same && !found.contains(&note) {
+                    found.push(note);
+                }
+            }
+        }
+        found
+    }
+
     /// Where Squid asks for credentials while it asks these ACLs one after the other: an ACL over users
     /// is asked, and there is no user. What cannot be told counts as asked.
     pub(super) fn challenge(&mut self, acls: &[(bool, String)], view: View) -> Formula {

@@ -1,6 +1,7 @@
 //! The ACLs of an `ssl_bump` line as a `[[tls.scope]]`: a scope has lists of names, networks and ports, and
 //! each that it has must contain the tunnel.
 
+use super::super::report::{Difference, Effect};
 use super::acl::Acl;
 use super::acls::Acls;
 use super::address::{Addresses, addresses};
@@ -13,6 +14,10 @@ pub(super) struct Scope {
     pub(super) intercepts: bool,
     /// Names under those of an ACL are in it as well.
     pub(super) is_wider: bool,
+    /// Squid asks for the names of addresses, and finds more in it.
+    pub(super) misses_names: bool,
+    /// It is about addresses, also those of names.
+    pub(super) is_of_addresses: bool,
     domains: Vec<String>,
     destinations: Vec<String>,
     clients: Vec<String>,
@@ -58,6 +63,9 @@ fn add(scope: &mut Scope, acl: &Acl) -> Result<(), String> {
         .collect();
     let is_domain = ["dstdomain", "ssl::server_name"].contains(&acl.kind.as_str());
     scope.is_wider |= is_domain && values.iter().any(|value| !value.starts_with('.'));
+    let looks_up = acl.lines.iter().any(|line| !line.no_lookup);
+    scope.misses_names |= acl.kind == "dstdomain" && looks_up;
+    scope.is_of_addresses |= acl.kind == "dst" && looks_up;
     let twice = || Err(format!("`{}`: a scope has one list of each kind", acl.name));
     let (into, found) = match acl.kind.as_str() {
         "dstdomain" | "ssl::server_name" => (&mut scope.domains, domains(&values)?),
@@ -127,6 +135,47 @@ fn ports(values: &[&str]) -> Result<Vec<u16>, String> {
 }
 
 impl Scope {
+    /// What is different from the line that it comes from. To pass a tunnel through that Squid looks into
+    /// is to allow more, since nothing inside is judged.
+    pub(super) fn difference(&self, has_authority: bool) -> Difference {
+        let mut note = "it is a `[[tls.scope]]` of sallyport.toml".to_owned();
+        let mut effect = Effect::Neither;
+        let mut differs = |with: Effect, words: &str| {
+            effect = effect.and(with);
+            note.push_str(words);
+        };
+        let missed = if self.intercepts {
+            Effect::Wider
+        } else {
+            Effect::Narrower
+        };
+        if self.intercepts && !has_authority {
+            differs(
+                Effect::Wider,
+                ", and a comment until there is an authority (`--ca`): nothing is decrypted before",
+            );
+        }
+        if !self.intercepts && self.is_wider {
+            differs(
+                Effect::Wider,
+                "; names under those of its ACLs are passed through as well",
+            );
+        }
+        if self.misses_names {
+            differs(
+                missed,
+                "; the name of an address in a CONNECT is not looked up, so such a tunnel is not in it",
+            );
+        }
+        if !self.intercepts && self.is_of_addresses {
+            differs(
+                missed,
+                "; a name of which just one address is in it is not passed through",
+            );
+        }
+        Difference::new(effect, note)
+    }
+
     /// As it is written.
     pub(super) fn text(&self) -> String {
         let mut lines = vec!["[[tls.scope]]".to_owned()];

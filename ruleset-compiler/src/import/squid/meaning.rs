@@ -46,15 +46,11 @@ impl<'t, 'a> Work<'t, 'a> {
             "src" => self.networks(Field::SourceIp),
             "dst" => self.destination(),
             "dstdomain" => {
-                if self.acl.lines.iter().any(|line| !line.no_lookup) {
-                    self.differs(Matching::Same, LOOKED_UP);
-                }
+                self.differs_by_names();
                 self.domains(&Field::DestinationDomain)
             }
             "dstdom_regex" => {
-                if self.acl.lines.iter().any(|line| !line.no_lookup) {
-                    self.differs(Matching::Same, LOOKED_UP);
-                }
+                self.differs_by_names();
                 self.expressions(&Field::DestinationHost)
             }
             "port" => self.numbers(Field::DestinationPort, 0),
@@ -170,17 +166,24 @@ impl<'t, 'a> Work<'t, 'a> {
 
     fn destination(&mut self) -> Formula {
         let formula = self.networks(Field::DestinationIp);
-        if self.acl.lines.iter().any(|line| line.no_lookup) {
-            let literal = Condition::null(Field::DestinationDomain, true);
-            return Formula::all([literal.into(), formula]);
+        let (banned, looked_up): (Vec<_>, Vec<_>) =
+            self.acl.lines.iter().partition(|line| line.no_lookup);
+        // Of lines of both sorts the stricter reading is taken, and what it may miss is told.
+        if !looked_up.is_empty() && formula != Formula::Always {
+            self.differs(Matching::Fewer, ONE_ADDRESS);
         }
-        if formula != Formula::Always {
-            self.differs(
-                Matching::Same,
-                "each address of a name is judged by itself, and only those that are allowed are dialed; in Squid one that matches is enough",
-            );
+        if banned.is_empty() {
+            return formula;
         }
-        formula
+        let literal = Condition::null(Field::DestinationDomain, true);
+        Formula::all([literal.into(), formula])
+    }
+
+    /// Squid asks for the name of an address in a URL, and takes `none` where it has none.
+    fn differs_by_names(&mut self) {
+        if self.acl.lines.iter().any(|line| !line.no_lookup) {
+            self.differs(Matching::Fewer, LOOKED_UP);
+        }
     }
 
     /// `.example.com` is the name and all under it, `example.com` is just the name.
@@ -478,7 +481,8 @@ impl<'t, 'a> Work<'t, 'a> {
 
 const AUTHENTICATION: &str =
     "how users prove who they are is configuration of the listener: `listener.client_ca`";
-const LOOKED_UP: &str = "the name of an address in a URL is not looked up";
+const LOOKED_UP: &str = "the name of an address in a URL is not looked up: where Squid finds one that matches, this does not match";
+const ONE_ADDRESS: &str = "each address of a name is judged by itself, and only those that are allowed are dialed; in Squid one that matches is enough for all";
 const NORMAL_FORM: &str = "seen in its normal form: dot segments are removed and a fragment is dropped before it is matched; escapes are matched as what they stand for";
 const CONNECT_FIELDS: &str = "fields of a CONNECT itself are not seen: those of the requests inside are, where tunnels are looked into";
 const CONTENT_TYPE: &str =

@@ -19,6 +19,8 @@ mod acls;
 mod bump;
 mod settings;
 
+mod writer;
+
 mod access;
 mod walk;
 

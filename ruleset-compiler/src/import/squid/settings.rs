@@ -292,20 +292,7 @@ impl Settings {
         scope.intercepts = intercepts;
         acls.in_settings
             .extend(names.into_iter().map(|(_, name)| name));
-        const NOTE: &str = "it is a `[[tls.scope]]` of sallyport.toml";
-        let difference = match (intercepts, scope.is_wider) {
-            (true, _) if !has_authority => Difference::new(
-                Effect::Wider,
-                format!(
-                    "{NOTE}, and a comment until there is an authority (`--ca`): nothing is decrypted before"
-                ),
-            ),
-            (false, true) => Difference::new(
-                Effect::Wider,
-                format!("{NOTE}; names under those of its ACLs are passed through as well"),
-            ),
-            _ => Difference::new(Effect::Neither, NOTE),
-        };
+        let difference = scope.difference(has_authority);
         self.scopes.push(scope);
         Ok(difference)
     }

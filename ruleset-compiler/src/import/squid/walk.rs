@@ -9,12 +9,13 @@ use super::super::draft::{ALLOW_BY_DEFAULT, DefaultsBy, Draft};
 use super::super::input::InputFiles;
 use super::super::outcome::{Import, ImportError, Origin};
 use super::super::report::{Effect, Entry, Fate, Place, Report};
-use super::access::{AccessLine, request_rules, response_rules};
+use super::access::{request_rules, response_rules};
 use super::acl::{Acl, AclLine, AclValue, PREDEFINED, Translator};
 use super::acls::{Acls, literal};
 use super::read::{self, Line, Word};
 use super::settings::{self, SettingLine};
 use super::vocabulary::directive_left;
+use super::writer::AccessLine;
 
 /// What the configuration does not say.
 #[derive(Clone, Debug, Default)]

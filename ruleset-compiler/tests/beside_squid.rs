@@ -34,6 +34,8 @@ mod skip;
 
 #[path = "beside_squid/process.rs"]
 mod process;
+#[path = "beside_squid/replies.rs"]
+mod replies;
 
 use process::{Goes, HOSTS, Squid, connect_from, program};
 

@@ -5,13 +5,15 @@
 //! inside besides. So a line is worked out for each [`View`], and becomes rules that say which
 //! requests they are for, or one for all where that makes no difference.
 
-use sallyport_ruleset::{Action, Phase};
+use sallyport_ruleset::{Action, Field, Phase};
 
-use super::super::draft::Draft;
+use super::super::condition::{Condition, Values, operator};
+use super::super::draft::{Draft, DraftGroup, DraftRule};
 use super::super::report::Report;
 use super::acl::View;
 use super::acls::Acls;
 use super::writer::{AccessLine, Writer};
+use crate::operator::{Comparison, Question};
 
 /// The rules of the lines. If all of it can be decided before the name is resolved, that is where it
 /// is decided. Else that phase denies what will be denied whatever comes out later: its denials are those
@@ -88,13 +90,8 @@ pub(super) fn response_rules(
     if lines.is_empty() {
         return;
     }
-    // Squid sees no response in a tunnel that it passes on.
+    let views = reply_views(decrypts);
     let second = if decrypts { View::Inside } else { View::Plain };
-    let views = if decrypts {
-        &[View::Plain, View::Inside][..]
-    } else {
-        &[View::Plain]
-    };
     let mut writer = Writer::new("http-reply-access", acls, report);
     let mut steps = Vec::new();
     for line in lines {
@@ -114,4 +111,36 @@ pub(super) fn response_rules(
     draft.defaults.post_response = default;
     writer.settle(lines, views);
     draft.groups.push(writer.group);
+}
+
+/// What Squid looks at neither `http_reply_access` nor the length for: responses that have no content by
+/// their status.
+pub(super) fn always_allowed() -> DraftGroup {
+    let values = Values {
+        name: String::new(),
+        origin: String::new(),
+        items: ["101", "204", "304"].map(str::to_owned).to_vec(),
+    };
+    let equal = operator(Question::Number(Comparison::Equal), false);
+    let mut group = DraftGroup::new("http-reply-status");
+    group.push(
+        Phase::PostResponse,
+        DraftRule {
+            name: "allow-without-content".to_owned(),
+            description: String::new(),
+            action: Action::Allow,
+            conditions: vec![Condition::new(Field::ResponseStatusCode, equal, values)],
+            origin: vec!["Squid never refuses these.".to_owned()],
+        },
+    );
+    group
+}
+
+/// Who gets responses that Squid sees: none in a tunnel that it passes on.
+pub(super) const fn reply_views(decrypts: bool) -> &'static [View] {
+    if decrypts {
+        &[View::Plain, View::Inside]
+    } else {
+        &[View::Plain]
+    }
 }

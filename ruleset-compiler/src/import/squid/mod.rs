@@ -22,6 +22,7 @@ mod settings;
 mod writer;
 
 mod access;
+mod reply_size;
 mod walk;
 
 pub use walk::{SquidOptions, import};

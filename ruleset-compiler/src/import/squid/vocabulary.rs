@@ -121,10 +121,6 @@ const DIRECTIVES: &[(&[&str], &str)] = &[
         "limits are configuration: `[limits]`",
     ),
     (
-        &["reply_body_max_size"],
-        "an announced length can be denied by a rule over `response:Http:ContentLength`",
-    ),
-    (
         &[
             "cache",
             "cache_dir",

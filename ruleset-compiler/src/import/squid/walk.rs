@@ -9,10 +9,11 @@ use super::super::draft::{ALLOW_BY_DEFAULT, DefaultsBy, Draft};
 use super::super::input::InputFiles;
 use super::super::outcome::{Import, ImportError, Origin};
 use super::super::report::{Effect, Entry, Fate, Place, Report};
-use super::access::{request_rules, response_rules};
+use super::access::{always_allowed, request_rules, response_rules};
 use super::acl::{Acl, AclLine, AclValue, PREDEFINED, Translator};
 use super::acls::{Acls, literal};
 use super::read::{self, Line, Word};
+use super::reply_size::{self, SizeLine, size_rules};
 use super::settings::{self, SettingLine};
 use super::vocabulary::directive_left;
 use super::writer::AccessLine;
@@ -51,6 +52,7 @@ pub fn import(
         }),
         requests: Vec::new(),
         responses: Vec::new(),
+        sizes: Vec::new(),
         decrypts: options.decrypt,
         settings: Vec::new(),
     };
@@ -74,6 +76,7 @@ struct Walk<'a> {
     acls: Acls,
     requests: Vec<AccessLine>,
     responses: Vec<AccessLine>,
+    sizes: Vec<SizeLine>,
     /// Squid judges each request inside a CONNECT besides.
     decrypts: bool,
     /// What is no access rule.
@@ -103,7 +106,13 @@ impl Walk<'_> {
             return;
         };
         if line.conditional {
-            let decides = ["acl", "http_access", "http_reply_access", "include"];
+            let decides = [
+                "acl",
+                "http_access",
+                "http_reply_access",
+                "reply_body_max_size",
+                "include",
+            ];
             let effect = if decides.contains(&directive) {
                 Effect::Either
             } else {
@@ -142,7 +151,8 @@ impl Walk<'_> {
                 }
             }
             "reply_body_max_size" => {
-                self.leave(line, directive, Effect::Wider, directive_left(directive));
+                let sized = self.sized(line, directive);
+                self.sizes.extend(sized);
             }
             _ => self.setting(line, directive),
         }
@@ -196,22 +206,48 @@ impl Walk<'_> {
             }
         };
         let words: Vec<String> = words.map(str::to_owned).collect();
-        let acls: Vec<(bool, String)> = words.iter().map(|word| literal(word)).collect();
-        if acls.is_empty() {
+        if words.is_empty() {
             let entry = Entry::new(line.place.clone(), &line.text, directive, Fate::Unneeded);
             self.report
                 .push(entry.note("it names no ACL: Squid skips it"));
             return None;
         }
-        let entry = self.open_entry(line, directive);
-        Some(AccessLine {
+        Some(self.access_line(line, directive, action, words))
+    }
+
+    fn access_line(
+        &mut self,
+        line: &Line,
+        directive: String,
+        action: Action,
+        words: Vec<String>,
+    ) -> AccessLine {
+        AccessLine {
             place: line.place.clone(),
             text: line.text.clone(),
             action,
-            acls,
+            acls: words.iter().map(|word| literal(word)).collect(),
             words,
-            entry,
-        })
+            entry: self.open_entry(line, directive),
+        }
+    }
+
+    /// A line of `reply_body_max_size`.
+    fn sized(&mut self, line: &Line, directive: &str) -> Option<SizeLine> {
+        let words = line.words.iter().filter_map(Word::plain).skip(1);
+        let words: Vec<String> = words.map(str::to_owned).collect();
+        match reply_size::limit(&words) {
+            Ok((limit, acls)) => {
+                let acls = acls.to_vec();
+                let action = limit.map_or(Action::Allow, |_| Action::Deny);
+                let access = self.access_line(line, directive.to_owned(), action, acls);
+                Some(SizeLine::new(limit, access))
+            }
+            Err(why) => {
+                self.leave(line, directive, Effect::Either, &why);
+                None
+            }
+        }
     }
 
     fn acl(&mut self, line: &Line) {
@@ -356,6 +392,16 @@ impl Walk<'_> {
         }
         request_rules(
             &self.requests,
+            self.decrypts,
+            &mut self.acls,
+            &mut self.report,
+            &mut draft,
+        );
+        if !self.sizes.is_empty() || !self.responses.is_empty() {
+            draft.groups.push(always_allowed());
+        }
+        size_rules(
+            &self.sizes,
             self.decrypts,
             &mut self.acls,
             &mut self.report,

@@ -5,7 +5,7 @@ use sallyport_ruleset::{Action, Field, Phase, Protocol};
 
 use super::super::condition::{Condition, Formula};
 use super::super::draft::{DraftGroup, DraftRule, Names};
-use super::super::report::{Effect, Fate, Place, Report};
+use super::super::report::{Difference, Effect, Fate, Place, Report};
 use super::acl::View;
 use super::acls::Acls;
 use super::url_regex::protocol;
@@ -109,17 +109,32 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// What a line asks in a view.
-    pub(super) fn told(&mut self, line: &AccessLine, view: View) -> Told {
+    /// What ACLs that must all match ask in a view.
+    ///
+    /// # Errors
+    /// Why one of them cannot be carried over.
+    pub(super) fn formula(
+        &mut self,
+        acls: &[(bool, String)],
+        view: View,
+    ) -> Result<Formula, String> {
         let mut parts = Vec::new();
-        for (negated, name) in &line.acls {
+        for (negated, name) in acls {
             match self.acls.formula(name, view) {
                 Ok(formula) if *negated => parts.push(formula.negated()),
                 Ok(formula) => parts.push(formula),
                 Err(why) => return Err(format!("`{name}`: {why}")),
             }
         }
-        let formula = Formula::all(parts);
+        Ok(Formula::all(parts))
+    }
+
+    /// The same beside something else that must hold, as rules.
+    ///
+    /// # Errors
+    /// As above, or there would be too many.
+    pub(super) fn told(&mut self, acls: &[(bool, String)], beside: Formula, view: View) -> Told {
+        let formula = Formula::all([self.formula(acls, view)?, beside]);
         formula
             .alternatives_up_to(RULES_PER_LINE_MAX)
             .map_err(|why| why.to_string())
@@ -133,15 +148,15 @@ impl<'a> Writer<'a> {
     ) {
         let mut step = Step::new(line, line.action);
         for view in views {
-            match self.told(line, *view) {
+            match self.told(&line.acls, Formula::Always, *view) {
                 Ok(alternatives) => *step.of_mut(*view) = alternatives,
-                Err(why) => return self.leave(line, why),
+                Err(why) => return self.leave(line, why, Effect::of_leaving(line.action)),
             }
         }
         steps.push(step);
     }
 
-    pub(super) fn leave(&mut self, line: &AccessLine, why: String) {
+    pub(super) fn leave(&mut self, line: &AccessLine, why: String, effect: Effect) {
         let origin = format!("{}: {}", line.place, line.text.trim());
         let phase = match self.group.name.as_str() {
             "http-access" => Phase::PreRequest,
@@ -151,9 +166,44 @@ impl<'a> Writer<'a> {
             .remark(phase, vec![origin, format!("Left: {why}")]);
         self.left.push(line.entry);
         if let Some(entry) = self.report.entries.get_mut(line.entry) {
-            entry.fate = Fate::Left(Effect::of_leaving(line.action));
+            entry.fate = Fate::Left(effect);
             entry.notes.push(why);
         }
+    }
+
+    /// Writes what denies by a line in each of the views: requests without a CONNECT, and those inside one
+    /// that is decrypted, if there is such a view.
+    pub(super) fn deny(&mut self, line: &AccessLine, by_view: &[(View, Alternatives)]) {
+        let mut step = Step::new(line, Action::Deny);
+        for (view, alternatives) in by_view {
+            step.of_mut(*view).clone_from(alternatives);
+        }
+        let second = by_view.last().map_or(View::Plain, |(view, _)| *view);
+        self.rules(&step, [View::Plain, second], Phase::PostResponse);
+    }
+
+    /// Tells of a line what is different.
+    pub(super) fn differ(&mut self, line: &AccessLine, difference: Difference) {
+        if let Some(entry) = self.report.entries.get_mut(line.entry) {
+            entry.differ(difference);
+        }
+    }
+
+    /// Says something about a line that is no difference.
+    pub(super) fn note(&mut self, line: &AccessLine, note: &str) {
+        if let Some(entry) = self.report.entries.get_mut(line.entry) {
+            entry.notes.push(note.to_owned());
+        }
+    }
+
+    /// What a line decides differently because these ACLs do.
+    pub(super) fn effect(&self, acls: &[(bool, String)], action: Action, views: &[View]) -> Effect {
+        self.acls.effect(acls, action, views)
+    }
+
+    /// Whether rules were written for a line.
+    pub(super) fn has_rules(&self, line: &AccessLine) -> bool {
+        self.written.iter().any(|(entry, _)| *entry == line.entry)
     }
 
     /// Whoever has no credentials where Squid asks for them is not served.
@@ -326,7 +376,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Tells of each line what it became.
-    pub(super) fn settle(&mut self, lines: &[AccessLine], views: &[View]) {
+    pub(super) fn settle<'l>(
+        &mut self,
+        lines: impl IntoIterator<Item = &'l AccessLine>,
+        views: &[View],
+    ) {
         for line in lines {
             let rules: Vec<String> = self
                 .written
@@ -347,11 +401,10 @@ impl<'a> Writer<'a> {
                 entry
                     .notes
                     .push("it never matches, or comes to nothing".to_owned());
-            } else if entry.fate == Fate::Carried && effect != Effect::Neither {
-                entry.fate = Fate::Changed(effect);
-                entry
-                    .notes
-                    .push("its ACLs say what is different".to_owned());
+            } else if matches!(entry.fate, Fate::Carried | Fate::Changed(_))
+                && effect != Effect::Neither
+            {
+                entry.differ(Difference::new(effect, "its ACLs say what is different"));
                 entry.notes.extend(of_predefined);
             }
             entry.rules = rules;

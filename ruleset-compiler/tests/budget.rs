@@ -13,10 +13,12 @@ fn said(operator: &str, count: usize, options: &Options) -> (Vec<Code>, bool) {
     for number in 0..count {
         let pattern = match operator {
             "StringLike" => format!("*/common/prefix?{number}*x"),
+            "StringMatches" => format!("/{number:03}/.*{number:03}$"),
             _ => format!("/common/prefix/[a-z]+/{number}$"),
         };
         writeln!(list, "{pattern}").unwrap();
     }
+    let operator = operator.strip_suffix(" alike").unwrap_or(operator);
     let text = format!(
         "[defaults]\npre_dns = \"allow\"\npre_request = \"allow\"\npost_response = \"allow\"\n\
          [lists]\nlist = \"list.txt\"\n[[group]]\npriority = 1\nname = \"g\"\n\
@@ -53,6 +55,9 @@ fn much_is_warned_of_and_more_than_the_budget_refused() {
         );
         assert_eq!(said(operator, 700, &with(Some(u64::MAX))), (vec![], true));
     }
+    // What begins alike is tried together.
+    let alike = "StringMatches alike";
+    assert_eq!(said(alike, 700, &with(None)), (vec![], true));
     let denied = Options {
         deny_warnings: true,
         ..Options::default()

@@ -103,6 +103,21 @@ fn regex(field: &Field, entropy: &mut Entropy<'_>) -> String {
     }
 }
 
+/// So many that begin alike that they are tried together.
+fn regexes(entropy: &mut Entropy<'_>) -> ValueList {
+    const ENDS: [&str; 12] = [
+        "", "$", "a", "b", "c", "[a-c]+", ".*b", "/", "com", "b+$", r"\b", "[^/]*$",
+    ];
+    let front = entropy.word(&["", "^", "/", "^[a-z]*", "[ab]+", "^.*"]);
+    let middle = entropy.word(&["ab", "a.b", "com", "/ab", "a+b", "exa", "(?i)ab", "[ab]bc"]);
+    let end = |number: usize| ENDS.get(number % ENDS.len()).copied().unwrap_or_default();
+    let (first, step) = (entropy.below(144), 1 + entropy.below(5) * 2);
+    let numbers = (0..16 + entropy.below(32)).map(|at| first + at * step);
+    let values = numbers.map(|n| format!("{front}{middle}{}{}", end(n), end(n / ENDS.len())));
+    let distinct: std::collections::BTreeSet<String> = values.collect();
+    distinct.into_iter().collect()
+}
+
 /// A condition, its test fitting the field.
 fn condition(entropy: &mut Entropy<'_>) -> Condition {
     let field = field(entropy);
@@ -166,6 +181,7 @@ fn text_test(field: &Field, kind: usize, entropy: &mut Entropy<'_>) -> Test {
             ignore_case: true,
         },
         2 => Test::Glob(values(glob, entropy)),
+        3 if entropy.chance(3) => Test::Regex(regexes(entropy)),
         3 => Test::Regex(values(regex, entropy)),
         _ => Test::Domain(values(text, entropy)),
     }

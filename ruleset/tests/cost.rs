@@ -6,7 +6,7 @@ use sallyport_ruleset::bundle::write;
 use sallyport_ruleset::cost::{InputLimits, Spent};
 use sallyport_ruleset::generate::{self, Entropy};
 use sallyport_ruleset::generate_near;
-use sallyport_ruleset::{BuildRecord, Bundle, Phase, Ruleset, evaluate, evaluate_counted};
+use sallyport_ruleset::{BuildRecord, Bundle, Outcome, Phase, Ruleset, evaluate, evaluate_counted};
 
 fn compile(ruleset: &Ruleset) -> Bundle {
     Bundle::load(write(ruleset, &BuildRecord::default()).unwrap()).unwrap()
@@ -98,6 +98,53 @@ fn each_word_of_the_protocol_is_read() {
         "{:?} is over {bound:?}",
         spent.cost()
     );
+}
+
+/// What begins alike is tried together: a text that holds the ends of a thousand expressions is read a few
+/// times.
+#[test]
+fn many_expressions_cost_a_few_passes() {
+    use sallyport_ruleset::{Condition, Fact, Facts, Field, Test};
+    let values: Vec<String> = (0..5_000)
+        .map(|n| format!("/common/prefix/[a-z]+/x{n:04}$"))
+        .collect();
+    let ruleset = generate::single_rule(vec![Condition {
+        field: Field::HttpUri,
+        negated: false,
+        test: Test::Regex(values.iter().collect()),
+    }]);
+    let bundle = compile(&ruleset);
+    let mut text = String::from("/common/prefix/abc");
+    (0..1_170).for_each(|n| text += &format!("/x{:04}", n * 4));
+    let mut facts = Facts::unknown();
+    let bound = bundle.certificate().phase(Phase::PreDns);
+    let limits = InputLimits::default();
+    let bound = bound.worst(&limits);
+    assert!(bound.steps < 20 * limits.uri_bytes, "{bound:?}");
+    let texts = [
+        (text.clone(), None),
+        (text + "/common/prefix/abc/x4999", Some(0)),
+    ];
+    for (text, expected) in &texts {
+        facts.uri = Fact::Known(text.as_bytes());
+        let spent = Spent::default();
+        let outcome = evaluate_counted(
+            &bundle,
+            Phase::PreDns,
+            &facts,
+            &mut bundle.scratch(),
+            &spent,
+        );
+        let Outcome::Decided(verdict) = outcome else {
+            unreachable!("everything is known");
+        };
+        assert_eq!(verdict.rule.map(|rule| rule.0), *expected);
+        let cost = spent.cost();
+        assert!(cost.is_within(&bound), "{cost:?} is over {bound:?}");
+        // Each family is read, and the pass over the literals.
+        let families = bundle.sizes().families_count as u64;
+        assert_eq!(cost.steps, (families + 1) * text.len() as u64);
+    }
 }
 
 /// A bound that allows everything would prove nothing.

@@ -102,6 +102,7 @@ fn as_value(bundle: &Bundle) -> Value {
         "patterns": sizes.patterns_count,
         "residuals": sizes.residuals_count,
         "automata": sizes.automata_count,
+        "families": sizes.families_count,
         "automata_states": sizes.automata_states_count,
         "automata_bytes": sizes.automata_bytes,
         "strings_bytes": sizes.strings_bytes,

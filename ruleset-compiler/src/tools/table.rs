@@ -45,8 +45,9 @@ pub fn sizes(sizes: &Sizes) -> Vec<(&'static str, String)> {
         (
             "automata",
             format!(
-                "{}, {}, {}",
+                "{}, {} of several expressions, {}, {}",
                 sizes.automata_count,
+                sizes.families_count,
                 counted(sizes.automata_states_count, "state"),
                 bytes(sizes.automata_bytes)
             ),

@@ -37,7 +37,7 @@ pub fn judge(
         Diagnostic::new(code, costliest, message)
             .expected(format!("at most {bound} steps"))
             .help(format!(
-                "this rule's patterns take up to {per_byte} steps for each byte: patterns that share their longest literal are all tried where it is met. Exact values and `DomainMatch` cost nothing like it"
+                "this rule's patterns take up to {per_byte} steps for each byte: patterns of which a text can hold the literals are tried one by one, unless they are regular expressions that begin alike. Exact values and `DomainMatch` cost nothing like it"
             )),
     )
 }

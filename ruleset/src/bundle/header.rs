@@ -19,7 +19,7 @@ use super::signature::Signature;
 
 const MAGIC: &[u8; 8] = b"SPBUNDLE";
 /// Raised with every change of the format.
-pub(super) const VERSION: u32 = 7;
+pub(super) const VERSION: u32 = 8;
 const FIXED_BYTES: usize = 48;
 const ROW_BYTES: usize = 48;
 const ALIGNMENT: usize = 8;
@@ -56,6 +56,8 @@ sections! {
     Needles "needles",
     Patterns "patterns",
     AutomataIndex "automata index",
+    Families "families",
+    Reports "reports",
     Residuals "residuals",
     Schedules "schedules",
     Zones "zones",

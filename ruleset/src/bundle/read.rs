@@ -70,11 +70,13 @@ pub struct Sizes {
     pub patterns_count: usize,
     /// Tests that no index answers.
     pub residuals_count: usize,
-    /// Regular expressions.
+    /// Regular expressions that are tried alone.
     pub automata_count: usize,
-    /// States of their automata.
+    /// Automata of several regular expressions.
+    pub families_count: usize,
+    /// States of all automata.
     pub automata_states_count: usize,
-    /// Bytes of their automata.
+    /// Bytes of all automata.
     pub automata_bytes: usize,
     /// Bytes of names and values.
     pub strings_bytes: usize,
@@ -276,6 +278,8 @@ impl Bundle {
     pub fn sizes(&self) -> Sizes {
         let searchers = self.searchers.iter().flatten();
         let slots = self.slots(self.bytes()).iter();
+        let alone = self.index.automata.iter().map(|record| record.states);
+        let families = self.index.families.iter().map(|record| record.states);
         Sizes {
             bytes: self.bytes().len(),
             rules_count: Phase::ALL.map(|phase| self.rules_count(phase)),
@@ -288,12 +292,8 @@ impl Bundle {
             patterns_count: self.index.patterns.len(),
             residuals_count: self.index.residuals.len(),
             automata_count: self.index.automata.len(),
-            automata_states_count: self
-                .index
-                .automata
-                .iter()
-                .map(|automaton| automaton.states as usize)
-                .sum(),
+            families_count: self.index.families.len(),
+            automata_states_count: alone.chain(families).map(|states| states as usize).sum(),
             automata_bytes: self.automata.len(),
             strings_bytes: self.strings.len(),
             searcher_bytes: searchers.map(Searcher::memory_bytes).sum(),
@@ -440,6 +440,8 @@ fn read_index(bytes: &[u8], frame: &Frame) -> Result<(Index, MetaRecord), Bundle
         needles: table!(Needles),
         patterns: table!(Patterns),
         automata: table!(AutomataIndex),
+        families: table!(Families),
+        reports: table!(Reports),
         residuals: table!(Residuals),
         schedules: table!(Schedules),
         zones: table!(Zones),

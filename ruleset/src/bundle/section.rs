@@ -78,6 +78,7 @@ plain_records! {
     NeedleRecord: 3 { text, patterns }
     PatternRecord: 4 { pattern, predicates }
     AutomataRecord: 3 { offset, states, classes }
+    FamilyRecord: 6 { offset, states, classes, telling, reports }
     ScheduleRecord: 4 { days, from_second, to_second, zone }
     ZoneRecord: 3 { first_offset_seconds, transitions }
     TransitionRecord: 3 { from, offset_seconds }
@@ -223,12 +224,14 @@ impl Record for Pattern {
         out.extend(match *self {
             Self::Glob(text) => [0, text.start, text.len],
             Self::Regex(automata) => [1, automata, 0],
+            Self::Family(family) => [2, family, 0],
         });
     }
     fn take(words: &mut Words<'_>) -> Option<Self> {
         match (words.next()?, words.next()?, words.next()?) {
             (0, start, len) => Some(Self::Glob(Span { start, len })),
             (1, automata, 0) => Some(Self::Regex(automata)),
+            (2, family, 0) => Some(Self::Family(family)),
             _ => None,
         }
     }
@@ -324,7 +327,7 @@ mod tests {
             Section::Meta => MetaRecord::WORDS,
             Section::Groups => GroupRecord::WORDS,
             Section::Rules => RuleRecord::WORDS,
-            Section::Literals | Section::Nodes | Section::Lists => u32::WORDS,
+            Section::Literals | Section::Nodes | Section::Reports | Section::Lists => u32::WORDS,
             Section::Predicates => PredicateRecord::WORDS,
             Section::Fields => FieldRecord::WORDS,
             Section::Views => ViewRecord::WORDS,
@@ -335,6 +338,7 @@ mod tests {
             Section::Needles => NeedleRecord::WORDS,
             Section::Patterns => PatternRecord::WORDS,
             Section::AutomataIndex => AutomataRecord::WORDS,
+            Section::Families => FamilyRecord::WORDS,
             Section::Residuals => ResidualRecord::WORDS,
             Section::Schedules => ScheduleRecord::WORDS,
             Section::Zones => ZoneRecord::WORDS,

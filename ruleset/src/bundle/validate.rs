@@ -5,6 +5,7 @@
 use super::BundleError;
 use crate::index::record::*;
 use crate::limits::RULES_MAX;
+use crate::matcher::family;
 use crate::matcher::hash::Slot;
 use crate::matcher::regex::{self, Automata};
 
@@ -223,7 +224,6 @@ impl Check<'_> {
         let Index {
             needles,
             patterns,
-            automata,
             residuals,
             ..
         } = self.index;
@@ -237,12 +237,18 @@ impl Check<'_> {
         }))?;
         ensure(residuals.iter().all(|residual| match residual {
             ResidualRecord::Short(pattern) | ResidualRecord::Full(pattern) => {
-                self.is_pattern(*pattern)
+                !matches!(pattern, Pattern::Family(_)) && self.is_pattern(*pattern)
             }
             ResidualRecord::Schedule(schedule) => (*schedule as usize) < self.index.schedules.len(),
         }))?;
+        let end = self.families(self.automata()?)?;
+        ensure(end == self.parts.automata.len())
+    }
+
+    /// Where the automata of single expressions end.
+    fn automata(&self) -> Option<usize> {
         let mut end = 0;
-        for record in automata {
+        for record in &self.index.automata {
             // One after the other, none twice: or the time to check them had no bound.
             ensure(record.offset as usize == end)?;
             let (states, classes) = (record.states as usize, record.classes as usize);
@@ -254,13 +260,34 @@ impl Check<'_> {
             ensure(Automata::cut(bytes, states, classes)?.is_sound())?;
             end += bytes.len();
         }
-        ensure(end == self.parts.automata.len())
+        Some(end)
+    }
+
+    /// Where the automata of families end, which begin where those of single expressions end.
+    fn families(&self, begin: usize) -> Option<usize> {
+        let Index {
+            families, reports, ..
+        } = self.index;
+        let (mut end, mut reports_end) = (begin, 0);
+        for record in families {
+            follows(&mut reports_end, record.reports)?;
+            reports.get(record.reports.range())?;
+            ensure(record.offset as usize == end)?;
+            let shape = record.shape();
+            let bytes = self.parts.automata.get(end..)?.get(..shape.size()?)?;
+            let automaton = family::Automaton::cut(bytes, shape)?;
+            ensure(automaton.is_sound(record.reports.len as usize))?;
+            end += bytes.len();
+        }
+        ensure(reports.iter().all(|list| self.is_predicates(*list)))?;
+        Some(end)
     }
 
     fn is_pattern(&self, pattern: Pattern) -> bool {
         match pattern {
             Pattern::Glob(text) => self.is_string(text),
             Pattern::Regex(automata) => (automata as usize) < self.index.automata.len(),
+            Pattern::Family(family) => (family as usize) < self.index.families.len(),
         }
     }
 

@@ -125,6 +125,8 @@ fn content(
         Section::Needles => encode(&index.needles),
         Section::Patterns => encode(&index.patterns),
         Section::AutomataIndex => encode(&index.automata),
+        Section::Families => encode(&index.families),
+        Section::Reports => encode_words(&index.reports),
         Section::Residuals => encode(&index.residuals),
         Section::Schedules => encode(&index.schedules),
         Section::Zones => encode(&index.zones),

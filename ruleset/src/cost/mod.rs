@@ -29,4 +29,6 @@ pub(crate) mod record_bytes {
     pub(crate) const SEARCH_STEP: usize = 4;
     /// A step of a regular expression reads a class and a state.
     pub(crate) const REGEX_STEP: usize = 3;
+    /// A step of a family also what the state tells.
+    pub(crate) const FAMILY_STEP: usize = 5;
 }

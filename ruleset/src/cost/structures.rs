@@ -71,6 +71,24 @@ pub(super) fn pattern(index: &Index, strings: &[u8], pattern: Pattern) -> (Cost,
             };
             (Cost::default(), per_byte)
         }
+        Pattern::Family(number) => {
+            let family = index.families.get(number as usize);
+            let reports = family.and_then(|family| index.reports.get(family.reports.range()));
+            let lists = reports.unwrap_or_default().iter();
+            let items = lists
+                .map(|list| index.list(*list).len() as u64 + 1)
+                .sum::<u64>();
+            let bytes = |bytes| Cost {
+                bytes,
+                ..Cost::default()
+            };
+            let step = record_bytes::FAMILY_STEP as u64;
+            let per_byte = Cost {
+                steps: u64::from(family.is_some()),
+                ..bytes(step)
+            };
+            (bytes(step + items * record_bytes::NUMBER as u64), per_byte)
+        }
         Pattern::Glob(text) => {
             let glob = strings.get(text.range()).unwrap_or_default();
             let bound = glob::bound(glob);

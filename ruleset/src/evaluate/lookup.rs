@@ -8,7 +8,7 @@ use crate::bundle::plan::HeaderNames;
 use crate::cost::{Meter, record_bytes};
 use crate::index::record::*;
 use crate::matcher::regex::Automata;
-use crate::matcher::{cidr, domain, glob, hash, interval};
+use crate::matcher::{cidr, domain, family, glob, hash, interval};
 use crate::{Fact, HeaderFields, Protocol, ProtocolSet, Source};
 
 impl<'a, M: Meter> Evaluation<'a, '_, M> {
@@ -332,11 +332,43 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         if phases & self.phase_bit == 0 || !self.scratch.tested.insert(number) {
             return;
         }
-        if let Some(record) = self.index.patterns.get(number as usize)
-            && self.pattern_matches(record.pattern, text)
-        {
-            self.mark(record.predicates);
+        let Some(record) = self.index.patterns.get(number as usize) else {
+            return;
+        };
+        match record.pattern {
+            Pattern::Family(family) => self.look_up_family(family, text),
+            pattern if self.pattern_matches(pattern, text) => self.mark(record.predicates),
+            _ => {}
         }
+    }
+
+    /// Marks what those of a family hold that match, in one pass.
+    fn look_up_family(&mut self, number: u32, text: &[u8]) {
+        let (index, bundle) = (self.index, self.bundle);
+        let Some(record) = index.families.get(number as usize) else {
+            return;
+        };
+        let automata = bundle.automata(self.bytes);
+        let bytes = automata.get(record.offset as usize..).unwrap_or_default();
+        let Some(automaton) = family::Automaton::cut(bytes, record.shape()) else {
+            return;
+        };
+        self.meter.steps(text.len());
+        self.meter
+            .bytes((text.len() + 1) * record_bytes::FAMILY_STEP);
+        let reports = index
+            .reports
+            .get(record.reports.range())
+            .unwrap_or_default();
+        automaton.scan(text, |report| {
+            // A report that comes again tells nothing new.
+            if self.scratch.reported.insert(report.into())
+                && let Some(predicates) = reports.get(usize::from(report))
+            {
+                self.mark(*predicates);
+            }
+        });
+        self.scratch.reported.clear();
     }
 
     pub(super) fn pattern_matches(&self, pattern: Pattern, text: &[u8]) -> bool {
@@ -357,6 +389,8 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
                 self.automata(number)
                     .is_some_and(|automata| automata.is_match(text))
             }
+            // Not one that matches or does not; and not among the patterns that are tried on demand.
+            Pattern::Family(_) => false,
         }
     }
 

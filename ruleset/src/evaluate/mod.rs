@@ -39,6 +39,8 @@ pub struct Scratch {
     tested: NumberSet,
     /// Literals that were met in it.
     met: NumberSet,
+    /// Reports of a family that it has led to.
+    reported: NumberSet,
     /// Fields of which a header was seen.
     present: NumberSet,
     candidates: Candidates,
@@ -97,11 +99,14 @@ impl Bundle {
             .views
             .iter()
             .map(|view| view.needles.len as usize);
+        let families = self.index.families.iter();
+        let reports = families.map(|family| family.reports.len as usize);
         Scratch {
             holds: NumberSet::new(self.index.predicates.len()),
             refuted: NumberSet::new(self.index.predicates.len()),
             tested: NumberSet::new(self.index.patterns.len()),
             met: NumberSet::new(needles.max().unwrap_or(0)),
+            reported: NumberSet::new(reports.max().unwrap_or(0)),
             present: NumberSet::new(self.index.fields.len()),
             candidates: Candidates::new(rules),
             cursors: [Cursor::default(); CURSORS_MAX],

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 
 use super::access::{self, RuleConditions};
+use super::families::KnownFamilies;
 use super::lower::FieldBuilder;
 use super::record::*;
 use super::tables::{Lists, Numbers, Overflow, Strings, TableWords, number};
@@ -119,6 +120,10 @@ pub(super) struct Builder<'r> {
     pub(super) predicate_numbers: HashMap<(&'r Field, &'r Test), u32, FixedState>,
     pub(super) fields: Numbers<&'r Field>,
     pub(super) automata_numbers: HashMap<&'r str, u32, FixedState>,
+    /// The expressions that have numbers there.
+    pub(super) automata_values: HashMap<u32, &'r str, FixedState>,
+    pub(super) family_automata: Vec<u8>,
+    pub(super) known_families: KnownFamilies,
     pub(super) zones: Vec<Arc<TimeZoneOffsets>>,
 }
 
@@ -142,6 +147,8 @@ impl<'r> Builder<'r> {
                 needles: Vec::new(),
                 patterns: Vec::new(),
                 automata: Vec::new(),
+                families: Vec::new(),
+                reports: Vec::new(),
                 residuals: Vec::new(),
                 schedules: Vec::new(),
                 zones: Vec::new(),
@@ -158,6 +165,9 @@ impl<'r> Builder<'r> {
             predicate_numbers: HashMap::default(),
             fields: Numbers::default(),
             automata_numbers: HashMap::default(),
+            automata_values: HashMap::default(),
+            family_automata: Vec::new(),
+            known_families: HashMap::default(),
             zones: Vec::new(),
         }
     }
@@ -348,6 +358,7 @@ impl<'r> Builder<'r> {
     }
 
     fn finish(mut self) -> Result<Built, WriteError> {
+        self.finish_automata()?;
         self.index.meanings = self.tables.meanings.keys;
         self.index.lists = self.lists.words;
         number(self.index.lists.len())?;

@@ -55,19 +55,13 @@ impl Builder<'_> {
     fn finish_view(&mut self, view: ViewBuilder, by_label: bool) -> Result<u32, WriteError> {
         let table = self.finish_table(view.table, by_label)?;
         let folded = self.finish_table(view.folded, false)?;
-        let first_pattern = number(self.index.patterns.len())?;
         let predicates = view
             .predicates
             .lists(view.patterns.keys.len(), &mut self.lists)?;
-        for (pattern, predicates) in view.patterns.keys.iter().zip(predicates) {
-            self.index.patterns.push(PatternRecord {
-                pattern: *pattern,
-                predicates,
-            });
-        }
+        let patterns = self.finish_patterns(&view.patterns.keys, &predicates)?;
         let mut needles = Numbers::default();
         let mut needed_by = Relation::default();
-        for (pattern, literals) in (first_pattern..).zip(literals::choose(&view.literals)) {
+        for (pattern, literals) in patterns.into_iter().zip(literals::choose(&view.literals)) {
             for literal in literals {
                 needed_by.add(needles.of(self.strings.intern(literal)?)?, pattern);
             }
@@ -93,6 +87,37 @@ impl Builder<'_> {
             needles,
         });
         Ok(number(self.index.views.len())?)
+    }
+
+    /// For each pattern the number of its record; those of a family share one.
+    fn finish_patterns(
+        &mut self,
+        patterns: &[Pattern],
+        predicates: &[u32],
+    ) -> Result<Vec<u32>, WriteError> {
+        let mut numbers = vec![None; patterns.len()];
+        for family in self.families(patterns, predicates)? {
+            let record = number(self.index.patterns.len())?;
+            self.index.patterns.push(family.record);
+            for member in family.members {
+                if let Some(place) = numbers.get_mut(member) {
+                    *place = Some(record);
+                }
+            }
+        }
+        let all = numbers.into_iter().zip(patterns.iter().zip(predicates));
+        let numbers = all.map(|(known, (pattern, predicates))| {
+            if let Some(known) = known {
+                return Ok(known);
+            }
+            let record = number(self.index.patterns.len())?;
+            self.index.patterns.push(PatternRecord {
+                pattern: *pattern,
+                predicates: *predicates,
+            });
+            Ok(record)
+        });
+        numbers.collect()
     }
 
     fn finish_table(&mut self, table: TableBuilder, by_label: bool) -> Result<u32, WriteError> {

@@ -271,6 +271,7 @@ impl<'r> Builder<'r> {
         }
         let new = self.new_automaton(value, place)?;
         self.automata_numbers.insert(value, new);
+        self.automata_values.insert(new, value);
         Ok(new)
     }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod access;
 pub(crate) mod build;
+mod families;
 mod layout;
 mod lower;
 pub(crate) mod record;

@@ -4,6 +4,7 @@
 //! items; list 0 is the empty one. Texts are places in the bundle's strings. That all of them are
 //! in range is checked once, in `bundle/validate.rs`.
 
+use crate::matcher::family::Shape;
 use crate::{Action, Defaults, Source};
 
 /// A run of bytes in the strings, or of items in a table.
@@ -41,6 +42,9 @@ pub(crate) struct Index {
     pub(crate) needles: Vec<NeedleRecord>,
     pub(crate) patterns: Vec<PatternRecord>,
     pub(crate) automata: Vec<AutomataRecord>,
+    pub(crate) families: Vec<FamilyRecord>,
+    /// Lists of predicates: what the automata of families tell.
+    pub(crate) reports: Vec<u32>,
     pub(crate) residuals: Vec<ResidualRecord>,
     pub(crate) schedules: Vec<ScheduleRecord>,
     pub(crate) zones: Vec<ZoneRecord>,
@@ -193,7 +197,8 @@ pub(crate) struct NeedleRecord {
     pub(crate) patterns: u32,
 }
 
-/// A glob or a regular expression, and the list of predicates that hold when it matches.
+/// A glob, a regular expression or a family of them, and the list of predicates that hold when it matches: of a
+/// family, all that may.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PatternRecord {
     pub(crate) pattern: Pattern,
@@ -206,6 +211,8 @@ pub(crate) enum Pattern {
     Glob(Span),
     /// Its automaton.
     Regex(u32),
+    /// Several regular expressions that are tried at once.
+    Family(u32),
 }
 
 /// An automaton in the automata section.
@@ -214,6 +221,28 @@ pub(crate) struct AutomataRecord {
     pub(crate) offset: u32,
     pub(crate) states: u32,
     pub(crate) classes: u32,
+}
+
+/// The automaton of several expressions, in the automata section.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FamilyRecord {
+    pub(crate) offset: u32,
+    pub(crate) states: u32,
+    pub(crate) classes: u32,
+    /// States that tell of matches.
+    pub(crate) telling: u32,
+    /// What they tell.
+    pub(crate) reports: Span,
+}
+
+impl FamilyRecord {
+    pub(crate) const fn shape(&self) -> Shape {
+        Shape {
+            states: self.states as usize,
+            classes: self.classes as usize,
+            telling: self.telling as usize,
+        }
+    }
 }
 
 /// A test that is made on demand.

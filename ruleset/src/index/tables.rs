@@ -77,6 +77,15 @@ impl Default for Lists {
 }
 
 impl Lists {
+    /// The items of a list.
+    pub(crate) fn get(&self, list: u32) -> &[u32] {
+        let tail = self.words.get(list as usize..).unwrap_or_default();
+        let items = tail.split_first();
+        items
+            .and_then(|(len, items)| items.get(..*len as usize))
+            .unwrap_or_default()
+    }
+
     pub(crate) fn intern(&mut self, items: &[u32]) -> Result<u32, Overflow> {
         if let Some(list) = self.seen.get(items) {
             return Ok(*list);

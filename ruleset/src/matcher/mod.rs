@@ -5,6 +5,7 @@
 pub mod cidr;
 pub(crate) mod domain;
 pub(crate) mod exact;
+pub(crate) mod family;
 pub mod glob;
 pub(crate) mod hash;
 pub(crate) mod interval;

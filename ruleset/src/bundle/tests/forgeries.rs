@@ -45,6 +45,16 @@ fn ruleset() -> Ruleset {
         on(Field::HttpUserAgent, folded),
         on(Field::HttpUserAgent, Test::Regex(values(&["needle[0-9]"]))),
         on(
+            Field::HttpHost,
+            Test::Regex(
+                (0..16)
+                    .map(|n| format!("[ab]/shop/n{n:02}x"))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .collect(),
+            ),
+        ),
+        on(
             Field::SourceIp,
             Test::Ip(vec![
                 "10.0.0.0/8".parse().unwrap(),
@@ -609,9 +619,108 @@ fn automata() {
     ]);
 }
 
+#[test]
+fn families() {
+    const PATTERNS: Option<&str> = Some("patterns");
+    check(&[
+        ("a gap before a family", PATTERNS, |b| {
+            b.index.families[0].offset += 1
+        }),
+        ("a family among the others", PATTERNS, |b| {
+            b.index.families[0].offset = 0
+        }),
+        ("a family beyond", PATTERNS, |b| {
+            b.index.patterns[0].pattern = Pattern::Family(count(&b.index.families));
+        }),
+        ("the last family", None, |b| {
+            b.index.patterns[0].pattern = Pattern::Family(count(&b.index.families) - 1);
+        }),
+        ("a family on demand", PATTERNS, |b| {
+            b.index.residuals[0] = ResidualRecord::Short(Pattern::Family(0));
+        }),
+        ("no class", PATTERNS, |b| b.index.families[0].classes = 0),
+        ("more classes than bytes", PATTERNS, |b| {
+            b.index.families[0].classes = 257
+        }),
+        ("no state", PATTERNS, |b| b.index.families[0].states = 0),
+        ("no state that is silent", PATTERNS, |b| {
+            b.index.families[0].telling = b.index.families[0].states - 1
+        }),
+        ("a gap between reports", PATTERNS, |b| {
+            b.index.families[0].reports.start += 1
+        }),
+        ("reports beyond", PATTERNS, |b| {
+            b.index.families[0].reports.len += 1
+        }),
+        ("fewer reports than are told", PATTERNS, |b| {
+            b.index.families[0].reports.len -= 1
+        }),
+        ("the last predicate", None, |b| {
+            b.index.reports[0] = predicates(b)
+        }),
+        ("a predicate beyond", PATTERNS, |b| {
+            b.index.reports[0] = no_predicates(b)
+        }),
+    ]);
+}
+
+#[test]
+fn automata_of_families() {
+    const PATTERNS: Option<&str> = Some("patterns");
+    /// Where the automaton of the first family begins.
+    fn bytes(built: &mut Built) -> &mut [u8] {
+        let offset = built.index.families[0].offset as usize;
+        &mut built.automata[offset..]
+    }
+    fn put(built: &mut Built, word: impl Fn(&FamilyRecord) -> u32, number: u32) {
+        let at = 256 + 2 * word(&built.index.families[0]) as usize;
+        let number = u16::try_from(number).unwrap();
+        bytes(built)[at..at + 2].copy_from_slice(&number.to_le_bytes());
+    }
+    check(&[
+        ("the last class", None, |b| {
+            let classes = b.index.families[0].classes;
+            bytes(b)[0] = u8::try_from(classes - 1).unwrap();
+        }),
+        ("a class beyond", PATTERNS, |b| {
+            let classes = b.index.families[0].classes;
+            bytes(b)[0] = u8::try_from(classes).unwrap();
+        }),
+        ("the last state", None, |b| {
+            let states = b.index.families[0].states;
+            put(b, |_| 0, states - 1);
+        }),
+        ("a state beyond", PATTERNS, |b| {
+            let states = b.index.families[0].states;
+            put(b, |_| 0, states);
+        }),
+        ("the last report at an end", None, |b| {
+            let reports = b.index.families[0].reports.len;
+            put(b, |f| f.states * f.classes, reports);
+        }),
+        ("a report beyond at an end", PATTERNS, |b| {
+            let reports = b.index.families[0].reports.len;
+            put(b, |f| f.states * f.classes, reports + 1);
+        }),
+        ("the last report of a state", None, |b| {
+            let reports = b.index.families[0].reports.len;
+            put(b, |f| f.states * (f.classes + 1), reports - 1);
+        }),
+        ("a report beyond of a state", PATTERNS, |b| {
+            let reports = b.index.families[0].reports.len;
+            put(b, |f| f.states * (f.classes + 1), reports);
+        }),
+        ("a family that is cut", PATTERNS, |b| {
+            b.automata.pop();
+        }),
+    ]);
+}
+
 /// Has all expressions be the first.
 fn only_automaton(built: &mut Built) {
     let index = &mut built.index;
+    index.families.clear();
+    index.reports.clear();
     let patterns = index.patterns.iter_mut().map(|record| &mut record.pattern);
     let residuals = index
         .residuals
@@ -621,7 +730,7 @@ fn only_automaton(built: &mut Built) {
             ResidualRecord::Schedule(_) => None,
         });
     for pattern in patterns.chain(residuals) {
-        if matches!(pattern, Pattern::Regex(_)) {
+        if matches!(pattern, Pattern::Regex(_) | Pattern::Family(_)) {
             *pattern = Pattern::Regex(0);
         }
     }

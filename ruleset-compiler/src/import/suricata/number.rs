@@ -39,6 +39,30 @@ pub(super) fn range(text: &str) -> Result<(usize, Option<usize>), String> {
     Ok((exact, Some(exact)))
 }
 
+/// `urilen`: a number of bytes of path and query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UriLength {
+    pub(super) least: usize,
+    pub(super) most: Option<usize>,
+    /// As they were sent; else decoded, which is the default.
+    pub(super) raw: bool,
+}
+
+impl UriLength {
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn read(value: &str) -> Result<Self, String> {
+        let (length, of) = value.split_once(',').unwrap_or((value, "norm"));
+        let (least, most) = range(length)?;
+        let raw = match of.trim() {
+            "norm" => false,
+            "raw" => true,
+            other => return Err(format!("`{other}` is neither `norm` nor `raw`")),
+        };
+        Ok(Self { least, most, raw })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use super::ask::{Absent, BufferUse};
 use super::buffer::{self, Buffer, Named};
 use super::chain::{Content, Test};
 use super::flowbit::{self, BitTest};
-use super::number::{number, range};
+use super::number::{UriLength, number, range};
 use super::parse::quoted;
 use super::text;
 
@@ -34,8 +34,8 @@ pub(super) struct Options {
     pub(super) is_client_hello: bool,
     /// `app-layer-protocol`: negated, and the name.
     pub(super) applications: Vec<(bool, String)>,
-    /// `urilen`: least and most.
-    pub(super) uri_lengths: Vec<(usize, Option<usize>)>,
+    /// `urilen`
+    pub(super) uri_lengths: Vec<UriLength>,
     /// `ip_proto` asks for something that TCP is not.
     pub(super) is_other_transport: bool,
     /// `threshold`, `detection_filter`: whether the action waits for it.
@@ -177,12 +177,7 @@ impl Reader {
             "within" => self.content()?.within = Some(number(value)?),
             "isdataat" => self.data_at(value)?,
             "bsize" => self.size(value)?,
-            "urilen" => {
-                let value = value.strip_suffix(",norm").unwrap_or(value);
-                let value = value.strip_suffix(",raw").unwrap_or(value);
-                let length = range(value)?;
-                self.options.uri_lengths.push(length);
-            }
+            "urilen" => self.options.uri_lengths.push(UriLength::read(value)?),
             "dataset" => self.dataset(value)?,
             "absent" if value == "or_else" => self.absent(Absent::OrElse)?,
             _ if buffer::named(name).is_some() => {

@@ -9,6 +9,7 @@ use super::application;
 use super::ask::ask;
 use super::bound::{Bound, Difference};
 use super::endpoint::Endpoints;
+use super::number::UriLength;
 use super::option::{Options, Rate};
 use super::parse::{RuleText, Side};
 use super::uri;
@@ -116,9 +117,14 @@ impl Context<'_> {
             parts.push(formula);
             differences.extend(different);
         }
-        for (least, most) in &options.uri_lengths {
-            let (formula, difference) = uri::length(*least, *most, bound, self.checker)
-                .map_err(|why| format!("`urilen`: {why}"))?;
+        for length in &options.uri_lengths {
+            let UriLength { least, most, raw } = *length;
+            let said = if raw {
+                uri::raw_length(least, most, bound, self.checker)
+            } else {
+                uri::length(least, most, bound, self.checker)
+            };
+            let (formula, difference) = said.map_err(|why| format!("`urilen`: {why}"))?;
             parts.push(formula);
             differences.push(difference);
         }

@@ -287,7 +287,7 @@ fn uris_are_seen_with_their_escapes() {
                 r"Uri StringNotMatches \? & Uri StringMatches ^(?:/|%2F|%5C)+v(?:(?:[0-9])){1,}$",
             ),
             (r#"pcre:"/^x/I";"#, "Uri StringMatches ^x"),
-            ("urilen:>2;", "Uri StringMatches (?s)^.{3}"),
+            ("urilen:>2;", "Uri StringMatches ^(?:[^%]|%[0-9A-F]{2}){3}"),
         ],
     );
 }
@@ -336,7 +336,8 @@ fn what_cannot_be_carried_over_is_told() {
         (r#"http.uri; pcre:"/(?ix:a b)/";"#, "`x`"),
         (r#"http.uri; pcre:"/a\vb/";"#, "`\\v`"),
         (r#"http.uri.raw; content:"/x";"#, "what was sent"),
-        ("urilen:<20;", "normal form"),
+        ("urilen:<20,raw;", "normal form"),
+        ("urilen:<20,odd;", "neither `norm` nor `raw`"),
         (
             r#"tls.sni; content:"x.test"; flow:to_client;"#,
             "answers pass",

@@ -26,6 +26,13 @@ const NOTHING: &str = r"[^\x00-\xFF]";
 const QUERY: &str = r"\?";
 
 const END: &str = "an end of path and query may also be the end of the path before a query";
+const SLASHES_WIDER: &str =
+    "several slashes and backslashes match as one, in a query as well as in a path";
+const SLASHES_NARROWER: &str =
+    "several slashes and backslashes are not matched as one, as the firewall does in a path";
+const LENGTH: &str = "the firewall counts several slashes of a path as one";
+/// Several slashes, which are one there.
+const DOUBLED: &str = "(?:/|%2F|%5C){2}";
 const PLAIN_END: &str = "it is asked of requests without a query only";
 
 /// What a pattern over the decoded path and query asks.
@@ -39,16 +46,55 @@ pub(super) fn decoded(
 ) -> Result<(Formula, Option<Difference>), String> {
     match pattern {
         Pattern::AtLeast(bytes_count) => {
-            let expression = format!("^{ANY}{{{bytes_count}}}");
-            Ok((matches(&expression, checker)?, None))
+            let (formula, difference) = length(*bytes_count, None, bound, checker)?;
+            Ok((formula, Some(difference)))
         }
-        Pattern::Literal(literal) => Ok((of_literal(literal, bound, checker)?, None)),
+        Pattern::Literal(literal) => Ok((
+            of_literal(literal, bound, checker)?,
+            slashes(has_slash(literal, bound), bound),
+        )),
         Pattern::Expression(expression) => {
             let tree = tree(expression)?;
             let encoded = encoded(&tree, bound)?;
-            of_expression(&tree, &encoded, bound, checker)
+            let (formula, difference) = of_expression(&tree, &encoded, bound, checker)?;
+            let slashes = slashes(counts_slashes(&tree), bound);
+            Ok((formula, difference.or(slashes)))
         }
     }
+}
+
+/// Whether slashes matter to a literal. One at the start of all is in the path: there it is matched as it is by
+/// the firewall, where more may match.
+fn has_slash(literal: &Literal, bound: Bound) -> bool {
+    let mut slashes = (0..).zip(&literal.bytes).filter(|(_, byte)| **byte == b'/');
+    let is_exact = |at: usize| at == 0 && literal.starts && bound == Bound::Wider;
+    slashes.any(|(at, _)| !is_exact(at))
+}
+
+/// Whether it makes a difference to an expression how many slashes stand in a row. A class that is repeated
+/// without end takes any number.
+fn counts_slashes(tree: &Hir) -> bool {
+    match tree.kind() {
+        HirKind::Repetition(repetition)
+            if repetition.min <= 1
+                && repetition.max.is_none()
+                && matches!(repetition.sub.kind(), HirKind::Class(_)) =>
+        {
+            false
+        }
+        HirKind::Repetition(repetition) => counts_slashes(&repetition.sub),
+        HirKind::Capture(capture) => counts_slashes(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(counts_slashes),
+        _ => may_hold(tree, b'/'),
+    }
+}
+
+/// The firewall takes several slashes and backslashes of a path for one slash.
+fn slashes(has_slash: bool, bound: Bound) -> Option<Difference> {
+    has_slash.then(|| match bound {
+        Bound::Wider => Difference::wider(SLASHES_WIDER),
+        Bound::Narrower => Difference::narrower(SLASHES_NARROWER),
+    })
 }
 
 /// What a pattern over the text as it was sent asks of the normal form: only where more may match.
@@ -77,7 +123,8 @@ pub(super) fn raw(
     Ok((matches(&expression, checker)?, Some(difference)))
 }
 
-/// A number of bytes of path and query as they are sent.
+/// A number of bytes of path and query, decoded. Where there are several slashes in a row the count is not that
+/// of the firewall: such requests match where more may, and do not where fewer may.
 ///
 /// # Errors
 /// Why it cannot be said.
@@ -87,8 +134,40 @@ pub(super) fn length(
     bound: Bound,
     checker: &mut Checker,
 ) -> Result<(Formula, Difference), String> {
+    let at_least = |bytes_count: usize, checker: &mut Checker| {
+        matches(&format!("^{ANY}{{{bytes_count}}}"), checker)
+    };
+    let mut parts = vec![at_least(least, checker)?];
+    if let Some(most) = most {
+        parts.push(at_least(most.saturating_add(1), checker)?.negated());
+    }
+    let doubled = matches(DOUBLED, checker)?;
+    Ok(match (bound, most) {
+        // What is long enough there is so here.
+        (Bound::Wider, None) => (Formula::all(parts), Difference::wider(LENGTH)),
+        (Bound::Wider, Some(_)) => (
+            Formula::any([Formula::all(parts), doubled]),
+            Difference::wider(LENGTH),
+        ),
+        (Bound::Narrower, _) => {
+            parts.push(doubled.negated());
+            (Formula::all(parts), Difference::narrower(LENGTH))
+        }
+    })
+}
+
+/// A number of bytes of path and query as they are sent: that of the normal form may be more or less.
+///
+/// # Errors
+/// Why it cannot be said.
+pub(super) fn raw_length(
+    least: usize,
+    most: Option<usize>,
+    bound: Bound,
+    checker: &mut Checker,
+) -> Result<(Formula, Difference), String> {
     if bound == Bound::Narrower {
-        return Err("the length is that of the normal form here, which may be shorter".to_owned());
+        return Err("the length is that of the normal form here, which may be another".to_owned());
     }
     let at_least = |bytes_count: usize, checker: &mut Checker| {
         matches(&format!("(?s)^.{{{bytes_count}}}"), checker)
@@ -97,8 +176,7 @@ pub(super) fn length(
     if let Some(most) = most {
         parts.push(at_least(most.saturating_add(1), checker)?.negated());
     }
-    let difference =
-        Difference::narrower("the length is that of the normal form of path and query");
+    let difference = Difference::either("the length is that of the normal form of path and query");
     Ok((Formula::all(parts), difference))
 }
 
@@ -145,7 +223,7 @@ fn of_expression(
         return Ok((found, None));
     }
     let without_query = Formula::all([matches(QUERY, checker)?.negated(), found.clone()]);
-    if let Some(body) = before_end(tree).filter(|body| !may_hold_query_sign(body)) {
+    if let Some(body) = before_end(tree).filter(|body| !may_hold(body, b'?')) {
         let looks = body.properties().look_set_prefix();
         if looks.contains(Look::Start) {
             return Ok((without_query, None));
@@ -177,21 +255,21 @@ fn before_end(tree: &Hir) -> Option<Hir> {
     (is_end && !before.properties().look_set().contains(Look::End)).then_some(before)
 }
 
-/// Whether something that an expression matches has the sign before a query in it.
-fn may_hold_query_sign(tree: &Hir) -> bool {
+/// Whether something that an expression matches may have this byte, which is ASCII, in it.
+fn may_hold(tree: &Hir, byte: u8) -> bool {
     match tree.kind() {
         HirKind::Empty | HirKind::Look(_) => false,
-        HirKind::Literal(literal) => literal.0.contains(&b'?'),
+        HirKind::Literal(literal) => literal.0.contains(&byte),
         HirKind::Class(Class::Bytes(class)) => class
             .iter()
-            .any(|range| (range.start()..=range.end()).contains(&b'?')),
+            .any(|range| (range.start()..=range.end()).contains(&byte)),
         HirKind::Class(Class::Unicode(class)) => class
             .iter()
-            .any(|range| (range.start()..=range.end()).contains(&'?')),
-        HirKind::Repetition(repetition) => may_hold_query_sign(&repetition.sub),
-        HirKind::Capture(capture) => may_hold_query_sign(&capture.sub),
+            .any(|range| (range.start()..=range.end()).contains(&char::from(byte))),
+        HirKind::Repetition(repetition) => may_hold(&repetition.sub, byte),
+        HirKind::Capture(capture) => may_hold(&capture.sub, byte),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => {
-            parts.iter().any(may_hold_query_sign)
+            parts.iter().any(|part| may_hold(part, byte))
         }
     }
 }

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use crate::common::programs::sallyport;
 use crate::common::proxy::Setup;
 use crate::common::{ALLOW_ALL, Rules};
+use crate::intercepted_clients::with_https;
 
 const RULES: Rules<'_> = Rules(
     r#"
@@ -113,6 +114,128 @@ fn rules_that_a_configuration_leaves_blind_are_named() {
     let setup = Setup::new();
     ALLOW_ALL.compile(&setup.path("rules.spb"));
     assert_eq!(check(&setup), Vec::<String>::new());
+}
+
+#[test]
+fn users_are_there_where_a_listener_asks_for_certificates() {
+    let principals: Rules<'_> = Rules(
+        r#"
+[[group]]
+priority = 1
+name = "g"
+[[group.pre_dns]]
+name = "people"
+action = "allow"
+when."request:Principal" = { StringLike = "*@work.test" }
+[[group.pre_dns]]
+name = "nobody"
+action = "deny"
+when."request:Principal" = { Null = true }
+"#,
+    );
+    let never = "request:Principal is never there (no listener has a `client_ca`): never matching: g/people (1); matching without regard to it: g/nobody (1)";
+    for (authenticates, warnings) in [(false, vec![never]), (true, vec![])] {
+        let (setup, pki) = Setup::intercepting();
+        pki.origin(&["proxy.test"]);
+        let more = if authenticates {
+            "client_ca = \"roots.pem\"\n"
+        } else {
+            ""
+        };
+        let (setup, _) = with_https(setup, more);
+        principals.compile(&setup.path("rules.spb"));
+        assert_eq!(check(&setup), warnings, "{authenticates}");
+    }
+}
+
+/// Rules over heads, each for another domain.
+const BY_DOMAIN: Rules<'_> = Rules(
+    r#"
+[[group]]
+priority = 1
+name = "g"
+[[group.pre_request]]
+name = "work"
+action = "alert"
+when."request:DestinationDomain" = { DomainMatch = "work.test" }
+when."request:Http:Method" = { StringEquals = "PUT" }
+[[group.pre_request]]
+name = "below"
+action = "alert"
+when."request:DestinationDomain" = { StringEquals = ["a.work.test", "b.a.work.test"] }
+when."request:Http:Method" = { StringEquals = "PUT" }
+[[group.pre_request]]
+name = "bank"
+action = "alert"
+when."request:DestinationDomain" = { DomainMatch = "bank.test" }
+when."request:Http:Method" = { StringEquals = "PUT" }
+[[group.pre_request]]
+name = "both"
+action = "alert"
+when."request:DestinationDomain" = { DomainMatch = ["work.test", "bank.test"] }
+when."request:Http:Method" = { StringEquals = "PUT" }
+[[group.pre_request]]
+name = "above"
+action = "alert"
+when."request:DestinationDomain" = { DomainMatch = "test" }
+when."request:Http:Method" = { StringEquals = "PUT" }
+[[group.pre_request]]
+name = "narrowed"
+action = "alert"
+when."request:DestinationDomain" = { DomainMatch = "test", NotDomainMatch = "bank.test" }
+when."request:Http:Method" = { StringEquals = "PUT" }
+[[group.pre_request]]
+name = "others"
+action = "alert"
+when."request:DestinationDomain" = { NotDomainMatch = "bank.test" }
+when."request:Http:Method" = { StringEquals = "PUT" }
+[[group.post_response]]
+name = "programs"
+action = "alert"
+when."request:DestinationDomain" = { DomainMatch = "a.work.test" }
+when."response:Http:ContentType" = { StringEquals = "application/x-dosexec" }
+"#,
+);
+
+#[test]
+fn rules_of_domains_that_are_intercepted_are_not_named() {
+    let named = |mode: &str, scopes: &str| {
+        let (setup, _) = Setup::intercepting();
+        BY_DOMAIN.compile(&setup.path("rules.spb"));
+        let setup = setup.key("tls.mode", &format!("\"{mode}\""));
+        let warnings = check(&setup.key("tls.scope", scopes)).join("\n");
+        let names = [
+            "work", "below", "bank", "both", "above", "narrowed", "others", "programs",
+        ];
+        let is_named = |name: &&str| {
+            let mut words = warnings.split([' ', ',']);
+            words.any(|word| word == format!("g/{name}"))
+        };
+        names.into_iter().filter(is_named).collect::<Vec<_>>()
+    };
+    let work = r#"[{ domains = ["work.test"], mode = "intercept" }]"#;
+    let outside = ["bank", "both", "above", "narrowed", "others"];
+    assert_eq!(named("passthrough", work), outside);
+    let bank = r#"[{ domains = ["bank.test"], mode = "passthrough" }]"#;
+    assert_eq!(named("intercept", bank), ["bank", "both", "above"]);
+    // The first scope that matches counts.
+    let first = r#"[{ domains = ["a.work.test"], mode = "passthrough" }, { domains = ["work.test"], mode = "intercept" }]"#;
+    let all = [
+        "work", "below", "bank", "both", "above", "narrowed", "others", "programs",
+    ];
+    assert_eq!(named("passthrough", first), all);
+    let below = r#"[{ domains = ["*.work.test"], mode = "intercept" }]"#;
+    assert_eq!(
+        named("passthrough", below),
+        ["work", "bank", "both", "above", "narrowed", "others"]
+    );
+    // One that is for some ports only may speak of a tunnel or not.
+    let some = r#"[{ domains = ["work.test"], ports = [8443], mode = "intercept" }]"#;
+    assert_eq!(named("passthrough", some), all);
+    let some = r#"[{ domains = ["bank.test"], ports = [8443], mode = "passthrough" }]"#;
+    assert_eq!(named("intercept", some), ["bank", "both", "above"]);
+    let addresses = r#"[{ domains = ["work.test"], mode = "intercept" }, { destinations = ["192.0.2.0/24"], mode = "passthrough" }]"#;
+    assert_eq!(named("intercept", addresses), outside);
 }
 
 #[test]

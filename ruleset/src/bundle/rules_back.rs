@@ -57,7 +57,10 @@ impl Bundle {
         }
     }
 
-    fn rules_as_written(&self) -> Option<Ruleset> {
+    /// The rules that the bundle says it was made from, if it says so. Whether it decides by them is not checked:
+    /// for what is told to people. Costs as much as reading all values.
+    #[must_use]
+    pub fn rules_as_written(&self) -> Option<Ruleset> {
         let predicates = &self.index.predicates;
         let strings = self.strings(self.bytes());
         let tests = tests_written::decode(self.tests_written(), strings, predicates.len())?;

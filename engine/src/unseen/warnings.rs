@@ -2,11 +2,12 @@
 //! is inside tunnels that are passed through. Such rules are not wrong, but their author may count on them;
 //! `check`, the start and each reload name them. Called there only.
 
-use sallyport_ruleset::explain::asked;
-use sallyport_ruleset::{Bundle, Field, Phase, RuleIndex, Source};
+use sallyport_ruleset::explain::{Asked, asked};
+use sallyport_ruleset::{Bundle, Condition, Field, Phase, RuleIndex, Source};
 
+use super::domains::ScopesByName;
 use crate::config::Config;
-use crate::config::checked::TlsMode;
+use crate::config::checked::{TlsMode, TlsScope};
 
 /// So many rules are named; of the others the count is.
 const NAMED_MAX: usize = 12;
@@ -111,18 +112,17 @@ fn passed_through(config: &Config) -> Option<String> {
 /// Rules that need what is inside TLS, where it is passed through.
 fn in_tunnels(config: &Config, bundle: &Bundle) -> Option<String> {
     let why = passed_through(config)?;
+    let seeing = Seeing::new(config, bundle);
     let (mut void, mut certain) = (Names::default(), Names::default());
     for (phase, rule) in rules(bundle, |phase| phase != Phase::PreDns) {
-        if phase == Phase::PostResponse {
-            void.add(bundle, phase, rule);
-            continue;
-        }
         let asked = asked(bundle, phase, rule);
         let mut of_head = asked.iter().filter(|one| is_of_a_head(&one.field));
-        let Some(first) = of_head.next() else {
+        let first = of_head.next();
+        if (phase == Phase::PreRequest && first.is_none()) || seeing.sees_all(phase, rule) {
             continue;
-        };
-        if first.holds_if_absent && of_head.all(|one| one.holds_if_absent) {
+        }
+        let holds = |one: &Asked| one.holds_if_absent;
+        if phase == Phase::PreRequest && first.is_some_and(holds) && of_head.all(holds) {
             certain.add(bundle, phase, rule);
         } else {
             void.add(bundle, phase, rule);
@@ -136,6 +136,41 @@ fn in_tunnels(config: &Config, bundle: &Bundle) -> Option<String> {
     ];
     let said: Vec<_> = said.into_iter().flatten().collect();
     (!said.is_empty()).then(|| format!("{why}: {}", said.join("; ")))
+}
+
+/// Which rules are only about domains that are intercepted.
+struct Seeing<'c> {
+    scopes: ScopesByName<'c>,
+    /// The conditions of all rules by phase; none if scopes do not matter, or the bundle does not say.
+    conditions: Option<[Vec<Vec<Condition>>; 3]>,
+}
+
+impl<'c> Seeing<'c> {
+    fn new(config: &'c Config, bundle: &Bundle) -> Self {
+        // Without a scope that has names, what is passed through is so for all of them.
+        let has_names = |scope: &TlsScope| !scope.domains.is_empty();
+        let matters = config.tls.scopes.iter().any(has_names);
+        let ruleset = matters.then(|| bundle.rules_as_written()).flatten();
+        Self {
+            scopes: ScopesByName::new(&config.tls),
+            conditions: ruleset.map(|ruleset| {
+                Phase::ALL.map(|phase| {
+                    let rules = ruleset.rules(phase);
+                    rules.map(|(_, rule)| rule.conditions.clone()).collect()
+                })
+            }),
+        }
+    }
+
+    fn sees_all(&self, phase: Phase, rule: RuleIndex) -> bool {
+        let of_phase = Phase::ALL.iter().position(|one| *one == phase);
+        let conditions = self
+            .conditions
+            .as_ref()
+            .zip(of_phase)
+            .and_then(|(all, at)| all.get(at)?.get(rule.0 as usize));
+        conditions.is_some_and(|conditions| !self.scopes.may_be_passed_through(conditions))
+    }
 }
 
 /// What is read from a request head, and so not seen inside TLS.

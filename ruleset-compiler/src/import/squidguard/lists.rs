@@ -1,4 +1,4 @@
-//! The lists of a destination: domains, URLs and expressions.
+//! The lists of a destination: domains and URLs; `expressions` has the third kind.
 
 use sallyport_ruleset::{Action, Field};
 
@@ -15,7 +15,7 @@ pub(super) struct Use {
 }
 
 impl Use {
-    const fn of_leaving(self) -> Effect {
+    pub(super) const fn of_leaving(self) -> Effect {
         match self.action {
             Some(action) => Effect::of_leaving(action),
             None => Effect::Either,
@@ -93,17 +93,4 @@ fn url(book: &mut Book, item: &str) -> Result<Formula, String> {
     book.check(&Field::HttpUri, Question::Like, &path)?;
     let uri = one(Field::HttpUri, Question::Like, "paths", &[path]);
     Ok(Formula::all([targets.formula("hosts"), uri]))
-}
-
-/// Expressions over the whole URL are left.
-pub(super) fn expressions(book: &mut Book, text: &str, used: Use) {
-    for (line, item) in items(text) {
-        let why = "it is asked of the whole URL, whose parts cannot be told apart in it";
-        book.left(
-            line,
-            item,
-            "expression",
-            Difference::new(used.of_leaving(), why),
-        );
-    }
 }

@@ -1,5 +1,6 @@
 //! SquidGuard: its configuration with the lists that it names.
 
+mod expressions;
 mod lists;
 mod read;
 mod walk;

@@ -11,6 +11,7 @@ use super::super::draft::DefaultsBy;
 use super::super::input::InputFiles;
 use super::super::outcome::{Import, ImportError};
 use super::super::report::{Difference, Effect};
+use super::expressions;
 use super::lists::{self, Destination, Use};
 use super::read::{Node, read};
 use crate::operator::Question;
@@ -214,7 +215,9 @@ impl Walk<'_> {
                             lists::domains(&mut self.book, &text, &mut destination, used)
                         }
                         "urllist" => lists::urls(&mut self.book, &text, &mut destination, used),
-                        _ => lists::expressions(&mut self.book, &text, used),
+                        _ => {
+                            expressions::read(&mut self.book, &text, &mut destination, used);
+                        }
                     }
                     self.book.enter(&before);
                 }

@@ -103,6 +103,31 @@ fn regex(field: &Field, entropy: &mut Entropy<'_>) -> String {
     }
 }
 
+/// So many of one shape that they are found by it, and some that are more than that.
+fn globs(entropy: &mut Entropy<'_>) -> ValueList {
+    let letters: Vec<char> = entropy
+        .word(&["ab/", "abc", "a/.", "exa", "com"])
+        .chars()
+        .collect();
+    let pairs: Vec<String> = letters
+        .iter()
+        .flat_map(|one| letters.iter().map(move |two| format!("{one}{two}")))
+        .collect();
+    let gap = entropy.word(&["?", "?", "??"]);
+    let other = entropy.word(&["*", "", "*a", "*b*"]);
+    let mut values = Vec::new();
+    for front in &pairs {
+        for back in &pairs {
+            values.push(match entropy.below(8) {
+                0 => format!("*{front}{gap}{back}{other}"),
+                1 => format!("{front}{gap}{back}*"),
+                _ => format!("*{front}{gap}{back}*"),
+            });
+        }
+    }
+    values.into_iter().collect()
+}
+
 /// So many that begin alike that they are tried together.
 fn regexes(entropy: &mut Entropy<'_>) -> ValueList {
     const ENDS: [&str; 12] = [
@@ -180,6 +205,7 @@ fn text_test(field: &Field, kind: usize, entropy: &mut Entropy<'_>) -> Test {
             values: values(text, entropy),
             ignore_case: true,
         },
+        2 if entropy.chance(3) => Test::Glob(globs(entropy)),
         2 => Test::Glob(values(glob, entropy)),
         3 if entropy.chance(3) => Test::Regex(regexes(entropy)),
         3 => Test::Regex(values(regex, entropy)),

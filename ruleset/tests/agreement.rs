@@ -206,8 +206,8 @@ fn the_generator_meets_every_outcome() {
 
 /// What the tests here compare has what only many patterns have, and it matters.
 #[test]
-fn rulesets_have_families() {
-    let (mut families, mut alone) = (0, 0);
+fn rulesets_have_families_and_shapes() {
+    let (mut families, mut alone, mut pieces) = (0, 0, 0);
     for seed in 0..200_u8 {
         let bytes: Vec<u8> = (0..1_600_u32)
             .map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2] ^ seed)
@@ -216,9 +216,10 @@ fn rulesets_have_families() {
         let sizes = bundle.sizes();
         families += sizes.families_count;
         alone += sizes.automata_count;
+        pieces += sizes.window_keys_count;
     }
     assert!(
-        families > 20 && alone > 20,
-        "{families} families, {alone} alone"
+        families > 20 && alone > 20 && pieces > 1_000,
+        "{families} families, {alone} alone, {pieces} pieces"
     );
 }

@@ -147,6 +147,43 @@ fn many_expressions_cost_a_few_passes() {
     }
 }
 
+/// Globs of one shape cost one look for each position, whichever of them a text holds.
+#[test]
+fn many_globs_of_a_shape_cost_one_pass() {
+    use sallyport_ruleset::{Condition, Fact, Facts, Field, Test};
+    let letter = |n: usize| char::from(b'a' + u8::try_from(n % 10).unwrap());
+    let values: Vec<String> = (0..10_000)
+        .map(|n| {
+            let [a, b, c, d] = [n, n / 10, n / 100, n / 1_000].map(letter);
+            format!("*{a}{b}?{c}{d}*")
+        })
+        .collect();
+    let ruleset = generate::single_rule(vec![Condition {
+        field: Field::HttpUri,
+        negated: true,
+        test: Test::Glob(values.iter().collect()),
+    }]);
+    let bundle = compile(&ruleset);
+    assert_eq!(bundle.sizes().window_keys_count, 10_000);
+    let limits = InputLimits::default();
+    let bound = bundle.certificate().phase(Phase::PreDns).worst(&limits);
+    assert_eq!(bound.steps, 5 * limits.uri_bytes);
+    let text: String = (0..8_192_usize).map(|n| letter(n * n / 7)).collect();
+    let mut facts = Facts::unknown();
+    facts.uri = Fact::Known(text.as_bytes());
+    let spent = Spent::default();
+    evaluate_counted(
+        &bundle,
+        Phase::PreDns,
+        &facts,
+        &mut bundle.scratch(),
+        &spent,
+    );
+    let cost = spent.cost();
+    assert!(cost.is_within(&bound), "{cost:?} is over {bound:?}");
+    assert_eq!(cost.steps, 5 * (8_192 - 4));
+}
+
 /// A bound that allows everything would prove nothing.
 #[test]
 fn the_certificate_of_one_lookup_is_close() {

@@ -99,6 +99,7 @@ fn as_value(bundle: &Bundle) -> Value {
         "table_entries": sizes.table_entries_count,
         "table_bytes": sizes.table_bytes,
         "bounds": sizes.bounds_count,
+        "window_keys": sizes.window_keys_count,
         "patterns": sizes.patterns_count,
         "residuals": sizes.residuals_count,
         "automata": sizes.automata_count,

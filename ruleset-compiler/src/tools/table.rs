@@ -36,9 +36,10 @@ pub fn sizes(sizes: &Sizes) -> Vec<(&'static str, String)> {
         (
             "patterns",
             format!(
-                "{} behind literals ({} at load), {} on demand",
+                "{} behind literals ({} at load), {} by their shape, {} on demand",
                 sizes.patterns_count,
                 bytes(sizes.searcher_bytes),
+                sizes.window_keys_count,
                 sizes.residuals_count
             ),
         ),

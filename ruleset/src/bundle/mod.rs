@@ -7,6 +7,9 @@
 
 mod error;
 #[cfg(test)]
+#[path = "tests/forged_patterns.rs"]
+mod forged_patterns;
+#[cfg(test)]
 #[path = "tests/forgeries.rs"]
 mod forgeries;
 mod header;

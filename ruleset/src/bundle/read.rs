@@ -66,6 +66,8 @@ pub struct Sizes {
     pub table_bytes: usize,
     /// Ends of ranges of numbers, times and addresses.
     pub bounds_count: usize,
+    /// Globs that are found by their shape, of all forms of a text.
+    pub window_keys_count: usize,
     /// Globs and regular expressions behind the pass over literals.
     pub patterns_count: usize,
     /// Tests that no index answers.
@@ -289,6 +291,7 @@ impl Bundle {
             table_entries_count: slots.filter(|[.., content]| *content != [0; 4]).count(),
             table_bytes: self.slots.len(),
             bounds_count: self.index.bounds.len(),
+            window_keys_count: self.index.window_keys.len(),
             patterns_count: self.index.patterns.len(),
             residuals_count: self.index.residuals.len(),
             automata_count: self.index.automata.len(),
@@ -438,6 +441,8 @@ fn read_index(bytes: &[u8], frame: &Frame) -> Result<(Index, MetaRecord), Bundle
         bounds: table!(Bounds),
         nodes: table!(Nodes),
         needles: table!(Needles),
+        windows: table!(Windows),
+        window_keys: table!(WindowKeys),
         patterns: table!(Patterns),
         automata: table!(AutomataIndex),
         families: table!(Families),

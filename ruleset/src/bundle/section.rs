@@ -3,6 +3,7 @@
 
 use crate::cost::{Cost, CostRecord, CostlyRuleRecord, PhaseCostRecord};
 use crate::index::record::*;
+use crate::matcher::window::Shape;
 use crate::{Action, Source};
 
 /// Words still to be read of one record.
@@ -71,11 +72,14 @@ plain_records! {
     RuleRecord: 9 { action, group, name, description, literals, is_reachable }
     PredicateRecord: 8 { field, operator, every, values, residuals, phases }
     FieldRecord: 8 { source, header, absent, present, index }
-    ViewRecord: 4 { table, folded, needles }
+    ViewRecord: 6 { table, folded, needles, windows }
     TableRecord: 4 { slots, by_label, bound }
     MeaningRecord: 2 { whole, below }
     TreeRecord: 4 { bounds, nodes }
     NeedleRecord: 3 { text, patterns }
+    Shape: 3 { bytes, fixed }
+    WindowRecord: 7 { shape, slots, keys }
+    WindowKeyRecord: 2 { proven, tried }
     PatternRecord: 4 { pattern, predicates }
     AutomataRecord: 3 { offset, states, classes }
     FamilyRecord: 6 { offset, states, classes, telling, reports }
@@ -336,6 +340,8 @@ mod tests {
             Section::Trees => TreeRecord::WORDS,
             Section::Bounds => u128::WORDS,
             Section::Needles => NeedleRecord::WORDS,
+            Section::Windows => WindowRecord::WORDS,
+            Section::WindowKeys => WindowKeyRecord::WORDS,
             Section::Patterns => PatternRecord::WORDS,
             Section::AutomataIndex => AutomataRecord::WORDS,
             Section::Families => FamilyRecord::WORDS,

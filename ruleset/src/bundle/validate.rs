@@ -174,9 +174,11 @@ impl Check<'_> {
                 && self.is_predicates(field.absent)
                 && self.is_predicates(field.present)
         }))?;
-        let mut end = 0;
+        let (mut end, mut windows_end) = (0, 0);
         for view in views {
             follows(&mut end, view.needles)?;
+            follows(&mut windows_end, view.windows)?;
+            self.index.windows.get(view.windows.range())?;
             ensure(is_position(view.table, self.index.tables.len()))?;
             ensure(is_position(view.folded, self.index.tables.len()))?;
             self.index.needles.get(view.needles.range())?;
@@ -185,21 +187,47 @@ impl Check<'_> {
     }
 
     fn tables(&self) -> Option<()> {
+        let Index {
+            tables,
+            meanings,
+            windows,
+            window_keys,
+            patterns,
+            ..
+        } = self.index;
         let mut end = 0;
-        for table in &self.index.tables {
+        for table in tables {
             follows(&mut end, table.slots)?;
-            let slots = self.parts.slots.get(table.slots.range())?;
-            ensure(slots.len().is_power_of_two())?;
-            // An empty slot ends every search.
-            ensure(slots.iter().any(|[.., content]| *content == [0; 4]))?;
+            self.slots(table.slots, meanings.len())?;
         }
-        let Index { meanings, .. } = self.index;
-        ensure(meanings.iter().all(|meaning| {
-            self.is_predicates(meaning.whole) && self.is_predicates(meaning.below)
+        let mut keys_end = 0;
+        for window in windows {
+            follows(&mut end, window.slots)?;
+            follows(&mut keys_end, window.keys)?;
+            window_keys.get(window.keys.range())?;
+            self.slots(window.slots, window.keys.len as usize)?;
+            ensure(window.shape.is_possible())?;
+        }
+        ensure(end as usize == self.parts.slots.len())?;
+        ensure(window_keys.iter().all(|key| {
+            self.is_predicates(key.proven) && self.lists.is_below(key.tried, patterns.len())
         }))?;
-        ensure(self.parts.slots.iter().all(|slot| {
+        ensure(
+            meanings.iter().all(|meaning| {
+                self.is_predicates(meaning.whole) && self.is_predicates(meaning.below)
+            }),
+        )
+    }
+
+    /// A hash table whose keys stand for one of `count` things.
+    fn slots(&self, slots: Span, count: usize) -> Option<()> {
+        let slots = self.parts.slots.get(slots.range())?;
+        ensure(slots.len().is_power_of_two())?;
+        // An empty slot ends every search.
+        ensure(slots.iter().any(|[.., content]| *content == [0; 4]))?;
+        ensure(slots.iter().all(|slot| {
             let [_, start, len, content] = slot.map(u32::from_le_bytes);
-            self.is_string(Span { start, len }) && is_position(content, meanings.len())
+            self.is_string(Span { start, len }) && is_position(content, count)
         }))
     }
 

@@ -123,6 +123,8 @@ fn content(
         Section::Bounds => encode(&index.bounds),
         Section::Nodes => encode_words(&index.nodes),
         Section::Needles => encode(&index.needles),
+        Section::Windows => encode(&index.windows),
+        Section::WindowKeys => encode(&index.window_keys),
         Section::Patterns => encode(&index.patterns),
         Section::AutomataIndex => encode(&index.automata),
         Section::Families => encode(&index.families),

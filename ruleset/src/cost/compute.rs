@@ -1,6 +1,8 @@
 //! Works a certificate out of an index: the same walk that evaluation makes, with the worst of every
 //! structure in the place of what a request meets.
 
+use std::collections::BTreeSet;
+
 use super::certificate::{Certificate, Cost, CostlyRule, PhaseCost, SourceCost, Why};
 use super::record_bytes;
 use super::structures::{self, Chains};
@@ -18,16 +20,22 @@ pub(crate) fn compute(index: &Index, slots: &[[u32; 4]], strings: &[u8]) -> Cert
     let chains: Vec<Chains> = index
         .tables
         .iter()
-        .map(|table| Chains::of(table, slots))
+        .map(|table| Chains::of(table.slots, slots))
         .collect();
     let patterns: Vec<(Cost, Cost)> = index
         .patterns
         .iter()
         .map(|record| structures::pattern(index, strings, record.pattern))
         .collect();
+    let window_chains: Vec<Chains> = index
+        .windows
+        .iter()
+        .map(|window| Chains::of(window.slots, slots))
+        .collect();
+    let tables = (chains.as_slice(), window_chains.as_slice());
     Certificate {
         phases: Phase::ALL.map(|phase| {
-            let computation = Computation::new(index, strings, &chains, &patterns, phase);
+            let computation = Computation::new(index, strings, tables, &patterns, phase);
             computation.phase()
         }),
     }
@@ -38,6 +46,7 @@ struct Computation<'i> {
     index: &'i Index,
     strings: &'i [u8],
     chains: &'i [Chains],
+    window_chains: &'i [Chains],
     patterns: &'i [(Cost, Cost)],
     plan: PhasePlan,
     phase: Phase,
@@ -58,7 +67,7 @@ impl<'i> Computation<'i> {
     fn new(
         index: &'i Index,
         strings: &'i [u8],
-        chains: &'i [Chains],
+        (chains, window_chains): (&'i [Chains], &'i [Chains]),
         patterns: &'i [(Cost, Cost)],
         phase: Phase,
     ) -> Self {
@@ -83,6 +92,7 @@ impl<'i> Computation<'i> {
             index,
             strings,
             chains,
+            window_chains,
             patterns,
             plan: PhasePlan::new(index, phase),
             phase,
@@ -238,12 +248,11 @@ impl<'i> Computation<'i> {
         }
         let needles = self.index.needles.get(view.needles.range());
         let needles = needles.unwrap_or_default();
-        if needles.is_empty() {
-            return cost;
+        if !needles.is_empty() {
+            cost.per_byte.steps += 1;
+            cost.per_byte.bytes += record_bytes::SEARCH_STEP as u64;
         }
-        cost.per_byte.steps += 1;
-        cost.per_byte.bytes += record_bytes::SEARCH_STEP as u64;
-        let mut patterns: Vec<u32> = Vec::new();
+        let mut patterns: Vec<u32> = self.windows(view, &mut cost);
         for needle in needles {
             let list = self.index.list(needle.patterns);
             cost.each.bytes += list_bytes(list.len() as u64);
@@ -262,6 +271,38 @@ impl<'i> Computation<'i> {
             }
         }
         cost
+    }
+
+    /// Adds the looks for pieces of one shape, of which each may be met once; gives the patterns that need one.
+    fn windows(&self, view: &ViewRecord, cost: &mut ValueCost) -> Vec<u32> {
+        let (mut tried, mut proven) = (Vec::new(), Vec::new());
+        let windows = self.index.windows.get(view.windows.range());
+        let chains = self.window_chains.get(view.windows.range());
+        let both = windows
+            .unwrap_or_default()
+            .iter()
+            .zip(chains.unwrap_or_default());
+        for (window, chains) in both {
+            cost.per_byte = cost.per_byte + chains.lookup();
+            cost.per_byte.steps += u64::from(window.shape.bytes);
+            let keys = self.index.window_keys.get(window.keys.range());
+            for key in keys.unwrap_or_default() {
+                let list = self.index.list(key.tried);
+                tried.extend(list);
+                proven.push(key.proven);
+                let marked = self.index.list(key.proven).len() as u64;
+                cost.each.bytes += record_bytes::MEANING as u64
+                    + list_bytes(list.len() as u64)
+                    + list_bytes(marked);
+            }
+        }
+        // The rules of a predicate are collected once.
+        proven.sort_unstable();
+        proven.dedup();
+        for list in proven {
+            cost.each = cost.each + self.marks(list);
+        }
+        tried
     }
 
     /// Whether a pattern is of a predicate of the phase.
@@ -365,6 +406,16 @@ impl<'i> Computation<'i> {
             for predicate in self.index.list(record.predicates) {
                 if let Some(steps) = behind_literals.get_mut(*predicate as usize) {
                     *steps += per_byte.steps;
+                }
+            }
+        }
+        for window in &self.index.windows {
+            let keys = self.index.window_keys.get(window.keys.range());
+            let lists = keys.unwrap_or_default().iter().map(|key| key.proven);
+            let lists = lists.flat_map(|list| self.index.list(list));
+            for predicate in lists.collect::<BTreeSet<_>>() {
+                if let Some(steps) = behind_literals.get_mut(*predicate as usize) {
+                    *steps += u64::from(window.shape.bytes);
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! tree, the steps of a pattern.
 
 use super::{Cost, record_bytes};
-use crate::index::record::{Index, Pattern, TableRecord};
+use crate::index::record::{Index, Pattern, Span};
 use crate::matcher::glob;
 
 /// What a lookup in a hash table can meet.
@@ -17,8 +17,8 @@ pub(super) struct Chains {
 
 impl Chains {
     /// Walks all slots of a table.
-    pub(super) fn of(table: &TableRecord, slots: &[[u32; 4]]) -> Self {
-        let slots = slots.get(table.slots.range()).unwrap_or_default();
+    pub(super) fn of(table: Span, slots: &[[u32; 4]]) -> Self {
+        let slots = slots.get(table.range()).unwrap_or_default();
         let mut found = Self::default();
         let is_empty = |slot: &[u32; 4]| matches!(slot, [.., 0]);
         // Begin behind an empty slot, so that no chain is cut in two.

@@ -17,6 +17,7 @@ use crate::matcher::exact;
 use crate::{Action, Bundle, Decision, Facts, Outcome, Phase, RuleIndex, Source, Verdict};
 
 mod lookup;
+mod pattern;
 mod residual;
 mod text;
 
@@ -37,7 +38,7 @@ pub struct Scratch {
     refuted: NumberSet,
     /// Patterns that were tested on the text at hand.
     tested: NumberSet,
-    /// Literals that were met in it.
+    /// Literals that were met in it, and pieces of one shape after them.
     met: NumberSet,
     /// Reports of a family that it has led to.
     reported: NumberSet,
@@ -99,13 +100,16 @@ impl Bundle {
             .views
             .iter()
             .map(|view| view.needles.len as usize);
+        let pieces = self.index.windows.iter();
+        let pieces = pieces.map(|window| window.keys.len as usize);
+        let met = needles.chain(pieces);
         let families = self.index.families.iter();
         let reports = families.map(|family| family.reports.len as usize);
         Scratch {
             holds: NumberSet::new(self.index.predicates.len()),
             refuted: NumberSet::new(self.index.predicates.len()),
             tested: NumberSet::new(self.index.patterns.len()),
-            met: NumberSet::new(needles.max().unwrap_or(0)),
+            met: NumberSet::new(met.max().unwrap_or(0)),
             reported: NumberSet::new(reports.max().unwrap_or(0)),
             present: NumberSet::new(self.index.fields.len()),
             candidates: Candidates::new(rules),

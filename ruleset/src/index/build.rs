@@ -123,6 +123,7 @@ pub(super) struct Builder<'r> {
     /// The expressions that have numbers there.
     pub(super) automata_values: HashMap<u32, &'r str, FixedState>,
     pub(super) family_automata: Vec<u8>,
+    pub(super) window_slots: Vec<u32>,
     pub(super) known_families: KnownFamilies,
     pub(super) zones: Vec<Arc<TimeZoneOffsets>>,
 }
@@ -145,6 +146,8 @@ impl<'r> Builder<'r> {
                 bounds: Vec::new(),
                 nodes: Vec::new(),
                 needles: Vec::new(),
+                windows: Vec::new(),
+                window_keys: Vec::new(),
                 patterns: Vec::new(),
                 automata: Vec::new(),
                 families: Vec::new(),
@@ -167,6 +170,7 @@ impl<'r> Builder<'r> {
             automata_numbers: HashMap::default(),
             automata_values: HashMap::default(),
             family_automata: Vec::new(),
+            window_slots: Vec::new(),
             known_families: HashMap::default(),
             zones: Vec::new(),
         }
@@ -359,6 +363,7 @@ impl<'r> Builder<'r> {
 
     fn finish(mut self) -> Result<Built, WriteError> {
         self.finish_automata()?;
+        self.append_window_slots()?;
         self.index.meanings = self.tables.meanings.keys;
         self.index.lists = self.lists.words;
         number(self.index.lists.len())?;

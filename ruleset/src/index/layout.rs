@@ -1,6 +1,7 @@
 //! Lays out the structures of each field, one after the other. Not here: what goes into them
 //! (`lower.rs`), and their bytes (`bundle/write.rs`).
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use super::build::{Builder, WriteError};
@@ -58,10 +59,22 @@ impl Builder<'_> {
         let predicates = view
             .predicates
             .lists(view.patterns.keys.len(), &mut self.lists)?;
-        let patterns = self.finish_patterns(&view.patterns.keys, &predicates)?;
+        let chosen = literals::choose(&view.literals);
+        let shaped = self.shaped(&view.patterns.keys, &chosen)?;
+        let globs = || shaped.iter().flat_map(|(_, globs)| globs);
+        let proven: HashSet<usize> = globs()
+            .filter(|glob| glob.is_all)
+            .map(|glob| glob.position)
+            .collect();
+        let without_needle: HashSet<usize> = globs().map(|glob| glob.position).collect();
+        let patterns = self.finish_patterns(&view.patterns.keys, &predicates, &proven)?;
+        let windows = self.finish_windows(shaped, &patterns, &predicates)?;
         let mut needles = Numbers::default();
         let mut needed_by = Relation::default();
-        for (pattern, literals) in patterns.into_iter().zip(literals::choose(&view.literals)) {
+        for (position, (pattern, literals)) in patterns.into_iter().zip(chosen).enumerate() {
+            let Some(pattern) = pattern.filter(|_| !without_needle.contains(&position)) else {
+                continue;
+            };
             for literal in literals {
                 needed_by.add(needles.of(self.strings.intern(literal)?)?, pattern);
             }
@@ -78,23 +91,26 @@ impl Builder<'_> {
             start,
             len: number(self.index.needles.len())? - start,
         };
-        if table == 0 && folded == 0 && needles.len == 0 {
+        if table == 0 && folded == 0 && needles.len == 0 && windows.len == 0 {
             return Ok(0);
         }
         self.index.views.push(ViewRecord {
             table,
             folded,
             needles,
+            windows,
         });
         Ok(number(self.index.views.len())?)
     }
 
-    /// For each pattern the number of its record; those of a family share one.
+    /// For each pattern the number of its record; those of a family share one, and those that are proven
+    /// without being tried have none.
     fn finish_patterns(
         &mut self,
         patterns: &[Pattern],
         predicates: &[u32],
-    ) -> Result<Vec<u32>, WriteError> {
+        proven: &HashSet<usize>,
+    ) -> Result<Vec<Option<u32>>, WriteError> {
         let mut numbers = vec![None; patterns.len()];
         for family in self.families(patterns, predicates)? {
             let record = number(self.index.patterns.len())?;
@@ -106,8 +122,9 @@ impl Builder<'_> {
             }
         }
         let all = numbers.into_iter().zip(patterns.iter().zip(predicates));
-        let numbers = all.map(|(known, (pattern, predicates))| {
-            if let Some(known) = known {
+        let numbers = all.enumerate();
+        let numbers = numbers.map(|(position, (known, (pattern, predicates)))| {
+            if known.is_some() || proven.contains(&position) {
                 return Ok(known);
             }
             let record = number(self.index.patterns.len())?;
@@ -115,7 +132,7 @@ impl Builder<'_> {
                 pattern: *pattern,
                 predicates: *predicates,
             });
-            Ok(record)
+            Ok(Some(record))
         });
         numbers.collect()
     }

@@ -14,3 +14,4 @@ pub(crate) mod record;
 pub(crate) mod rule_set;
 pub(crate) mod tables;
 pub(crate) mod values;
+mod windows;

@@ -4,7 +4,7 @@
 //! items; list 0 is the empty one. Texts are places in the bundle's strings. That all of them are
 //! in range is checked once, in `bundle/validate.rs`.
 
-use crate::matcher::family::Shape;
+use crate::matcher::{family, window};
 use crate::{Action, Defaults, Source};
 
 /// A run of bytes in the strings, or of items in a table.
@@ -40,6 +40,8 @@ pub(crate) struct Index {
     /// Lists of predicates of tree nodes.
     pub(crate) nodes: Vec<u32>,
     pub(crate) needles: Vec<NeedleRecord>,
+    pub(crate) windows: Vec<WindowRecord>,
+    pub(crate) window_keys: Vec<WindowKeyRecord>,
     pub(crate) patterns: Vec<PatternRecord>,
     pub(crate) automata: Vec<AutomataRecord>,
     pub(crate) families: Vec<FamilyRecord>,
@@ -161,6 +163,8 @@ pub(crate) struct ViewRecord {
     pub(crate) folded: u32,
     /// Literals of the patterns.
     pub(crate) needles: Span,
+    /// Globs that are found by their shape.
+    pub(crate) windows: Span,
 }
 
 /// A hash table of values.
@@ -195,6 +199,24 @@ pub(crate) struct TreeRecord {
 pub(crate) struct NeedleRecord {
     pub(crate) text: Span,
     pub(crate) patterns: u32,
+}
+
+/// Pieces of globs that have one shape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WindowRecord {
+    pub(crate) shape: window::Shape,
+    /// Power of two. They name a key by one more than its position.
+    pub(crate) slots: Span,
+    pub(crate) keys: Span,
+}
+
+/// What a piece stands for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WindowKeyRecord {
+    /// List of predicates that hold where the piece is.
+    pub(crate) proven: u32,
+    /// List of patterns that need it.
+    pub(crate) tried: u32,
 }
 
 /// A glob, a regular expression or a family of them, and the list of predicates that hold when it matches: of a
@@ -236,8 +258,8 @@ pub(crate) struct FamilyRecord {
 }
 
 impl FamilyRecord {
-    pub(crate) const fn shape(&self) -> Shape {
-        Shape {
+    pub(crate) const fn shape(&self) -> family::Shape {
+        family::Shape {
             states: self.states as usize,
             classes: self.classes as usize,
             telling: self.telling as usize,

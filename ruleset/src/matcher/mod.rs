@@ -11,3 +11,4 @@ pub(crate) mod hash;
 pub(crate) mod interval;
 pub(crate) mod literals;
 pub mod regex;
+pub(crate) mod window;

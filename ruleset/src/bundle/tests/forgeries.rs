@@ -6,7 +6,6 @@ use super::{BuildRecord, Bundle, BundleError, Unreachable};
 use crate::generate;
 use crate::index::build::Built;
 use crate::index::record::*;
-use crate::limits::REGEX_STATES_MAX;
 use crate::{
     Action, Condition, Field, Phase, Ruleset, Test, TimeZoneOffsets, Weekdays, WeeklySchedule,
 };
@@ -67,8 +66,14 @@ fn ruleset() -> Ruleset {
         on(Field::RequestHeader("x-a".into()), Test::Absent(false)),
         on(Field::Time, Test::TimeOfDay(vec![schedule])),
     ];
+    let letters = ["aa", "ab", "ac", "ba", "bb", "bc", "ca", "cb", "cc"];
+    let shapes = letters
+        .iter()
+        .flat_map(|one| letters.map(|two| format!("*{one}?{two}*{one}")))
+        .collect::<Vec<_>>();
+    let shapes = on(Field::HttpHost, Test::Glob(shapes.iter().collect()));
     let group = ruleset.groups.first_mut().unwrap();
-    for (number, condition) in conditions.into_iter().enumerate() {
+    for (number, condition) in conditions.into_iter().chain([shapes]).enumerate() {
         let mut rule = group.rules(Phase::PreDns)[0].clone();
         rule.name = format!("rule-{number}");
         rule.action = Action::Alert;
@@ -91,9 +96,9 @@ fn load(change: impl FnOnce(&mut Built)) -> Result<(), BundleError> {
 }
 
 /// A change of one table, by what it must be refused as; `None`: it must load.
-type Forgery = (&'static str, Option<&'static str>, fn(&mut Built));
+pub(super) type Forgery = (&'static str, Option<&'static str>, fn(&mut Built));
 
-fn check(forgeries: &[Forgery]) {
+pub(super) fn check(forgeries: &[Forgery]) {
     load(|_| ()).unwrap();
     for (what, refused_as, change) in forgeries {
         let expected = match refused_as {
@@ -104,12 +109,12 @@ fn check(forgeries: &[Forgery]) {
     }
 }
 
-fn count<T>(items: &[T]) -> u32 {
+pub(super) fn count<T>(items: &[T]) -> u32 {
     u32::try_from(items.len()).unwrap()
 }
 
 /// The last byte of the strings, and one more.
-fn beyond(built: &Built) -> Span {
+pub(super) fn beyond(built: &Built) -> Span {
     Span {
         start: count(&built.strings) - 1,
         len: 2,
@@ -117,7 +122,7 @@ fn beyond(built: &Built) -> Span {
 }
 
 /// Nothing, where the strings end.
-fn at_end(built: &Built) -> Span {
+pub(super) fn at_end(built: &Built) -> Span {
     Span {
         start: count(&built.strings),
         len: 0,
@@ -135,20 +140,20 @@ fn no_text(built: &mut Built) -> Span {
 }
 
 /// A list of one item.
-fn list_of(built: &mut Built, item: u32) -> u32 {
+pub(super) fn list_of(built: &mut Built, item: u32) -> u32 {
     let list = count(&built.index.lists);
     built.index.lists.extend([1, item]);
     list
 }
 
 /// A list of the first number that is no predicate.
-fn no_predicates(built: &mut Built) -> u32 {
+pub(super) fn no_predicates(built: &mut Built) -> u32 {
     let item = count(&built.index.predicates);
     list_of(built, item)
 }
 
 /// A list of the last predicate.
-fn predicates(built: &mut Built) -> u32 {
+pub(super) fn predicates(built: &mut Built) -> u32 {
     let item = count(&built.index.predicates) - 1;
     list_of(built, item)
 }
@@ -510,230 +515,6 @@ fn trees() {
             b.index.nodes[0] = predicates(b)
         }),
     ]);
-}
-
-#[test]
-fn patterns() {
-    const PATTERNS: Option<&str> = Some("patterns");
-    check(&[
-        ("an empty needle", PATTERNS, |b| {
-            b.index.needles[0].text.len = 0
-        }),
-        ("a needle beyond", PATTERNS, |b| {
-            b.index.needles[0].text = beyond(b)
-        }),
-        ("the last pattern", None, |b| {
-            let last = count(&b.index.patterns) - 1;
-            b.index.needles[0].patterns = list_of(b, last);
-        }),
-        ("a pattern beyond", PATTERNS, |b| {
-            let past = count(&b.index.patterns);
-            b.index.needles[0].patterns = list_of(b, past);
-        }),
-        ("a glob to the end", None, |b| {
-            b.index.patterns[0].pattern = Pattern::Glob(at_end(b))
-        }),
-        ("a glob beyond", PATTERNS, |b| {
-            b.index.patterns[0].pattern = Pattern::Glob(beyond(b))
-        }),
-        ("the last automaton", None, |b| {
-            b.index.patterns[0].pattern = Pattern::Regex(count(&b.index.automata) - 1);
-        }),
-        ("an automaton beyond", PATTERNS, |b| {
-            b.index.patterns[0].pattern = Pattern::Regex(count(&b.index.automata));
-        }),
-        ("a predicate beyond", PATTERNS, |b| {
-            b.index.patterns[0].predicates = no_predicates(b)
-        }),
-        ("the last predicate", None, |b| {
-            b.index.patterns[0].predicates = predicates(b)
-        }),
-        ("a test of the short form beyond", PATTERNS, |b| {
-            b.index.residuals[0] = ResidualRecord::Short(Pattern::Glob(beyond(b)));
-        }),
-        ("a test of the full form beyond", PATTERNS, |b| {
-            b.index.residuals[0] = ResidualRecord::Full(Pattern::Regex(count(&b.index.automata)));
-        }),
-        ("the last schedule", None, |b| {
-            b.index.residuals[0] = ResidualRecord::Schedule(count(&b.index.schedules) - 1);
-        }),
-        ("a schedule beyond", PATTERNS, |b| {
-            b.index.residuals[0] = ResidualRecord::Schedule(count(&b.index.schedules));
-        }),
-    ]);
-}
-
-#[test]
-fn automata() {
-    const PATTERNS: Option<&str> = Some("patterns");
-    // Classes of the 256 bytes, rows of states, whether the text may end there.
-    const ROWS: usize = 256;
-    check(&[
-        ("a gap before an automaton", PATTERNS, |b| {
-            b.index.automata[0].offset = 1
-        }),
-        ("automata that overlap", PATTERNS, |b| {
-            b.index.automata[1].offset = 0
-        }),
-        ("fewer states than there are fixed ones", PATTERNS, |b| {
-            b.index.automata[0].states = 2
-        }),
-        ("no class", PATTERNS, |b| b.index.automata[0].classes = 0),
-        ("more classes than bytes", PATTERNS, |b| {
-            b.index.automata[0].classes = 257
-        }),
-        ("more states than allowed", PATTERNS, |b| {
-            let states = REGEX_STATES_MAX + 1;
-            b.index.automata.truncate(1);
-            b.index.automata[0].states = u32::try_from(states).unwrap();
-            b.index.automata[0].classes = 1;
-            b.automata = vec![0; 256 + states * 3];
-            only_automaton(b);
-        }),
-        ("as many states as allowed", None, |b| {
-            let states = REGEX_STATES_MAX;
-            b.index.automata.truncate(1);
-            b.index.automata[0].states = u32::try_from(states).unwrap();
-            b.index.automata[0].classes = 1;
-            b.automata = vec![0; 256 + states * 3];
-            only_automaton(b);
-        }),
-        ("an automaton that is cut", PATTERNS, |b| {
-            b.automata.pop();
-        }),
-        ("bytes behind the last", PATTERNS, |b| b.automata.push(0)),
-        ("the last class", None, |b| {
-            b.automata[0] = u8::try_from(b.index.automata[0].classes - 1).unwrap();
-        }),
-        ("a class beyond", PATTERNS, |b| {
-            b.automata[0] = u8::try_from(b.index.automata[0].classes).unwrap();
-        }),
-        ("the last state", None, |b| {
-            let state = u16::try_from(b.index.automata[0].states - 1).unwrap();
-            b.automata[ROWS..ROWS + 2].copy_from_slice(&state.to_le_bytes());
-        }),
-        ("a state beyond", PATTERNS, |b| {
-            let state = u16::try_from(b.index.automata[0].states).unwrap();
-            b.automata[ROWS..ROWS + 2].copy_from_slice(&state.to_le_bytes());
-        }),
-    ]);
-}
-
-#[test]
-fn families() {
-    const PATTERNS: Option<&str> = Some("patterns");
-    check(&[
-        ("a gap before a family", PATTERNS, |b| {
-            b.index.families[0].offset += 1
-        }),
-        ("a family among the others", PATTERNS, |b| {
-            b.index.families[0].offset = 0
-        }),
-        ("a family beyond", PATTERNS, |b| {
-            b.index.patterns[0].pattern = Pattern::Family(count(&b.index.families));
-        }),
-        ("the last family", None, |b| {
-            b.index.patterns[0].pattern = Pattern::Family(count(&b.index.families) - 1);
-        }),
-        ("a family on demand", PATTERNS, |b| {
-            b.index.residuals[0] = ResidualRecord::Short(Pattern::Family(0));
-        }),
-        ("no class", PATTERNS, |b| b.index.families[0].classes = 0),
-        ("more classes than bytes", PATTERNS, |b| {
-            b.index.families[0].classes = 257
-        }),
-        ("no state", PATTERNS, |b| b.index.families[0].states = 0),
-        ("no state that is silent", PATTERNS, |b| {
-            b.index.families[0].telling = b.index.families[0].states - 1
-        }),
-        ("a gap between reports", PATTERNS, |b| {
-            b.index.families[0].reports.start += 1
-        }),
-        ("reports beyond", PATTERNS, |b| {
-            b.index.families[0].reports.len += 1
-        }),
-        ("fewer reports than are told", PATTERNS, |b| {
-            b.index.families[0].reports.len -= 1
-        }),
-        ("the last predicate", None, |b| {
-            b.index.reports[0] = predicates(b)
-        }),
-        ("a predicate beyond", PATTERNS, |b| {
-            b.index.reports[0] = no_predicates(b)
-        }),
-    ]);
-}
-
-#[test]
-fn automata_of_families() {
-    const PATTERNS: Option<&str> = Some("patterns");
-    /// Where the automaton of the first family begins.
-    fn bytes(built: &mut Built) -> &mut [u8] {
-        let offset = built.index.families[0].offset as usize;
-        &mut built.automata[offset..]
-    }
-    fn put(built: &mut Built, word: impl Fn(&FamilyRecord) -> u32, number: u32) {
-        let at = 256 + 2 * word(&built.index.families[0]) as usize;
-        let number = u16::try_from(number).unwrap();
-        bytes(built)[at..at + 2].copy_from_slice(&number.to_le_bytes());
-    }
-    check(&[
-        ("the last class", None, |b| {
-            let classes = b.index.families[0].classes;
-            bytes(b)[0] = u8::try_from(classes - 1).unwrap();
-        }),
-        ("a class beyond", PATTERNS, |b| {
-            let classes = b.index.families[0].classes;
-            bytes(b)[0] = u8::try_from(classes).unwrap();
-        }),
-        ("the last state", None, |b| {
-            let states = b.index.families[0].states;
-            put(b, |_| 0, states - 1);
-        }),
-        ("a state beyond", PATTERNS, |b| {
-            let states = b.index.families[0].states;
-            put(b, |_| 0, states);
-        }),
-        ("the last report at an end", None, |b| {
-            let reports = b.index.families[0].reports.len;
-            put(b, |f| f.states * f.classes, reports);
-        }),
-        ("a report beyond at an end", PATTERNS, |b| {
-            let reports = b.index.families[0].reports.len;
-            put(b, |f| f.states * f.classes, reports + 1);
-        }),
-        ("the last report of a state", None, |b| {
-            let reports = b.index.families[0].reports.len;
-            put(b, |f| f.states * (f.classes + 1), reports - 1);
-        }),
-        ("a report beyond of a state", PATTERNS, |b| {
-            let reports = b.index.families[0].reports.len;
-            put(b, |f| f.states * (f.classes + 1), reports);
-        }),
-        ("a family that is cut", PATTERNS, |b| {
-            b.automata.pop();
-        }),
-    ]);
-}
-
-/// Has all expressions be the first.
-fn only_automaton(built: &mut Built) {
-    let index = &mut built.index;
-    index.families.clear();
-    index.reports.clear();
-    let patterns = index.patterns.iter_mut().map(|record| &mut record.pattern);
-    let residuals = index
-        .residuals
-        .iter_mut()
-        .filter_map(|record| match record {
-            ResidualRecord::Short(pattern) | ResidualRecord::Full(pattern) => Some(pattern),
-            ResidualRecord::Schedule(_) => None,
-        });
-    for pattern in patterns.chain(residuals) {
-        if matches!(pattern, Pattern::Regex(_) | Pattern::Family(_)) {
-            *pattern = Pattern::Regex(0);
-        }
-    }
 }
 
 #[test]

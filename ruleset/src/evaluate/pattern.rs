@@ -1,0 +1,177 @@
+//! From a text to the globs and regular expressions that match it: literals and pieces of one shape
+//! lead to those that are tried.
+
+use super::Evaluation;
+use super::lookup::nth;
+use crate::cost::{Meter, record_bytes};
+use crate::index::record::*;
+use crate::matcher::regex::Automata;
+use crate::matcher::{family, glob, hash};
+
+impl<'a, M: Meter> Evaluation<'a, '_, M> {
+    pub(super) fn look_up_patterns(&mut self, view: &ViewRecord, number: u32, text: &[u8]) {
+        if view.needles.len != 0 {
+            self.look_up_needles(view, number, text);
+        }
+        if view.windows.len != 0 {
+            self.look_up_windows(view, text);
+        }
+        self.scratch.tested.clear();
+    }
+
+    fn look_up_needles(&mut self, view: &ViewRecord, number: u32, text: &[u8]) {
+        let (index, bundle) = (self.index, self.bundle);
+        let Some(Some(searcher)) = nth(&bundle.searchers, number) else {
+            return;
+        };
+        let needles = index.needles.get(view.needles.range()).unwrap_or_default();
+        self.meter.steps(text.len());
+        self.meter.bytes(text.len() * record_bytes::SEARCH_STEP);
+        searcher.scan(text, |number| {
+            let Some(needle) = needles.get(number) else {
+                return;
+            };
+            // A literal that comes again leads to nothing new.
+            if !u32::try_from(number).is_ok_and(|number| self.scratch.met.insert(number)) {
+                return;
+            }
+            let patterns = index.list(needle.patterns);
+            self.meter
+                .bytes((patterns.len() + 1) * record_bytes::NUMBER);
+            for number in patterns {
+                self.test_pattern(*number, text);
+            }
+        });
+        self.scratch.met.clear();
+    }
+
+    /// Looks each run of the text up among the pieces of each shape.
+    fn look_up_windows(&mut self, view: &ViewRecord, text: &[u8]) {
+        let index = self.index;
+        let strings = self.bundle.strings(self.bytes);
+        let slots = self.bundle.slots(self.bytes);
+        let windows = index.windows.get(view.windows.range());
+        for window in windows.unwrap_or_default() {
+            let slots = slots.get(window.slots.range()).unwrap_or_default();
+            let keys = index
+                .window_keys
+                .get(window.keys.range())
+                .unwrap_or_default();
+            window.shape.for_each_run(text, |run, hash| {
+                if M::COUNTS {
+                    let probes = hash::probes_count(slots, hash);
+                    self.meter.steps(run.len());
+                    self.meter.probes(probes);
+                    self.meter.bytes(probes * record_bytes::SLOT);
+                }
+                for entry in hash::probe(slots, hash) {
+                    self.meter.bytes(entry.key_len as usize);
+                    let piece = Span {
+                        start: entry.key_start,
+                        len: entry.key_len,
+                    };
+                    // A piece that comes again tells nothing new.
+                    if strings.get(piece.range()) == Some(run)
+                        && let Some(key) = nth(keys, entry.content)
+                        && self.scratch.met.insert(entry.content - 1)
+                    {
+                        self.look_up_piece(key, text);
+                    }
+                }
+            });
+            self.scratch.met.clear();
+        }
+    }
+
+    fn look_up_piece(&mut self, key: &WindowKeyRecord, text: &[u8]) {
+        let patterns = self.index.list(key.tried);
+        self.meter
+            .bytes(record_bytes::MEANING + (patterns.len() + 1) * record_bytes::NUMBER);
+        self.mark(key.proven);
+        for number in patterns {
+            self.test_pattern(*number, text);
+        }
+    }
+
+    /// Tests a pattern of which a literal was met, if it can matter and was not tested yet.
+    fn test_pattern(&mut self, number: u32, text: &[u8]) {
+        let phases = self
+            .bundle
+            .pattern_phases
+            .get(number as usize)
+            .copied()
+            .unwrap_or(0);
+        if phases & self.phase_bit == 0 || !self.scratch.tested.insert(number) {
+            return;
+        }
+        let Some(record) = self.index.patterns.get(number as usize) else {
+            return;
+        };
+        match record.pattern {
+            Pattern::Family(family) => self.look_up_family(family, text),
+            pattern if self.pattern_matches(pattern, text) => self.mark(record.predicates),
+            _ => {}
+        }
+    }
+
+    /// Marks what those of a family hold that match, in one pass.
+    fn look_up_family(&mut self, number: u32, text: &[u8]) {
+        let (index, bundle) = (self.index, self.bundle);
+        let Some(record) = index.families.get(number as usize) else {
+            return;
+        };
+        let automata = bundle.automata(self.bytes);
+        let bytes = automata.get(record.offset as usize..).unwrap_or_default();
+        let Some(automaton) = family::Automaton::cut(bytes, record.shape()) else {
+            return;
+        };
+        self.meter.steps(text.len());
+        self.meter
+            .bytes((text.len() + 1) * record_bytes::FAMILY_STEP);
+        let reports = index
+            .reports
+            .get(record.reports.range())
+            .unwrap_or_default();
+        automaton.scan(text, |report| {
+            // A report that comes again tells nothing new.
+            if self.scratch.reported.insert(report.into())
+                && let Some(predicates) = reports.get(usize::from(report))
+            {
+                self.mark(*predicates);
+            }
+        });
+        self.scratch.reported.clear();
+    }
+
+    pub(super) fn pattern_matches(&self, pattern: Pattern, text: &[u8]) -> bool {
+        match pattern {
+            Pattern::Glob(glob) => self
+                .bundle
+                .strings(self.bytes)
+                .get(glob.range())
+                .is_some_and(|glob| {
+                    glob::matches_counted(glob, text, |steps| {
+                        self.meter.steps(steps);
+                        self.meter.bytes(steps);
+                    })
+                }),
+            Pattern::Regex(number) => {
+                self.meter.steps(text.len());
+                self.meter.bytes(text.len() * record_bytes::REGEX_STEP);
+                self.automata(number)
+                    .is_some_and(|automata| automata.is_match(text))
+            }
+            // Not one that matches or does not; and not among the patterns that are tried on demand.
+            Pattern::Family(_) => false,
+        }
+    }
+
+    fn automata(&self, number: u32) -> Option<Automata<'a>> {
+        let record = self.index.automata.get(number as usize)?;
+        let bytes = self
+            .bundle
+            .automata(self.bytes)
+            .get(record.offset as usize..)?;
+        Automata::cut(bytes, record.states as usize, record.classes as usize)
+    }
+}

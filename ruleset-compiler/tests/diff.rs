@@ -121,6 +121,81 @@ fn edits_that_change_nothing() {
     );
 }
 
+/// Host, authority and URL are those of one request with the domain, the port and the path.
+#[test]
+fn a_request_that_is_shown_is_one() {
+    let found = |old: &str, new: &str| {
+        let found = json(old, new);
+        let decisions = found["decisions"].as_array().unwrap();
+        assert_eq!(decisions.len(), 1, "{found:#}");
+        let of = |key: &str| {
+            let values = decisions[0]["witness"][key].as_array();
+            let first = values.and_then(|values| values.first());
+            first.map(|value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            })
+        };
+        [
+            "request:DestinationDomain",
+            "request:DestinationPort",
+            "request:Authority",
+            "request:Url",
+        ]
+        .map(of)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    // The domain and the port follow the URL.
+    assert_eq!(
+        found(
+            r#"pre_request allow a: request:DestinationDomain { StringEquals = "a.test" }; request:DestinationPort { NumericEquals = 1 }
+               pre_request allow https: request:Protocol { StringEquals = "http" }"#,
+            r#"pre_request allow a: request:DestinationDomain { StringEquals = "a.test" }; request:DestinationPort { NumericEquals = 1 }
+               pre_request deny b: request:Url { StringMatches = '^https://b\.test:8443/x' }
+               pre_request allow https: request:Protocol { StringEquals = "http" }"#,
+        ),
+        [
+            some("b.test"),
+            some("8443"),
+            None,
+            some("https://b.test:8443/x")
+        ]
+    );
+    // The URL and the authority follow the domain and the port.
+    assert_eq!(
+        found(
+            r#"pre_request deny a: request:Url { StringMatches = '/secret' }"#,
+            r#"pre_request deny a: request:Url { StringMatches = '/secret' }
+               pre_request deny b: request:DestinationDomain { StringEquals = "b.test" }; request:DestinationPort { NumericEquals = 8080 }; request:Authority { StringNotEquals = "c.test:1" }"#,
+        ),
+        [
+            some("b.test"),
+            some("8080"),
+            some("b.test:8080"),
+            some("http://b.test:8080/")
+        ]
+    );
+    // An expression without an anchor is found somewhere in a URL.
+    let [.., url] = found(
+        "",
+        "pre_request deny a: request:Url { StringMatches = 'x=[0-9]' }",
+    );
+    assert!(url.unwrap().starts_with("http"));
+}
+
+#[test]
+fn what_fits_no_request_is_no_difference_that_is_shown() {
+    let host = r#"pre_dns allow a: request:DestinationHost { StringEquals = "a.test" }"#;
+    let both = format!(r#"{host}; request:DestinationDomain {{ StringEquals = "a.test" }}"#);
+    let (code, said) = diff(host, &both, &[]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(
+        said.contains("none fit each other") && !said.contains("WIDER"),
+        "{said}"
+    );
+}
+
 #[test]
 fn edits_that_change_something() {
     let domain = |names: &str| {

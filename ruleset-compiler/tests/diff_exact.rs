@@ -12,7 +12,9 @@ use proptest::prelude::*;
 use sallyport_rules::tools::diff::{Compared, compare_rulesets};
 use sallyport_ruleset::generate::{self, Entropy};
 use sallyport_ruleset::reference::{Reference, ReferenceOutcome};
-use sallyport_ruleset::{Fact, Facts, Outcome, Phase, Protocol, ProtocolSet, Rule, Ruleset};
+use sallyport_ruleset::{
+    Composed, Fact, Facts, Host, Outcome, Phase, Protocol, ProtocolSet, Rule, Ruleset, UrlScheme,
+};
 use std::net::Ipv4Addr;
 
 fn entropy(bytes: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -69,7 +71,28 @@ fn alert_names(ruleset: &Ruleset, phase: Phase, outcome: &ReferenceOutcome) -> V
     names
 }
 
-/// The same with what every request has: random facts can lack it.
+/// Words that fit each other, and whether they are of TLS.
+fn words(protocol: Fact<ProtocolSet>, is_seen: bool) -> (ProtocolSet, bool) {
+    let words = match protocol {
+        Fact::Known(set) => set,
+        _ => ProtocolSet::EMPTY,
+    };
+    let is_secure = |word: &Protocol| matches!(word, Protocol::Https | Protocol::Wss);
+    let is_plain = |word: &Protocol| matches!(word, Protocol::Http | Protocol::Ws);
+    let is_tls = words.iter().any(|word| is_secure(&word));
+    let fits = |word: &Protocol| !is_plain(word) || (is_seen && !is_tls);
+    let kept = words.iter().filter(fits);
+    let kept = kept.fold(ProtocolSet::EMPTY, ProtocolSet::with);
+    let fitting = match (is_seen, is_tls) {
+        (true, false) => kept.with(Protocol::Http),
+        (true, true) => kept,
+        (false, _) => kept.with(Protocol::Connect),
+    };
+    (fitting, is_tls)
+}
+
+/// The same with what every request has, and with fields that fit each other: random facts can lack the
+/// one and the other.
 fn of_a_request<'f>(facts: &Facts<'f>) -> Facts<'f> {
     fn there<T>(fact: Fact<T>, value: T) -> Fact<T> {
         match fact {
@@ -77,17 +100,61 @@ fn of_a_request<'f>(facts: &Facts<'f>) -> Facts<'f> {
             fact => fact,
         }
     }
-    let protocol = ProtocolSet::EMPTY.with(Protocol::Http);
-    Facts {
+    let host = match (facts.destination_domain, facts.destination_ip) {
+        (Fact::Known(name), _) => Host::Name(name),
+        (_, Fact::Known(address)) => Host::Address(address),
+        _ => Host::Name("any.example"),
+    };
+    let port = match facts.destination_port {
+        Fact::Known(port) => port,
+        _ => 80,
+    };
+    let authority = Composed::Authority(host, port);
+    let (method, uri) = (facts.method, facts.uri);
+    let seen = match (method, uri) {
+        (Fact::Known(_), Fact::Known(uri)) => Some(uri),
+        _ => None,
+    };
+    let (protocol, is_tls) = words(facts.protocol, seen.is_some());
+    let fitting = Facts {
         source_ip: there(facts.source_ip, Ipv4Addr::LOCALHOST.into()),
         source_port: there(facts.source_port, 1),
         time: there(facts.time, 0),
-        protocol: match facts.protocol {
-            Fact::Known(set) if !set.is_empty() => facts.protocol,
-            _ => Fact::Known(protocol),
+        protocol: Fact::Known(protocol),
+        destination_port: Fact::Known(port),
+        destination_domain: match host {
+            Host::Name(name) => Fact::Known(name),
+            Host::Address(_) => Fact::Absent,
         },
-        destination_port: there(facts.destination_port, 80),
+        destination_host: Fact::Known(Composed::Host(host)),
+        authority: Fact::Known(authority),
+        url: Fact::Known(match seen {
+            None => authority,
+            Some(uri) => Composed::Url {
+                scheme: if is_tls {
+                    UrlScheme::Https
+                } else {
+                    UrlScheme::Http
+                },
+                host,
+                port,
+                uri,
+            },
+        }),
         ..*facts
+    };
+    if seen.is_some() {
+        return fitting;
+    }
+    Facts {
+        uri: Fact::Absent,
+        method: Fact::Absent,
+        user_agent: Fact::Absent,
+        content_type: Fact::Absent,
+        host: Fact::Absent,
+        content_length: Fact::Absent,
+        request_headers: Fact::Absent,
+        ..fitting
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use sallyport_ruleset::reference::Reference;
 use sallyport_ruleset::{Action, Decision, Phase, Verdict};
 
+use super::consistent;
 use super::fields::Found;
 use super::literals::{Literal, RuleLiterals, Vocabulary, in_common};
 use super::search::Search;
@@ -176,16 +177,21 @@ impl Comparison<'_> {
                 self.findings.undecided.push(what);
             }
             Found::Value(values) => {
-                let witness = self.witness(values);
-                let said = self.ask(&witness);
-                let is_so = said.as_ref().is_some_and(|[old, new]| {
+                let shows = |said: &[Said; 2], is_changed: bool| {
+                    let [old, new] = said;
+                    let rules =
+                        [old, new].map(|said| said.verdict.rule.map(|rule| rule.0 as usize));
                     [old.verdict.action, new.verdict.action] == decisions
-                });
-                if !is_so {
-                    let what = format!("{} (a request that was found does not show it)", pair());
-                    self.findings.undecided.push(what);
-                    return;
-                }
+                        && (!is_changed || rules == at)
+                };
+                let witness = match self.shown(values, shows) {
+                    Ok(witness) => witness,
+                    Err(why) => {
+                        let what = format!("{} ({why})", pair());
+                        self.findings.undecided.push(what);
+                        return;
+                    }
+                };
                 self.findings.decisions.push(DecisionChange {
                     phase: self.phase,
                     rules,
@@ -201,6 +207,31 @@ impl Comparison<'_> {
         Witness {
             values: fields.zip(values).collect(),
         }
+    }
+
+    /// A request that shows what was looked for: the one that was found, or, where fields are put together
+    /// of others, one made of its parts in which they fit. Which of the two it is, is told.
+    fn shown(
+        &self,
+        values: Vec<super::fields::FieldValue>,
+        shows: impl Fn(&[Said; 2], bool) -> bool,
+    ) -> Result<Witness, &'static str> {
+        let witness = self.witness(values);
+        let is_shown = |witness: &Witness, is_changed: bool| {
+            let said = self.ask(witness);
+            said.is_some_and(|said| shows(&said, is_changed))
+        };
+        if !consistent::has_composed(&witness) {
+            return if is_shown(&witness, false) {
+                Ok(witness)
+            } else {
+                Err("a request that was found does not show it")
+            };
+        }
+        let mut requests = consistent::requests(&witness).into_iter();
+        requests
+            .find(|request| is_shown(request, true))
+            .ok_or("of the URL, the host and the port that were found none fit each other")
     }
 
     /// What both rulesets say, by both evaluators.
@@ -306,25 +337,22 @@ impl Comparison<'_> {
             }
             return false;
         };
-        let witness = self.witness(values);
-        let raises = self.ask(&witness).map(|said| {
-            let mut raises = said
-                .iter()
-                .zip(self.sides)
-                .map(|(said, side)| self.raises(side, said, title));
+        let shows = |said: &[Said; 2], _: bool| {
+            let [old, new] = said;
+            let [old_side, new_side] = self.sides;
             [
-                raises.next().unwrap_or(false),
-                raises.next().unwrap_or(false),
-            ]
-        });
-        if raises != Some([side == 0, side == 1]) {
-            let what = format!(
-                "{}: the alert {title} (a request that was found does not show it)",
-                self.phase
-            );
-            self.findings.undecided.push(what);
-            return false;
-        }
+                self.raises(old_side, old, title),
+                self.raises(new_side, new, title),
+            ] == [side == 0, side == 1]
+        };
+        let witness = match self.shown(values, shows) {
+            Ok(witness) => witness,
+            Err(why) => {
+                let what = format!("{}: the alert {title} ({why})", self.phase);
+                self.findings.undecided.push(what);
+                return false;
+            }
+        };
         self.findings.alerts.push(AlertChange {
             phase: self.phase,
             rule: title.to_owned(),

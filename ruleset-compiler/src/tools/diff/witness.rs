@@ -132,19 +132,19 @@ impl Witness {
         }
     }
 
-    fn of(&self, wanted: &Field) -> Option<&FieldValue> {
+    pub(super) fn of(&self, wanted: &Field) -> Option<&FieldValue> {
         let found = self.values.iter().find(|(field, _)| field == wanted);
         found.map(|(_, value)| value)
     }
 
-    fn text(&self, field: &Field) -> Option<&[u8]> {
+    pub(super) fn text(&self, field: &Field) -> Option<&[u8]> {
         match self.of(field) {
             Some(FieldValue::Texts(texts)) => texts.first().map(Vec::as_slice),
             _ => None,
         }
     }
 
-    fn number(&self, field: &Field) -> Option<u64> {
+    pub(super) fn number(&self, field: &Field) -> Option<u64> {
         match self.of(field) {
             Some(FieldValue::Number(number)) => Some(*number),
             _ => None,

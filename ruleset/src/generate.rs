@@ -10,7 +10,7 @@ pub use crate::entropy::Entropy;
 use crate::{
     Action, Composed, Condition, Defaults, Fact, Facts, Field, FieldType, FieldValues,
     HeaderFields, Phase, Protocol, ProtocolSet, Rule, RuleGroup, Ruleset, Source, Test,
-    TimeZoneOffsets, ValueList, Weekdays, WeeklySchedule,
+    TimeZoneOffsets, ValueList, Weekdays, WeeklySchedule, generate_many,
 };
 
 /// How many cases a property test makes: so many, times `SALLYPORT_PROPERTY_TIMES` of the
@@ -103,46 +103,6 @@ fn regex(field: &Field, entropy: &mut Entropy<'_>) -> String {
     }
 }
 
-/// So many of one shape that they are found by it, and some that are more than that.
-fn globs(entropy: &mut Entropy<'_>) -> ValueList {
-    let letters: Vec<char> = entropy
-        .word(&["ab/", "abc", "a/.", "exa", "com"])
-        .chars()
-        .collect();
-    let pairs: Vec<String> = letters
-        .iter()
-        .flat_map(|one| letters.iter().map(move |two| format!("{one}{two}")))
-        .collect();
-    let gap = entropy.word(&["?", "?", "??"]);
-    let other = entropy.word(&["*", "", "*a", "*b*"]);
-    let mut values = Vec::new();
-    for front in &pairs {
-        for back in &pairs {
-            values.push(match entropy.below(8) {
-                0 => format!("*{front}{gap}{back}{other}"),
-                1 => format!("{front}{gap}{back}*"),
-                _ => format!("*{front}{gap}{back}*"),
-            });
-        }
-    }
-    values.into_iter().collect()
-}
-
-/// So many that begin alike that they are tried together.
-fn regexes(entropy: &mut Entropy<'_>) -> ValueList {
-    const ENDS: [&str; 12] = [
-        "", "$", "a", "b", "c", "[a-c]+", ".*b", "/", "com", "b+$", r"\b", "[^/]*$",
-    ];
-    let front = entropy.word(&["", "^", "/", "^[a-z]*", "[ab]+", "^.*"]);
-    let middle = entropy.word(&["ab", "a.b", "com", "/ab", "a+b", "exa", "(?i)ab", "[ab]bc"]);
-    let end = |number: usize| ENDS.get(number % ENDS.len()).copied().unwrap_or_default();
-    let (first, step) = (entropy.below(144), 1 + entropy.below(5) * 2);
-    let numbers = (0..16 + entropy.below(32)).map(|at| first + at * step);
-    let values = numbers.map(|n| format!("{front}{middle}{}{}", end(n), end(n / ENDS.len())));
-    let distinct: std::collections::BTreeSet<String> = values.collect();
-    distinct.into_iter().collect()
-}
-
 /// A condition, its test fitting the field.
 fn condition(entropy: &mut Entropy<'_>) -> Condition {
     let field = field(entropy);
@@ -205,9 +165,9 @@ fn text_test(field: &Field, kind: usize, entropy: &mut Entropy<'_>) -> Test {
             values: values(text, entropy),
             ignore_case: true,
         },
-        2 if entropy.chance(3) => Test::Glob(globs(entropy)),
+        2 if entropy.chance(3) => Test::Glob(generate_many::globs(entropy)),
         2 => Test::Glob(values(glob, entropy)),
-        3 if entropy.chance(3) => Test::Regex(regexes(entropy)),
+        3 if entropy.chance(3) => Test::Regex(generate_many::regexes(entropy)),
         3 => Test::Regex(values(regex, entropy)),
         _ => Test::Domain(values(text, entropy)),
     }

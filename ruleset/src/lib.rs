@@ -16,6 +16,7 @@ pub mod explain;
 pub mod facts;
 pub mod field;
 pub mod generate;
+mod generate_many;
 pub mod generate_near;
 mod index;
 pub mod limits;

@@ -12,9 +12,9 @@ pub const RULES_MAX: usize = 4_000_000;
 pub const REGEX_STATES_MAX: usize = 32_000;
 /// Most memory of the automaton of one regular expression, in the bundle, in bytes.
 pub const REGEX_BYTES_MAX: usize = 1024 * 1024;
-/// Most memory of the automata of all regular expressions of a bundle, in bytes.
+/// Most memory of the automata of all regular expressions of a bundle, alone and in families, in bytes.
 pub const AUTOMATA_BYTES_MAX: usize = 128 * 1024 * 1024;
-/// Most states of the automata of all regular expressions of a bundle. Building a state takes
+/// Most states of the automata of all regular expressions of a bundle, each alone. Building a state takes
 /// microseconds.
 pub const AUTOMATA_STATES_MAX: usize = 1_500_000;
 /// Most globs and regular expressions of a bundle that have no literal of two bytes or more, and so

@@ -1,8 +1,9 @@
 //! Groups the regular expressions of a view into families, each one automaton (`matcher/family`).
 //!
 //! In the order of their text, so that those that begin alike are together, as many at a time as a
-//! budget allows: more after a group that fits, until one does not, half after that. What fits in no group stays
-//! alone: expressions that have little in common make more states together than each for itself. An expression that is in a family has no automaton of its own in the file.
+//! budget allows: more after a group that fits, until one does not, half after that. What fits in no
+//! group stays alone: expressions that have little in common make more states together than each for
+//! itself. An expression that is in a family has no automaton of its own in the file.
 
 use std::collections::HashMap;
 

@@ -4,7 +4,7 @@
 //! But of each run of five bytes of a text one look into a hash table tells which of them it is:
 //!
 //! ```text
-//! text  …xxabycdzz…      the run abycd, without what is not fixed: ab?cd ──▶ table of all pieces of that shape
+//! text  …xxabycdzz…      the run abycd, what is not fixed as ?: ab?cd ──▶ table of pieces of that shape
 //!          ab?cd
 //! ```
 //! Where nothing but the piece is asked for, that is the proof. Not here: which globs are found like

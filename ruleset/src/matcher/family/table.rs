@@ -1,9 +1,10 @@
 //! The automaton of a family as it lies in a bundle, where a reader can check all of it.
 //!
 //! ```text
-//! 256 classes │ a row of states for each state │ ends: a report or none for each │ reports of the states that tell
+//! 256 classes │ a row for each state │ ends: a report or none for each │ reports of states that tell
 //! ```
-//! State 0 is dead: nothing leads out of it. States that tell of matches come next, so that a step need not ask whether its state is one.
+//! State 0 is dead: nothing leads out of it. States that tell of matches come next, so that a step need
+//! not ask whether its state is one.
 
 use crate::limits::REGEX_STATES_MAX;
 

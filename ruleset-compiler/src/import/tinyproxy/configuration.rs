@@ -306,11 +306,7 @@ impl Walk {
             self.book
                 .rule(rule.from(filtered.about_addresses.iter().copied()));
         }
-        let rule = Rule::new(
-            "filtered",
-            filter.action,
-            filtered.targets.formula("filter"),
-        );
+        let rule = Rule::new("filtered", filter.action, filtered.formula());
         self.book.rule(rule.from(filtered.entries));
     }
 

@@ -1,10 +1,13 @@
-//! Lines of a filter: expressions or wildcard patterns over the host.
+//! Lines of a filter: expressions or wildcard patterns over the host, or with `FilterURLs` over the URL
+//! as the client wrote it; of a CONNECT that is `host:port`.
 
-use super::super::book::{Book, Target, Targets};
+use super::super::book::{Book, Target, Targets, one, protocols};
+use super::super::condition::Formula;
 use super::super::regex::from_posix;
 use super::super::report::{Difference, Effect};
 use super::overlap::may_match_an_address;
-use sallyport_ruleset::Action;
+use crate::operator::Question;
+use sallyport_ruleset::{Action, Field, Protocol};
 
 /// How a filter's lines are written and what they are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +37,26 @@ pub(super) struct Filtered {
     pub(super) entries: Vec<usize>,
     /// Lines that may match addresses as well.
     pub(super) about_addresses: Vec<usize>,
+    /// With `FilterURLs`: expressions over the URL.
+    urls: Vec<String>,
 }
+
+impl Filtered {
+    /// What the lines ask. A CONNECT is judged by itself, whatever it holds.
+    pub(super) fn formula(&self) -> Formula {
+        if self.urls.is_empty() {
+            return self.targets.formula("filter");
+        }
+        let connect = || protocols(&[Protocol::Connect]);
+        let asked = |field| one(field, Question::Matches, "filter", &self.urls);
+        Formula::any([
+            Formula::all([connect().negated(), asked(Field::Url)]),
+            Formula::all([connect(), asked(Field::Authority)]),
+        ])
+    }
+}
+
+const NORMAL_FORM: &str = "Tinyproxy asks it of the URL as the client wrote it, here it is asked of the normal form: the host in lower case, the scheme's own port left out, escapes of letters decoded, dot segments removed";
 
 /// The text that a line asks for: blanks at its start do not count, and it ends at the first blank or
 /// at a `#` that no backslash protects.
@@ -56,6 +78,10 @@ pub(super) fn read(book: &mut Book, text: &str, filter: Filter) -> Filtered {
     for (line, number) in text.lines().zip(1..) {
         let pattern = content(line);
         if pattern.is_empty() {
+            continue;
+        }
+        if filter.urls {
+            read_url(book, number, pattern, filter, &mut filtered);
             continue;
         }
         match target(pattern, filter) {
@@ -84,6 +110,42 @@ pub(super) fn read(book: &mut Book, text: &str, filter: Filter) -> Filtered {
     filtered
 }
 
+fn read_url(
+    book: &mut Book,
+    number: usize,
+    pattern: &str,
+    filter: Filter,
+    filtered: &mut Filtered,
+) {
+    let expression = url_expression(pattern, filter).and_then(|expression| {
+        book.check(&Field::Url, Question::Matches, &expression)?;
+        Ok(expression)
+    });
+    match expression {
+        Ok(expression) => {
+            let entry = book.carried(number, pattern, "filter");
+            filtered.entries.push(entry);
+            filtered.urls.push(expression);
+            book.differ(entry, Effect::Either, NORMAL_FORM);
+        }
+        Err(why) => leave(book, number, pattern, filter, why),
+    }
+}
+
+/// An expression over the whole URL.
+fn url_expression(pattern: &str, filter: Filter) -> Result<String, String> {
+    let expression = match filter.kind {
+        Kind::Basic => from_posix(&from_basic(pattern)),
+        Kind::Extended => from_posix(pattern),
+        Kind::Wildcard => wildcard_expression(pattern)?,
+    };
+    Ok(if filter.case_sensitive {
+        expression
+    } else {
+        format!("(?i){expression}")
+    })
+}
+
 fn leave(book: &mut Book, number: usize, pattern: &str, filter: Filter, why: String) {
     let why = Difference::new(Effect::of_leaving(filter.action), why);
     book.left(number, pattern, "filter", why);
@@ -92,19 +154,11 @@ fn leave(book: &mut Book, number: usize, pattern: &str, filter: Filter, why: Str
 /// The target, and whether it may also be about hosts that are addresses.
 fn target(pattern: &str, filter: Filter) -> Result<(Target, bool), String> {
     if filter.kind == Kind::Wildcard {
-        if filter.urls {
-            return Err("it is asked of the whole URL: give the host".to_owned());
-        }
         return wildcard(pattern);
     }
     let expression = match filter.kind {
         Kind::Basic => from_posix(&from_basic(pattern)),
         Kind::Extended | Kind::Wildcard => from_posix(pattern),
-    };
-    let expression = if filter.urls {
-        of_host(&expression)?
-    } else {
-        expression
     };
     // Names have small letters here.
     let has_capital = expression.chars().any(|c| c.is_ascii_uppercase());
@@ -137,48 +191,6 @@ fn literal(expression: &str) -> Option<Target> {
     } else {
         Target::Exact(name)
     })
-}
-
-/// With `FilterURLs` an expression is asked of `http://host:port/path`, or of `host:port` for CONNECT.
-/// One that says where the host begins and ends is about the host.
-///
-/// # Errors
-/// For all others: the parts of a URL cannot be told apart in it.
-fn of_host(expression: &str) -> Result<String, String> {
-    const WHY: &str = "with `FilterURLs` it is asked of the whole URL, and it does not say where the host begins and ends";
-    let start = [
-        "^https?://",
-        "^http://",
-        "^(http|https)://",
-        "^(https?://)?",
-        "^(http://)?",
-    ];
-    let (_, rest) = start
-        .iter()
-        .find_map(|start| expression.strip_prefix(start).map(|rest| (start, rest)))
-        .ok_or(WHY)?;
-    let end = [
-        "(:[0-9]+)?(/|$)",
-        "(/|$)",
-        "(:[0-9]+)?(/.*)?$",
-        "(/.*)?$",
-        "([:/]|$)",
-        "(:|/|$)",
-        "/",
-    ];
-    let host = end
-        .iter()
-        .find_map(|end| rest.strip_suffix(end))
-        .ok_or(WHY)?;
-    let within = !host.is_empty()
-        && !host.contains(['/', ':', '^', '$'])
-        && !host.contains(".*")
-        && !host.contains(".+");
-    if within {
-        Ok(format!("^{host}$"))
-    } else {
-        Err(WHY.to_owned())
-    }
 }
 
 /// POSIX basic to extended: there `\(`, `\{`, `\|`, `\+` and `\?` are what they are here without the
@@ -232,8 +244,8 @@ fn from_basic(pattern: &str) -> String {
     out
 }
 
-/// A pattern of `fnmatch`, which spans the whole host.
-fn wildcard(pattern: &str) -> Result<(Target, bool), String> {
+/// A pattern of `fnmatch`, which spans the whole text.
+fn wildcard_expression(pattern: &str) -> Result<String, String> {
     if pattern.contains(['[', '\\']) {
         return Err("brackets and backslashes in patterns are not carried over".to_owned());
     }
@@ -246,6 +258,11 @@ fn wildcard(pattern: &str) -> Result<(Target, bool), String> {
         }
     }
     expression.push('$');
+    Ok(expression)
+}
+
+fn wildcard(pattern: &str) -> Result<(Target, bool), String> {
+    let expression = wildcard_expression(pattern)?;
     let about_addresses = may_match_an_address(&expression);
     let target = if pattern.contains(['*', '?']) {
         Target::Like(pattern.to_ascii_lowercase())
@@ -294,16 +311,24 @@ mod tests {
     }
 
     #[test]
-    fn hosts_within_urls() {
-        let host = |text: &str| of_host(text);
+    fn expressions_over_urls() {
+        let of = |kind, case_sensitive, pattern| {
+            let filter = Filter {
+                kind,
+                urls: true,
+                case_sensitive,
+                action: Action::Deny,
+            };
+            url_expression(pattern, filter).unwrap()
+        };
         assert_eq!(
-            host(r"^https?://a\.test(:[0-9]+)?(/|$)").as_deref(),
-            Ok(r"^a\.test$")
+            of(Kind::Extended, true, r"^http://a\.test/"),
+            r"^http://a\.test/"
         );
-        assert!(
-            host(r"a\.test").is_err()
-                && host(r"^http://.*a\.test/").is_err()
-                && host(r"^http://a\.test/x").is_err()
+        assert_eq!(of(Kind::Basic, false, r"\(a\|b\)$"), "(?i)(a|b)$");
+        assert_eq!(
+            of(Kind::Wildcard, false, "http://*/x?"),
+            "(?i)^http://.*/x.$"
         );
     }
 }

@@ -20,6 +20,8 @@ pub const AUTOMATA_STATES_MAX: usize = 1_500_000;
 /// Most globs and regular expressions of a bundle that have no literal of two bytes or more, and so
 /// are tried whenever their rule is looked at.
 pub const ON_DEMAND_PATTERNS_MAX: usize = 4_096;
+/// Most shapes by which the globs of one form of a text are found: each is looked for at every place.
+pub const WINDOWS_MAX: usize = 4;
 /// Longest piece of a glob between two `*` that has a `?`: it is tried at every place of a text.
 pub const GLOB_SEARCHED_BYTES_MAX: usize = 64;
 /// Most memory that building the automaton of one regular expression may take, in bytes.

@@ -4,7 +4,7 @@
 
 use super::BundleError;
 use crate::index::record::*;
-use crate::limits::RULES_MAX;
+use crate::limits::{RULES_MAX, WINDOWS_MAX};
 use crate::matcher::family;
 use crate::matcher::hash::Slot;
 use crate::matcher::regex::{self, Automata};
@@ -179,6 +179,7 @@ impl Check<'_> {
             follows(&mut end, view.needles)?;
             follows(&mut windows_end, view.windows)?;
             self.index.windows.get(view.windows.range())?;
+            ensure(view.windows.len as usize <= WINDOWS_MAX)?;
             ensure(is_position(view.table, self.index.tables.len()))?;
             ensure(is_position(view.folded, self.index.tables.len()))?;
             self.index.needles.get(view.needles.range())?;

@@ -12,7 +12,7 @@ use foldhash::fast::FixedState;
 use super::build::{Builder, WriteError};
 use super::record::*;
 use super::tables::{Overflow, number};
-use crate::limits::{AUTOMATA_BYTES_MAX, REGEX_STATES_MAX};
+use crate::limits::{AUTOMATA_BYTES_MAX, REGEX_BUILD_BYTES_MAX, REGEX_STATES_MAX};
 use crate::matcher::family::{self, Budget};
 use crate::matcher::regex;
 
@@ -28,9 +28,10 @@ const BYTES_MAX: usize = REGEX_STATES_MAX / 2;
 /// A family has at most one state for so many of its members alone, and some more.
 const STATES_DIVISOR: usize = 2;
 const STATES_MIN: usize = 64;
-/// Memory for each state of its members alone that building a family may take, and some more.
+/// Memory for each state of its members alone that building a family may take, some more, and the most.
 const BUILD_BYTES_FACTOR: usize = 320;
 const BUILD_BYTES_MIN: usize = 64 * 1024;
+const BUILD_BYTES_MAX: usize = 4 * REGEX_BUILD_BYTES_MAX;
 /// States of the members of groups that may not fit, besides as many as all expressions have alone: then the
 /// rest stays alone.
 const WASTE_MIN: usize = 8_192;
@@ -258,7 +259,7 @@ fn budget(group: &[Member<'_>]) -> Budget {
     let states = states(group);
     Budget {
         states_max: REGEX_STATES_MAX.min(states / STATES_DIVISOR + STATES_MIN),
-        build_bytes_max: states * BUILD_BYTES_FACTOR + BUILD_BYTES_MIN,
+        build_bytes_max: BUILD_BYTES_MAX.min(states * BUILD_BYTES_FACTOR + BUILD_BYTES_MIN),
     }
 }
 

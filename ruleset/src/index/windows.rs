@@ -11,13 +11,12 @@ use foldhash::fast::FixedState;
 use super::build::Builder;
 use super::record::*;
 use super::tables::{Numbers, Overflow, Relation, number};
+use crate::limits::WINDOWS_MAX;
 use crate::matcher::hash::{self, Entry};
 use crate::matcher::window::{self, Shape};
 
 /// Fewer globs of a shape are tried one by one when their literal is met.
 const GLOBS_MIN: usize = 64;
-/// Most shapes of a view.
-const SHAPES_MAX: usize = 4;
 /// So many patterns may share a literal.
 const SHARED_MAX: usize = 8;
 
@@ -73,7 +72,7 @@ impl Builder<'_> {
             .filter(|(_, globs)| globs.len() >= GLOBS_MIN);
         let mut groups: Vec<Group> = many.collect();
         groups.sort_by_key(|(_, globs)| std::cmp::Reverse(globs.len()));
-        groups.truncate(SHAPES_MAX);
+        groups.truncate(WINDOWS_MAX);
         Ok(groups)
     }
 

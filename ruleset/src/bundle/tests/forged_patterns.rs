@@ -3,7 +3,7 @@
 use super::forgeries::{at_end, beyond, check, count, list_of, no_predicates, predicates};
 use crate::index::build::Built;
 use crate::index::record::*;
-use crate::limits::REGEX_STATES_MAX;
+use crate::limits::{REGEX_STATES_MAX, WINDOWS_MAX};
 
 #[test]
 fn patterns() {
@@ -233,18 +233,18 @@ fn only_automaton(built: &mut Built) {
 fn windows() {
     const TABLES: Option<&str> = Some("tables");
     const FIELDS: Option<&str> = Some("fields");
-    /// Where the slots of the first window begin, in words; and the first that is used.
-    fn used(built: &Built) -> usize {
-        let slots = built.index.windows[0].slots.range();
-        let mut slots = slots.map(|slot| slot * 4);
-        slots.find(|slot| built.slots[slot + 3] != 0).unwrap()
-    }
     check(&[
         ("windows that overlap", FIELDS, |b| {
             b.index.views[0].windows.len = 1
         }),
         ("windows beyond", FIELDS, |b| {
             b.index.views.last_mut().unwrap().windows.len += 1
+        }),
+        ("as many windows as allowed", None, |b| {
+            more_windows(b, WINDOWS_MAX - 1)
+        }),
+        ("more windows than allowed", FIELDS, |b| {
+            more_windows(b, WINDOWS_MAX)
         }),
         ("a gap before the slots", TABLES, |b| {
             b.index.windows[0].slots.start += 1
@@ -255,6 +255,19 @@ fn windows() {
         ("a number of slots that is no power of two", TABLES, |b| {
             b.index.windows[0].slots.len -= 1
         }),
+    ]);
+}
+
+#[test]
+fn keys_of_windows() {
+    const TABLES: Option<&str> = Some("tables");
+    /// The first slot of the first window that is used, in words.
+    fn used(built: &Built) -> usize {
+        let slots = built.index.windows[0].slots.range();
+        let mut slots = slots.map(|slot| slot * 4);
+        slots.find(|slot| built.slots[slot + 3] != 0).unwrap()
+    }
+    check(&[
         ("slots of nobody", TABLES, |b| b.slots.extend([0; 4])),
         ("a gap between keys", TABLES, |b| {
             b.index.windows[0].keys.start += 1
@@ -289,6 +302,32 @@ fn windows() {
             (b.slots[slot + 1], b.slots[slot + 2]) = (beyond.start, beyond.len);
         }),
     ]);
+}
+
+/// Adds windows without a key to the view that has one.
+fn more_windows(built: &mut Built, more: usize) {
+    let index = &mut built.index;
+    let shape = index.windows[0].shape;
+    for _ in 0..more {
+        let slots = Span {
+            start: count(&built.slots) / 4,
+            len: 1,
+        };
+        let keys = Span {
+            start: count(&index.window_keys),
+            len: 0,
+        };
+        built.slots.extend([0; 4]);
+        index.windows.push(WindowRecord { shape, slots, keys });
+    }
+    let more = u32::try_from(more).unwrap();
+    for view in &mut index.views {
+        match view.windows {
+            Span { len: 1, .. } => view.windows.len += more,
+            Span { start: 1.., .. } => view.windows.start += more,
+            _ => {}
+        }
+    }
 }
 
 #[test]

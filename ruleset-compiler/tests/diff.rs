@@ -184,11 +184,32 @@ fn a_request_that_is_shown_is_one() {
     assert!(url.unwrap().starts_with("http"));
 }
 
+/// What a rule lists for one of them is proof enough; an expression is not.
 #[test]
 fn what_fits_no_request_is_no_difference_that_is_shown() {
-    let host = r#"pre_dns allow a: request:DestinationHost { StringEquals = "a.test" }"#;
-    let both = format!(r#"{host}; request:DestinationDomain {{ StringEquals = "a.test" }}"#);
-    let (code, said) = diff(host, &both, &[]);
+    let host =
+        r#"pre_dns allow a: request:DestinationHost { StringEquals = ["a.test", "192.0.2.1"] }"#;
+    let named = r#"pre_dns allow a: request:DestinationHost { StringEquals = "a.test" }"#;
+    is_equal(
+        named,
+        &format!(r#"{named}; request:DestinationDomain {{ StringEquals = "a.test" }}"#),
+    );
+    differs(
+        host,
+        &format!(r#"{host}; request:DestinationDomain {{ StringEquals = "a.test" }}"#),
+        false,
+        &[("request:DestinationHost", serde_json::json!(["192.0.2.1"]))],
+    );
+    let url = r#"pre_request deny a: request:Url { StringEquals = "https://a.test/x" }"#;
+    is_equal(
+        url,
+        &format!(
+            r#"{url}; request:Authority {{ StringEquals = "a.test:443" }}; request:Http:Uri {{ StringLike = "/x*" }}"#
+        ),
+    );
+    let like = r#"pre_dns allow a: request:DestinationHost { StringLike = "a.t?st" }"#;
+    let both = format!(r#"{like}; request:DestinationDomain {{ StringLike = "a.t?st" }}"#);
+    let (code, said) = diff(like, &both, &[]);
     assert_eq!(code, Some(3), "{said}");
     assert!(
         said.contains("none fit each other") && !said.contains("WIDER"),

@@ -41,14 +41,15 @@ pub(super) fn requests(witness: &Witness) -> Vec<Witness> {
     found
 }
 
+/// A host with its own text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum OwnHost {
+pub(super) enum OwnHost {
     Name(String),
     Address(IpAddr),
 }
 
 impl OwnHost {
-    fn parse(text: &[u8]) -> Option<Self> {
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
         let bare = text
             .strip_prefix('[')
@@ -63,7 +64,7 @@ impl OwnHost {
         }
     }
 
-    fn lend(&self) -> Host<'_> {
+    pub(super) fn lend(&self) -> Host<'_> {
         match self {
             Self::Name(name) => Host::Name(name),
             Self::Address(address) => Host::Address(*address),

@@ -8,6 +8,7 @@ mod command;
 mod consistent;
 mod fields;
 mod literals;
+mod pinned;
 mod regions;
 mod search;
 mod side;

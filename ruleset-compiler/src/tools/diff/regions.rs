@@ -14,6 +14,7 @@ use sallyport_ruleset::{Action, Decision, Phase, Verdict};
 use super::consistent;
 use super::fields::Found;
 use super::literals::{Literal, RuleLiterals, Vocabulary, in_common};
+use super::pinned;
 use super::search::Search;
 use super::side::{Said, Side};
 use super::witness::Witness;
@@ -164,13 +165,14 @@ impl Comparison<'_> {
         }
         let excluded = self.excluded(at);
         let rules = [self.title(0, old), self.title(1, new)];
+        let phase = self.phase;
         let pair = || {
             let [old, new] = rules
                 .clone()
                 .map(|rule| rule.unwrap_or_else(|| DEFAULT.to_owned()));
-            format!("{}: {old} against {new}", self.phase)
+            format!("{}: {old} against {new}", phase)
         };
-        match Search::run(&mut self.vocabulary, &literals, excluded) {
+        match Search::run(&mut self.vocabulary, &literals, excluded.clone()) {
             Found::Empty => {}
             Found::Unknown => {
                 let what = pair();
@@ -186,6 +188,7 @@ impl Comparison<'_> {
                 };
                 let witness = match self.shown(values, shows) {
                     Ok(witness) => witness,
+                    Err(_) if self.is_impossible(at, &literals, &excluded) => return,
                     Err(why) => {
                         let what = format!("{} ({why})", pair());
                         self.findings.undecided.push(what);
@@ -207,6 +210,23 @@ impl Comparison<'_> {
         Witness {
             values: fields.zip(values).collect(),
         }
+    }
+
+    /// Whether what one of the deciding rules lists leaves no request that both meet.
+    fn is_impossible(
+        &mut self,
+        at: [Option<usize>; 2],
+        literals: &[Literal],
+        excluded: &[Vec<Literal>],
+    ) -> bool {
+        let rules = self.sides.into_iter().zip(at);
+        let rules = rules.filter_map(|(side, at)| side.ruleset.rules(self.phase).nth(at?));
+        let lists: Vec<_> = rules
+            .flat_map(|(_, rule)| &rule.conditions)
+            .filter_map(pinned::listed)
+            .collect();
+        let mut lists = lists.into_iter();
+        lists.any(|list| pinned::is_impossible(&mut self.vocabulary, list, literals, excluded))
     }
 
     /// A request that shows what was looked for: the one that was found, or, where fields are put together

@@ -7,25 +7,90 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use super::record::{PhaseOutcome, Record};
+use super::record::{CacheOutcome, PhaseOutcome, Record, TlsHandling};
 use crate::limits::{
     LOG_ALERTS_MAX, LOG_DECISIONS_MAX, LOG_NAME_BYTES_MAX, LOG_TEXT_BYTES_MAX, LOG_URI_BYTES_MAX,
     LOG_WORD_BYTES_MAX,
 };
 
-/// `,"name":` as bytes, put together at compile time.
+/// `,"name":` as bytes, put together at compile time: what has a length that the compiler knows is
+/// copied without a call.
 macro_rules! key {
-    ($name:literal) => {
-        concat!(",\"", $name, "\":").as_bytes()
-    };
+    ($name:literal) => {{
+        const KEY: &str = concat!(",\"", $name, "\":");
+        const BYTES: [u8; KEY.len()] = array(KEY);
+        &BYTES
+    }};
 }
 
-/// Writes lines; remembers the text of the current second, which most lines share.
+/// The same with the quote that opens a text.
+macro_rules! text_key {
+    ($name:literal) => {{
+        const KEY: &str = concat!(",\"", $name, "\":\"");
+        const BYTES: [u8; KEY.len()] = array(KEY);
+        &BYTES
+    }};
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "runs only while the program is compiled"
+)]
+const fn array<const N: usize>(text: &str) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut at = 0;
+    while at < N {
+        bytes[at] = text.as_bytes()[at];
+        at += 1;
+    }
+    bytes
+}
+
+/// Writes lines; remembers what most of them share: the text of the current second, and under which
+/// rules and configuration they came about.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     second: u64,
     /// `2026-11-21T03:21:50`.
     second_text: String,
+    provenance: Provenance,
+}
+
+/// `core`, `bundle` and `config` of the line before.
+#[derive(Debug, Default)]
+struct Provenance {
+    core: usize,
+    bundle: String,
+    config: String,
+    /// As they are written.
+    text: Vec<u8>,
+}
+
+impl Provenance {
+    fn is_of(&self, record: &Record<'_>) -> bool {
+        self.core == record.core
+            && self.bundle == record.bundle
+            && self.config == record.config
+            && !self.text.is_empty()
+    }
+
+    fn take_over(&mut self, record: &Record<'_>) {
+        self.core = record.core;
+        record.bundle.clone_into(&mut self.bundle);
+        record.config.clone_into(&mut self.config);
+        self.text.clear();
+        number(&mut self.text, key!("core"), Some(record.core as u64));
+        word(
+            &mut self.text,
+            text_key!("bundle"),
+            non_empty(record.bundle),
+        );
+        word(
+            &mut self.text,
+            text_key!("config"),
+            non_empty(record.config),
+        );
+    }
 }
 
 impl Encoder {
@@ -34,21 +99,23 @@ impl Encoder {
         Self {
             second: 0,
             second_text: second_text(0),
+            provenance: Provenance::default(),
         }
     }
 
     /// Appends the line of `record`, newline included.
     pub(crate) fn record(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
         self.timestamp(record.ts_us, out);
-        string(out, key!("event"), record.event.as_str().as_bytes());
+        own(out, text_key!("event"), Some(record.event.as_str()));
         if let Some(transaction) = record.txn {
-            id(out, key!("txn"), transaction.0);
+            id(out, text_key!("txn"), transaction.0);
         }
-        id(out, key!("conn"), record.conn.0);
-        number(out, key!("core"), Some(record.core as u64));
-        word(out, key!("bundle"), non_empty(record.bundle));
-        word(out, key!("config"), non_empty(record.config));
-        address(out, key!("client_ip"), Some(record.client_ip));
+        id(out, text_key!("conn"), record.conn.0);
+        if !self.provenance.is_of(record) {
+            self.provenance.take_over(record);
+        }
+        out.extend_from_slice(&self.provenance.text);
+        address(out, text_key!("client_ip"), Some(record.client_ip));
         number(out, key!("client_port"), Some(record.client_port));
         request_fields(record, out);
         outcome_fields(record, out);
@@ -59,7 +126,7 @@ impl Encoder {
     /// Appends the line that says how many records were dropped since the last such line.
     pub(crate) fn dropped(&mut self, ts_us: u64, core: usize, count: u64, out: &mut Vec<u8>) {
         self.timestamp(ts_us, out);
-        string(out, key!("event"), b"dropped");
+        own(out, text_key!("event"), Some("dropped"));
         number(out, key!("core"), Some(core as u64));
         number(out, key!("count"), Some(count));
         out.extend_from_slice(b"}\n");
@@ -92,43 +159,40 @@ fn second_text(second: u64) -> String {
 
 /// Who asked, and for what.
 fn request_fields(record: &Record<'_>, out: &mut Vec<u8>) {
-    word(out, key!("vpce"), record.vpce);
-    word(out, key!("vpc"), record.vpc);
-    word(out, key!("account"), record.account);
-    bounded(out, key!("principal"), record.principal, LOG_NAME_BYTES_MAX);
-    word(out, key!("listener"), record.listener.map(str::as_bytes));
-    word(out, key!("proto"), record.proto.map(str::as_bytes));
-    word(
-        out,
-        key!("http_version"),
-        record.http_version.map(str::as_bytes),
-    );
-    word(out, key!("method"), record.method);
-    bounded(out, key!("domain"), record.domain, LOG_NAME_BYTES_MAX);
-    number(out, key!("port"), record.port);
-    address(out, key!("dst_ip"), record.dst_ip);
-    bounded(out, key!("sni"), record.sni, LOG_NAME_BYTES_MAX);
-    word(out, key!("alpn"), record.alpn);
-    word(out, key!("ja4"), record.ja4);
-    word(
-        out,
-        key!("tls_mode"),
-        record.tls_mode.map(|mode| mode.as_str().as_bytes()),
-    );
-    word(
-        out,
-        key!("tls_version"),
-        record.tls_version.map(str::as_bytes),
-    );
-    word(
-        out,
-        key!("tls_cipher"),
-        record.tls_cipher.map(str::as_bytes),
-    );
-    bounded(out, key!("uri"), record.uri, LOG_URI_BYTES_MAX);
+    word(out, text_key!("vpce"), record.vpce);
+    word(out, text_key!("vpc"), record.vpc);
+    word(out, text_key!("account"), record.account);
     bounded(
         out,
-        key!("user_agent"),
+        text_key!("principal"),
+        record.principal,
+        LOG_NAME_BYTES_MAX,
+    );
+    word(
+        out,
+        text_key!("listener"),
+        record.listener.map(str::as_bytes),
+    );
+    own(out, text_key!("proto"), record.proto);
+    own(out, text_key!("http_version"), record.http_version);
+    word(out, text_key!("method"), record.method);
+    bounded(out, text_key!("domain"), record.domain, LOG_NAME_BYTES_MAX);
+    number(out, key!("port"), record.port);
+    address(out, text_key!("dst_ip"), record.dst_ip);
+    bounded(out, text_key!("sni"), record.sni, LOG_NAME_BYTES_MAX);
+    word(out, text_key!("alpn"), record.alpn);
+    word(out, text_key!("ja4"), record.ja4);
+    own(
+        out,
+        text_key!("tls_mode"),
+        record.tls_mode.map(TlsHandling::as_str),
+    );
+    own(out, text_key!("tls_version"), record.tls_version);
+    own(out, text_key!("tls_cipher"), record.tls_cipher);
+    bounded(out, text_key!("uri"), record.uri, LOG_URI_BYTES_MAX);
+    bounded(
+        out,
+        text_key!("user_agent"),
         record.user_agent,
         LOG_TEXT_BYTES_MAX,
     );
@@ -139,33 +203,33 @@ fn outcome_fields(record: &Record<'_>, out: &mut Vec<u8>) {
     number(out, key!("status"), record.status);
     bounded(
         out,
-        key!("content_type"),
+        text_key!("content_type"),
         record.content_type,
         LOG_NAME_BYTES_MAX,
     );
-    word(out, key!("phase"), record.phase.map(str::as_bytes));
-    word(out, key!("action"), record.action.map(str::as_bytes));
-    word(out, key!("rule"), record.rule.map(str::as_bytes));
-    word(out, key!("group"), record.group.map(str::as_bytes));
+    own(out, text_key!("phase"), record.phase);
+    own(out, text_key!("action"), record.action);
+    word(out, text_key!("rule"), record.rule.map(str::as_bytes));
+    word(out, text_key!("group"), record.group.map(str::as_bytes));
     decisions(out, record.decisions);
     alerts(out, record.alerts);
-    word(out, key!("error"), record.error.map(str::as_bytes));
-    bounded(out, key!("detail"), record.detail, LOG_TEXT_BYTES_MAX);
+    own(out, text_key!("error"), record.error);
+    bounded(out, text_key!("detail"), record.detail, LOG_TEXT_BYTES_MAX);
     number(out, key!("bytes_up"), record.bytes_up);
     number(out, key!("bytes_down"), record.bytes_down);
     if let Some(reused) = record.upstream_reused {
         out.extend_from_slice(key!("upstream_reused"));
         out.extend_from_slice(if reused { b"true" } else { b"false" });
     }
-    word(
+    own(
         out,
-        key!("upstream_http_version"),
-        record.upstream_http_version.map(str::as_bytes),
+        text_key!("upstream_http_version"),
+        record.upstream_http_version,
     );
-    word(
+    own(
         out,
-        key!("cache"),
-        record.cache.map(|outcome| outcome.as_str().as_bytes()),
+        text_key!("cache"),
+        record.cache.map(CacheOutcome::as_str),
     );
 }
 
@@ -184,49 +248,52 @@ fn non_empty(value: &str) -> Option<&[u8]> {
     (!value.is_empty()).then_some(value.as_bytes())
 }
 
-fn number<N: itoa::Integer>(out: &mut Vec<u8>, key: &[u8], value: Option<N>) {
+fn number<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<impl itoa::Integer>) {
     let Some(value) = value else { return };
     out.extend_from_slice(key);
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// A text of ours that needs no escape.
-fn string(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+/// A text of this program: it needs neither a bound nor an escape.
+fn own<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<&'static str>) {
+    let Some(value) = value else { return };
+    debug_assert!(is_plain(value.as_bytes()) && value.len() <= LOG_WORD_BYTES_MAX);
     out.extend_from_slice(key);
-    out.push(b'"');
-    out.extend_from_slice(value);
+    out.extend_from_slice(value.as_bytes());
     out.push(b'"');
 }
 
 /// Sixteen hexadecimal digits: JSON readers round larger integers than 2^53.
-fn id(out: &mut Vec<u8>, key: &[u8], value: u64) {
+fn id<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: u64) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'0'; 16];
     for (index, digit) in text.iter_mut().enumerate() {
         let nibble = (value >> (60 - 4 * index)) & 0xf;
         *digit = DIGITS.get(nibble as usize).copied().unwrap_or(b'0');
     }
-    string(out, key, &text);
+    out.extend_from_slice(key);
+    out.extend_from_slice(&text);
+    out.push(b'"');
 }
 
-fn address(out: &mut Vec<u8>, key: &[u8], value: Option<IpAddr>) {
+fn address<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<IpAddr>) {
     let Some(value) = value else { return };
     out.extend_from_slice(key);
-    out.push(b'"');
     match value {
-        IpAddr::V4(v4) => {
-            let mut digits = itoa::Buffer::new();
-            for (index, octet) in v4.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                out.extend_from_slice(digits.format(octet).as_bytes());
-            }
-        }
+        IpAddr::V4(v4) => octets(out, v4.octets()),
         // Writing to a `Vec` cannot fail.
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
     }
     out.push(b'"');
+}
+
+fn octets(out: &mut Vec<u8>, [first, rest @ ..]: [u8; 4]) {
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(digits.format(first).as_bytes());
+    for octet in rest {
+        out.push(b'.');
+        out.extend_from_slice(digits.format(octet).as_bytes());
+    }
 }
 
 fn decisions(out: &mut Vec<u8>, outcomes: &[PhaseOutcome<'_>]) {
@@ -235,16 +302,14 @@ fn decisions(out: &mut Vec<u8>, outcomes: &[PhaseOutcome<'_>]) {
     }
     out.extend_from_slice(key!("decisions"));
     for (index, outcome) in outcomes.iter().take(LOG_DECISIONS_MAX).enumerate() {
-        out.extend_from_slice(if index == 0 {
-            b"[{\"phase\":\""
-        } else {
-            b",{\"phase\":\""
-        });
-        cut_and_escape(out, outcome.phase.as_bytes(), LOG_WORD_BYTES_MAX);
+        let open = if index == 0 { b"[{" } else { b",{" };
+        out.extend_from_slice(open);
+        out.extend_from_slice(b"\"phase\":\"");
+        out.extend_from_slice(outcome.phase.as_bytes());
         out.push(b'"');
-        word(out, key!("action"), Some(outcome.action.as_bytes()));
-        word(out, key!("rule"), outcome.rule.map(str::as_bytes));
-        word(out, key!("group"), outcome.group.map(str::as_bytes));
+        own(out, text_key!("action"), Some(outcome.action));
+        word(out, text_key!("rule"), outcome.rule.map(str::as_bytes));
+        word(out, text_key!("group"), outcome.group.map(str::as_bytes));
         out.push(b'}');
     }
     out.push(b']');
@@ -268,14 +333,18 @@ fn alerts(out: &mut Vec<u8>, names: &[&str]) {
     out.push(b']');
 }
 
-fn word(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
+fn word<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<&[u8]>) {
     bounded(out, key, value, LOG_WORD_BYTES_MAX);
 }
 
-fn bounded(out: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>, bytes_max: usize) {
+fn bounded<const KEY: usize>(
+    out: &mut Vec<u8>,
+    key: &[u8; KEY],
+    value: Option<&[u8]>,
+    bytes_max: usize,
+) {
     let Some(value) = value else { return };
     out.extend_from_slice(key);
-    out.push(b'"');
     cut_and_escape(out, value, bytes_max);
     out.push(b'"');
 }
@@ -302,15 +371,45 @@ fn char_boundary(value: &[u8], index: usize) -> usize {
 }
 
 fn escape(out: &mut Vec<u8>, value: &[u8]) {
-    // Nearly every value is plain ASCII. Without a branch the scan becomes vector instructions.
-    let special = value.iter().fold(false, |special, &byte| {
-        special | !(0x20..=0x7e).contains(&byte) | (byte == b'"') | (byte == b'\\')
-    });
-    if special {
-        escape_slowly(out, value)
+    // Nearly every value is plain ASCII.
+    if is_plain(value) {
+        out.extend_from_slice(value);
     } else {
-        out.extend_from_slice(value)
+        escape_slowly(out, value);
     }
+}
+
+/// Whether all bytes are printable ASCII that JSON takes as it is. Eight at a time: most values are short.
+fn is_plain(value: &[u8]) -> bool {
+    let (words, rest) = value.as_chunks::<8>();
+    let mut special = 0;
+    for word in words {
+        special |= specials(u64::from_le_bytes(*word));
+    }
+    let rest = rest.iter().fold(ONES * u64::from(b' '), |word, byte| {
+        word << 8 | u64::from(*byte)
+    });
+    (special | specials(rest)) & HIGH_BITS == 0
+}
+
+/// The lowest bit of each byte.
+const ONES: u64 = u64::MAX / 255;
+/// The highest bit of each byte.
+const HIGH_BITS: u64 = ONES << 7;
+
+/// The highest bit of a byte is set if one of the bytes is below the space or above the tilde, a quote or
+/// a backslash; which one it is, is not told.
+const fn specials(word: u64) -> u64 {
+    const fn zero(word: u64) -> u64 {
+        word.wrapping_sub(ONES) & !word
+    }
+    const fn each(byte: u8) -> u64 {
+        ONES * byte as u64
+    }
+    word | (word.wrapping_sub(each(b' ')) & !word)
+        | zero(word ^ each(b'"'))
+        | zero(word ^ each(b'\\'))
+        | zero(word ^ each(0x7f))
 }
 
 #[cold]
@@ -338,5 +437,53 @@ fn escape_char(out: &mut Vec<u8>, character: char) {
             drop(write!(out, "\\u{:04x}", u32::from(c)));
         }
         c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each byte at each place of a word, and of what is left behind words.
+    #[test]
+    fn plain_texts_are_told_from_others() {
+        for length in 1..=20 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut text = vec![b'a'; length];
+                    text[at] = byte;
+                    let expected = matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\');
+                    assert_eq!(is_plain(&text), expected, "{byte:#x} at {at} of {length}");
+                }
+            }
+        }
+        assert!(is_plain(b""));
+    }
+
+    #[test]
+    fn what_lines_have_in_common_is_that_of_their_own() {
+        let mut encoder = Encoder::new();
+        let mut line = |core, bundle, config| {
+            let mut out = Vec::new();
+            let record = Record {
+                core,
+                bundle,
+                config,
+                ..Record::default()
+            };
+            encoder.record(&record, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        for (core, bundle, config, expected) in [
+            (0, "b1", "c1", r#""core":0,"bundle":"b1","config":"c1","#),
+            (0, "b1", "c1", r#""core":0,"bundle":"b1","config":"c1","#),
+            (0, "b1", "c2", r#""core":0,"bundle":"b1","config":"c2","#),
+            (0, "b2", "c2", r#""core":0,"bundle":"b2","config":"c2","#),
+            (1, "b2", "c2", r#""core":1,"bundle":"b2","config":"c2","#),
+            (1, "", "", r#""core":1,"client_ip""#),
+        ] {
+            let line = line(core, bundle, config);
+            assert!(line.contains(expected), "{line}");
+        }
     }
 }

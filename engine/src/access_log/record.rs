@@ -43,9 +43,9 @@ pub struct Record<'a> {
     /// The listener that was connected to.
     pub listener: Option<&'a str>,
     /// `request:Protocol`.
-    pub proto: Option<&'a str>,
+    pub proto: Option<&'static str>,
     /// HTTP version that the client spoke.
-    pub http_version: Option<&'a str>,
+    pub http_version: Option<&'static str>,
     /// Request method.
     pub method: Option<&'a [u8]>,
     /// Normalized destination domain, or the host as given.
@@ -63,9 +63,9 @@ pub struct Record<'a> {
     /// What was done with TLS.
     pub tls_mode: Option<TlsHandling>,
     /// TLS version.
-    pub tls_version: Option<&'a str>,
+    pub tls_version: Option<&'static str>,
     /// TLS cipher suite.
-    pub tls_cipher: Option<&'a str>,
+    pub tls_cipher: Option<&'static str>,
     /// Path, with the query only if `log.query` is set: the caller cuts it.
     pub uri: Option<&'a [u8]>,
     /// `User-Agent`.
@@ -75,9 +75,9 @@ pub struct Record<'a> {
     /// `Content-Type` of the response.
     pub content_type: Option<&'a [u8]>,
     /// Phase that decided, in its public spelling.
-    pub phase: Option<&'a str>,
+    pub phase: Option<&'static str>,
     /// `allow`, `deny` or `alert`.
-    pub action: Option<&'a str>,
+    pub action: Option<&'static str>,
     /// Rule that decided; absent if a default action did.
     pub rule: Option<&'a str>,
     /// Its group.
@@ -88,7 +88,7 @@ pub struct Record<'a> {
     /// counted in a last entry.
     pub alerts: &'a [&'a str],
     /// Error type of RFC 9209 section 2.3.
-    pub error: Option<&'a str>,
+    pub error: Option<&'static str>,
     /// What happened, for a person.
     pub detail: Option<&'a [u8]>,
     /// Bytes from the client to the origin.
@@ -98,7 +98,7 @@ pub struct Record<'a> {
     /// Whether a pooled upstream connection was used.
     pub upstream_reused: Option<bool>,
     /// HTTP version that was spoken with the origin.
-    pub upstream_http_version: Option<&'a str>,
+    pub upstream_http_version: Option<&'static str>,
     /// What the response cache did.
     pub cache: Option<CacheOutcome>,
     /// From the first byte of the request to the last of the response.
@@ -178,9 +178,9 @@ impl Default for Record<'_> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PhaseOutcome<'a> {
     /// The phase, in its public spelling.
-    pub phase: &'a str,
+    pub phase: &'static str,
     /// `allow` or `deny`.
-    pub action: &'a str,
+    pub action: &'static str,
     /// Rule that decided; absent if the default action did.
     pub rule: Option<&'a str>,
     /// Its group.

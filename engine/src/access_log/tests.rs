@@ -27,6 +27,9 @@ const DOCUMENTATION: &str = include_str!(concat!(
     "/../docs/log-format.md"
 ));
 
+/// What stands for a text of the program itself.
+const OWN: &str = "one-of-ours";
+
 /// Every field set; `bytes` wherever bytes may come from the network, `text` for other texts.
 fn full<'a>(
     bytes: &'a [u8],
@@ -49,8 +52,8 @@ fn full<'a>(
         account: Some(bytes),
         principal: Some(bytes),
         listener: Some(text),
-        proto: Some(text),
-        http_version: Some(text),
+        proto: Some(OWN),
+        http_version: Some(OWN),
         method: Some(bytes),
         domain: Some(bytes),
         port: Some(443),
@@ -59,24 +62,24 @@ fn full<'a>(
         alpn: Some(bytes),
         ja4: Some(bytes),
         tls_mode: Some(TlsHandling::Passthrough),
-        tls_version: Some(text),
-        tls_cipher: Some(text),
+        tls_version: Some(OWN),
+        tls_cipher: Some(OWN),
         uri: Some(bytes),
         user_agent: Some(bytes),
         status: Some(403),
         content_type: Some(bytes),
-        phase: Some(text),
-        action: Some(text),
+        phase: Some(OWN),
+        action: Some(OWN),
         rule: Some(text),
         group: Some(text),
         decisions,
         alerts,
-        error: Some(text),
+        error: Some(OWN),
         detail: Some(bytes),
         bytes_up: Some(u64::MAX),
         bytes_down: Some(0),
         upstream_reused: Some(true),
-        upstream_http_version: Some(text),
+        upstream_http_version: Some(OWN),
         cache: Some(CacheOutcome::Miss),
         t_total: Some(1),
         t_dns: Some(2),
@@ -90,8 +93,8 @@ fn full<'a>(
 
 fn outcomes(text: &str) -> [PhaseOutcome<'_>; LOG_DECISIONS_MAX] {
     [PhaseOutcome {
-        phase: text,
-        action: text,
+        phase: OWN,
+        action: OWN,
         rule: Some(text),
         group: Some(text),
     }; LOG_DECISIONS_MAX]

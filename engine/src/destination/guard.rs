@@ -6,7 +6,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::forms::Forms;
-use super::special::{METADATA, Prohibited, is_private, special};
+use super::networks::Networks;
+use super::special::{METADATA, PRIVATE, Prohibited, special};
 use crate::config::checked::{Guard, PrivateNetworks};
 
 /// Which destinations may be dialed.
@@ -16,23 +17,29 @@ pub(crate) struct DestinationGuard(GuardSettings);
 /// What it judges by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct GuardSettings {
-    allow: Vec<IpNet>,
-    deny: Vec<IpNet>,
-    private: PrivateNetworks,
+    allow: Networks,
+    deny: Networks,
+    metadata: Networks,
+    /// Empty where private networks are open.
+    private: Networks,
     /// Where this process listens; may hold unspecified addresses.
     listeners: Arc<[SocketAddr]>,
     /// What the kernel takes to be this machine.
-    own: Arc<[IpNet]>,
+    own: Networks,
 }
 
 impl DestinationGuard {
     pub(crate) fn new(guard: &Guard, listeners: &Arc<[SocketAddr]>, own: &Arc<[IpNet]>) -> Self {
         Self(GuardSettings {
-            allow: guard.allow.clone(),
-            deny: guard.deny.clone(),
-            private: guard.private,
+            allow: Networks::new(&guard.allow),
+            deny: Networks::new(&guard.deny),
+            metadata: Networks::new(METADATA),
+            private: match guard.private {
+                PrivateNetworks::Deny => Networks::new(PRIVATE),
+                PrivateNetworks::Allow => Networks::default(),
+            },
             listeners: Arc::clone(listeners),
-            own: Arc::clone(own),
+            own: Networks::new(own.iter()),
         })
     }
 
@@ -54,12 +61,12 @@ impl DestinationGuard {
     /// `guard.allow` too, and `allow` on a tie.
     fn judge_form(&self, ip: IpAddr) -> Result<(), Prohibited> {
         let settings = &self.0;
-        let allowed = longest(&settings.allow, ip);
-        let denied = longest(&settings.deny, ip);
+        let allowed = settings.allow.longest(ip);
+        let denied = settings.deny.longest(ip);
         if denied.is_some() && denied >= allowed {
             return Err(Prohibited::Configured);
         }
-        if longest(METADATA, ip) > allowed {
+        if settings.metadata.longest(ip) > allowed {
             return Err(Prohibited::Metadata);
         }
         if allowed.is_some() {
@@ -68,39 +75,30 @@ impl DestinationGuard {
         if let Some(special) = special(ip) {
             return Err(special);
         }
-        if contains(&settings.own, ip) {
+        if settings.own.contains(ip) {
             return Err(Prohibited::OwnAddress);
         }
-        match settings.private {
-            PrivateNetworks::Deny if is_private(ip) => Err(Prohibited::Private),
-            PrivateNetworks::Deny | PrivateNetworks::Allow => Ok(()),
+        match settings.private.contains(ip) {
+            true => Err(Prohibited::Private),
+            false => Ok(()),
         }
     }
 
     /// Whether the kernel would lead a connection to `ip` to a listener of this process.
     fn is_own_listener(&self, ip: IpAddr, port: u16) -> bool {
         let settings = &self.0;
+        if settings.listeners.iter().all(|own| own.port() != port) {
+            return false;
+        }
         // Connecting to `0.0.0.0` or `::` is connecting to this machine.
         let is_anywhere = matches!(special(ip), Some(Prohibited::Unspecified));
-        let is_here = ip.is_loopback() || contains(&settings.own, ip);
+        let is_here = ip.is_loopback() || settings.own.contains(ip);
         let mut listeners = settings.listeners.iter().filter(|own| own.port() == port);
         listeners.any(|own| {
             let own = own.ip().to_canonical();
             is_anywhere || own == ip || (own.is_unspecified() && is_here)
         })
     }
-}
-
-fn contains(networks: &[IpNet], ip: IpAddr) -> bool {
-    networks.iter().any(|network| network.contains(&ip))
-}
-
-fn longest(networks: &[IpNet], ip: IpAddr) -> Option<u8> {
-    networks
-        .iter()
-        .filter(|network| network.contains(&ip))
-        .map(IpNet::prefix_len)
-        .max()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod forms;
 mod guard;
+mod networks;
 mod own;
 mod special;
 

@@ -87,7 +87,7 @@ pub(super) const METADATA: &[IpNet] = &[
 ];
 
 /// Networks behind `guard.private`.
-const PRIVATE: &[IpNet] = &[
+pub(super) const PRIVATE: &[IpNet] = &[
     // RFC 1918 section 3.
     v4(10, 0, 0, 0, 8),
     v4(172, 16, 0, 0, 12),
@@ -107,24 +107,17 @@ const PRIVATE: &[IpNet] = &[
 
 /// What is special about `ip` wherever it is, but for private networks.
 pub(super) fn special(ip: IpAddr) -> Option<Prohibited> {
-    // RFC 791 section 3.2: all of 0/8 means "this host".
-    const THIS_HOST: IpNet = v4(0, 0, 0, 0, 8);
-    const LINK_LOCAL: [IpNet; 2] = [
-        v4(169, 254, 0, 0, 16),
-        v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
-    ];
-    let is_broadcast = ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    let (is_unspecified, is_link_local, is_broadcast) = match ip {
+        // RFC 791 section 3.2: all of 0/8 means "this host".
+        IpAddr::V4(ip) => (ip.octets()[0] == 0, ip.is_link_local(), ip.is_broadcast()),
+        IpAddr::V6(ip) => (ip.is_unspecified(), ip.is_unicast_link_local(), false),
+    };
     match () {
-        () if ip.is_unspecified() || THIS_HOST.contains(&ip) => Some(Prohibited::Unspecified),
+        () if is_unspecified => Some(Prohibited::Unspecified),
         () if ip.is_loopback() => Some(Prohibited::Loopback),
-        () if LINK_LOCAL.iter().any(|network| network.contains(&ip)) => Some(Prohibited::LinkLocal),
+        () if is_link_local => Some(Prohibited::LinkLocal),
         () if ip.is_multicast() => Some(Prohibited::Multicast),
         () if is_broadcast => Some(Prohibited::Broadcast),
         () => None,
     }
-}
-
-/// Whether `ip` is in a private network.
-pub(super) fn is_private(ip: IpAddr) -> bool {
-    PRIVATE.iter().any(|network| network.contains(&ip))
 }

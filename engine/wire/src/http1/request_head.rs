@@ -263,6 +263,9 @@ impl RequestHead {
         if host.is_empty() && target_names_host {
             return Ok(None);
         }
+        if is_judged_with(self.target.of(head), host.of(head)) {
+            return Ok(Some(host));
+        }
         match Authority::parse(host.of(head)) {
             Ok(_) => Ok(Some(host)),
             Err(_) => Err(HeadError::HostInvalid),
@@ -289,6 +292,18 @@ impl RequestHead {
             .filter(|_| is_http11 && found.connection_upgrade && !has_content);
         Ok(())
     }
+}
+
+/// Whether an absolute target has the very same text as its authority, which whoever reads the target
+/// will find to be one or not.
+fn is_judged_with(target: &[u8], host: &[u8]) -> bool {
+    let scheme_bytes = memchr::memchr(b':', target).unwrap_or(target.len());
+    let authority = target.get(scheme_bytes..).unwrap_or_default();
+    let behind = authority
+        .strip_prefix(b"://")
+        .and_then(|authority| authority.strip_prefix(host));
+    let is_whole = matches!(behind, Some([] | [b'/' | b'?', ..]));
+    is_whole && !host.is_empty() && memchr::memchr3(b'/', b'?', b'#', host).is_none()
 }
 
 /// RFC 9112 section 2.2: one empty line before the request line is ignored.

@@ -74,6 +74,11 @@ fn comma_outside(text: &[u8]) -> Result<Option<usize>, OpenQuote> {
 /// the message for two different things.
 #[must_use]
 pub fn media_types_differ(values: FieldValues<'_>) -> bool {
+    if let FieldValues::One(line) = values
+        && memchr::memchr(b',', line).is_none()
+    {
+        return false;
+    }
     let mut first: Option<([u8; MEDIA_TYPE_BYTES_MAX], usize)> = None;
     let mut differ = false;
     values.for_each_content_type(&mut |value| {

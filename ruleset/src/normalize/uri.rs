@@ -34,10 +34,7 @@ pub fn normalize_uri_pattern(input: &[u8], out: &mut Vec<u8>) {
 /// they make of such bytes, and the form that rules see has them escaped. All else stays as it was
 /// written. `out` is overwritten if there is something to escape; without, the input is returned.
 pub fn escape_uri<'a>(input: &'a [u8], out: &'a mut Vec<u8>) -> &'a [u8] {
-    if input
-        .iter()
-        .fold(true, |all, byte| all & is_sendable(*byte))
-    {
+    if all_are(Use::SENDABLE, input) {
         return input;
     }
     out.clear();
@@ -91,11 +88,7 @@ fn has_dot_segment(path: &[u8]) -> bool {
 }
 
 fn normalize_escapes(input: &[u8], out: &mut Vec<u8>) {
-    // Without a way out on the way this becomes vector instructions.
-    if input
-        .iter()
-        .fold(true, |all, byte| all & is_uri_byte(*byte))
-    {
+    if all_are(Use::URI, input) {
         out.extend_from_slice(input);
         return;
     }
@@ -130,6 +123,42 @@ pub const fn is_uri_byte(byte: u8) -> bool {
     is_unreserved(byte)
         || matches!(byte, b'/' | b'?' | b'#' | b':' | b'@' | b'!' | b'$')
         || matches!(byte, b'&'..=b',' | b';' | b'=')
+}
+
+/// What a byte may be used for, as bits.
+struct Use;
+
+impl Use {
+    const URI: u8 = 1;
+    const SENDABLE: u8 = 2;
+}
+
+/// Of each byte; nearly every URI is looked through and found to be in order.
+const USES: [u8; 256] = uses();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "runs only while the program is compiled"
+)]
+const fn uses() -> [u8; 256] {
+    let mut uses = [0; 256];
+    let mut byte = u8::MAX;
+    loop {
+        uses[byte as usize] =
+            (Use::URI * is_uri_byte(byte) as u8) | (Use::SENDABLE * is_sendable(byte) as u8);
+        if byte == 0 {
+            return uses;
+        }
+        byte -= 1;
+    }
+}
+
+/// Whether all bytes may be used so.
+fn all_are(wanted: u8, bytes: &[u8]) -> bool {
+    let uses = bytes.iter().fold(wanted, |all, byte| {
+        all & USES.get(usize::from(*byte)).copied().unwrap_or(0)
+    });
+    uses == wanted
 }
 
 /// What may be sent as it was written. Browsers send `[` and `]` in queries as they are, and

@@ -1,6 +1,7 @@
 //! Where a request goes: host in normal form, port, and what is sent as `Host`.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use rustls::pki_types::ServerName;
 use sallyport_ruleset::normalize::normalize_domain;
@@ -50,7 +51,11 @@ impl<'a> NormalHost<'a> {
             )),
             Host::Domain(domain) => {
                 let bad = |_| Refusal::malformed(400, "the host is not a valid domain name");
-                let domain = normalize_domain(domain, scratch).map_err(bad)?;
+                let written = domain;
+                let domain = normalize_domain(written, scratch).map_err(bad)?;
+                if domain == written {
+                    return Ok(Self::Domain(domain));
+                }
                 // Mapping to ASCII can turn full-width digits into an address.
                 match Authority::parse(domain.as_bytes()).map(|again| again.host) {
                     Ok(Host::Domain(domain)) => Ok(Self::Domain(domain)),
@@ -131,14 +136,18 @@ impl<'a> Destination<'a> {
     }
 
     /// The addresses to try, in order.
-    pub(crate) async fn resolve(&self, request: &Request<'_>) -> Result<AddressList, Refusal> {
+    pub(crate) async fn resolve(
+        &self,
+        request: &Request<'_>,
+        now: Instant,
+    ) -> Result<AddressList, Refusal> {
         match self.host {
             NormalHost::Address(address, _) => Ok(AddressList::one(address)),
             NormalHost::Domain(domain) => {
                 let account = request.client.registered.account();
                 let share = FairShare::new(request.snapshot.config.limits.per_client.share);
                 let resolver = request.shard.resolver();
-                let addresses = resolver.resolve(domain, account, share).await?;
+                let addresses = resolver.resolve(domain, account, share, now).await?;
                 Ok(AddressList::interleaved(addresses.as_slice()))
             }
         }

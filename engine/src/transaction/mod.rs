@@ -113,11 +113,11 @@ async fn resolve(
     draft: &mut Draft,
 ) -> Result<Guarded, Refusal> {
     let started = Instant::now();
-    let mut addresses = destination.resolve(request).await;
+    let mut addresses = destination.resolve(request, started).await;
     if addresses.is_err() && has_no_descriptor() {
         // A question needs a socket.
         addresses = match request.shard.make_descriptors().await {
-            true => destination.resolve(request).await,
+            true => destination.resolve(request, Instant::now()).await,
             false => Err(Refusal::without_descriptors()),
         };
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use sallyport_ruleset::{Composed, Fact, Facts, FieldValues, HeaderFields, Protocol};
 use sallyport_wire::http1::{
-    BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead, Version,
+    BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead, Version, end_to_end,
 };
 
 use super::destination::Destination;
@@ -66,6 +66,18 @@ pub(crate) struct Headers<'a> {
     bytes: &'a [u8],
     /// `Host` as it is sent to the origin, whatever the client wrote; requests only.
     host: Option<&'a [u8]>,
+}
+
+impl<'a> Headers<'a> {
+    /// The values of one field, by its id and its name in lower case.
+    fn values(&'a self, id: HeaderName, name: &'static str) -> Fact<FieldValues<'a>> {
+        let mut all = end_to_end(self.fields, id);
+        match (all.next(), all.next()) {
+            (None, _) => Fact::Absent,
+            (Some(value), None) => Fact::Known(FieldValues::One(value.of(self.bytes))),
+            (Some(_), Some(_)) => Fact::Known(FieldValues::Named(self, name)),
+        }
+    }
 }
 
 impl HeaderFields for Headers<'_> {
@@ -168,8 +180,8 @@ impl<'a> Request<'a> {
             uri: Fact::Known(destination.uri),
             url: Fact::Known(destination.url()),
             method: Fact::Known(self.head.method.of(self.bytes)),
-            user_agent: Fact::Known(FieldValues::Named(headers, "user-agent")),
-            content_type: Fact::Known(FieldValues::Named(headers, CONTENT_TYPE)),
+            user_agent: headers.values(HeaderName::UserAgent, "user-agent"),
+            content_type: headers.values(HeaderName::ContentType, CONTENT_TYPE),
             host: Fact::Known(destination.authority.as_bytes()),
             content_length: self.head.content_length.into(),
             request_headers: Fact::Known(headers),
@@ -193,7 +205,7 @@ impl<'a> Request<'a> {
             destination_ip: from.address.into(),
             status_code: Fact::Known(response.status),
             response_content_length: response.content_length.into(),
-            response_content_type: Fact::Known(FieldValues::Named(response_headers, CONTENT_TYPE)),
+            response_content_type: response_headers.values(HeaderName::ContentType, CONTENT_TYPE),
             response_headers: Fact::Known(response_headers),
             tls_issuer: from
                 .certificate

@@ -89,6 +89,7 @@ impl Resolver {
         name: &str,
         account: &Rc<Account>,
         share: FairShare,
+        now: Instant,
     ) -> Result<Addresses, ResolveError> {
         let shared = Shared {
             key: "dns.lookups_in_flight",
@@ -101,10 +102,7 @@ impl Resolver {
             let slot = slot.map_err(|why| limited = why).ok()?;
             Some(Box::new(slot) as Held)
         };
-        let lookup = self
-            .stub
-            .borrow_mut()
-            .lookup_if(name, Instant::now(), leave);
+        let lookup = self.stub.borrow_mut().lookup_if(name, now, leave);
         match lookup {
             Lookup::Answer(addresses) => Ok(addresses),
             Lookup::Failed(DnsError::TooManyLookups) => Err(limited.into()),

@@ -230,7 +230,7 @@ pub(crate) fn values<'a>(
 
 /// Values of all fields of a known name but those that `Connection` names: no recipient will see
 /// them.
-pub(crate) fn end_to_end(fields: &[HeaderField], id: HeaderName) -> impl Iterator<Item = Span> {
+pub fn end_to_end(fields: &[HeaderField], id: HeaderName) -> impl Iterator<Item = Span> {
     fields
         .iter()
         .filter(move |field| field.id == id && !field.is_named_by_connection())

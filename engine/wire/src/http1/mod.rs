@@ -23,7 +23,9 @@ pub use chunked::{
 pub use encode::{HeaderEdits, RequestForward, ResponseForward, encode_request, encode_response};
 pub use error::HeadError;
 pub use framing::BodyFraming;
-pub use headers::{HEADERS_CAPACITY, HeadLimits, HeaderField, HeaderName, Parse, Version};
+pub use headers::{
+    HEADERS_CAPACITY, HeadLimits, HeaderField, HeaderName, Parse, Version, end_to_end,
+};
 pub use hop_by_hop::{connection_options, is_forbidden_trailer, is_hop_by_hop};
 pub use leniency::{Leniency, Tolerated};
 pub(crate) use request_head::is_token_byte;

@@ -22,6 +22,7 @@ use super::settings::Settings;
 use super::stream::StreamTransport;
 use crate::io::join::join;
 use crate::io::task;
+use crate::io::timer;
 use crate::io::transport::Transport;
 use crate::limits::HTTP2_SETTINGS_TIMEOUT;
 use crate::shard::Shard;
@@ -181,7 +182,7 @@ impl Session {
     /// Waits until the origin has sent its settings, which usually come with its first bytes.
     pub(crate) async fn settled(&self) {
         // Waiting changes nothing, so it may be dropped.
-        let _ = monoio::time::timeout(HTTP2_SETTINGS_TIMEOUT, self.link.begun()).await;
+        let _ = timer::timeout(HTTP2_SETTINGS_TIMEOUT, self.link.begun()).await;
     }
 }
 

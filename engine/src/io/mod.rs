@@ -10,6 +10,7 @@ pub(crate) mod socket;
 pub(crate) mod splice;
 pub(crate) mod task;
 pub(crate) mod tcp_info;
+pub(crate) mod timer;
 pub(crate) mod transport;
 
 #[cfg(test)]

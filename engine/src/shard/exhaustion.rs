@@ -1,5 +1,6 @@
 //! Out of descriptors: what is idle is given up, new work is refused, and one message says so.
 
+use crate::io::timer;
 use std::cell::Cell;
 use std::io;
 use std::ops::RangeInclusive;
@@ -59,7 +60,7 @@ impl Shard {
         }
         // What somebody else has had closed a moment ago may be on its way still.
         while closed_at.get().is_some_and(|at| at.elapsed() < CLOSING) {
-            monoio::time::sleep(CLOSING_LOOK).await;
+            timer::sleep(CLOSING_LOOK).await;
             if !has_no_descriptor() {
                 return true;
             }

@@ -34,6 +34,7 @@ use crate::config::checked::Config;
 use crate::http2::Holders;
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
+use crate::io::timer;
 use crate::shard::connections::Connections;
 use crate::shard::exhaustion::Exhaustion;
 use crate::shard::tunnels::Tunnels;
@@ -149,7 +150,7 @@ impl Shard {
                 );
             }
             self.log.borrow_mut().flush();
-            monoio::time::sleep(STALL_POLL).await;
+            timer::sleep(STALL_POLL).await;
         }
         if self.stall_told.replace(false) {
             tracing::info!(shard = self.index, "the access log takes lines again");

@@ -8,7 +8,7 @@ use std::time::Instant;
 use sallyport_wire::http1::{RequestForward, ResponseHead, encode_request};
 
 use super::answer::{Answer, Conversation, Failure};
-use super::body::{RelayError, StopFlag};
+use super::body::{Progress, RelayError, StopFlag};
 use super::destination::Destination;
 use super::forwarded;
 use super::origin_connection::{Wish, check_out, open, pool_key};
@@ -342,54 +342,58 @@ async fn converse(
         sent.set(Some(Instant::now()));
         return answer.receive(draft, head, input).await;
     };
-    let (progress, kept, pace) = (&mut upload.progress, &upload.kept, upload.pace.as_ref());
-    if kept.is_fresh() {
-        encode(request, destination, permitted, &mut out.data);
-    }
-    // A new connection of HTTP/1 is not closed for its age, and refuses nothing unprocessed.
-    let keeps = connection.has_idled || upstream.is_stream() || !kept.is_fresh();
-    answer.kept = Some(kept).filter(|_| keeps);
-    let (uploaded, received) = {
-        let stop = StopFlag::default();
-        let receive = pin!(async {
-            let received = answer.receive(draft, head, input).await;
-            if sent.get().is_none() && !wants_the_rest(&received) {
-                stop.stop();
-                upstream.cut();
-            }
-            received
-        });
-        let attempt = upload::Attempt {
-            request,
-            upstream,
-            stop: &stop,
-            kept: answer.kept,
-            pace,
+    // Boxed: most requests have no content, and this is as large as the rest.
+    let exchange = async {
+        let (progress, kept, pace) = (&mut upload.progress, &upload.kept, upload.pace.as_ref());
+        if kept.is_fresh() {
+            encode(request, destination, permitted, &mut out.data);
+        }
+        // A new connection of HTTP/1 is not closed for its age, and refuses nothing unprocessed.
+        let keeps = connection.has_idled || upstream.is_stream() || !kept.is_fresh();
+        answer.kept = Some(kept).filter(|_| keeps);
+        let (uploaded, received) = {
+            let stop = StopFlag::default();
+            let receive = pin!(async {
+                let received = answer.receive(draft, head, input).await;
+                if sent.get().is_none() && !wants_the_rest(&received) {
+                    stop.stop();
+                    upstream.cut();
+                }
+                received
+            });
+            let attempt = upload::Attempt {
+                request,
+                upstream,
+                stop: &stop,
+                kept: answer.kept,
+                pace,
+            };
+            let upload = pin!(async {
+                let result = attempt.send(progress, client_input, &mut out).await;
+                out.data.clear();
+                out.release(pool);
+                if result.is_ok() {
+                    sent.set(Some(Instant::now()));
+                }
+                result
+            });
+            // In this order: once the body is sent, `receive` begins to look after the client.
+            join(upload, receive).await
         };
-        let upload = pin!(async {
-            let result = attempt.send(progress, client_input, &mut out).await;
-            out.data.clear();
-            out.release(pool);
-            if result.is_ok() {
-                sent.set(Some(Instant::now()));
-            }
-            result
-        });
-        // In this order: once the body is sent, `receive` begins to look after the client.
-        join(upload, receive).await
+        let received = conclude_upload(upstream, uploaded, received)?;
+        if uploaded.is_ok() {
+            return Ok(received);
+        }
+        let may_go_on = uploaded == Err(RelayError::Write) && !answer.is_pinned;
+        Ok(without_the_rest(request, progress, client_input, may_go_on, received).await)
     };
-    let received = conclude_upload(upstream, uploaded, received)?;
-    if uploaded.is_ok() {
-        return Ok(received);
-    }
-    let may_go_on = uploaded == Err(RelayError::Write) && !answer.is_pinned;
-    Ok(without_the_rest(request, upload, client_input, may_go_on, received).await)
+    Box::pin(exchange).await
 }
 
 /// What an exchange whose content was not sent whole leaves of both connections.
 async fn without_the_rest(
     request: &Request<'_>,
-    upload: &mut Upload,
+    progress: &mut Progress,
     client_input: &mut ReadBuffer,
     may_go_on: bool,
     received: Conversation,
@@ -404,7 +408,6 @@ async fn without_the_rest(
     };
     // The client has all of its answer; what it still sends must not be read as a request.
     let may_go_on = client_keep_alive && may_go_on;
-    let progress = &mut upload.progress;
     Conversation::Complete {
         client_keep_alive: may_go_on && upload::discard(request, progress, client_input).await,
         upstream_keep_alive: false,

@@ -16,6 +16,7 @@ use super::reply::Refusal;
 use super::request::Request;
 use super::upgrade::send_on;
 use crate::io::buffers::{BULK_BUFFER_BYTES, ReadBuffer};
+use crate::io::timer;
 use crate::io::transport::Transport;
 
 /// Who has something to say.
@@ -41,7 +42,7 @@ pub(super) async fn first_to_speak(
         let spoken = server.as_mut().poll(context);
         spoken.map(|_| Speaker::Server)
     });
-    monoio::time::timeout(time, spoken).await.ok()
+    timer::timeout(time, spoken).await.ok()
 }
 
 /// Passes on what the server says until the client's first bytes are there and are neither TLS nor

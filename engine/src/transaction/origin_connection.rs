@@ -123,10 +123,9 @@ pub(super) fn check_out(
 ) -> Option<UpstreamConnection> {
     // What cannot be sent again goes where its origin was heard of not long ago.
     let idle_max = request.snapshot.config.pool.non_idempotent_idle;
-    let now = Instant::now();
     let used_since = match request.head.method_kind.is_idempotent() {
         true => None,
-        false => now.checked_sub(idle_max),
+        false => Instant::now().checked_sub(idle_max),
     };
     let mut pool = request.shard.pool.borrow_mut();
     for address in dialable.addresses() {
@@ -134,7 +133,7 @@ pub(super) fn check_out(
         let key = pool_key(request.origin(), destination, address);
         let may_be_http2 = wish.versions == Versions::Any
             && (destination.prior_knowledge || key.tls.is_some())
-            && !request.shard.http1_only.contains(key, now);
+            && !request.shard.http1_only.contains(key, Instant::now());
         if may_be_http2 {
             let stream = pool.open_stream(key, request.shard, may_switch(request));
             if stream.is_some() {
@@ -209,11 +208,12 @@ pub(super) async fn connect_plain(
 ) -> Result<UpstreamConnection, Refusal> {
     let started = Instant::now();
     let limits = request.snapshot.dial_limits;
-    let mut dialed = dial(dialable, limits).await;
+    // Boxed, as all of what makes a connection is: most requests find one.
+    let mut dialed = Box::pin(dial(dialable, limits)).await;
     if dialed.as_ref().is_err_and(DialError::wants_descriptors)
         && request.shard.make_descriptors().await
     {
-        dialed = dial(dialable, limits).await;
+        dialed = Box::pin(dial(dialable, limits)).await;
     }
     draft.t_connect = Some(started.elapsed());
     let (stream, address) = dialed.inspect_err(|error| {

@@ -13,6 +13,7 @@ use super::reply::Refusal;
 use super::request::Request;
 use crate::enforcement::Dialable;
 use crate::fair_share::FairShare;
+use crate::io::timer;
 use crate::upstream::pinned::{Challenge, Claim, Held, Owner, PinKey};
 use crate::upstream::pool::UpstreamConnection;
 
@@ -28,10 +29,9 @@ pub(super) async fn enter(
         return Ok(None);
     }
     let key = pin_key(request, destination);
-    // Boxed: few requests come here.
-    let enter = Box::pin(client.pins.enter(key, claim, owner(request)));
+    let enter = client.pins.enter(key, claim, owner(request));
     let timeout = request.snapshot.config.timeouts.response;
-    let mut entered = pin!(monoio::time::timeout(timeout, enter));
+    let mut entered = pin!(timer::timeout(timeout, enter));
     let mut gone = pin!(async {
         match client.transport.is_stream() {
             true => client.transport.gone().await,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::exchange::ResponseWork;
 use super::request::Request;
 use crate::io::tcp_info::TcpInfo;
+use crate::io::timer;
 use crate::io::transport::Transport;
 use crate::upstream::pool::UpstreamConnection;
 
@@ -46,7 +47,7 @@ async fn is_undelivered(upstream: &Transport, before: Option<TcpInfo>) -> bool {
         match upstream.info() {
             Some(info) if info.bytes_acked != before.bytes_acked => return false,
             Some(info) if info.is_closed => return true,
-            Some(_) => monoio::time::sleep(Duration::from_millis(RESET_PAUSE.into())).await,
+            Some(_) => timer::sleep(Duration::from_millis(RESET_PAUSE.into())).await,
             None => return false,
         }
     }

@@ -11,6 +11,7 @@ use sallyport_wire::tls::{AlertDescription, ClientHello, HelloError, HelloParse}
 use super::exchange::ResponseWork;
 use super::greeting::{Speaker, first_to_speak};
 use super::request::Request;
+use crate::io::timer;
 use crate::io::transport::Transport;
 
 /// What a tunnel holds.
@@ -102,7 +103,7 @@ pub(super) async fn peek(
         }
         let remaining = end.saturating_duration_since(Instant::now());
         // Readiness may be dropped; a read that is dropped could lose bytes.
-        let ready = monoio::time::timeout(remaining, client.readable()).await;
+        let ready = timer::timeout(remaining, client.readable()).await;
         if ready.is_err() {
             return match work.input.is_empty() {
                 true => Ok(Content::Other),

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::pool::UpstreamConnection;
 use crate::fair_share::FairShare;
+use crate::io::timer;
 use crate::limits::{PINNED_PER_CLIENT_MAX, PINNED_PER_SHARD_MAX, SESSION_AUTH_PAUSE_MAX};
 use crate::shard::clients::{Account, Resource, Shared, Slot};
 
@@ -195,7 +196,7 @@ impl Pins {
             }
             match pin.patience() {
                 Duration::MAX => pin.changed().await,
-                patience => drop(monoio::time::timeout(patience, pin.changed()).await),
+                patience => drop(timer::timeout(patience, pin.changed()).await),
             }
         }
     }

@@ -447,12 +447,7 @@ fn large_bodies_flow_with_bounded_memory() {
     };
     let response = client.get(&origin.url(&format!("/bytes/{BYTES}")));
     assert!(response.body == direct, "the body differs");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.process.pid())).unwrap();
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    let peak_kib: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let peak_kib = proxy.process.memory_bytes("VmHWM:") >> 10;
     assert!(
         peak_kib < 48 << 10,
         "{peak_kib} KiB resident for a body of {BYTES} bytes"

@@ -362,7 +362,7 @@ fn a_client_that_does_not_read_costs_little() {
     let Some(python) = python_with(&["hpack"]) else {
         return;
     };
-    let before = resident_bytes(proxy.process.pid());
+    let before = proxy.process.memory_bytes("VmRSS:");
     let mut client = Command::new(python)
         .arg("-B")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/data/http2_unread.py"))
@@ -373,19 +373,12 @@ fn a_client_that_does_not_read_costs_little() {
         .unwrap();
     let mut said = [0; 6];
     client.stdout.take().unwrap().read_exact(&mut said).unwrap();
-    let after = resident_bytes(proxy.process.pid());
+    let after = proxy.process.memory_bytes("VmRSS:");
     drop(client.stdin.take());
     client.wait().unwrap();
     // 50 streams of 200 MB each; the windows of 256 KiB and the buffers of 64 KiB make 16 MB.
     let grown = after.saturating_sub(before);
     assert!(grown < 40_000_000, "grew by {grown} bytes");
-}
-
-fn resident_bytes(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    kib.unwrap().parse::<u64>().unwrap() * 1024
 }
 
 /// A drain lets open streams finish, and says GOAWAY.

@@ -1,23 +1,14 @@
 //! What streams hold that nobody takes: it counts against `limits.buffer_bytes`, and is given up there.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::programs::python_with;
 use crate::common::proxy::Setup;
-use crate::common::{ALLOW_ALL, Origin, Proxy};
+use crate::common::{ALLOW_ALL, Origin};
 
 const MIB: u64 = 1024 * 1024;
-
-/// A number of bytes that the kernel tells of a process.
-fn status_bytes(proxy: &Proxy, what: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", proxy.process.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with(what));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    kib.unwrap().parse::<u64>().unwrap() * 1024
-}
 
 /// How much a proxy with a budget of 8 MiB grows while 64 MiB are sent to it that nobody takes.
 fn growth(direction: &str, connections: &str, streams: &str) -> Option<u64> {
@@ -29,7 +20,7 @@ fn growth(direction: &str, connections: &str, streams: &str) -> Option<u64> {
         // All come from one address.
         .key("limits.client_share", "100")
         .start(ALLOW_ALL);
-    let before = status_bytes(&proxy, "VmHWM:");
+    let before = proxy.process.memory_bytes("VmHWM:");
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/end_to_end/data");
     let mut script = Command::new(python)
         .arg("-B")
@@ -44,7 +35,7 @@ fn growth(direction: &str, connections: &str, streams: &str) -> Option<u64> {
     let mut output = BufReader::new(script.stdout.take().unwrap());
     output.read_line(&mut said).unwrap();
     assert_eq!(said, "held\n");
-    let grown = status_bytes(&proxy, "VmHWM:").saturating_sub(before);
+    let grown = proxy.process.memory_bytes("VmHWM:").saturating_sub(before);
     // Others are served meanwhile.
     let origin = Origin::start();
     let url = format!("http://a.test:{}/", origin.port());

@@ -76,6 +76,7 @@ mod session_auth;
 mod settings;
 mod shortage;
 mod signatures;
+mod soak;
 mod stale_connections;
 mod tls_bulk;
 mod tls_clients;

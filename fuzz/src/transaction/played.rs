@@ -22,7 +22,7 @@ pub(super) struct Played {
 /// How long nothing must have happened for "nothing happens any more".
 const QUIET: Duration = Duration::from_millis(2);
 /// A connection that goes on for longer than any wait that is configured hangs.
-const END_MAX: Duration = Duration::from_secs(10);
+const END_MAX: Duration = Duration::from_secs(20);
 /// The client reads no more than this much at once, so that responses have to wait.
 const READ_BYTES: usize = 1024;
 

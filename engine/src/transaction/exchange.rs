@@ -372,9 +372,7 @@ async fn converse(
                 let result = attempt.send(progress, client_input, &mut out).await;
                 out.data.clear();
                 out.release(pool);
-                if result.is_ok() {
-                    sent.set(Some(Instant::now()));
-                }
+                sent.set(result.ok().map(|()| Instant::now()));
                 result
             });
             // In this order: once the body is sent, `receive` begins to look after the client.

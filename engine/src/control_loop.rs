@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::access_log::Writer;
 use crate::config::checked::Config;
-use crate::destination::own_networks;
+use crate::destination::{AddressChanges, own_networks};
 use crate::limits::SHARD_END_TIMEOUT;
 use crate::reload::{Source, warn_of_restart};
 use crate::run::RunError;
@@ -142,6 +142,8 @@ pub(crate) fn run(
     let mut control = Control {
         source,
         current,
+        addresses: AddressChanges::listen(),
+        addresses_seen: false,
         shards,
         running: shards.threads.len(),
         end_by: None,
@@ -167,6 +169,9 @@ pub(crate) fn run(
 struct Control<'a> {
     source: &'a mut Source,
     current: Generation,
+    addresses: AddressChanges,
+    /// Since the listening began: what came before it is in no message.
+    addresses_seen: bool,
     shards: &'a Shards,
     /// Shards that have not ended.
     running: usize,
@@ -207,15 +212,22 @@ impl Control<'_> {
             tracing::info!(file = %self.current.config.ruleset.display(), "the ruleset file was replaced");
             self.adopt(Arc::clone(&self.current.config));
         }
-        let own_networks: Arc<[_]> = own_networks().into();
-        if own_networks != self.current.own_networks {
-            tracing::info!("the addresses of this machine have changed");
-            self.current.own_networks = own_networks;
-            self.hand_over();
+        if self.addresses.any() || !self.addresses_seen {
+            self.addresses_seen = true;
+            self.see_addresses();
         }
         if let Some(material) = self.source.renew_keys() {
             tracing::info!("keys for minting and session tickets renewed");
             self.current.material = material;
+            self.hand_over();
+        }
+    }
+
+    fn see_addresses(&mut self) {
+        let own_networks: Arc<[_]> = own_networks().into();
+        if own_networks != self.current.own_networks {
+            tracing::info!("the addresses of this machine have changed");
+            self.current.own_networks = own_networks;
             self.hand_over();
         }
     }

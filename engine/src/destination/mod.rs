@@ -11,5 +11,5 @@ mod own;
 mod special;
 
 pub(crate) use guard::DestinationGuard;
-pub(crate) use own::own_networks;
+pub(crate) use own::{AddressChanges, own_networks};
 pub(crate) use special::Prohibited;

@@ -1,10 +1,57 @@
 //! Which addresses are this machine: those of its interfaces, and what else its kernel takes for local.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use ipnet::{IpNet, Ipv6Net};
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+};
 
 use crate::limits::OWN_ROUTES_BYTES_MAX;
+
+/// Hears from the kernel that addresses or routes have changed (rtnetlink): to read them all, again and
+/// again, would cost milliseconds each time, and far more on a router.
+#[derive(Debug)]
+pub(crate) struct AddressChanges(Option<OwnedFd>);
+
+impl AddressChanges {
+    /// Listens from now on. Where the kernel does not tell, everything counts as changed.
+    pub(crate) fn listen() -> Self {
+        const GROUPS: i32 = libc::RTMGRP_IPV4_IFADDR
+            | libc::RTMGRP_IPV4_ROUTE
+            | libc::RTMGRP_IPV6_IFADDR
+            | libc::RTMGRP_IPV6_ROUTE;
+        let open = || {
+            let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+            let route = SockProtocol::NetlinkRoute;
+            let heard = socket(AddressFamily::Netlink, SockType::Raw, flags, route)?;
+            bind(
+                heard.as_raw_fd(),
+                &NetlinkAddr::new(0, GROUPS.cast_unsigned()),
+            )?;
+            Ok::<_, Errno>(heard)
+        };
+        Self(open().ok())
+    }
+
+    /// Whether anything may have changed since the last call.
+    pub(crate) fn any(&self) -> bool {
+        let Some(heard) = &self.0 else { return true };
+        let mut any = false;
+        // What they say is of no interest; nor is how many were lost.
+        let mut message = [0; 1];
+        loop {
+            match recv(heard.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
+                Ok(_) | Err(Errno::ENOBUFS | Errno::EINTR) => any = true,
+                Err(Errno::EAGAIN) => return any,
+                Err(_) => return true,
+            }
+        }
+    }
+}
 
 /// All of them, as they are now: interfaces come and go.
 pub(crate) fn own_networks() -> Vec<IpNet> {

@@ -64,6 +64,7 @@ mod openssl;
 mod operation;
 mod origin_failures;
 mod origin_leniency;
+mod own_addresses;
 mod paths;
 mod python;
 mod refusals;

@@ -59,8 +59,8 @@ fn a_hundred_thousand_names_and_a_thousand_rules() {
     let (text, files) = large();
     let started = Instant::now();
     let compiled = compile(&text, files.clone());
-    // Generous: the machine may be busy, and this is not an optimized build.
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    // Generous: what explodes takes far longer, and the machine may be busy.
+    assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
     let checked = &compiled.checked;
     let said = checked.diagnostics.render(&checked.sources, Colors::NONE);
     let bytes = compiled.emitted.expect(&said).bytes;
@@ -106,7 +106,7 @@ fn many_conditions_on_one_long_list() {
     let started = Instant::now();
     let compiled = compile(&text, MemoryFiles::default().with("blocked.txt", names));
     assert!(compiled.emitted.is_some());
-    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 120, "{:?}", started.elapsed());
 }
 
 /// Pieces of rule text, so that what is generated gets past the first line now and then.

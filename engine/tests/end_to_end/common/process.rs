@@ -1,6 +1,7 @@
 //! A child process: its lines are kept, its end can be awaited, and it never outlives its test.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -51,11 +52,13 @@ impl Process {
         kib.unwrap().parse::<u64>().unwrap() * 1024
     }
 
-    /// How many descriptors it has open.
-    pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.pid()))
-            .unwrap()
-            .count()
+    /// How many sockets it has open.
+    pub(crate) fn sockets(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
+        // One that is closed meanwhile has no target any more.
+        let targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        let is_socket = |target: &PathBuf| target.to_string_lossy().starts_with("socket:");
+        targets.filter(is_socket).count()
     }
 
     /// All lines so far, of both outputs.

@@ -250,9 +250,9 @@ fn what_it_holds_stays_the_same() {
     let phase = Duration::from_secs(seconds) / 2;
     let (setup, pki) = Setup::intercepting();
     let mut proxy = setup
-        .key("timeouts.keep_alive", "\"1s\"")
+        .key("timeouts.keep_alive", "\"4s\"")
         .key("pool.idle_timeout", "\"1s\"")
-        .key("tunnel.idle_timeout", "\"2s\"")
+        .key("tunnel.idle_timeout", "\"5s\"")
         .key("dns.lookup_timeout", "\"100ms\"")
         .start(RULES);
     let sockets = proxy.process.sockets();

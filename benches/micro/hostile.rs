@@ -7,6 +7,7 @@
 )]
 
 use divan::Bencher;
+use sallyport_benches::noise;
 use sallyport_ruleset::bundle::write;
 use sallyport_ruleset::{
     BuildRecord, Bundle, Condition, Fact, Facts, Field, Phase, Test, evaluate, generate,
@@ -101,14 +102,4 @@ fn word(number: usize) -> String {
     (0..5 + seed % 9)
         .map(|place| letter(noise(seed + place)))
         .collect()
-}
-
-/// A fixed pseudo-random number (splitmix64).
-fn noise(seed: usize) -> usize {
-    let mut state = (seed as u64)
-        .wrapping_add(1)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    usize::try_from((state ^ (state >> 31)) >> 16).unwrap_or(0)
 }

@@ -13,6 +13,7 @@
 use std::cell::Cell;
 
 use divan::Bencher;
+use sallyport_benches::noise;
 use sallyport_ruleset::bundle::write;
 use sallyport_ruleset::{
     Action, BuildRecord, Bundle, Condition, Defaults, Fact, Facts, Field, FieldValues,
@@ -104,16 +105,6 @@ fn load_bundle(bencher: Bencher<'_, '_>) {
 fn compile(ruleset: &Ruleset) -> Bundle {
     let bytes = write(ruleset, &BuildRecord::default()).expect("the rules are valid");
     Bundle::load(bytes).expect("it was just written")
-}
-
-/// A fixed pseudo-random number (splitmix64).
-fn noise(seed: usize) -> usize {
-    let mut state = (seed as u64)
-        .wrapping_add(1)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    usize::try_from((state ^ (state >> 31)) >> 16).unwrap_or(0)
 }
 
 fn listed_name(number: usize) -> String {

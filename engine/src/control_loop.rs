@@ -143,7 +143,6 @@ pub(crate) fn run(
         source,
         current,
         addresses: AddressChanges::listen(),
-        addresses_seen: false,
         shards,
         running: shards.threads.len(),
         end_by: None,
@@ -170,8 +169,6 @@ struct Control<'a> {
     source: &'a mut Source,
     current: Generation,
     addresses: AddressChanges,
-    /// Since the listening began: what came before it is in no message.
-    addresses_seen: bool,
     shards: &'a Shards,
     /// Shards that have not ended.
     running: usize,
@@ -212,8 +209,7 @@ impl Control<'_> {
             tracing::info!(file = %self.current.config.ruleset.display(), "the ruleset file was replaced");
             self.adopt(Arc::clone(&self.current.config));
         }
-        if self.addresses.any() || !self.addresses_seen {
-            self.addresses_seen = true;
+        if self.addresses.any() {
             self.see_addresses();
         }
         if let Some(material) = self.source.renew_keys() {

@@ -87,16 +87,13 @@ impl DestinationGuard {
     /// Whether the kernel would lead a connection to `ip` to a listener of this process.
     fn is_own_listener(&self, ip: IpAddr, port: u16) -> bool {
         let settings = &self.0;
-        if settings.listeners.iter().all(|own| own.port() != port) {
-            return false;
-        }
         // Connecting to `0.0.0.0` or `::` is connecting to this machine.
-        let is_anywhere = matches!(special(ip), Some(Prohibited::Unspecified));
-        let is_here = ip.is_loopback() || settings.own.contains(ip);
+        let is_anywhere = || matches!(special(ip), Some(Prohibited::Unspecified));
+        let is_here = || ip.is_loopback() || settings.own.contains(ip);
         let mut listeners = settings.listeners.iter().filter(|own| own.port() == port);
         listeners.any(|own| {
             let own = own.ip().to_canonical();
-            is_anywhere || own == ip || (own.is_unspecified() && is_here)
+            own == ip || (own.is_unspecified() && is_here()) || is_anywhere()
         })
     }
 }

@@ -15,7 +15,11 @@ use crate::limits::OWN_ROUTES_BYTES_MAX;
 /// Hears from the kernel that addresses or routes have changed (rtnetlink): to read them all, again and
 /// again, would cost milliseconds each time, and far more on a router.
 #[derive(Debug)]
-pub(crate) struct AddressChanges(Option<OwnedFd>);
+pub(crate) struct AddressChanges {
+    heard: Option<OwnedFd>,
+    /// What came before the listening is in no message.
+    is_first: bool,
+}
 
 impl AddressChanges {
     /// Listens from now on. Where the kernel does not tell, everything counts as changed.
@@ -34,13 +38,18 @@ impl AddressChanges {
             )?;
             Ok::<_, Errno>(heard)
         };
-        Self(open().ok())
+        Self {
+            heard: open().ok(),
+            is_first: true,
+        }
     }
 
     /// Whether anything may have changed since the last call.
-    pub(crate) fn any(&self) -> bool {
-        let Some(heard) = &self.0 else { return true };
-        let mut any = false;
+    pub(crate) fn any(&mut self) -> bool {
+        let mut any = std::mem::take(&mut self.is_first);
+        let Some(heard) = &self.heard else {
+            return true;
+        };
         // What they say is of no interest; nor is how many were lost.
         let mut message = [0; 1];
         loop {

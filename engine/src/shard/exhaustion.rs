@@ -1,6 +1,5 @@
 //! Out of descriptors: what is idle is given up, new work is refused, and one message says so.
 
-use crate::io::timer;
 use std::cell::Cell;
 use std::io;
 use std::ops::RangeInclusive;
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::libc::{EMFILE, ENFILE};
 
 use super::Shard;
+use crate::io::timer;
 
 /// How often it is said while it lasts.
 const TELL_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! The rules and the requests of each kind. All from fixed numbers, the same in every run.
 
+use sallyport_benches::noise;
 use sallyport_ruleset::{
     Action, Condition, Defaults, Fact, Facts, Field, Rule, RuleGroup, Ruleset, Test,
 };
@@ -180,14 +181,4 @@ fn word(number: usize) -> String {
         .map(|at| char::from(b'a' + letter(at)))
         .collect();
     format!("{letters}{number}")
-}
-
-/// A fixed pseudo-random number (splitmix64).
-pub(crate) fn noise(seed: usize) -> usize {
-    let mut state = (seed as u64)
-        .wrapping_add(1)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    usize::try_from((state ^ (state >> 31)) >> 16).unwrap_or(0)
 }

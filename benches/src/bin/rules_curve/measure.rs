@@ -5,7 +5,9 @@ use std::time::Instant;
 use sallyport_ruleset::bundle::write;
 use sallyport_ruleset::{BuildRecord, Bundle, Decision, Outcome, Phase, Scratch, evaluate};
 
-use crate::kinds::{Kind, Request, noise};
+use sallyport_benches::noise;
+
+use crate::kinds::{Kind, Request};
 use crate::others::Other;
 
 /// Requests of one batch: long enough for the clock, short enough for a percentile.

@@ -19,7 +19,7 @@ use super::signature::Signature;
 
 const MAGIC: &[u8; 8] = b"SPBUNDLE";
 /// Raised with every change of the format.
-pub(super) const VERSION: u32 = 9;
+pub(super) const VERSION: u32 = 10;
 const FIXED_BYTES: usize = 48;
 const ROW_BYTES: usize = 48;
 const ALIGNMENT: usize = 8;

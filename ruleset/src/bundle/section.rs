@@ -72,7 +72,7 @@ plain_records! {
     RuleRecord: 9 { action, group, name, description, literals, is_reachable }
     PredicateRecord: 8 { field, operator, every, values, residuals, phases }
     FieldRecord: 8 { source, header, absent, present, index }
-    ViewRecord: 6 { table, folded, needles, windows }
+    ViewRecord: 7 { table, folded, needles, windows, tried_on_short }
     TableRecord: 4 { slots, by_label, bound }
     MeaningRecord: 2 { whole, below }
     TreeRecord: 4 { bounds, nodes }

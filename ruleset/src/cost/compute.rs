@@ -63,6 +63,17 @@ struct ValueCost {
     per_byte: Cost,
 }
 
+impl std::ops::Add for ValueCost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            each: self.each + other.each,
+            per_byte: self.per_byte + other.per_byte,
+        }
+    }
+}
+
 impl<'i> Computation<'i> {
     fn new(
         index: &'i Index,
@@ -211,11 +222,9 @@ impl<'i> Computation<'i> {
     fn value(&self, field: &FieldRecord) -> ValueCost {
         match field.index {
             FieldIndex::Text { short, full } => {
-                let (short, full) = (self.view(short), self.view(full));
-                ValueCost {
-                    each: short.each + full.each,
-                    per_byte: short.per_byte + full.per_byte,
-                }
+                let again = nth(&self.index.views, full).filter(|view| view.tried_on_short);
+                let again = again.map(|view| self.patterns_of(view));
+                self.view(short) + self.view(full) + again.unwrap_or_default()
             }
             FieldIndex::Tree { first, v6 } => ValueCost {
                 each: worst(self.tree(first), self.tree(v6)),
@@ -237,15 +246,15 @@ impl<'i> Computation<'i> {
     }
 
     fn view(&self, number: u32) -> ValueCost {
-        let mut cost = ValueCost::default();
         let Some(view) = nth(&self.index.views, number) else {
-            return cost;
+            return ValueCost::default();
         };
-        for table in [view.table, view.folded] {
-            let found = self.table(table);
-            cost.each = cost.each + found.each;
-            cost.per_byte = cost.per_byte + found.per_byte;
-        }
+        self.table(view.table) + self.table(view.folded) + self.patterns_of(view)
+    }
+
+    /// Searching a text for the patterns of a view.
+    fn patterns_of(&self, view: &ViewRecord) -> ValueCost {
+        let mut cost = ValueCost::default();
         let needles = self.index.needles.get(view.needles.range());
         let needles = needles.unwrap_or_default();
         if !needles.is_empty() {

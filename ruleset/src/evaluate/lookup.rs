@@ -209,25 +209,27 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         is_present
     }
 
+    #[inline]
     fn look_up_forms(&mut self, field: &FieldRecord, text: Text<'_>) {
         let FieldIndex::Text { short, full } = field.index else {
             return;
         };
         let index = self.index;
-        // Each pattern for a URI is tried on all of it: on a path without a query that is enough.
-        let is_said_again = field.source == Source::HttpUri && text.short.len() == text.full.len();
         if let Some(view) = nth(&index.views, short) {
             self.look_up_whole_values(view, text.short);
-            if !is_said_again {
-                self.look_up_patterns(view, short, text.short);
-            }
+            self.look_up_patterns(view, short, text.short);
         }
         if let Some(view) = nth(&index.views, full) {
             self.look_up_whole_values(view, text.full);
             self.look_up_patterns(view, full, text.full);
+            // Without a query the path is all there is.
+            if view.tried_on_short && text.short.len() < text.full.len() {
+                self.look_up_patterns(view, full, text.short);
+            }
         }
     }
 
+    #[inline]
     fn look_up_whole_values(&mut self, view: &ViewRecord, text: &[u8]) {
         let index = self.index;
         match nth(&index.tables, view.table) {

@@ -9,7 +9,16 @@ use crate::matcher::regex::Automata;
 use crate::matcher::{family, glob, hash};
 
 impl<'a, M: Meter> Evaluation<'a, '_, M> {
+    /// Marks the predicates of the patterns of a view that match a text.
+    #[inline]
     pub(super) fn look_up_patterns(&mut self, view: &ViewRecord, number: u32, text: &[u8]) {
+        // Lists of whole values have none.
+        if view.needles.len | view.windows.len != 0 {
+            self.search_patterns(view, number, text);
+        }
+    }
+
+    fn search_patterns(&mut self, view: &ViewRecord, number: u32, text: &[u8]) {
         if view.needles.len != 0 {
             self.look_up_needles(view, number, text);
         }

@@ -99,6 +99,7 @@ impl Builder<'_> {
             folded,
             needles,
             windows,
+            tried_on_short: view.tried_on_short,
         });
         Ok(number(self.index.views.len())?)
     }

@@ -37,6 +37,8 @@ pub(super) struct ViewBuilder {
     /// Sets of literals of each pattern, by one of which it is found.
     pub(super) literals: Vec<Vec<Literals>>,
     pub(super) predicates: Relation,
+    /// Some patterns are tried on the short form too.
+    pub(super) tried_on_short: bool,
 }
 
 impl<'r> Builder<'r> {
@@ -256,12 +258,13 @@ impl<'r> Builder<'r> {
             }
             return Ok(());
         }
-        if forms.short {
-            builder.short.add_pattern(pattern, &literals, id)?;
-        }
-        if forms.full {
-            builder.full.add_pattern(pattern, &literals, id)?;
-        }
+        // Those that are tried on both forms stand once, with the full one.
+        let view = match forms.full {
+            true => &mut builder.full,
+            false => &mut builder.short,
+        };
+        view.tried_on_short |= forms.short && forms.full;
+        view.add_pattern(pattern, &literals, id)?;
         Ok(())
     }
 

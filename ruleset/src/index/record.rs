@@ -165,6 +165,8 @@ pub(crate) struct ViewRecord {
     pub(crate) needles: Span,
     /// Globs that are found by their shape.
     pub(crate) windows: Span,
+    /// Patterns are tried on the short form too, though this is the view of the full one.
+    pub(crate) tried_on_short: bool,
 }
 
 /// A hash table of values.

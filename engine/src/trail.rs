@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use sallyport_ruleset::{Decision, Phase, RuleIndex, Verdict};
 
+use crate::limits::LOG_DECISIONS_MAX;
+
 /// What was decided about a transaction so far, for its log record.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trail {
     /// The decision of the last phase that ran.
     pub(crate) decided: Option<PhaseDecision>,
     /// The last decision of each phase that ran, by [`Phase::index`].
-    decisions: [Option<PhaseDecision>; 3],
+    pub(crate) decisions: [Option<PhaseDecision>; LOG_DECISIONS_MAX],
     /// Alert rules that fired, in order, over all phases.
     pub(crate) alerts: Vec<Alert>,
     /// So many of them are of responses that have passed: a later evaluation leaves them.
@@ -112,7 +114,7 @@ impl Trail {
     /// Ready for the next transaction; keeps its storage.
     pub(crate) fn clear(&mut self) {
         self.decided = None;
-        self.decisions = [None; 3];
+        self.decisions = [None; LOG_DECISIONS_MAX];
         self.alerts.clear();
         self.kept = 0;
         self.elapsed = Duration::ZERO;

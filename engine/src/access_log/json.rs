@@ -7,10 +7,12 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use super::record::{CacheOutcome, PhaseOutcome, Record, TlsHandling};
+use sallyport_ruleset::Action;
+
+use super::outcomes::{OutcomeTexts, PhaseOutcome};
+use super::record::{CacheOutcome, Record, TlsHandling};
 use crate::limits::{
-    LOG_ALERTS_MAX, LOG_DECISIONS_MAX, LOG_NAME_BYTES_MAX, LOG_TEXT_BYTES_MAX, LOG_URI_BYTES_MAX,
-    LOG_WORD_BYTES_MAX,
+    LOG_ALERTS_MAX, LOG_NAME_BYTES_MAX, LOG_TEXT_BYTES_MAX, LOG_URI_BYTES_MAX, LOG_WORD_BYTES_MAX,
 };
 
 /// `,"name":` as bytes, put together at compile time: what has a length that the compiler knows is
@@ -31,12 +33,13 @@ macro_rules! text_key {
         &BYTES
     }};
 }
+pub(super) use text_key;
 
 #[expect(
     clippy::indexing_slicing,
     reason = "runs only while the program is compiled"
 )]
-const fn array<const N: usize>(text: &str) -> [u8; N] {
+pub(super) const fn array<const N: usize>(text: &str) -> [u8; N] {
     let mut bytes = [0; N];
     let mut at = 0;
     while at < N {
@@ -54,6 +57,7 @@ pub(crate) struct Encoder {
     /// `2026-11-21T03:21:50`.
     second_text: String,
     provenance: Provenance,
+    outcomes: OutcomeTexts,
 }
 
 /// `core`, `bundle` and `config` of the line before.
@@ -100,6 +104,7 @@ impl Encoder {
             second: 0,
             second_text: second_text(0),
             provenance: Provenance::default(),
+            outcomes: OutcomeTexts::new(),
         }
     }
 
@@ -113,14 +118,52 @@ impl Encoder {
         id(out, text_key!("conn"), record.conn.0);
         if !self.provenance.is_of(record) {
             self.provenance.take_over(record);
+            self.outcomes.forget();
         }
         out.extend_from_slice(&self.provenance.text);
         address(out, text_key!("client_ip"), Some(record.client_ip));
         number(out, key!("client_port"), Some(record.client_port));
         request_fields(record, out);
+        self.decision_fields(record, out);
         outcome_fields(record, out);
         durations(record, out);
         out.extend_from_slice(b"}\n");
+    }
+
+    /// What was decided, and by what.
+    fn decision_fields(&mut self, record: &Record<'_>, out: &mut Vec<u8>) {
+        number(out, key!("status"), record.status);
+        bounded(
+            out,
+            text_key!("content_type"),
+            record.content_type,
+            LOG_NAME_BYTES_MAX,
+        );
+        match &record.decided {
+            Some(decided) => {
+                out.push(b',');
+                out.extend_from_slice(self.outcomes.of(decided));
+            }
+            None => own(out, text_key!("action"), record.action.map(Action::name)),
+        }
+        self.decisions(&record.decisions, out);
+        alerts(out, record.alerts);
+    }
+
+    fn decisions(&mut self, outcomes: &[Option<PhaseOutcome<'_>>], out: &mut Vec<u8>) {
+        let mut is_first = true;
+        for outcome in outcomes.iter().flatten() {
+            if is_first {
+                out.extend_from_slice(key!("decisions"));
+            }
+            out.extend_from_slice(if is_first { b"[{" } else { b",{" });
+            out.extend_from_slice(self.outcomes.of(outcome));
+            out.push(b'}');
+            is_first = false;
+        }
+        if !is_first {
+            out.push(b']');
+        }
     }
 
     /// Appends the line that says how many records were dropped since the last such line.
@@ -200,19 +243,6 @@ fn request_fields(record: &Record<'_>, out: &mut Vec<u8>) {
 
 /// What became of it.
 fn outcome_fields(record: &Record<'_>, out: &mut Vec<u8>) {
-    number(out, key!("status"), record.status);
-    bounded(
-        out,
-        text_key!("content_type"),
-        record.content_type,
-        LOG_NAME_BYTES_MAX,
-    );
-    own(out, text_key!("phase"), record.phase);
-    own(out, text_key!("action"), record.action);
-    word(out, text_key!("rule"), record.rule.map(str::as_bytes));
-    word(out, text_key!("group"), record.group.map(str::as_bytes));
-    decisions(out, record.decisions);
-    alerts(out, record.alerts);
     own(out, text_key!("error"), record.error);
     bounded(out, text_key!("detail"), record.detail, LOG_TEXT_BYTES_MAX);
     number(out, key!("bytes_up"), record.bytes_up);
@@ -255,7 +285,11 @@ fn number<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<im
 }
 
 /// A text of this program: it needs neither a bound nor an escape.
-fn own<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<&'static str>) {
+pub(super) fn own<const KEY: usize>(
+    out: &mut Vec<u8>,
+    key: &[u8; KEY],
+    value: Option<&'static str>,
+) {
     let Some(value) = value else { return };
     debug_assert!(is_plain(value.as_bytes()) && value.len() <= LOG_WORD_BYTES_MAX);
     out.extend_from_slice(key);
@@ -296,25 +330,6 @@ fn octets(out: &mut Vec<u8>, [first, rest @ ..]: [u8; 4]) {
     }
 }
 
-fn decisions(out: &mut Vec<u8>, outcomes: &[PhaseOutcome<'_>]) {
-    if outcomes.is_empty() {
-        return;
-    }
-    out.extend_from_slice(key!("decisions"));
-    for (index, outcome) in outcomes.iter().take(LOG_DECISIONS_MAX).enumerate() {
-        let open = if index == 0 { b"[{" } else { b",{" };
-        out.extend_from_slice(open);
-        out.extend_from_slice(b"\"phase\":\"");
-        out.extend_from_slice(outcome.phase.as_bytes());
-        out.push(b'"');
-        own(out, text_key!("action"), Some(outcome.action));
-        word(out, text_key!("rule"), outcome.rule.map(str::as_bytes));
-        word(out, text_key!("group"), outcome.group.map(str::as_bytes));
-        out.push(b'}');
-    }
-    out.push(b']');
-}
-
 fn alerts(out: &mut Vec<u8>, names: &[&str]) {
     if names.is_empty() {
         return;
@@ -333,7 +348,7 @@ fn alerts(out: &mut Vec<u8>, names: &[&str]) {
     out.push(b']');
 }
 
-fn word<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<&[u8]>) {
+pub(super) fn word<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<&[u8]>) {
     bounded(out, key, value, LOG_WORD_BYTES_MAX);
 }
 

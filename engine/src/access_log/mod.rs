@@ -11,15 +11,15 @@
 
 mod buffer;
 mod json;
+mod outcomes;
 pub mod record;
 mod sinks;
 mod syslog;
 mod writer;
 
 pub use buffer::ShardLog;
-pub use record::{
-    CacheOutcome, ConnectionId, Event, PhaseOutcome, Record, TlsHandling, TransactionId,
-};
+pub use outcomes::{PhaseOutcome, RuleNames};
+pub use record::{CacheOutcome, ConnectionId, Event, Record, TlsHandling, TransactionId};
 pub use writer::{LogError, Writer, WriterCounters};
 
 #[cfg(test)]

@@ -7,6 +7,11 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
+use sallyport_ruleset::Action;
+
+use super::outcomes::PhaseOutcome;
+use crate::limits::LOG_DECISIONS_MAX;
+
 /// One line: a transaction that ended or goes on, a rule that fired, a connection without a request.
 ///
 /// Start from [`Record::default`] and set what is known: a field that is `None` or empty is absent
@@ -74,16 +79,12 @@ pub struct Record<'a> {
     pub status: Option<u16>,
     /// `Content-Type` of the response.
     pub content_type: Option<&'a [u8]>,
-    /// Phase that decided, in its public spelling.
-    pub phase: Option<&'static str>,
-    /// `allow`, `deny` or `alert`.
-    pub action: Option<&'static str>,
-    /// Rule that decided; absent if a default action did.
-    pub rule: Option<&'a str>,
-    /// Its group.
-    pub group: Option<&'a str>,
+    /// What decided: `phase`, `action`, `rule` and `group`.
+    pub decided: Option<PhaseOutcome<'a>>,
+    /// `action` where no phase decided.
+    pub action: Option<Action>,
     /// What each phase decided that ran, in their order.
-    pub decisions: &'a [PhaseOutcome<'a>],
+    pub decisions: [Option<PhaseOutcome<'a>>; LOG_DECISIONS_MAX],
     /// Names of the alert rules that fired; beyond [`crate::limits::LOG_ALERTS_MAX`] they are
     /// counted in a last entry.
     pub alerts: &'a [&'a str],
@@ -150,11 +151,9 @@ impl Default for Record<'_> {
             user_agent: None,
             status: None,
             content_type: None,
-            phase: None,
+            decided: None,
             action: None,
-            rule: None,
-            group: None,
-            decisions: &[],
+            decisions: [None; LOG_DECISIONS_MAX],
             alerts: &[],
             error: None,
             detail: None,
@@ -172,19 +171,6 @@ impl Default for Record<'_> {
             t_rules: None,
         }
     }
-}
-
-/// What one phase decided.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PhaseOutcome<'a> {
-    /// The phase, in its public spelling.
-    pub phase: &'static str,
-    /// `allow` or `deny`.
-    pub action: &'static str,
-    /// Rule that decided; absent if the default action did.
-    pub rule: Option<&'a str>,
-    /// Its group.
-    pub group: Option<&'a str>,
 }
 
 /// What kind of line a record is.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use sallyport_ruleset::{Action, Phase, RuleIndex};
 use serde_json::{Value, json};
 
 use super::buffer::{BufferPlan, channel};
@@ -18,8 +19,8 @@ use crate::config::checked::{
     AccessSink, FileSink, HostPort, Log, LogConnections, LogFormat, LogLevel, OnOverflow,
 };
 use crate::limits::{
-    LOG_ALERTS_MAX, LOG_BUFFER_BYTES_MIN, LOG_CHUNK_BYTES, LOG_DECISIONS_MAX, LOG_FINISH_TIMEOUT,
-    LOG_FINISH_TRIED, LOG_OVERFLOW_BYTES, LOG_RECORD_BYTES_MAX, LOG_URI_BYTES_MAX,
+    LOG_ALERTS_MAX, LOG_BUFFER_BYTES_MIN, LOG_CHUNK_BYTES, LOG_FINISH_TIMEOUT, LOG_FINISH_TRIED,
+    LOG_OVERFLOW_BYTES, LOG_RECORD_BYTES_MAX, LOG_URI_BYTES_MAX,
 };
 
 const DOCUMENTATION: &str = include_str!(concat!(
@@ -30,12 +31,35 @@ const DOCUMENTATION: &str = include_str!(concat!(
 /// What stands for a text of the program itself.
 const OWN: &str = "one-of-ours";
 
+/// A rule and a group of one name.
+#[derive(Debug)]
+struct Named<'a>(&'a str, &'a str);
+
+impl RuleNames for Named<'_> {
+    fn name(&self, _: Phase, _: RuleIndex) -> &str {
+        self.0
+    }
+
+    fn group(&self, _: Phase, _: RuleIndex) -> &str {
+        self.1
+    }
+}
+
+fn outcome<'a>(phase: Phase, action: Action, names: &'a Named<'a>) -> PhaseOutcome<'a> {
+    PhaseOutcome {
+        phase,
+        action,
+        rule: Some(RuleIndex(3)),
+        names,
+    }
+}
+
 /// Every field set; `bytes` wherever bytes may come from the network, `text` for other texts.
 fn full<'a>(
     bytes: &'a [u8],
     text: &'a str,
     alerts: &'a [&'a str],
-    decisions: &'a [PhaseOutcome<'a>],
+    names: &'a Named<'a>,
 ) -> Record<'a> {
     Record {
         ts_us: 1_795_231_310_000_042,
@@ -68,11 +92,9 @@ fn full<'a>(
         user_agent: Some(bytes),
         status: Some(403),
         content_type: Some(bytes),
-        phase: Some(OWN),
-        action: Some(OWN),
-        rule: Some(text),
-        group: Some(text),
-        decisions,
+        decided: Some(outcome(Phase::PostResponse, Action::Deny, names)),
+        action: Some(Action::Deny),
+        decisions: Phase::ALL.map(|phase| Some(outcome(phase, Action::Allow, names))),
         alerts,
         error: Some(OWN),
         detail: Some(bytes),
@@ -89,15 +111,6 @@ fn full<'a>(
         t_first_byte: Some(6),
         t_rules: Some(7),
     }
-}
-
-fn outcomes(text: &str) -> [PhaseOutcome<'_>; LOG_DECISIONS_MAX] {
-    [PhaseOutcome {
-        phase: OWN,
-        action: OWN,
-        rule: Some(text),
-        group: Some(text),
-    }; LOG_DECISIONS_MAX]
 }
 
 fn line(record: &Record<'_>) -> String {
@@ -143,18 +156,13 @@ fn a_typical_line_reads_as_documented() {
         domain: Some(b"example.com"),
         status: Some(200),
         alerts: &["a", "b"],
-        decisions: &[
-            PhaseOutcome {
-                phase: "PreDNS",
-                action: "allow",
-                rule: Some("r"),
-                group: Some("g"),
-            },
-            PhaseOutcome {
-                phase: "PreREQUEST",
-                action: "deny",
-                ..PhaseOutcome::default()
-            },
+        decisions: [
+            Some(outcome(Phase::PreDns, Action::Allow, &Named("r", "g"))),
+            Some(PhaseOutcome {
+                rule: None,
+                ..outcome(Phase::PreRequest, Action::Deny, &Named("", ""))
+            }),
+            None,
         ],
         upstream_reused: Some(false),
         t_total: Some(512),
@@ -178,7 +186,7 @@ fn the_documentation_has_exactly_the_fields_of_a_line_in_order() {
         .lines()
         .filter_map(|line| line.strip_prefix("| `"));
     let documented: Vec<_> = rows.map(|row| row.split_once('`').unwrap().0).collect();
-    let text = line(&full(b"x", "x", &["x"], &outcomes("x")));
+    let text = line(&full(b"x", "x", &["x"], &Named("x", "x")));
     let object = parsed(&text);
     let mut written: Vec<_> = object
         .as_object()
@@ -229,7 +237,7 @@ fn the_largest_record_fits_the_bound() {
     let bytes = vec![0; 1 << 20];
     let text = "\u{1}".repeat(1 << 12);
     let alerts = vec![text.as_str(); LOG_ALERTS_MAX + 5];
-    let line = line(&full(&bytes, &text, &alerts, &outcomes(&text)));
+    let line = line(&full(&bytes, &text, &alerts, &Named(&text, &text)));
     assert!(line.len() < LOG_RECORD_BYTES_MAX - 1024, "{}", line.len());
     let object = parsed(&line);
     assert_eq!(
@@ -257,7 +265,7 @@ proptest! {
         text in "\\PC{0,200}",
     ) {
         let alerts = [text.as_str()];
-        let line = line(&full(&bytes, &text, &alerts, &outcomes(&text)));
+        let line = line(&full(&bytes, &text, &alerts, &Named(&text, &text)));
         prop_assert_eq!(line.matches('\n').count(), 1);
         prop_assert!(line.ends_with("}\n"), "the end of {line:?}");
         let is_split = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
@@ -410,7 +418,7 @@ fn no_chunk_is_reallocated_or_allocated_while_they_go_round() {
     let mut places = std::collections::BTreeSet::new();
     let mut rounds = 0;
     while rounds < 50 {
-        log.write(&full(&bytes, "x", &[], &[]));
+        log.write(&full(&bytes, "x", &[], &Named("x", "x")));
         if let Ok(mut chunk) = shard.full.try_recv() {
             places.insert((chunk.bytes.as_ptr() as usize, chunk.bytes.capacity()));
             chunk.clear();

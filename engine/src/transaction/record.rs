@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use sallyport_ruleset::{Bundle, Decision, Phase, RuleIndex};
+use sallyport_ruleset::{Action, Bundle, Decision};
 use sallyport_wire::http1::{HeaderName, ResponseHead, Version};
 
 use super::destination::Destination;
@@ -13,7 +13,7 @@ use super::progress::Told;
 use super::request::Request;
 use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling, TransactionId};
 use crate::clock::since_1970;
-use crate::enforcement::Trail;
+use crate::enforcement::{PhaseDecision, Trail};
 use crate::limits::LOG_DECISIONS_MAX;
 use crate::shard::Snapshot;
 use crate::tls::OriginCertificate;
@@ -158,13 +158,14 @@ impl Draft {
     ) {
         let bundle = self.snapshot(request).rules.bundle();
         for alert in self.trail.alerts.iter().skip(self.alerts_written) {
-            let (rule, group) = names(bundle, alert.phase, alert.rule);
             let record = Record {
                 event: Event::Alert,
-                phase: Some(alert.phase.name()),
-                action: Some("alert"),
-                rule,
-                group,
+                decided: Some(PhaseOutcome {
+                    phase: alert.phase,
+                    action: Action::Alert,
+                    rule: alert.rule,
+                    names: bundle,
+                }),
                 ..self.record(request, destination)
             };
             request.shard.log.borrow_mut().write(&record);
@@ -181,7 +182,7 @@ impl Draft {
     ) {
         let record = Record {
             event: Event::Alert,
-            action: Some("alert"),
+            action: Some(Action::Alert),
             detail: Some(detail.as_bytes()),
             ..self.record(request, Some(destination))
         };
@@ -196,28 +197,17 @@ impl Draft {
         let is_denied = denied_by_rules || self.error.is_some_and(is_denial);
         // What the configuration denies (ports, addresses, fronting) no phase has decided.
         let decided = decided.filter(|_| denied_by_rules == is_denied);
-        let (rule, group) = match decided {
-            Some(decision) => names(bundle, decision.phase, decision.rule),
-            None => (None, None),
-        };
         let mut alerts: Vec<&str> = Vec::new();
         for alert in &self.trail.alerts {
-            alerts.push(
-                names(bundle, alert.phase, alert.rule)
-                    .0
-                    .unwrap_or("default"),
-            );
+            alerts.push(match alert.rule {
+                Some(rule) => bundle.rule_name(alert.phase, rule),
+                None => "default",
+            });
         }
-        let mut outcomes = Outcomes::default();
         let record = Record {
-            phase: decided.map(|decision| decision.phase.name()),
-            action: match decided {
-                Some(decision) => Some(decision.action.name()),
-                None => is_denied.then(|| Decision::Deny.name()),
-            },
-            rule,
-            group,
-            decisions: outcomes.of(&self.trail, bundle),
+            decided: decided.map(|decision| outcome(decision, bundle)),
+            action: is_denied.then_some(Action::Deny),
+            decisions: outcomes(&self.trail, bundle),
             alerts: &alerts,
             status: self.status,
             t_total: Some(micros(request.started.elapsed())),
@@ -243,12 +233,11 @@ impl Draft {
         moved: Option<(u64, u64)>,
     ) {
         let bundle = self.snapshot(request).rules.bundle();
-        let mut outcomes = Outcomes::default();
         let record = self.record(request, Some(destination));
         let (up, down) = moved.unwrap_or_default();
         let record = Record {
             event,
-            decisions: outcomes.of(&self.trail, bundle),
+            decisions: outcomes(&self.trail, bundle),
             status: self.status,
             bytes_up: moved.map(|_| self.bytes_up + up),
             bytes_down: moved.map(|_| self.bytes_down + down),
@@ -353,24 +342,22 @@ fn join<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v [u8]>) {
     }
 }
 
-/// Room for what the phases decided, in the words of the log.
-#[derive(Default)]
-struct Outcomes<'b>([PhaseOutcome<'b>; LOG_DECISIONS_MAX]);
+/// What the phases decided, as the log takes it.
+fn outcomes<'b>(
+    trail: &Trail,
+    bundle: &'b Bundle,
+) -> [Option<PhaseOutcome<'b>>; LOG_DECISIONS_MAX] {
+    trail
+        .decisions
+        .map(|decision| decision.map(|decision| outcome(decision, bundle)))
+}
 
-impl<'b> Outcomes<'b> {
-    fn of(&mut self, trail: &Trail, bundle: &'b Bundle) -> &[PhaseOutcome<'b>] {
-        let mut count = 0;
-        for (outcome, decision) in self.0.iter_mut().zip(trail.decisions()) {
-            let (rule, group) = names(bundle, decision.phase, decision.rule);
-            *outcome = PhaseOutcome {
-                phase: decision.phase.name(),
-                action: decision.action.name(),
-                rule,
-                group,
-            };
-            count += 1;
-        }
-        self.0.get(..count).unwrap_or_default()
+fn outcome(decision: PhaseDecision, bundle: &Bundle) -> PhaseOutcome<'_> {
+    PhaseOutcome {
+        phase: decision.phase,
+        action: decision.action.into(),
+        rule: decision.rule,
+        names: bundle,
     }
 }
 
@@ -380,17 +367,6 @@ fn is_denial(error: &str) -> bool {
         error,
         "http_request_denied" | "http_response_denied" | "destination_ip_prohibited"
     )
-}
-
-/// Rule and group; a default action has neither.
-fn names(bundle: &Bundle, phase: Phase, rule: Option<RuleIndex>) -> (Option<&str>, Option<&str>) {
-    match rule {
-        Some(rule) => (
-            Some(bundle.rule_name(phase, rule)),
-            Some(bundle.rule_group(phase, rule)),
-        ),
-        None => (None, None),
-    }
 }
 
 pub(super) fn micros(duration: Duration) -> u64 {

@@ -148,69 +148,55 @@ impl HeaderName {
     /// Which known name this is, whatever its case.
     #[inline]
     pub fn classify(name: &[u8]) -> Self {
-        let known = match name.len() {
-            2 => known(name, &[(*b"te", Self::Te)]),
-            3 => known(name, &[(*b"via", Self::Via)]),
-            4 => known(name, &[(*b"host", Self::Host), (*b"date", Self::Date)]),
-            6 => known(name, &[(*b"expect", Self::Expect)]),
-            7 => known(
-                name,
-                &[(*b"upgrade", Self::Upgrade), (*b"trailer", Self::Trailer)],
-            ),
-            10 => known(
-                name,
-                &[
-                    (*b"connection", Self::Connection),
-                    (*b"user-agent", Self::UserAgent),
-                    (*b"keep-alive", Self::KeepAlive),
-                ],
-            ),
-            12 => known(
-                name,
-                &[
-                    (*b"content-type", Self::ContentType),
-                    (*b"max-forwards", Self::MaxForwards),
-                ],
-            ),
-            13 => known(name, &[(*b"authorization", Self::Authorization)]),
-            14 => known(
-                name,
-                &[
-                    (*b"content-length", Self::ContentLength),
-                    (*b"http2-settings", Self::Http2Settings),
-                ],
-            ),
-            16 => known(
-                name,
-                &[
-                    (*b"proxy-connection", Self::ProxyConnection),
-                    (*b"www-authenticate", Self::WwwAuthenticate),
-                ],
-            ),
-            17 => known(name, &[(*b"transfer-encoding", Self::TransferEncoding)]),
-            18 => known(name, &[(*b"proxy-authenticate", Self::ProxyAuthenticate)]),
-            19 => known(name, &[(*b"proxy-authorization", Self::ProxyAuthorization)]),
-            25 => known(
-                name,
-                &[(*b"proxy-authentication-info", Self::ProxyAuthenticationInfo)],
-            ),
-            _ => None,
+        let Some(first) = name.first() else {
+            return Self::Other;
         };
-        known.unwrap_or(Self::Other)
+        // Length and first letter leave one candidate each.
+        let (is_known, id) = match (name.len(), first | 0x20) {
+            (2, _) => (is(name, b"te"), Self::Te),
+            (3, _) => (is(name, b"via"), Self::Via),
+            (4, b'h') => (is(name, b"host"), Self::Host),
+            (4, _) => (is(name, b"date"), Self::Date),
+            (6, _) => (is(name, b"expect"), Self::Expect),
+            (7, b'u') => (is(name, b"upgrade"), Self::Upgrade),
+            (7, _) => (is(name, b"trailer"), Self::Trailer),
+            (10, b'c') => (is(name, b"connection"), Self::Connection),
+            (10, b'u') => (is(name, b"user-agent"), Self::UserAgent),
+            (10, _) => (is(name, b"keep-alive"), Self::KeepAlive),
+            (12, b'c') => (is(name, b"content-type"), Self::ContentType),
+            (12, _) => (is(name, b"max-forwards"), Self::MaxForwards),
+            (13, _) => (is(name, b"authorization"), Self::Authorization),
+            (14, b'c') => (is(name, b"content-length"), Self::ContentLength),
+            (14, _) => (is(name, b"http2-settings"), Self::Http2Settings),
+            (16, b'p') => (is(name, b"proxy-connection"), Self::ProxyConnection),
+            (16, _) => (is(name, b"www-authenticate"), Self::WwwAuthenticate),
+            (17, _) => (is(name, b"transfer-encoding"), Self::TransferEncoding),
+            (18, _) => (is(name, b"proxy-authenticate"), Self::ProxyAuthenticate),
+            (19, _) => (is(name, b"proxy-authorization"), Self::ProxyAuthorization),
+            (25, _) => (
+                is(name, b"proxy-authentication-info"),
+                Self::ProxyAuthenticationInfo,
+            ),
+            _ => (false, Self::Other),
+        };
+        if is_known { id } else { Self::Other }
     }
 }
 
-/// Compares with names of one length. The length is known to the compiler, so
-/// that a comparison is a few wide instructions instead of a loop over bytes.
+/// Compares with one name in lower case. Its length is known to the compiler, so that the comparison
+/// is a few wide instructions instead of a loop over bytes.
 #[inline]
-fn known<const N: usize>(name: &[u8], names: &[([u8; N], HeaderName)]) -> Option<HeaderName> {
-    let lower = <[u8; N]>::try_from(name)
-        .ok()?
-        .map(|byte| byte.to_ascii_lowercase());
-    names
-        .iter()
-        .find(|(text, _)| *text == lower)
-        .map(|(_, id)| *id)
+fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
+    let Ok(name) = <&[u8; N]>::try_from(name) else {
+        return false;
+    };
+    let mut differences = 0;
+    for (byte, lower) in name.iter().zip(lower) {
+        // Only letters have two cases: in what is no letter the bit must be as it is.
+        let case_bit = if lower.is_ascii_lowercase() { 0x20 } else { 0 };
+        differences |= (byte | case_bit) ^ lower;
+    }
+    differences == 0
 }
 
 /// Values of all fields of one name, whatever its case, but those that `Connection` names.
@@ -442,6 +428,44 @@ mod tests {
             ("Transfer-Encodinh", HeaderName::Other),
         ] {
             assert_eq!(HeaderName::classify(name.as_bytes()), id, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_one_other_byte_is_another_name() {
+        for name in [
+            "te",
+            "via",
+            "host",
+            "date",
+            "expect",
+            "upgrade",
+            "trailer",
+            "connection",
+            "user-agent",
+            "keep-alive",
+            "content-type",
+            "max-forwards",
+            "authorization",
+            "content-length",
+            "http2-settings",
+            "proxy-connection",
+            "www-authenticate",
+            "transfer-encoding",
+            "proxy-authenticate",
+            "proxy-authorization",
+            "proxy-authentication-info",
+        ] {
+            let id = HeaderName::classify(name.as_bytes());
+            assert_ne!(id, HeaderName::Other, "{name}");
+            for at in 0..name.len() {
+                for byte in 0..=u8::MAX {
+                    let mut other = name.as_bytes().to_vec();
+                    other[at] = byte;
+                    let is_same = other.eq_ignore_ascii_case(name.as_bytes());
+                    assert_eq!(HeaderName::classify(&other) == id, is_same, "{other:?}");
+                }
+            }
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Opened {
 pub(super) struct EarlyPermit {
     pub(super) dialable: Dialable,
     /// The connection; none where it is likely that none is needed.
-    pub(super) upstream: Option<UpstreamConnection>,
+    pub(super) upstream: Option<Box<UpstreamConnection>>,
 }
 
 const LEFT_ALONE: &str =

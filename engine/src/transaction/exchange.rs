@@ -57,7 +57,7 @@ pub(crate) enum Exchanged {
 /// Both sides of a connection that has switched protocols.
 #[derive(Debug)]
 pub(crate) struct Switched {
-    pub(crate) upstream: UpstreamConnection,
+    pub(crate) upstream: Box<UpstreamConnection>,
     /// What the origin has sent behind its 101.
     pub(crate) early: ReadBuffer,
 }
@@ -160,7 +160,7 @@ fn give_up(
 async fn attempt(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    upstream: UpstreamConnection,
+    upstream: Box<UpstreamConnection>,
     permitted: &Permitted,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
@@ -259,15 +259,12 @@ fn end_early(
 fn keep(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    upstream: UpstreamConnection,
+    mut upstream: Box<UpstreamConnection>,
     challenge: Challenge,
     work: &mut ResponseWork<'_>,
 ) {
-    let upstream = UpstreamConnection {
-        reused: true,
-        has_idled: true,
-        ..upstream
-    };
+    upstream.reused = true;
+    upstream.has_idled = true;
     let held = work.held.take();
     if let Some(upstream) = pinned::keep(request, destination, held, upstream, challenge) {
         let key = pool_key(request.origin(), destination, upstream.address);

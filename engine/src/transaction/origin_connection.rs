@@ -40,7 +40,7 @@ pub(super) async fn open(
     dialable: &Dialable,
     wish: Wish,
     draft: &mut Draft,
-) -> Result<(UpstreamConnection, bool), Refusal> {
+) -> Result<(Box<UpstreamConnection>, bool), Refusal> {
     let shard = request.shard;
     let mut turn = None;
     // An origin that takes few streams on a connection must not be dialed by one after the other.
@@ -120,7 +120,7 @@ pub(super) fn check_out(
     destination: &Destination<'_>,
     dialable: &Dialable,
     wish: Wish,
-) -> Option<UpstreamConnection> {
+) -> Option<Box<UpstreamConnection>> {
     // What cannot be sent again goes where its origin was heard of not long ago.
     let idle_max = request.snapshot.config.pool.non_idempotent_idle;
     let used_since = match request.head.method_kind.is_idempotent() {
@@ -175,7 +175,7 @@ async fn connect(
     dialable: &Dialable,
     versions: Versions,
     draft: &mut Draft,
-) -> Result<UpstreamConnection, Refusal> {
+) -> Result<Box<UpstreamConnection>, Refusal> {
     if !request.goes_in_tls() {
         return connect_plain(request, dialable, draft).await;
     }
@@ -205,7 +205,7 @@ pub(super) async fn connect_plain(
     request: &Request<'_>,
     dialable: &Dialable,
     draft: &mut Draft,
-) -> Result<UpstreamConnection, Refusal> {
+) -> Result<Box<UpstreamConnection>, Refusal> {
     let started = Instant::now();
     let limits = request.snapshot.dial_limits;
     // Boxed, as all of what makes a connection is: most requests find one.
@@ -222,23 +222,23 @@ pub(super) async fn connect_plain(
     draft.dst_ip = Some(address.ip());
     let socket = Socket::new(stream, &request.shard.wheel);
     socket.look_after(&request.snapshot.dial_limits.liveness);
-    Ok(UpstreamConnection {
+    Ok(Box::new(UpstreamConnection {
         transport: Transport::Plain(socket),
         address,
         reused: false,
         has_idled: false,
         certificate: None,
         demand: None,
-    })
+    }))
 }
 
 /// A stream of a new HTTP/2 connection, which other requests may use as well.
 async fn multiplex(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    upstream: UpstreamConnection,
+    upstream: Box<UpstreamConnection>,
     draft: &Draft,
-) -> Result<UpstreamConnection, Refusal> {
+) -> Result<Box<UpstreamConnection>, Refusal> {
     let key = pool_key(request.origin(), destination, upstream.address);
     let shard = request.shard;
     let session = begin_session(request, upstream.transport, upstream.certificate.clone()).await?;
@@ -251,10 +251,14 @@ async fn multiplex(
     let account = request.client.registered.account();
     shard.pool.borrow_mut().add_session(key, session, account);
     let refused = || Refusal::protocol("the origin takes no such request over HTTP/2");
-    Ok(UpstreamConnection {
+    Ok(Box::new(UpstreamConnection {
         transport: Transport::Stream(Box::new(stream.ok_or_else(refused)?)),
-        ..upstream
-    })
+        address: upstream.address,
+        reused: upstream.reused,
+        has_idled: upstream.has_idled,
+        certificate: upstream.certificate,
+        demand: upstream.demand,
+    }))
 }
 
 /// Begins HTTP/2 on a connection.

@@ -31,9 +31,9 @@ pub(super) async fn secure(
     request: &Request<'_>,
     destination: &Destination<'_>,
     asked: &Asked<'_>,
-    upstream: UpstreamConnection,
+    upstream: Box<UpstreamConnection>,
     draft: &mut Draft,
-) -> Result<UpstreamConnection, Refusal> {
+) -> Result<Box<UpstreamConnection>, Refusal> {
     let origin = asked.origin;
     let mut address = upstream.address;
     let mut secured = shake_hands(
@@ -79,21 +79,21 @@ pub(super) async fn secure(
         let detail = format!("the origin's certificate is let pass: {fault}");
         draft.write_notice(request, destination, &detail);
     }
-    Ok(UpstreamConnection {
+    Ok(Box::new(UpstreamConnection {
         transport,
         address,
         reused: false,
         has_idled: false,
         certificate: Some(certificate),
         demand: Some(demand),
-    })
+    }))
 }
 
 async fn shake_hands(
     request: &Request<'_>,
     destination: &Destination<'_>,
     asked: &Asked<'_>,
-    upstream: UpstreamConnection,
+    upstream: Box<UpstreamConnection>,
     resumption: Resumption,
     draft: &mut Draft,
 ) -> Result<Secured, OriginTlsFailure> {

@@ -52,7 +52,7 @@ pub(super) async fn enter(
 }
 
 /// The pinned connection, if it leads to an address that this request may go to, and is alive.
-pub(super) fn take(held: &mut Held, dialable: &Dialable) -> Option<UpstreamConnection> {
+pub(super) fn take(held: &mut Held, dialable: &Dialable) -> Option<Box<UpstreamConnection>> {
     held.take(|connection| {
         connection.address.port() == dialable.port()
             && dialable.addresses().contains(&connection.address.ip())
@@ -66,9 +66,9 @@ pub(super) fn keep(
     request: &Request<'_>,
     destination: &Destination<'_>,
     held: Option<Held>,
-    connection: UpstreamConnection,
+    connection: Box<UpstreamConnection>,
     challenge: Challenge,
-) -> Option<UpstreamConnection> {
+) -> Option<Box<UpstreamConnection>> {
     match (held, challenge) {
         (Some(held), challenge) => held.keep(connection, challenge),
         (None, Challenge::None) => return Some(connection),

@@ -175,7 +175,7 @@ const UPSTREAM_NOT_TLS: &str = "the origin answered the ClientHello with somethi
                                 fits (tunnel.unknown_protocol)";
 
 /// A connection to the origin and the permission to use it.
-type Passage = (UpstreamConnection, Permitted);
+type Passage = (Box<UpstreamConnection>, Permitted);
 
 async fn judge_tls(
     request: &Request<'_>,

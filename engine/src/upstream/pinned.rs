@@ -83,9 +83,9 @@ struct Pin {
 enum State {
     /// An exchange goes on.
     Busy,
-    Idle(UpstreamConnection),
+    Idle(Box<UpstreamConnection>),
     /// The origin waits for the next message of a handshake, since then.
-    Challenged(UpstreamConnection, Instant),
+    Challenged(Box<UpstreamConnection>, Instant),
 }
 
 /// The right to the pinned connection of one origin, for one exchange.
@@ -93,7 +93,7 @@ enum State {
 pub(crate) struct Held {
     pins: Rc<Pins>,
     pin: Rc<Pin>,
-    connection: Option<UpstreamConnection>,
+    connection: Option<Box<UpstreamConnection>>,
 }
 
 impl Pin {
@@ -121,7 +121,7 @@ impl Pin {
     }
 
     /// Takes the connection, if it is this request's turn.
-    fn take(&self, claim: Claim, now: Instant) -> Option<UpstreamConnection> {
+    fn take(&self, claim: Claim, now: Instant) -> Option<Box<UpstreamConnection>> {
         let mut state = self.state.borrow_mut();
         let may = match &*state {
             State::Busy => false,
@@ -202,7 +202,12 @@ impl Pins {
     }
 
     /// Keeps a connection on which an origin has offered such a handshake.
-    pub(crate) fn keep(&self, key: PinKey<'_>, connection: UpstreamConnection, owner: Owner<'_>) {
+    pub(crate) fn keep(
+        &self,
+        key: PinKey<'_>,
+        connection: Box<UpstreamConnection>,
+        owner: Owner<'_>,
+    ) {
         if self.find(key).is_some() {
             return;
         }
@@ -278,12 +283,12 @@ impl Held {
     pub(crate) fn take(
         &mut self,
         fits: impl Fn(&UpstreamConnection) -> bool,
-    ) -> Option<UpstreamConnection> {
-        self.connection.take().filter(fits)
+    ) -> Option<Box<UpstreamConnection>> {
+        self.connection.take().filter(|connection| fits(connection))
     }
 
     /// Gives the connection back after an exchange.
-    pub(crate) fn keep(self, connection: UpstreamConnection, challenge: Challenge) {
+    pub(crate) fn keep(self, connection: Box<UpstreamConnection>, challenge: Challenge) {
         if !self.pins.holds(&self.pin) {
             return;
         }

@@ -46,7 +46,8 @@ impl PoolLimits {
     }
 }
 
-/// An open connection to an origin.
+/// An open connection to an origin. It goes from hand to hand in a box: out of the pool, through an
+/// exchange, and back.
 #[derive(Debug)]
 pub(crate) struct UpstreamConnection {
     pub(crate) transport: Transport,
@@ -77,7 +78,7 @@ pub(crate) trait Poolable {
     fn has_spoken(&self) -> bool;
 }
 
-impl Poolable for UpstreamConnection {
+impl Poolable for Box<UpstreamConnection> {
     fn rest(&mut self) {
         self.has_idled = true;
         self.transport.disarm();
@@ -90,7 +91,7 @@ impl Poolable for UpstreamConnection {
 
 /// The idle connections of one shard.
 #[derive(Debug)]
-pub(crate) struct Pool<C = UpstreamConnection> {
+pub(crate) struct Pool<C = Box<UpstreamConnection>> {
     destinations: HashTable<Destination<C>>,
     hasher: foldhash::fast::RandomState,
     limits: PoolLimits,
@@ -292,7 +293,7 @@ impl Pool {
         key: PoolKey<'_>,
         shard: &Shard,
         for_websocket: bool,
-    ) -> Option<UpstreamConnection> {
+    ) -> Option<Box<UpstreamConnection>> {
         let hash = self.hasher.hash_one(key);
         let destination = self
             .destinations
@@ -301,14 +302,14 @@ impl Pool {
         let sessions = destination.sessions.iter().map(|kept| &kept.session);
         let mut sessions = sessions.filter(fits);
         sessions.find_map(|session| {
-            Some(UpstreamConnection {
+            Some(Box::new(UpstreamConnection {
                 transport: Transport::Stream(Box::new(session.open(shard)?)),
                 address: key.address,
                 reused: true,
                 has_idled: true,
                 certificate: session.certificate().cloned(),
                 demand: None,
-            })
+            }))
         })
     }
 }

@@ -28,6 +28,8 @@ const BYTES_MAX: usize = REGEX_STATES_MAX / 2;
 /// A family has at most one state for so many of its members alone, and some more.
 const STATES_DIVISOR: usize = 2;
 const STATES_MIN: usize = 64;
+/// Of so many bytes of a group one stands at the same place in the expression before, at the least.
+const SHARED_DIVISOR: usize = 4;
 /// Memory for each state of its members alone that building a family may take, some more, and the most.
 const BUILD_BYTES_FACTOR: usize = 320;
 const BUILD_BYTES_MIN: usize = 64 * 1024;
@@ -79,17 +81,19 @@ impl<'r> Builder<'r> {
         while rest.len() >= MEMBERS_MIN {
             // If it does not fit, halves of it can still be tried.
             let (group, behind) = rest.split_at(beginning(rest, size, waste / 2));
-            if let Some(record) = self.family(group)? {
-                let members = group.iter().map(|member| member.position).collect();
-                families.push(Family { record, members });
-                (size, skipped) = (group.len() * growth, MEMBERS_MIN);
-                rest = behind;
-                continue;
+            if begin_alike(group) {
+                if let Some(record) = self.family(group)? {
+                    let members = group.iter().map(|member| member.position).collect();
+                    families.push(Family { record, members });
+                    (size, skipped) = (group.len() * growth, MEMBERS_MIN);
+                    rest = behind;
+                    continue;
+                }
+                let Some(left) = waste.checked_sub(states(group)) else {
+                    break;
+                };
+                waste = left;
             }
-            let Some(left) = waste.checked_sub(states(group)) else {
-                break;
-            };
-            waste = left;
             // The next ones are probably of the same kind.
             (size, growth) = (group.len() / 2, 1);
             if size < MEMBERS_MIN {
@@ -238,14 +242,29 @@ impl<'r> Builder<'r> {
     }
 }
 
+/// Whether a group can fit at all. States are saved where expressions begin alike: what has less in
+/// common does not make half of the states, and need not be built to be known for it.
+fn begin_alike(group: &[Member<'_>]) -> bool {
+    let bytes: usize = group.iter().map(|member| member.value.len()).sum();
+    let pairs = group.iter().zip(group.iter().skip(1));
+    let shared: usize = pairs
+        .map(|(one, next)| shared_bytes(one.value.as_bytes(), next.value.as_bytes()))
+        .sum();
+    shared * SHARED_DIVISOR >= bytes
+}
+
+/// How many bytes at the beginning are the same.
+fn shared_bytes(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
+}
+
 /// How many of the first members to try together.
 fn beginning(members: &[Member<'_>], size: usize, mut states: usize) -> usize {
     let mut before: &[u8] = &[];
     let mut left = BYTES_MAX;
     let fitting = members.iter().take(size).take_while(|member| {
         let value = member.value.as_bytes();
-        let pairs = before.iter().zip(value);
-        let shared = pairs.take_while(|(a, b)| a == b).count();
+        let shared = shared_bytes(before, value);
         before = value;
         let more = left.checked_sub(value.len() - shared);
         let more = more.zip(states.checked_sub(member.states));

@@ -7,6 +7,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 
+use data_encoding::HEXLOWER;
 use sallyport_ruleset::Action;
 
 use super::outcomes::{OutcomeTexts, PhaseOutcome};
@@ -299,12 +300,8 @@ pub(super) fn own<const KEY: usize>(
 
 /// Sixteen hexadecimal digits: JSON readers round larger integers than 2^53.
 fn id<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: u64) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [b'0'; 16];
-    for (index, digit) in text.iter_mut().enumerate() {
-        let nibble = (value >> (60 - 4 * index)) & 0xf;
-        *digit = DIGITS.get(nibble as usize).copied().unwrap_or(b'0');
-    }
+    let mut text = [0; 16];
+    HEXLOWER.encode_mut(&value.to_be_bytes(), &mut text);
     out.extend_from_slice(key);
     out.extend_from_slice(&text);
     out.push(b'"');
@@ -321,13 +318,49 @@ fn address<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<I
     out.push(b'"');
 }
 
-fn octets(out: &mut Vec<u8>, [first, rest @ ..]: [u8; 4]) {
-    let mut digits = itoa::Buffer::new();
-    out.extend_from_slice(digits.format(first).as_bytes());
-    for octet in rest {
-        out.push(b'.');
-        out.extend_from_slice(digits.format(octet).as_bytes());
+/// The decimal digits of each octet, with a point behind them.
+const OCTETS: [([u8; 4], usize); 256] = octet_texts();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "runs only while the program is compiled"
+)]
+const fn octet_texts() -> [([u8; 4], usize); 256] {
+    let mut texts = [([b'.'; 4], 0); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let digits = if octet < 10 {
+            1
+        } else if octet < 100 {
+            2
+        } else {
+            3
+        };
+        let (mut place, mut rest) = (digits, octet);
+        while place > 0 {
+            place -= 1;
+            texts[octet].0[place] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        texts[octet].1 = digits + 1;
+        octet += 1;
     }
+    texts
+}
+
+/// Each octet is written with all of its text, whose length the compiler knows, and then cut to what is
+/// its own. The last point makes way.
+fn octets(out: &mut Vec<u8>, octets: [u8; 4]) {
+    for octet in octets {
+        let Some((text, bytes)) = OCTETS.get(usize::from(octet)) else {
+            continue;
+        };
+        let end = out.len() + bytes;
+        out.extend_from_slice(text);
+        out.truncate(end);
+    }
+    out.pop();
 }
 
 fn alerts(out: &mut Vec<u8>, names: &[&str]) {
@@ -473,6 +506,16 @@ mod tests {
             }
         }
         assert!(is_plain(b""));
+    }
+
+    #[test]
+    fn addresses_are_written_as_everywhere() {
+        for octet in 0..=u8::MAX {
+            let address = std::net::Ipv4Addr::new(octet, 255 - octet, octet / 3, octet % 11);
+            let mut out = b"before ".to_vec();
+            octets(&mut out, address.octets());
+            assert_eq!(out, format!("before {address}").into_bytes());
+        }
     }
 
     #[test]

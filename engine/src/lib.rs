@@ -27,6 +27,7 @@ mod http2;
 mod io;
 mod listener;
 mod messages;
+pub mod proxy_error;
 mod reload;
 mod shard;
 mod trail;

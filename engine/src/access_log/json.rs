@@ -15,6 +15,7 @@ use super::record::{CacheOutcome, Record, TlsHandling};
 use crate::limits::{
     LOG_ALERTS_MAX, LOG_NAME_BYTES_MAX, LOG_TEXT_BYTES_MAX, LOG_URI_BYTES_MAX, LOG_WORD_BYTES_MAX,
 };
+use crate::proxy_error::ProxyError;
 
 /// `,"name":` as bytes, put together at compile time: what has a length that the compiler knows is
 /// copied without a call.
@@ -244,7 +245,7 @@ fn request_fields(record: &Record<'_>, out: &mut Vec<u8>) {
 
 /// What became of it.
 fn outcome_fields(record: &Record<'_>, out: &mut Vec<u8>) {
-    own(out, text_key!("error"), record.error);
+    own(out, text_key!("error"), record.error.map(ProxyError::token));
     bounded(out, text_key!("detail"), record.detail, LOG_TEXT_BYTES_MAX);
     number(out, key!("bytes_up"), record.bytes_up);
     number(out, key!("bytes_down"), record.bytes_down);

@@ -11,6 +11,7 @@ use sallyport_ruleset::Action;
 
 use super::outcomes::PhaseOutcome;
 use crate::limits::LOG_DECISIONS_MAX;
+use crate::proxy_error::ProxyError;
 
 /// One line: a transaction that ended or goes on, a rule that fired, a connection without a request.
 ///
@@ -89,7 +90,7 @@ pub struct Record<'a> {
     /// counted in a last entry.
     pub alerts: &'a [&'a str],
     /// Error type of RFC 9209 section 2.3.
-    pub error: Option<&'static str>,
+    pub error: Option<ProxyError>,
     /// What happened, for a person.
     pub detail: Option<&'a [u8]>,
     /// Bytes from the client to the origin.

@@ -22,6 +22,7 @@ use crate::limits::{
     LOG_ALERTS_MAX, LOG_BUFFER_BYTES_MIN, LOG_CHUNK_BYTES, LOG_FINISH_TIMEOUT, LOG_FINISH_TRIED,
     LOG_OVERFLOW_BYTES, LOG_RECORD_BYTES_MAX, LOG_URI_BYTES_MAX,
 };
+use crate::proxy_error::ProxyError;
 
 const DOCUMENTATION: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -96,7 +97,7 @@ fn full<'a>(
         action: Some(Action::Deny),
         decisions: Phase::ALL.map(|phase| Some(outcome(phase, Action::Allow, names))),
         alerts,
-        error: Some(OWN),
+        error: Some(ProxyError::ConnectionTerminated),
         detail: Some(bytes),
         bytes_up: Some(u64::MAX),
         bytes_down: Some(0),

@@ -16,6 +16,7 @@ use crate::io::socket::Socket;
 use crate::io::task;
 use crate::io::transport::Transport;
 use crate::listener::tls::ListenerTls;
+use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
 use crate::shard::clients::Limited;
 use crate::shard::connections::Registered;
@@ -154,7 +155,7 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
             let is_told = entrance.tls.is_none();
             arrival(shard, peer, entrance).failed(Unused {
                 status: is_told.then(|| limited.status()),
-                error: "connection_limit_reached",
+                error: ProxyError::ConnectionLimitReached,
                 detail: &limited.detail(),
             });
             if is_told {
@@ -214,22 +215,22 @@ fn tell_failed_handshake(arrived: &Unasked<'_>, carrier: &Transport, error: &Han
     };
     if carrier.bytes_in() == 0 {
         let detail = "the client sent nothing";
-        return arrived.unused(unused("connection_terminated", detail));
+        return arrived.unused(unused(ProxyError::ConnectionTerminated, detail));
     }
     let said;
     arrived.failed(match error {
         _ if carrier.expired() => {
             let detail = "the client took too long for the TLS handshake";
-            unused("connection_read_timeout", detail)
+            unused(ProxyError::ConnectionReadTimeout, detail)
         }
         HandshakeError::Connection(_) => {
             let detail = "the client closed the connection within the TLS handshake";
-            unused("connection_terminated", detail)
+            unused(ProxyError::ConnectionTerminated, detail)
         }
         HandshakeError::Tls(fault) => {
             let token = match error.alert() {
-                Some(_) => "tls_alert_received",
-                None => "tls_protocol_error",
+                Some(_) => ProxyError::TlsAlertReceived,
+                None => ProxyError::TlsProtocolError,
             };
             said = format!("the TLS handshake with the client failed: {fault}");
             unused(token, &said)

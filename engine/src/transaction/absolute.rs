@@ -15,6 +15,7 @@ use super::switching::asks_for_websocket;
 use super::tunnel::InnerScope;
 use super::{forward, forward_inside};
 use crate::config::checked::{Config, Fronting};
+use crate::proxy_error::ProxyError;
 
 /// Where normal forms go when they differ from what was written.
 #[derive(Debug)]
@@ -150,7 +151,7 @@ pub(super) fn check_port(config: &Config, port: u16) -> Result<(), Refusal> {
         return Ok(());
     }
     let detail = format!("port {port} is not open to plain requests (guard.http_ports)");
-    Err(Refusal::new(403, "http_request_denied", detail))
+    Err(Refusal::new(ProxyError::HttpRequestDenied, detail))
 }
 
 /// The destination of a request inside a tunnel: what `Host` says, at the tunnel's port.
@@ -252,7 +253,7 @@ fn front(request: &Request<'_>, located: &Located<'_>, draft: &mut Draft) -> Res
     match request.snapshot.config.tunnel.fronting {
         Fronting::Deny => Err(Refusal {
             closes: true,
-            ..Refusal::new(421, "http_request_denied", DETAIL)
+            ..Refusal::with_status(421, ProxyError::HttpRequestDenied, DETAIL)
         }),
         Fronting::Alert => {
             draft.write_notice(request, &located.destination, DETAIL);

@@ -31,6 +31,7 @@ use crate::enforcement::{self, Released, Rules};
 use crate::io::buffers::{ReadBuffer, WriteBuffer};
 use crate::io::departure::departed;
 use crate::io::transport::Transport;
+use crate::proxy_error::ProxyError;
 use crate::upstream::pinned::Challenge;
 
 /// Why an attempt on one connection came to nothing.
@@ -103,7 +104,7 @@ impl Answer<'_> {
             };
             let Some(head_bytes) = head_bytes else {
                 const DETAIL: &str = "the client closed the connection before the response";
-                draft.fail("connection_terminated", DETAIL);
+                draft.fail(ProxyError::ConnectionTerminated, DETAIL);
                 return Ok(Conversation::Broken);
             };
             if let Some(kept) = self.kept {
@@ -175,7 +176,7 @@ impl Answer<'_> {
             match received {
                 Ok(0) | Err(_) if self.upstream.expired() => {
                     let slow = "the origin did not answer in time";
-                    return Err(Refusal::new(504, "http_response_timeout", slow).into());
+                    return Err(Refusal::new(ProxyError::HttpResponseTimeout, slow).into());
                 }
                 // What an HTTP/2 origin said of this stream, and not of its connection.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -464,23 +465,25 @@ impl Answer<'_> {
     fn note_broken(&self, draft: &mut Draft, error: RelayError) {
         let (token, detail): (_, Cow<'static, str>) = match error {
             RelayError::Read if let Some(fault) = self.upstream.origin_fault() => {
-                ("http_protocol_error", fault.into())
+                (ProxyError::HttpProtocolError, fault.into())
             }
             RelayError::Read | RelayError::Stopped => (
-                "connection_terminated",
+                ProxyError::ConnectionTerminated,
                 "the origin closed the connection within the body".into(),
             ),
             RelayError::ReadTimeout => (
-                "connection_read_timeout",
+                ProxyError::ConnectionReadTimeout,
                 "the origin stalled within the body".into(),
             ),
-            RelayError::Malformed(error) => ("http_protocol_error", error.to_string().into()),
+            RelayError::Malformed(error) => {
+                (ProxyError::HttpProtocolError, error.to_string().into())
+            }
             RelayError::Write if self.request.client.transport.expired() => (
-                "connection_write_timeout",
+                ProxyError::ConnectionWriteTimeout,
                 "the client was too slow to take the body".into(),
             ),
             RelayError::Write => (
-                "connection_terminated",
+                ProxyError::ConnectionTerminated,
                 "the client closed the connection within the body".into(),
             ),
         };

@@ -8,6 +8,7 @@ use crate::access_log::ConnectionId;
 use crate::io::buffers::BufferPool;
 use crate::io::departure::Begun;
 use crate::io::transport::Transport;
+use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::connections::Registered;
 use crate::tls::client_identity::ClientIdentity;
@@ -47,7 +48,7 @@ impl ClientContext {
         match &self.identity {
             Some(identity) if !identity.holds(&snapshot.tls) => Err(Refusal {
                 closes: true,
-                ..Refusal::new(403, "http_request_denied", WITHDRAWN)
+                ..Refusal::new(ProxyError::HttpRequestDenied, WITHDRAWN)
             }),
             _ => Ok(()),
         }

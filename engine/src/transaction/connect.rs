@@ -19,6 +19,7 @@ use crate::config::checked::{Config, TunnelEnds};
 use crate::enforcement::{Dialable, Early, Guarded};
 use crate::io::buffers::ReadBuffer;
 use crate::limits::REPLY_TIMEOUT;
+use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
 use crate::shard::{Shard, Workspace};
 use crate::tls::fallback::ScopedOrigin;
@@ -214,7 +215,7 @@ pub(super) fn check_port(config: &Config, port: u16) -> Result<(), Refusal> {
         return Ok(());
     }
     let detail = format!("port {port} is not open to CONNECT (guard.ports)");
-    Err(Refusal::new(403, "http_request_denied", detail))
+    Err(Refusal::new(ProxyError::HttpRequestDenied, detail))
 }
 
 /// What is done with TLS in this tunnel, should it hold any; and where it may lead, if it is left alone

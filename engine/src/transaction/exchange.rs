@@ -26,6 +26,7 @@ use crate::http2::Declined;
 use crate::io::buffers::{ReadBuffer, WriteBuffer};
 use crate::io::join::join;
 use crate::io::transport::Transport;
+use crate::proxy_error::ProxyError;
 use crate::tls::client_certificate::CertificateDemand;
 use crate::tls::parameters::Versions;
 use crate::upstream::pinned::{Challenge, Held};
@@ -151,7 +152,7 @@ fn give_up(
         return Err(Refusal::terminated(closed_early(upstream)).into());
     }
     if request.client.transport.decline() {
-        draft.fail("connection_terminated", DECLINED);
+        draft.fail(ProxyError::ConnectionTerminated, DECLINED);
         return Ok(Exchanged::Broken);
     }
     Err(Refusal::terminated(DECLINED).into())
@@ -249,7 +250,7 @@ fn end_early(
     let is_given_up = request.client.transport.was_given_up() || upstream.was_given_up();
     let detail = if is_given_up { HELD } else { RESET };
     if is_answered {
-        draft.fail("connection_terminated", detail);
+        draft.fail(ProxyError::ConnectionTerminated, detail);
         return Ok(Exchanged::Broken);
     }
     Err(Refusal::terminated(detail).into())
@@ -452,7 +453,7 @@ fn conclude_upload(
         }
         (Err(RelayError::Write), Err(_)) if upstream.expired() => {
             const SLOW: &str = "the origin was too slow to take the request body";
-            Refusal::new(504, "connection_write_timeout", SLOW)
+            Refusal::new(ProxyError::ConnectionWriteTimeout, SLOW)
         }
         _ => return received,
     };

@@ -11,6 +11,7 @@ use super::exchange::Exchanged;
 use super::record::Draft;
 use super::request::Request;
 use crate::limits::REPLY_TIMEOUT;
+use crate::proxy_error::ProxyError;
 
 /// Fields that TRACE does not tell (RFC 9110 section 9.3.8): a script that cannot read them itself could
 /// have them reflected.
@@ -42,8 +43,14 @@ pub(super) async fn answer(request: &Request<'_>, draft: &mut Draft) -> Exchange
     draft.dst_ip = None;
     if result.is_err() {
         match client.transport.expired() {
-            true => draft.fail("connection_write_timeout", "the client was too slow"),
-            false => draft.fail("connection_terminated", "the client closed the connection"),
+            true => draft.fail(
+                ProxyError::ConnectionWriteTimeout,
+                "the client was too slow",
+            ),
+            false => draft.fail(
+                ProxyError::ConnectionTerminated,
+                "the client closed the connection",
+            ),
         }
         return Exchanged::Broken;
     }

@@ -18,6 +18,7 @@ use super::upgrade::send_on;
 use crate::io::buffers::{BULK_BUFFER_BYTES, ReadBuffer};
 use crate::io::timer;
 use crate::io::transport::Transport;
+use crate::proxy_error::ProxyError;
 
 /// Who has something to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub(super) async fn greet(
     let tunnel = &request.snapshot.config.tunnel;
     let mut said = ReadBuffer::default();
     loop {
-        let denied = || Refusal::new(403, "http_request_denied", LATE);
+        let denied = || Refusal::new(ProxyError::HttpRequestDenied, LATE);
         let time = match Sniff::of(work.input.unread()) {
             Sniff::Unknown => break,
             Sniff::Http1 | Sniff::Http2Preface => return Err((denied(), None)),
@@ -91,7 +92,7 @@ pub(super) async fn greet(
             }
             None => {
                 let slow = "the client stalled within its first message";
-                let slow = Refusal::new(408, "connection_read_timeout", slow);
+                let slow = Refusal::with_status(408, ProxyError::ConnectionReadTimeout, slow);
                 return Err((slow, None));
             }
         }

@@ -35,6 +35,7 @@ use crate::access_log::TlsHandling;
 use crate::enforcement::{Early, Trail};
 use crate::io::buffers::ReadBuffer;
 use crate::io::transport::Transport;
+use crate::proxy_error::ProxyError;
 use crate::tls::memory::KnownOrigin;
 use crate::tls::parameters::{Handling, Versions};
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
@@ -208,7 +209,7 @@ impl Intercepted<'_, '_> {
         leaf_key: LeafKey,
     ) -> Result<Arc<ServerConfig>, (Refusal, Option<AlertDescription>)> {
         let fault = |detail: String| {
-            let refusal = Refusal::new(500, "proxy_internal_error", detail);
+            let refusal = Refusal::new(ProxyError::ProxyInternalError, detail);
             (refusal, Some(AlertDescription::InternalError))
         };
         let asked = match host {
@@ -226,7 +227,8 @@ impl Intercepted<'_, '_> {
         let minted = minted.map_err(|error| match error {
             // Not our fault but what the authority was made for: there is no server of this name here.
             MintError::NotPermitted(_) => {
-                let refusal = Refusal::new(403, "tls_certificate_error", error.to_string());
+                let refusal =
+                    Refusal::with_status(403, ProxyError::TlsCertificateError, error.to_string());
                 (refusal, Some(AlertDescription::UnrecognizedName))
             }
             error => fault(format!("cannot mint: {error}")),
@@ -251,7 +253,7 @@ impl Intercepted<'_, '_> {
         } = *self.request;
         let connection = UnbufferedServerConnection::new(config).map_err(|error| {
             let detail = format!("no TLS with the client: {}", tls_fault(&error));
-            let refusal = Refusal::new(500, "proxy_internal_error", detail);
+            let refusal = Refusal::new(ProxyError::ProxyInternalError, detail);
             (refusal, Some(AlertDescription::InternalError))
         })?;
         let received = work.input.unread().to_vec();
@@ -273,29 +275,29 @@ impl Intercepted<'_, '_> {
     fn client_failed(&self, error: &HandshakeError, host: &str) -> Refusal {
         if self.request.client.transport.expired() {
             let slow = "the client took too long for the TLS handshake";
-            return Refusal::new(408, "connection_read_timeout", slow);
+            return Refusal::with_status(408, ProxyError::ConnectionReadTimeout, slow);
         }
         if let Some(alert) = error.alert().filter(|alert| is_refusal(*alert)) {
             let count = self.request.shard.tls.count_refusal(host);
             tracing::info!(host, alert = %alert_name(alert), count, "a client refused our certificate");
             let alert = alert_name(alert);
             let detail = format!("the client refused our certificate: {alert}");
-            return Refusal::new(400, "tls_alert_received", detail);
+            return Refusal::with_status(400, ProxyError::TlsAlertReceived, detail);
         }
-        let (token, detail) = match error {
+        let (proxy_error, detail) = match error {
             HandshakeError::Connection(_) => (
-                "connection_terminated",
+                ProxyError::ConnectionTerminated,
                 "the client closed the connection within the TLS handshake".to_owned(),
             ),
             HandshakeError::Tls(error) => (
-                "tls_protocol_error",
+                ProxyError::TlsProtocolError,
                 format!(
                     "the TLS handshake with the client failed: {}",
                     tls_fault(error)
                 ),
             ),
         };
-        Refusal::new(400, token, detail)
+        Refusal::with_status(400, proxy_error, detail)
     }
 
     /// The notes with what was agreed on, for the log of the tunnel and of the requests inside.

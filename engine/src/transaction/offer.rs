@@ -6,6 +6,7 @@ use sallyport_wire::tls::{AlertDescription, ClientHello};
 use super::reply::Refusal;
 use super::tunnel::version_name;
 use crate::config::checked::{Tls, TlsVersion};
+use crate::proxy_error::ProxyError;
 use crate::tls::LeafKey;
 
 /// The kind of key that the client takes.
@@ -22,7 +23,7 @@ pub(super) fn leaf_key(
         TlsVersion::V13 => (0x0304, "TLSv1.3"),
     };
     let refuse = |detail: String, alert| {
-        let refusal = Refusal::new(400, "tls_protocol_error", detail);
+        let refusal = Refusal::with_status(400, ProxyError::TlsProtocolError, detail);
         Err((refusal, Some(alert)))
     };
     if hello.highest_version() < oldest {

@@ -18,6 +18,7 @@ use crate::http2::session::Session;
 use crate::io::socket::Socket;
 use crate::io::transport::Transport;
 use crate::limits::HTTP2_DIALS_AWAITED;
+use crate::proxy_error::ProxyError;
 use crate::tls::OriginCertificate;
 use crate::tls::parameters::Versions;
 use crate::upstream::dial::{DialError, dial};
@@ -184,7 +185,7 @@ async fn connect(
     }
     let Some(origin) = request.origin() else {
         let detail = "the tunnel has no origin for what came in TLS";
-        return Err(Refusal::new(500, "proxy_internal_error", detail));
+        return Err(Refusal::new(ProxyError::ProxyInternalError, detail));
     };
     let upstream = connect_plain(request, dialable, draft).await?;
     // Boxed: a handshake's future is large, and most requests need none.

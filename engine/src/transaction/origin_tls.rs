@@ -10,6 +10,7 @@ use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
 use crate::enforcement::Dialable;
+use crate::proxy_error::ProxyError;
 use crate::tls::client_certificate::CertificateDemand;
 use crate::tls::fallback::ScopedOrigin;
 use crate::tls::parameters::{ScopeName, Versions};
@@ -158,12 +159,12 @@ impl Unmet<'_> {
                                         (renegotiation), as for a client certificate for a part of \
                                         its site, and did not go on without";
             let renegotiates = self.demand.renegotiates();
-            return renegotiates.then(|| Refusal::new(502, "tls_protocol_error", RENEGOTIATES));
+            return renegotiates.then(|| Refusal::new(ProxyError::TlsProtocolError, RENEGOTIATES));
         }
         if self.origin.parameters.has_certificate {
             const REFUSED: &str = "the origin wants a client certificate and does not take the one \
                                    that it is shown (tls.scope.client_certificate)";
-            return Some(Refusal::new(502, "tls_alert_received", REFUSED));
+            return Some(Refusal::new(ProxyError::TlsAlertReceived, REFUSED));
         }
         let detail = match self.falls_back(request) {
             Ok(()) => {
@@ -174,7 +175,7 @@ impl Unmet<'_> {
             Err(why) => why,
         };
         draft.write_notice(request, destination, detail);
-        Some(Refusal::new(502, "tls_alert_received", detail))
+        Some(Refusal::new(ProxyError::TlsAlertReceived, detail))
     }
 
     /// Whether the next tunnel may be left alone, or why not.

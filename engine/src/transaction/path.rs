@@ -5,6 +5,7 @@ use sallyport_ruleset::normalize::{escape_uri, has_escaped_slash, merge_slashes,
 
 use super::reply::Refusal;
 use crate::config::checked::PathForm;
+use crate::proxy_error::ProxyError;
 
 /// Where the forms go that differ from what was written.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl<'a> Path<'a> {
         match form {
             PathForm::RejectEscapedSlashes if has_escaped_slash(normal) => {
                 let detail = "the path holds an escaped slash or backslash (http.path)";
-                Err(Refusal::new(400, "http_request_error", detail))
+                Err(Refusal::new(ProxyError::HttpRequestError, detail))
             }
             PathForm::AsIs | PathForm::RejectEscapedSlashes => Ok(Self {
                 sent: escape_uri(written, sent),

@@ -14,6 +14,7 @@ use super::request::Request;
 use crate::enforcement::Dialable;
 use crate::fair_share::FairShare;
 use crate::io::timer;
+use crate::proxy_error::ProxyError;
 use crate::upstream::pinned::{Challenge, Claim, Held, Owner, PinKey};
 use crate::upstream::pool::UpstreamConnection;
 
@@ -42,7 +43,7 @@ pub(super) async fn enter(
     poll_fn(|context| {
         if let Poll::Ready(entered) = entered.as_mut().poll(context) {
             const BUSY: &str = "the client's authenticated connection to the origin is in use";
-            let busy = |_| Refusal::new(504, "http_response_timeout", BUSY);
+            let busy = |_| Refusal::new(ProxyError::HttpResponseTimeout, BUSY);
             return Poll::Ready(entered.map_err(busy));
         }
         let gone = gone.as_mut().poll(context);

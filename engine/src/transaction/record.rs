@@ -15,6 +15,7 @@ use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling, 
 use crate::clock::since_1970;
 use crate::enforcement::{PhaseDecision, Trail};
 use crate::limits::LOG_DECISIONS_MAX;
+use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::tls::OriginCertificate;
 
@@ -31,7 +32,7 @@ pub(crate) struct Draft {
     pub(crate) judged_under: Option<Rc<Snapshot>>,
     /// What the client was answered.
     pub(crate) status: Option<u16>,
-    pub(crate) error: Option<&'static str>,
+    pub(crate) error: Option<ProxyError>,
     pub(crate) detail: Option<Cow<'static, str>>,
     pub(crate) dst_ip: Option<IpAddr>,
     pub(crate) content_type: Vec<u8>,
@@ -105,7 +106,7 @@ impl Draft {
     }
 
     /// Notes an error that the client was not told of by a reply.
-    pub(crate) fn fail(&mut self, error: &'static str, detail: impl Into<Cow<'static, str>>) {
+    pub(crate) fn fail(&mut self, error: ProxyError, detail: impl Into<Cow<'static, str>>) {
         self.error = Some(error);
         self.detail = Some(detail.into());
     }
@@ -194,7 +195,7 @@ impl Draft {
         let bundle = self.snapshot(request).rules.bundle();
         let decided = self.trail.decided;
         let denied_by_rules = decided.is_some_and(|decided| decided.action == Decision::Deny);
-        let is_denied = denied_by_rules || self.error.is_some_and(is_denial);
+        let is_denied = denied_by_rules || self.error.is_some_and(ProxyError::is_denial);
         // What the configuration denies (ports, addresses, fronting) no phase has decided.
         let decided = decided.filter(|_| denied_by_rules == is_denied);
         let mut alerts: Vec<&str> = Vec::new();
@@ -359,14 +360,6 @@ fn outcome(decision: PhaseDecision, bundle: &Bundle) -> PhaseOutcome<'_> {
         rule: decision.rule,
         names: bundle,
     }
-}
-
-/// Error types that mean a policy said no.
-fn is_denial(error: &str) -> bool {
-    matches!(
-        error,
-        "http_request_denied" | "http_response_denied" | "destination_ip_prohibited"
-    )
 }
 
 pub(super) fn micros(duration: Duration) -> u64 {

@@ -12,6 +12,7 @@ use crate::config::checked::Config;
 use crate::destination::Prohibited;
 use crate::enforcement::{Denied, DeniedBy};
 use crate::io::buffers::Shortage;
+use crate::proxy_error::ProxyError;
 use crate::shard::clients::Limited;
 use crate::upstream::dial::DialError;
 use crate::upstream::resolver::ResolveError;
@@ -23,8 +24,7 @@ use sallyport_ruleset::Phase;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
-    /// Error type of RFC 9209 section 2.3.
-    pub(crate) error: &'static str,
+    pub(crate) error: ProxyError,
     /// For the log, the body and `Proxy-Status`.
     pub(crate) detail: Cow<'static, str>,
     /// The phase that said no, if one did.
@@ -34,9 +34,15 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(
+    /// A refusal with the status of its error.
+    pub(crate) fn new(error: ProxyError, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_status(error.status(), error, detail)
+    }
+
+    /// A refusal with a status that says more.
+    pub(crate) fn with_status(
         status: u16,
-        error: &'static str,
+        error: ProxyError,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self {
@@ -52,36 +58,36 @@ impl Refusal {
     pub(crate) fn malformed(status: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             closes: true,
-            ..Self::new(status, "http_request_error", reason)
+            ..Self::with_status(status, ProxyError::HttpRequestError, reason)
         }
     }
 
     /// There is no descriptor for what the request needs.
     pub(crate) fn without_descriptors() -> Self {
         let detail = "the proxy is out of file descriptors";
-        Self::new(503, "proxy_internal_error", detail)
+        Self::with_status(503, ProxyError::ProxyInternalError, detail)
     }
 
     /// The origin broke off.
     pub(crate) fn terminated(detail: &'static str) -> Self {
-        Self::new(502, "connection_terminated", detail)
+        Self::new(ProxyError::ConnectionTerminated, detail)
     }
 
     /// The origin broke the protocol.
     pub(crate) fn protocol(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(502, "http_protocol_error", reason)
+        Self::new(ProxyError::HttpProtocolError, reason)
     }
 
     /// The request has been through this proxy before.
     pub(crate) fn looped(head: &RequestHead, detail: &'static str) -> Self {
         let status = if head.is_connect { 403 } else { 508 };
-        Self::new(status, "proxy_loop_detected", detail)
+        Self::with_status(status, ProxyError::ProxyLoopDetected, detail)
     }
 
     pub(crate) fn prohibited(head: &RequestHead, why: Prohibited) -> Self {
         match why {
             Prohibited::OwnListener => Self::looped(head, why.reason()),
-            _ => Self::new(403, "destination_ip_prohibited", why.reason()),
+            _ => Self::new(ProxyError::DestinationIpProhibited, why.reason()),
         }
     }
 }
@@ -89,8 +95,8 @@ impl Refusal {
 impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         let error = match denied.phase {
-            Phase::PreDns | Phase::PreRequest => "http_request_denied",
-            Phase::PostResponse => "http_response_denied",
+            Phase::PreDns | Phase::PreRequest => ProxyError::HttpRequestDenied,
+            Phase::PostResponse => ProxyError::HttpResponseDenied,
         };
         let detail = match (denied.phase, denied.by) {
             (Phase::PreDns, DeniedBy::Rule) => "denied by a PreDNS rule",
@@ -102,7 +108,7 @@ impl From<Denied> for Refusal {
         };
         Self {
             phase: Some(denied.phase),
-            ..Self::new(403, error, detail)
+            ..Self::new(error, detail)
         }
     }
 }
@@ -124,8 +130,8 @@ impl From<Shortage> for Refusal {
 impl From<DnsError> for Refusal {
     fn from(error: DnsError) -> Self {
         match error.is_timeout() {
-            true => Self::new(504, "dns_timeout", error.to_string()),
-            false => Self::new(502, "dns_error", error.to_string()),
+            true => Self::new(ProxyError::DnsTimeout, error.to_string()),
+            false => Self::new(ProxyError::DnsError, error.to_string()),
         }
     }
 }
@@ -141,35 +147,38 @@ impl From<ResolveError> for Refusal {
 
 impl From<DialError> for Refusal {
     fn from(error: DialError) -> Self {
-        let (status, token) = match &error {
-            DialError::Refused(_) => (502, "connection_refused"),
-            DialError::Unroutable(_) => (502, "destination_ip_unroutable"),
-            DialError::TimedOut(_) => (504, "connection_timeout"),
-            DialError::Exhausted(_) => (503, "proxy_internal_error"),
-            DialError::Failed { .. } => (502, "connection_terminated"),
+        let proxy_error = match &error {
+            DialError::Refused(_) => ProxyError::ConnectionRefused,
+            DialError::Unroutable(_) => ProxyError::DestinationIpUnroutable,
+            DialError::TimedOut(_) => ProxyError::ConnectionTimeout,
+            DialError::Failed { .. } => ProxyError::ConnectionTerminated,
+            // It may go better in a moment.
+            DialError::Exhausted(_) => {
+                return Self::with_status(503, ProxyError::ProxyInternalError, error.to_string());
+            }
         };
-        Self::new(status, token, error.to_string())
+        Self::new(proxy_error, error.to_string())
     }
 }
 
 impl From<OriginTlsError> for Refusal {
     fn from(error: OriginTlsError) -> Self {
-        let (status, token) = match &error {
-            OriginTlsError::Certificate(_) => (502, "tls_certificate_error"),
-            OriginTlsError::Alert(_) => (502, "tls_alert_received"),
-            OriginTlsError::Protocol(_) => (502, "tls_protocol_error"),
-            OriginTlsError::Closed => (502, "connection_terminated"),
-            OriginTlsError::TimedOut => (504, "connection_timeout"),
+        let proxy_error = match &error {
+            OriginTlsError::Certificate(_) => ProxyError::TlsCertificateError,
+            OriginTlsError::Alert(_) => ProxyError::TlsAlertReceived,
+            OriginTlsError::Protocol(_) => ProxyError::TlsProtocolError,
+            OriginTlsError::Closed => ProxyError::ConnectionTerminated,
+            OriginTlsError::TimedOut => ProxyError::ConnectionTimeout,
         };
-        Self::new(status, token, error.to_string())
+        Self::new(proxy_error, error.to_string())
     }
 }
 
 impl From<Limited> for Refusal {
     fn from(limited: Limited) -> Self {
-        Self::new(
+        Self::with_status(
             limited.status(),
-            "connection_limit_reached",
+            ProxyError::ConnectionLimitReached,
             limited.detail(),
         )
     }

@@ -101,7 +101,7 @@ impl Reply<'_> {
         let refusal = self.refusal;
         let phase = refusal.phase.map(|phase| phase.to_string());
         let body = json!({
-            "status": refusal.status, "error": refusal.error, "detail": refusal.detail,
+            "status": refusal.status, "error": refusal.error.token(), "detail": refusal.detail,
             "phase": phase, "rule": self.rule, "transaction": self.transaction.to_string(),
         });
         format!("{body}\n")

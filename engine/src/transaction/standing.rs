@@ -30,6 +30,7 @@ use super::{absolute, connect};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
 use crate::enforcement::{self, Guarded, Trail};
 use crate::http2::server::Lasting;
+use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::tunnels::Watch;
 use crate::tls::parameters::{Handling, OriginParameters};
@@ -54,7 +55,7 @@ impl Standing {
         const NONE: &str = "the tunnel leads nowhere";
         self.guarded
             .as_ref()
-            .ok_or_else(|| Refusal::new(500, "proxy_internal_error", NONE))
+            .ok_or_else(|| Refusal::new(ProxyError::ProxyInternalError, NONE))
     }
 }
 
@@ -289,7 +290,7 @@ impl<'a> OpenTunnel<'a> {
         request: &Request<'_>,
         guarded: &Guarded,
     ) -> Result<Option<Arc<OriginParameters>>, Refusal> {
-        let changed = |what| Refusal::new(503, "connection_terminated", what);
+        let changed = |what| Refusal::with_status(503, ProxyError::ConnectionTerminated, what);
         let config = &request.snapshot.config;
         match self.holds {
             Holds::Intercepted(hello) => {
@@ -358,8 +359,7 @@ impl<'a> OpenTunnel<'a> {
             Holds::Other => {
                 if config.tunnel.unknown_protocol == UnknownProtocol::Deny {
                     return Err(Refusal::new(
-                        403,
-                        "http_request_denied",
+                        ProxyError::HttpRequestDenied,
                         "the tunnel holds neither TLS nor HTTP (tunnel.unknown_protocol)",
                     ));
                 }
@@ -381,7 +381,11 @@ impl<'a> OpenTunnel<'a> {
             return Ok(());
         }
         let what = "`hosts` gives other addresses to this host now";
-        Err(Refusal::new(503, "connection_terminated", what))
+        Err(Refusal::with_status(
+            503,
+            ProxyError::ConnectionTerminated,
+            what,
+        ))
     }
 
     /// The name that the client has said in TLS.
@@ -456,8 +460,7 @@ fn check_named(
     }
     match request.snapshot.config.tunnel.fronting {
         Fronting::Deny => Err(Refusal::new(
-            403,
-            "http_request_denied",
+            ProxyError::HttpRequestDenied,
             "another host is named inside than in the CONNECT (tunnel.fronting)",
         )),
         Fronting::Alert => Ok(()),

@@ -15,6 +15,7 @@ use crate::http2::server::{Lasting, NoRequest, Served};
 use crate::http2::{self, TargetForm};
 use crate::io::buffers::ReadBuffer;
 use crate::io::transport::Transport;
+use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
 pub(super) async fn streams(
@@ -88,6 +89,6 @@ fn tell_refused(
         tls: request.tls.map(|tls| Rc::clone(&tls.notes)),
         ..Draft::default()
     };
-    draft.fail("http_request_error", refused.detail);
+    draft.fail(ProxyError::HttpRequestError, refused.detail);
     draft.finish(&request, None);
 }

@@ -33,6 +33,7 @@ use crate::enforcement::Permitted;
 use crate::http2::TargetForm;
 use crate::io::copy::{HeldToTls, TunnelEnd, TunnelLife, tunnel as copy};
 use crate::io::transport::Transport;
+use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
 use crate::tls::parameters::Handling;
 use crate::upstream::pool::UpstreamConnection;
@@ -163,7 +164,7 @@ fn hold_to_tls(
         upstream: RecordFollower::server(hello),
     };
     held.client.follow(received).map_err(|_| {
-        let refusal = Refusal::new(400, "tls_protocol_error", CLIENT_NOT_TLS);
+        let refusal = Refusal::with_status(400, ProxyError::TlsProtocolError, CLIENT_NOT_TLS);
         (refusal, Some(AlertDescription::UnexpectedMessage))
     })?;
     Ok(Some(held))
@@ -226,7 +227,7 @@ async fn pass_other(
 ) -> Ended {
     if request.snapshot.config.tunnel.unknown_protocol == UnknownProtocol::Deny {
         let detail = "the tunnel holds neither TLS nor HTTP (tunnel.unknown_protocol)";
-        return Err((Refusal::new(403, "http_request_denied", detail), None));
+        return Err((Refusal::new(ProxyError::HttpRequestDenied, detail), None));
     }
     let judged = Box::pin(judge_other(request, destination, opened, draft)).await;
     let (passage, _slot) = judged.map_err(|refusal| (refusal, None))?;
@@ -299,7 +300,7 @@ async fn settle(
 pub(super) fn check_ech(request: &Request<'_>, has_ech: bool) -> Result<(), Refusal> {
     const DETAIL: &str = "part of the ClientHello is encrypted (tls.ech)";
     match has_ech && request.snapshot.config.tls.ech == Ech::Deny {
-        true => Err(Refusal::new(403, "http_request_denied", DETAIL)),
+        true => Err(Refusal::new(ProxyError::HttpRequestDenied, DETAIL)),
         false => Ok(()),
     }
 }
@@ -332,7 +333,7 @@ pub(super) fn check_sni(
         return Ok(());
     }
     match request.snapshot.config.tunnel.fronting {
-        Fronting::Deny => Err(Refusal::new(403, "http_request_denied", DETAIL)),
+        Fronting::Deny => Err(Refusal::new(ProxyError::HttpRequestDenied, DETAIL)),
         Fronting::Alert => {
             draft.write_notice(request, destination, DETAIL);
             Ok(())
@@ -377,7 +378,10 @@ async fn flow(
         end_of_tunnel(draft, end);
         tunnel.conclude(draft);
     } else {
-        draft.fail("connection_terminated", "the origin closed the connection");
+        draft.fail(
+            ProxyError::ConnectionTerminated,
+            "the origin closed the connection",
+        );
     }
     (draft.bytes_up, draft.bytes_down) = counted.up_and_down();
 }
@@ -472,16 +476,18 @@ pub(super) fn end_of_tunnel(draft: &mut Draft, end: TunnelEnd) {
     match end {
         TunnelEnd::Closed => {}
         TunnelEnd::Expired => draft.fail(
-            "connection_terminated",
+            ProxyError::ConnectionTerminated,
             "the tunnel was idle or open for too long",
         ),
-        TunnelEnd::ClientFailed => {
-            draft.fail("connection_terminated", "the client reset the connection")
-        }
-        TunnelEnd::UpstreamFailed => {
-            draft.fail("connection_terminated", "the origin reset the connection")
-        }
-        TunnelEnd::ClientNotTls => draft.fail("tls_protocol_error", CLIENT_NOT_TLS),
-        TunnelEnd::UpstreamNotTls => draft.fail("tls_protocol_error", UPSTREAM_NOT_TLS),
+        TunnelEnd::ClientFailed => draft.fail(
+            ProxyError::ConnectionTerminated,
+            "the client reset the connection",
+        ),
+        TunnelEnd::UpstreamFailed => draft.fail(
+            ProxyError::ConnectionTerminated,
+            "the origin reset the connection",
+        ),
+        TunnelEnd::ClientNotTls => draft.fail(ProxyError::TlsProtocolError, CLIENT_NOT_TLS),
+        TunnelEnd::UpstreamNotTls => draft.fail(ProxyError::TlsProtocolError, UPSTREAM_NOT_TLS),
     }
 }

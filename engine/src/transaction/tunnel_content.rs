@@ -13,6 +13,7 @@ use super::greeting::{Speaker, first_to_speak};
 use super::request::Request;
 use crate::io::timer;
 use crate::io::transport::Transport;
+use crate::proxy_error::ProxyError;
 
 /// What a tunnel holds.
 pub(super) enum Content {
@@ -24,7 +25,7 @@ pub(super) enum Content {
 
 /// Why nothing came of a tunnel, and the alert by which the client is told if it speaks TLS.
 pub(super) struct Unopened {
-    pub(super) error: &'static str,
+    pub(super) error: ProxyError,
     pub(super) detail: Cow<'static, str>,
     pub(super) alert: Option<AlertDescription>,
 }
@@ -35,7 +36,7 @@ impl Unopened {
         const HANDSHAKE: u8 = 22;
         let speaks_tls = begun.first() == Some(&HANDSHAKE);
         Self {
-            error: "connection_terminated",
+            error: ProxyError::ConnectionTerminated,
             detail: detail.into(),
             alert: speaks_tls.then_some(AlertDescription::DecodeError),
         }
@@ -53,7 +54,7 @@ impl From<HelloError> for Unopened {
             }
         };
         Self {
-            error: "tls_protocol_error",
+            error: ProxyError::TlsProtocolError,
             detail: error.to_string().into(),
             alert: Some(alert),
         }

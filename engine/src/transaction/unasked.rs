@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::access_log::{ConnectionId, Event, Record};
 use crate::config::checked::LogConnections;
+use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
 use crate::transaction::record::{micros, unix_micros};
 
@@ -25,7 +26,7 @@ pub(crate) struct Unused<'a> {
     /// What the client was answered, if it was.
     pub(crate) status: Option<u16>,
     /// Error type of RFC 9209 section 2.3.
-    pub(crate) error: &'static str,
+    pub(crate) error: ProxyError,
     pub(crate) detail: &'a str,
 }
 
@@ -33,13 +34,13 @@ impl Unused<'static> {
     /// The client had its time.
     pub(super) const TIMED_OUT: Self = Self {
         status: None,
-        error: "connection_read_timeout",
+        error: ProxyError::ConnectionReadTimeout,
         detail: "the client asked nothing in time",
     };
     /// One of the two sides, or the connection between them, has ended it.
     pub(super) const ENDED: Self = Self {
         status: None,
-        error: "connection_terminated",
+        error: ProxyError::ConnectionTerminated,
         detail: "the connection ended before a request",
     };
 }

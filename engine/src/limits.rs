@@ -493,31 +493,11 @@ pub const BUNDLE_BYTES_MAX: u64 = 1024 * MIB as u64;
 
 // ---- certificates ----
 
-/// Shortest RSA key of an authority of ours or of an origin's chain.
-pub const RSA_KEY_BITS_MIN: usize = 2048;
 /// Most bytes of a file of certificates, keys or revocation lists.
 pub const PEM_FILE_BYTES_MAX: usize = 16 * MIB;
-/// Most certificates of the file of the authority: its own and those above it.
-pub const CA_CHAIN_MAX: usize = 8;
-/// What may be left of the validity of the authority before start-up warns of its end.
-pub const CA_EXPIRY_WARNING: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Life of the leaf key, which all minted certificates of a process share.
-pub const LEAF_KEY_LIFE: Duration = Duration::from_secs(24 * 3600);
-/// How far before the present the validity of a minted certificate begins, for clients whose clock
-/// is slow.
-pub const LEAF_BACKDATE: Duration = HOUR;
-/// How far beyond the present it reaches, unless the authority or the origin's certificate ends
-/// sooner.
-pub const LEAF_VALIDITY: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Most names of an origin's certificate that a minted one takes over; of an origin with more, only
-/// the name that was asked for.
-pub const MINTED_NAMES_MAX: usize = 256;
-/// Most bytes of those names.
-pub const MINTED_NAMES_BYTES_MAX: usize = 8 * KIB;
 
-const _: () = {
-    // Clients refuse more than 200 days.
-    assert!(LEAF_BACKDATE.as_secs() + LEAF_VALIDITY.as_secs() < 200 * 24 * 3600);
-    // What the cache holds when the key changes is valid for longer than it is held.
-    assert!(LEAF_KEY_LIFE.as_secs() < LEAF_VALIDITY.as_secs());
+// What is minted and believed is bounded where that is done.
+pub use sallyport_pki::limits::{
+    CA_CHAIN_MAX, CA_EXPIRY_WARNING, LEAF_BACKDATE, LEAF_KEY_LIFE, LEAF_VALIDITY,
+    MINTED_NAMES_BYTES_MAX, MINTED_NAMES_MAX, RSA_KEY_BITS_MIN,
 };

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sallyport-ruleset", &[]),
     ("sallyport-wire", &[]),
     ("sallyport-dns", &[]),
+    ("sallyport-pki", &[]),
     ("sallyport-excerpt", &[]),
     (
         "sallyport-rules",
@@ -26,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "sallyport-dns",
             "sallyport-excerpt",
+            "sallyport-pki",
             "sallyport-ruleset",
             "sallyport-wire",
         ],
@@ -184,7 +186,7 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 
 #[test]
 fn pure_crates_reach_for_no_clock_socket_or_file() {
-    for folder in ["ruleset", "engine/wire", "engine/dns"] {
+    for folder in ["ruleset", "engine/wire", "engine/dns", "engine/pki"] {
         let text = read(&format!("{folder}/clippy.toml"));
         for banned in [
             "Instant::now",

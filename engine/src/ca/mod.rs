@@ -1,6 +1,6 @@
 //! `sallyport ca`: making a certificate authority, showing it, asking for one to be signed.
 //!
-//! The face of `tls::authority`: arguments in, files and text out. The proxy itself never writes a
+//! The face of `sallyport_pki`: arguments in, files and text out. The proxy itself never writes a
 //! key or a certificate.
 
 mod arguments;

@@ -6,13 +6,14 @@ use std::path::Path;
 use data_encoding::BASE64;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
+use sallyport_pki::rfc_4514;
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 
 use super::error::CaError;
-use crate::tls::{read_certificates, rfc_4514};
+use crate::tls::read_certificates;
 
 /// How each kind of client comes to trust it; `{ca}` stands for the file.
 const GUIDE: &str = include_str!("trust_guide.txt");

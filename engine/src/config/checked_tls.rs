@@ -6,8 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-
-use crate::tls::UpstreamVerify;
+use sallyport_pki::UpstreamVerify;
 
 /// A file that the configuration names, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]

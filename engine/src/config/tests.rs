@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use sallyport_pki::UpstreamVerify;
 
 use super::checked::{
     AccessSink, Config, FileSink, Fronting, HostPort, IoDriver, LogConnections, Ports,
@@ -14,7 +15,6 @@ use super::checked::{
 use super::keys::KEYS;
 use super::raw::{Report, Section};
 use super::{ConfigErrors, Overrides, Surroundings};
-use crate::tls::UpstreamVerify;
 
 const DOCUMENTATION: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::{Builder, Connection, SendRequest};
+use sallyport_pki::OriginCertificate;
 use sallyport_wire::http1::Scheme;
 use sallyport_wire::http2::ReceivingSide;
 
@@ -26,7 +27,6 @@ use crate::io::timer;
 use crate::io::transport::Transport;
 use crate::limits::HTTP2_SETTINGS_TIMEOUT;
 use crate::shard::Shard;
-use crate::tls::OriginCertificate;
 
 /// A handle to an HTTP/2 connection of the pool.
 #[derive(Debug)]

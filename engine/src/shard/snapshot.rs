@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use sallyport_pki::MintError;
 use sallyport_ruleset::Bundle;
 use sallyport_wire::http1::{ChunkLimits, HeadLimits, HeaderEdits};
 use thiserror::Error;
@@ -13,7 +14,6 @@ use crate::config::checked::{self, Config};
 use crate::destination::DestinationGuard;
 use crate::enforcement::Rules;
 use crate::io::liveness::Liveness;
-use crate::tls::MintError;
 use crate::tls::fallback::Fallbacks;
 use crate::tls::material::Material;
 use crate::tls::memory::TlsMemory;

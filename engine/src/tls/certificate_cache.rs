@@ -10,11 +10,9 @@ use std::sync::Arc;
 use lru::LruCache;
 use rustls::pki_types::UnixTime;
 use rustls::sign::CertifiedKey;
-
-use super::leaf_key::LeafKey;
-use super::mint::{LeafSubject, MintError, Minted, Minter};
-use super::name::CertificateName;
-use super::origin_certificate::OriginCertificate;
+use sallyport_pki::{
+    CertificateName, LeafKey, LeafSubject, MintError, Minted, Minter, OriginCertificate,
+};
 
 /// Bytes of the longest key: a fingerprint, the kinds of key and name, and a host name (RFC 1035
 /// section 3.1).

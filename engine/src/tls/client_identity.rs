@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
+use sallyport_pki::OriginCertificate;
 
-use super::OriginCertificate;
 use super::parameters::Parameters;
 use crate::clock::unix_time;
 

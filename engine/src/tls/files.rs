@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
+use sallyport_pki::file_kind::{is_pkcs12, other_blocks, other_kind};
+use sallyport_pki::{Authority, AuthorityError, pem_damage};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::authority::{Authority, pem_damage};
-use super::authority_error::AuthorityError;
-use super::file_kind::{is_pkcs12, other_blocks, other_kind};
 use crate::limits::PEM_FILE_BYTES_MAX;
 
 /// Why a file of certificates or keys cannot be used.

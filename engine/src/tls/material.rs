@@ -9,15 +9,14 @@ use rustls::pki_types::UnixTime;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::CertifiedKey;
+use sallyport_pki::unusable;
+use sallyport_pki::{MintingKeys, Trust, TrustError, TrustSources};
 use thiserror::Error;
 
 use super::files::{
     FileError, read_authority, read_certificates, read_private_key, read_revocation_lists,
 };
-use super::mint::MintingKeys;
 use super::tickets::TicketKeys;
-use super::trust::{Trust, TrustError, TrustSources};
-use super::unusable;
 use crate::config::checked::{Config, FileKey, Identity, ListenerTls, TlsUpstream};
 
 /// Why the files that the configuration names cannot be used.

@@ -9,11 +9,10 @@ use std::time::Instant;
 
 use lru::LruCache;
 use rustls::sign::CertifiedKey;
+use sallyport_pki::{LeafSubject, MintError, Minter, OriginCertificate};
 
 use super::certificate_cache::CertificateCache;
 use super::material::Material;
-use super::mint::{LeafSubject, MintError, Minter};
-use super::origin_certificate::OriginCertificate;
 use crate::clock::unix_time;
 use crate::limits::{ORIGIN_MEMORY_ENTRIES, ORIGIN_MEMORY_LIFE, REFUSAL_ENTRIES};
 

@@ -12,9 +12,9 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion, version};
+use sallyport_pki::{OriginVerifier, UpstreamVerify};
 
 use super::material::{ListenerMaterial, Material};
-use super::origin_verifier::{OriginVerifier, UpstreamVerify};
 use super::sessions::{OriginSessions, Resumption, SessionsAt};
 use crate::clock::Clock;
 use crate::config::checked::{Config, TlsMode, TlsVersion, TunnelEnds};

@@ -1,13 +1,13 @@
 //! Whether what a client offers in its ClientHello can be served where its tunnel is intercepted, and
 //! with which key. What cannot be is told in the field's words before rustls says it in its own.
 
+use sallyport_pki::LeafKey;
 use sallyport_wire::tls::{AlertDescription, ClientHello};
 
 use super::reply::Refusal;
 use super::tunnel::version_name;
 use crate::config::checked::{Tls, TlsVersion};
 use crate::proxy_error::ProxyError;
-use crate::tls::LeafKey;
 
 /// The kind of key that the client takes.
 ///

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
+use sallyport_pki::OriginCertificate;
+
 use super::destination::Destination;
 use super::origin_tls::{Asked, secure, want_of_certificate};
 use super::record::Draft;
@@ -19,7 +21,6 @@ use crate::io::socket::Socket;
 use crate::io::transport::Transport;
 use crate::limits::HTTP2_DIALS_AWAITED;
 use crate::proxy_error::ProxyError;
-use crate::tls::OriginCertificate;
 use crate::tls::parameters::Versions;
 use crate::upstream::dial::{DialError, dial};
 use crate::upstream::pool::{PoolKey, UpstreamConnection};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use sallyport_pki::OriginCertificate;
 use sallyport_ruleset::{Action, Bundle, Decision};
 use sallyport_wire::http1::{HeaderName, ResponseHead, Version};
 
@@ -17,7 +18,6 @@ use crate::enforcement::{PhaseDecision, Trail};
 use crate::limits::LOG_DECISIONS_MAX;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
-use crate::tls::OriginCertificate;
 
 /// Results that have no other home until the record is written.
 #[derive(Debug, Default)]

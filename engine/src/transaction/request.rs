@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
+use sallyport_pki::OriginCertificate;
 use sallyport_ruleset::{Composed, Fact, Facts, FieldValues, HeaderFields, Protocol};
 use sallyport_wire::http1::{
     BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead, Version, end_to_end,
@@ -16,7 +17,6 @@ use super::session::ClientContext;
 use super::standing::{OpenTunnel, Standing};
 use crate::clock::since_1970;
 use crate::shard::{Shard, Snapshot, Workspace};
-use crate::tls::OriginCertificate;
 use crate::upstream::tls::Origin;
 
 /// A request whose head was read, and what was allocated for it.

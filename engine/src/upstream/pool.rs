@@ -7,13 +7,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashTable;
+use sallyport_pki::OriginCertificate;
 
 use crate::fair_share::FairShare;
 use crate::http2::session::Session;
 use crate::io::transport::Transport;
 use crate::shard::Shard;
 use crate::shard::clients::{Account, Resource, Shared, Slot};
-use crate::tls::OriginCertificate;
 use crate::tls::client_certificate::CertificateDemand;
 
 /// What makes two upstream connections interchangeable.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, CommonState};
+use sallyport_pki::{CertificateFault, OriginCertificate, OriginFault, Trust, UpstreamVerify};
 use thiserror::Error;
 
 use crate::clock::unix_time;
@@ -20,7 +21,6 @@ use crate::tls::parameters::{OriginParameters, Versions};
 use crate::tls::sessions::Resumption;
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 use crate::tls::words::{alert_name, tls_fault};
-use crate::tls::{CertificateFault, OriginCertificate, OriginFault, Trust, UpstreamVerify};
 
 /// An origin as TLS knows it.
 #[derive(Debug, Clone)]

@@ -55,7 +55,7 @@ mod migrated;
 mod minted_keys;
 mod nginx;
 mod open_tunnels;
-#[path = "../minting/openssl.rs"]
+#[path = "../../pki/tests/minting/openssl.rs"]
 #[allow(
     dead_code,
     reason = "shared with the tests of minting, which use all of it"

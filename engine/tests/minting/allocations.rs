@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::UnixTime;
-use sallyport::tls::{Authority, CertificateCache, LeafKey, LeafSubject};
+use sallyport::tls::CertificateCache;
+use sallyport_pki::{Authority, LeafKey, LeafSubject};
 
 use crate::minted;
 

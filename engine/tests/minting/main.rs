@@ -1,5 +1,5 @@
-//! Minted certificates before the verifiers of others, authorities that other programs made, and
-//! origins' certificates that only OpenSSL can make.
+//! Authorities as files: those that other programs made, the commands that make them, and what a
+//! certificate from the cache costs.
 //!
 //! What a test needs of the system and does not find is said aloud (`SKIPPED` and why), or is a failure
 //! with `SALLYPORT_TESTS_NO_SKIP=1`.
@@ -15,18 +15,21 @@
 mod allocations;
 mod authorities;
 mod commands;
-mod handshake;
-mod minted;
+#[path = "../../pki/tests/minting/minted.rs"]
 #[allow(
     dead_code,
-    reason = "shared with the end-to-end tests, which use the rest"
+    reason = "shared with the tests of `sallyport_pki`, which use the rest"
+)]
+mod minted;
+#[path = "../../pki/tests/minting/openssl.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of `sallyport_pki`, which use the rest"
 )]
 mod openssl;
-mod origins;
 #[path = "../end_to_end/common/programs.rs"]
 #[allow(
     dead_code,
     reason = "shared with the end-to-end tests, which use all of it"
 )]
 mod programs;
-mod verifiers;

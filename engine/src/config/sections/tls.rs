@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use sallyport_pki::UpstreamVerify;
 use sallyport_ruleset::normalize::normalize_domain;
 use toml::de::DeValue;
 
@@ -16,7 +17,6 @@ use crate::limits::{
     CERTIFICATE_CACHE_ENTRIES_DEFAULT, CERTIFICATE_CACHE_ENTRIES_MAX, TLS_FILES_MAX,
     TLS_SCOPE_ENTRIES_MAX, TLS_SCOPES_MAX,
 };
-use crate::tls::UpstreamVerify;
 
 const MODES: &[(&str, TlsMode)] = &[
     ("passthrough", TlsMode::Passthrough),

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use rustls::sign::CertifiedKey;
+use sallyport_pki::{CertificateName, LeafKey, LeafSubject, MintError, Minter, OriginCertificate};
 
 use super::fixture::{DAY, NOW, at, authority_params, keys, load, minter, name, now, root};
-use crate::tls::{
-    CertificateCache, CertificateName, LeafKey, LeafSubject, MintError, Minter, OriginCertificate,
-};
+use crate::tls::CertificateCache;
 
 /// A list, the most recently used last.
 struct Model {

@@ -1,12 +1,10 @@
-//! Tests of the certificate rooms: authorities, minting, the cache, and a matrix of bad origins.
+//! Tests of the certificates' files and of their cache.
 
-mod authorities;
-mod browsers;
 mod cache;
 mod files;
+#[path = "../../../pki/tests/certificates/fixture.rs"]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of `sallyport_pki`, which use all of it"
+)]
 mod fixture;
-mod minting;
-mod mutations;
-mod origin_facts;
-mod origins;
-mod unusable;

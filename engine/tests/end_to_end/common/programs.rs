@@ -1,14 +1,14 @@
 //! Where programs are: the workspace's own binaries, and those of the system, which may be absent.
 
-#[path = "../../skip.rs"]
-mod skip;
+#[path = "system.rs"]
+mod system_programs;
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-pub(crate) use skip::skip;
+pub(crate) use system_programs::{skip, system};
 
 /// The proxy under test.
 pub(crate) fn sallyport() -> Command {
@@ -60,22 +60,6 @@ fn sibling(name: &str) -> PathBuf {
         "cannot build {name}; `cargo build --bin {name}` says why, `cargo test --workspace` builds all"
     );
     path
-}
-
-/// A program of the system, or `None` after saying so.
-///
-/// # Panics
-/// If it is absent and the environment says `SALLYPORT_TESTS_NO_SKIP=1`.
-pub(crate) fn system(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    let found = folders
-        .map(|folder| folder.join(name))
-        .find(|candidate| candidate.is_file());
-    if found.is_none() {
-        skip(&format!("{name} is not installed"));
-    }
-    found
 }
 
 /// A Python that has `packages`: the one that `SALLYPORT_TEST_PYTHON` names, or `python3`.

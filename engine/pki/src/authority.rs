@@ -1,7 +1,7 @@
 //! The certificate authority that interception mints with: loading it, and every check that can be
 //! made before the first client sees a certificate of it.
 //!
-//! Bytes come in; `files` reads them. `mint` signs with it. The key never leaves this room but as
+//! Bytes come in. `mint` signs with it. The key never leaves this room but as
 //! signatures, and its memory is cleared when it is dropped.
 
 use std::fmt;
@@ -10,7 +10,6 @@ use std::time::Duration;
 use rcgen::{KeyPair, PublicKeyData, SigningKey};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_KEY_IDENTIFIER;
@@ -19,11 +18,13 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::authority_chain::{chain, check, common_validity, is_root};
 use crate::authority_error::AuthorityError;
+use crate::certificate::key_identifier_of;
 use crate::distinguished_name;
 use crate::file_kind::other_blocks;
 use crate::limits::{CA_CHAIN_MAX, CA_EXPIRY_WARNING, RSA_KEY_BITS_MIN};
 use crate::name::CertificateName;
 use crate::name_constraints::NameConstraints;
+use crate::pem::damage;
 
 /// A certificate authority: its certificate, its key and what is sent along with a leaf.
 pub struct Authority {
@@ -214,7 +215,7 @@ impl Drop for Key {
 
 fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, AuthorityError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
-    let found = found.map_err(|error| AuthorityError::Pem(pem_damage(&error)))?;
+    let found = found.map_err(|error| AuthorityError::Pem(damage(&error)))?;
     match found.len() {
         0 => Err(AuthorityError::NoCertificate(other_blocks(text))),
         1..=CA_CHAIN_MAX => Ok(found),
@@ -230,7 +231,7 @@ fn private_key(text: &[u8]) -> Result<PrivateKeyDer<'static>, AuthorityError> {
     match PrivateKeyDer::from_pem_slice(text) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) => Err(AuthorityError::NoKey(other_blocks(text))),
-        Err(error) => Err(AuthorityError::Pem(pem_damage(&error))),
+        Err(error) => Err(AuthorityError::Pem(damage(&error))),
     }
 }
 
@@ -269,22 +270,6 @@ fn rsa_bits(key: &PrivateKeyDer<'_>) -> Option<usize> {
     Some((modulus.len() - first) * 8 - leading)
 }
 
-/// What is wrong with a PEM text, for people.
-#[must_use]
-pub fn pem_damage(error: &pem::Error) -> String {
-    match error {
-        pem::Error::MissingSectionEnd { end_marker } => {
-            let kind = String::from_utf8_lossy(end_marker);
-            format!("a block has no line `-----END {kind}-----`")
-        }
-        pem::Error::IllegalSectionStart { line } => {
-            let line = String::from_utf8_lossy(line);
-            format!("a block begins with `{}`", line.trim_end().escape_debug())
-        }
-        other => other.to_string(),
-    }
-}
-
 fn parse(der: &[u8], number: usize) -> Result<X509Certificate<'_>, AuthorityError> {
     match X509Certificate::from_der(der) {
         Ok((_, certificate)) => Ok(certificate),
@@ -305,23 +290,5 @@ fn key_identifier(certificate: &X509Certificate<'_>) -> Vec<u8> {
     {
         Some(ParsedExtension::SubjectKeyIdentifier(identifier)) => identifier.0.to_vec(),
         _ => key_identifier_of(certificate.public_key().subject_public_key.as_ref()),
-    }
-}
-
-/// RFC 7093 section 2, method 1: the first 160 bits of the SHA-256 of the public key.
-pub(crate) fn key_identifier_of(public_key: &[u8]) -> Vec<u8> {
-    Sha256::digest(public_key)
-        .iter()
-        .copied()
-        .take(20)
-        .collect()
-}
-
-/// A day, for people.
-pub(crate) fn date(time: UnixTime) -> String {
-    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    match jiff::Timestamp::from_second(seconds) {
-        Ok(timestamp) => timestamp.to_string(),
-        Err(_) => "a time beyond reckoning".to_owned(),
     }
 }

@@ -8,13 +8,10 @@ use std::time::Duration;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::EndEntityCert;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::public_key::PublicKey;
 
 use crate::authority_error::AuthorityError;
+use crate::certificate::{is_self_issued, short_rsa_key, unix_time, weak_signature};
 use crate::distinguished_name::rfc_4514;
-use crate::limits::RSA_KEY_BITS_MIN;
-use crate::origin_certificate::unix_time;
-use crate::verify::{is_self_issued, weak_signature};
 
 /// The certificate of the key, then those above it as far as the file has them.
 ///
@@ -64,7 +61,7 @@ fn is_signed_by(certificate: &X509Certificate<'_>, issuer: &X509Certificate<'_>)
     if certificate.issuer().as_raw() != issuer.subject().as_raw() {
         return false;
     }
-    if weak_hash(certificate).is_some() || weak_rsa_key(issuer).is_some() {
+    if weak_hash(certificate).is_some() || short_rsa_key(issuer).is_some() {
         return true;
     }
     let der = CertificateDer::from(issuer.as_raw());
@@ -159,7 +156,7 @@ pub(crate) fn check(chain: &[&X509Certificate<'_>], now: UnixTime) -> Result<(),
             let subject = subject();
             return Err(AuthorityError::MayNotSign { subject, lacks });
         }
-        if let Some(bits) = weak_rsa_key(certificate) {
+        if let Some(bits) = short_rsa_key(certificate) {
             return Err(AuthorityError::WeakKey(bits));
         }
         // The signature of a root is not checked by anybody.
@@ -201,14 +198,6 @@ fn check_validity(certificate: &X509Certificate<'_>, now: UnixTime) -> Result<()
 /// The algorithm of its signature, if clients refuse that for its hash.
 fn weak_hash(certificate: &X509Certificate<'_>) -> Option<&'static str> {
     weak_signature(&certificate.signature_algorithm.algorithm.to_id_string())
-}
-
-/// The bits of its key, if it is an RSA key that clients refuse.
-fn weak_rsa_key(certificate: &X509Certificate<'_>) -> Option<usize> {
-    match certificate.public_key().parsed() {
-        Ok(PublicKey::RSA(key)) => Some(key.key_size()).filter(|bits| *bits < RSA_KEY_BITS_MIN),
-        _ => None,
-    }
 }
 
 /// The time in which all of the chain is valid.

@@ -5,7 +5,7 @@
 use rustls::pki_types::UnixTime;
 use thiserror::Error;
 
-use crate::authority::date;
+use crate::certificate::date;
 use crate::limits::{CA_CHAIN_MAX, RSA_KEY_BITS_MIN};
 
 /// Why a certificate authority cannot be used. Each text says what to do about it.

@@ -1,15 +1,14 @@
 //! What a file is that was to hold certificates or a key in PEM, and holds something else.
 //!
 //! Whoever is told "there is no certificate" looks at a file that plainly has one: these words say what
-//! it is and how it becomes what is wanted. Called by `files` and `authority`.
+//! it is and how it becomes what is wanted. Called by `pem` and `authority`.
 
 use memchr::memmem;
 
 /// What is wrong with the bytes of a file before any of it is read as PEM; `None` if nothing is. A block
 /// behind a byte order mark would be passed over in silence.
-#[must_use]
-pub fn other_kind(bytes: &[u8]) -> Option<String> {
-    let words = match bytes {
+pub(crate) fn other_kind(bytes: &[u8]) -> Option<&'static str> {
+    Some(match bytes {
         [] => "the file is empty",
         [0xef, 0xbb, 0xbf, ..] => {
             "the file begins with a byte order mark (UTF-8): save it as plain text without one"
@@ -23,19 +22,16 @@ pub fn other_kind(bytes: &[u8]) -> Option<String> {
         }
         [0x30, ..] => binary_kind(bytes),
         _ => return None,
-    };
-    Some(words.to_owned())
+    })
 }
 
 /// Whether the bytes are a PKCS#12 store (RFC 7292 section 4: its first field is the version 3).
-#[must_use]
-pub fn is_pkcs12(der: &[u8]) -> bool {
+pub(crate) fn is_pkcs12(der: &[u8]) -> bool {
     contents(der).is_some_and(|contents| contents.starts_with(&[0x02, 0x01, 0x03]))
 }
 
 /// What a PEM text without the wanted blocks holds instead; empty if nothing that is known.
-#[must_use]
-pub fn other_blocks(pem: &[u8]) -> &'static str {
+pub(crate) fn other_blocks(pem: &[u8]) -> &'static str {
     const KINDS: &[(&str, &str)] = &[
         (
             "-----BEGIN PKCS7-----",

@@ -1,6 +1,6 @@
 //! The keys of minted certificates: one of each kind for the whole process, for a day.
 //!
-//! `mint` writes certificates for them; `material` makes new ones when the day is over, off the shards:
+//! `mint` writes certificates for them; the engine makes new ones when the day is over, off the shards:
 //! an RSA key takes a tenth of a second or more.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::SigningKey;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::authority::key_identifier_of;
+use crate::certificate::key_identifier_of;
 
 /// Which kind of key a client is shown a certificate for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -14,7 +14,6 @@
 mod authority;
 mod authority_chain;
 mod authority_error;
-pub mod file_kind;
 mod leaf_key;
 mod mint;
 
@@ -25,14 +24,17 @@ mod trust;
 pub mod unusable;
 mod verify;
 
+mod certificate;
 mod distinguished_name;
 mod fault;
+mod file_kind;
 pub mod limits;
 mod name;
 mod name_constraints;
 mod origin_certificate;
+pub mod pem;
 
-pub use authority::{Authority, pem_damage};
+pub use authority::Authority;
 pub use authority_error::AuthorityError;
 pub use distinguished_name::rfc_4514;
 pub use fault::{CertificateFault, OriginFault};

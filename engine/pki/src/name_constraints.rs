@@ -10,6 +10,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, GeneralSubtree};
 use x509_parser::oid_registry::OID_X509_EXT_NAME_CONSTRAINTS;
 
+use crate::certificate;
 use crate::name::CertificateName;
 
 /// The constraints of an authority and of the certificates above it: all must hold.
@@ -103,8 +104,8 @@ impl Subtrees {
                 GeneralName::DNSName(name) => subtrees.hosts.push(name.to_ascii_lowercase()),
                 GeneralName::IPAddress(octets) => {
                     let (address, mask) = octets.split_at_checked(octets.len() / 2)?;
-                    let address = crate::origin_certificate::address(address)?;
-                    let mask = crate::origin_certificate::address(mask)?;
+                    let address = certificate::address(address)?;
+                    let mask = certificate::address(mask)?;
                     subtrees.networks.push((address, mask));
                 }
                 GeneralName::DirectoryName(_) => subtrees.has_directory_names = true,

@@ -5,7 +5,6 @@
 //! one per upstream connection and keeps it as long as that.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
 use rustls::pki_types::UnixTime;
 use sha2::{Digest, Sha256};
@@ -13,6 +12,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
+use crate::certificate::{address, unix_time};
 use crate::distinguished_name;
 use crate::limits::{MINTED_NAMES_BYTES_MAX, MINTED_NAMES_MAX};
 use crate::name::CertificateName;
@@ -112,24 +112,8 @@ fn names(certificate: &X509Certificate<'_>) -> Option<Vec<CertificateName>> {
     Some(names)
 }
 
-/// Four or sixteen octets.
-pub(crate) fn address(octets: &[u8]) -> Option<IpAddr> {
-    if let Ok(four) = <[u8; 4]>::try_from(octets) {
-        return Some(IpAddr::from(four));
-    }
-    <[u8; 16]>::try_from(octets).ok().map(IpAddr::from)
-}
-
-/// `None` before 1970.
-pub(crate) fn unix_time(seconds: i64) -> Option<UnixTime> {
-    let seconds = u64::try_from(seconds).ok()?;
-    Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
-        seconds,
-    )))
-}
-
 /// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
         let _ = write!(text, "{byte:02x}");

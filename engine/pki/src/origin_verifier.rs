@@ -9,8 +9,9 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 
+use crate::certificate::parse;
+use crate::path_rules::weak_key;
 use crate::trust::Trust;
-use crate::verify;
 
 /// What to do about a certificate that is not believed (`upstream_verify`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -47,8 +48,7 @@ impl OriginVerifier {
     fn lets_pass(&self, certificate: &CertificateDer<'_>) -> bool {
         self.mode == UpstreamVerify::Alert
             && (webpki::EndEntityCert::try_from(certificate).is_err()
-                || verify::parse(certificate)
-                    .is_none_or(|certificate| verify::weak_key(&certificate).is_some()))
+                || parse(certificate).is_none_or(|certificate| weak_key(&certificate).is_some()))
     }
 }
 

@@ -13,12 +13,11 @@ use x509_parser::oid_registry::{
 };
 use x509_parser::x509::X509Version;
 
+use crate::certificate::{date, is_self_issued, parse, short_rsa_key, unix_time};
 use crate::fault::{CertificateFault, OriginFault};
 use crate::name::CertificateName;
-use crate::origin_certificate::unix_time;
 use crate::tolerance::Tolerated;
 use crate::trust::Trust;
-use crate::verify;
 
 /// Extensions that may be critical, because somebody here reads them: webpki, or this room. By their
 /// last number under id-ce (2.5.29).
@@ -41,7 +40,7 @@ pub(crate) fn path(
         well_formed(&certificate)?;
         authority(&certificate, below)?;
         // RFC 5280 section 6.1.4 (l): a self-issued one does not count.
-        below += usize::from(!verify::is_self_issued(&certificate));
+        below += usize::from(!is_self_issued(&certificate));
     }
     // The certificates belong to the first of the anchors, one to one.
     let mut known = trust.anchors.iter().zip(&trust.certificates);
@@ -60,7 +59,7 @@ pub(crate) fn path(
 
 /// A certificate that signs others (RFC 5280 section 6.1.4); `below` authorities stand under it.
 fn authority(certificate: &X509Certificate<'_>, below: usize) -> Result<(), OriginFault> {
-    if let Some(fault) = verify::weak_key(certificate) {
+    if let Some(fault) = weak_key(certificate) {
         return Err(fault);
     }
     // RFC 5280 section 4.1.2.6.
@@ -128,7 +127,7 @@ pub(crate) fn leaf(
     name: &ServerName<'_>,
 ) -> Result<(), OriginFault> {
     well_formed(certificate)?;
-    if let Some(fault) = verify::weak_key(certificate) {
+    if let Some(fault) = weak_key(certificate) {
         return Err(fault);
     }
     // RFC 8446 section 4.4.2.2: if there is a key usage, digitalSignature must be in it.
@@ -185,6 +184,13 @@ pub(crate) fn pinned(certificate: &X509Certificate<'_>, now: UnixTime) -> Result
     serves(certificate, "extended key usage lacks serverAuth")
 }
 
+/// The fault of a certificate whose own key is too short.
+pub(crate) fn weak_key(certificate: &X509Certificate<'_>) -> Option<OriginFault> {
+    let bits = short_rsa_key(certificate)?;
+    let detail = format!("RSA, {bits} bits");
+    Some(OriginFault::new(CertificateFault::WeakKey, &detail))
+}
+
 fn serves(certificate: &X509Certificate<'_>, otherwise: &str) -> Result<(), OriginFault> {
     let usage = certificate
         .extended_key_usage()
@@ -230,18 +236,18 @@ fn valid_now(certificate: &X509Certificate<'_>, now: UnixTime) -> Result<(), Ori
     let not_before = unix_time(validity.not_before.timestamp()).unwrap_or(epoch);
     let not_after = unix_time(validity.not_after.timestamp()).unwrap_or(epoch);
     if now > not_after {
-        let detail = format!("since {}", verify::date(not_after));
+        let detail = format!("since {}", date(not_after));
         return Err(OriginFault::new(CertificateFault::Expired, &detail));
     }
     if now < not_before {
-        let detail = format!("until {}", verify::date(not_before));
+        let detail = format!("until {}", date(not_before));
         return Err(OriginFault::new(CertificateFault::NotYetValid, &detail));
     }
     Ok(())
 }
 
 pub(crate) fn read<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, OriginFault> {
-    verify::parse(der).ok_or_else(|| OriginFault::bare(CertificateFault::BadEncoding))
+    parse(der).ok_or_else(|| OriginFault::bare(CertificateFault::BadEncoding))
 }
 
 fn encoding(of: &str) -> OriginFault {

@@ -12,7 +12,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::X509Extension;
 use x509_parser::oid_registry::{OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_SUBJECT_ALT_NAME};
 
-use crate::verify::{is_self_issued, parse};
+use crate::certificate::{is_self_issued, parse};
 
 /// TRUE and FALSE in DER (X.690 section 8.2), tag and length first.
 const TRUE: [u8; 3] = [0x01, 0x01, 0xff];

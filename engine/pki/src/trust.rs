@@ -1,6 +1,6 @@
 //! Whom origins are believed: roots and revocation lists, gathered once at start or reload.
 //!
-//! Bytes come in; `files` reads them. `verify` asks. Immutable, shared by all shards.
+//! Bytes come in. `verify` asks. Immutable, shared by all shards.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Why a root or a revocation list of the configuration cannot be used: what is wrong, what was expected.
 //!
 //! webpki names faults by the names of its variants; whoever mends a file needs more. Called at start
-//! and reload by `material`, for each object of a file.
+//! and reload by the engine, for each object of a file.
 
 use webpki::{Error, OwnedCertRevocationList, anchor_from_trusted_cert};
 use x509_parser::prelude::FromDer;

@@ -16,12 +16,11 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::der_parser::asn1_rs::BitString;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
-use x509_parser::public_key::PublicKey;
 use x509_parser::x509::AlgorithmIdentifier;
 
+use crate::certificate::{date, is_self_issued, parse, weak_signature};
 use crate::distinguished_name;
 use crate::fault::{CertificateFault, OriginFault};
-use crate::limits::RSA_KEY_BITS_MIN;
 use crate::path_rules;
 use crate::tolerance::Tolerated;
 use crate::trust::Trust;
@@ -266,7 +265,7 @@ impl Chain<'_> {
                 .any(|certificate| certificate.issuer().as_raw() == root.subject().as_raw())
         };
         let mut concerned = self.all().chain(roots.filter(is_above));
-        if let Some(weak) = concerned.find_map(|certificate| weak_key(&certificate)) {
+        if let Some(weak) = concerned.find_map(|certificate| path_rules::weak_key(&certificate)) {
             return weak;
         }
         if self.is_self_issued() {
@@ -336,39 +335,6 @@ impl Chain<'_> {
     }
 }
 
-pub(crate) fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
-    X509Certificate::from_der(der)
-        .ok()
-        .map(|(_, certificate)| certificate)
-}
-
-pub(crate) fn is_self_issued(certificate: &X509Certificate<'_>) -> bool {
-    certificate.subject().as_raw() == certificate.issuer().as_raw()
-}
-
-/// The fault of a certificate whose own key is too short.
-pub(crate) fn weak_key(certificate: &X509Certificate<'_>) -> Option<OriginFault> {
-    match certificate.public_key().parsed() {
-        Ok(PublicKey::RSA(key)) if key.key_size() < RSA_KEY_BITS_MIN => {
-            let detail = format!("RSA, {} bits", key.key_size());
-            Some(OriginFault::new(CertificateFault::WeakKey, &detail))
-        }
-        _ => None,
-    }
-}
-
-/// Signatures with a broken hash, by the name that people know.
-pub(crate) fn weak_signature(algorithm: &str) -> Option<&'static str> {
-    Some(match algorithm {
-        "1.2.840.113549.1.1.2" => "md2WithRSAEncryption",
-        "1.2.840.113549.1.1.4" => "md5WithRSAEncryption",
-        "1.2.840.113549.1.1.5" => "sha1WithRSAEncryption",
-        "1.2.840.10040.4.3" => "dsa-with-SHA1",
-        "1.2.840.10045.4.1" => "ecdsa-with-SHA1",
-        _ => return None,
-    })
-}
-
 /// Whether a certificate was issued under the name of a trusted root by another key than that root has:
 /// the root was made anew, and what leads from the old one to the new was not sent.
 fn has_another_root(certificate: &X509Certificate<'_>, trust: &Trust) -> bool {
@@ -433,8 +399,4 @@ fn names_its_issuer(certificate: &X509Certificate<'_>) -> bool {
                 && matches!(description.access_location, GeneralName::URI(_))
         })
     })
-}
-
-pub(crate) fn date(time: UnixTime) -> String {
-    crate::authority::date(time)
 }

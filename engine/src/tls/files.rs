@@ -6,10 +6,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
-use sallyport_pki::file_kind::{is_pkcs12, other_blocks, other_kind};
-use sallyport_pki::{Authority, AuthorityError, pem_damage};
+use sallyport_pki::pem::{self, PemError};
+use sallyport_pki::{Authority, AuthorityError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -54,7 +53,7 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
         /// Why.
-        reason: String,
+        reason: PemError,
     },
 }
 
@@ -73,15 +72,15 @@ pub fn read_authority(
     let beside = certificate.with_extension("key");
     let key = match key {
         Some(key) => key,
-        None if holds_key(&certificates) || !beside.exists() => certificate,
+        None if pem::holds_key(&certificates) || !beside.exists() => certificate,
         None => &beside,
     };
     let key_pem = read(key)?;
-    if holds_key(&key_pem) {
+    if pem::holds_key(&key_pem) {
         refuse_exposed(key)?;
     }
     for (path, bytes) in [(certificate, &certificates), (key, &key_pem)] {
-        refuse_other_kind(path, bytes)?;
+        pem::refuse_other_kind(bytes).map_err(|reason| content(path, reason))?;
     }
     Authority::load(&certificates, &key_pem, now).map_err(|error| FileError::Authority {
         path: blamed(&error, certificate, key).to_owned(),
@@ -94,7 +93,7 @@ pub fn read_authority(
 /// # Errors
 /// If the file cannot be read or has no certificate.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
-    objects(path, "certificate", CertificateDer::from)
+    pem::certificates(&read(path)?).map_err(|reason| content(path, reason))
 }
 
 /// Reads certificate revocation lists, PEM or DER.
@@ -104,11 +103,7 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fi
 pub fn read_revocation_lists(
     path: &Path,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, FileError> {
-    objects(
-        path,
-        "certificate revocation list",
-        CertificateRevocationListDer::from,
-    )
+    pem::revocation_lists(&read(path)?).map_err(|reason| content(path, reason))
 }
 
 /// Reads a private key in PEM: PKCS#8, PKCS#1 or SEC1.
@@ -117,54 +112,16 @@ pub fn read_revocation_lists(
 /// If the file cannot be read, if others may read it, or if it has no such key.
 pub fn read_private_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
     let bytes = read(path)?;
-    if holds_key(&bytes) {
+    if pem::holds_key(&bytes) {
         refuse_exposed(path)?;
     }
-    refuse_other_kind(path, &bytes)?;
-    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| FileError::Content {
-        path: path.to_owned(),
-        reason: match error {
-            pem::Error::NoItemsFound => {
-                format!("there is no private key{}", other_blocks(&bytes))
-            }
-            error => format!("the PEM text is damaged: {}", pem_damage(&error)),
-        },
-    })
+    pem::private_key(&bytes).map_err(|reason| content(path, reason))
 }
 
-fn objects<T: PemObject>(
-    path: &Path,
-    kind: &str,
-    from_der: impl FnOnce(Vec<u8>) -> T,
-) -> Result<Vec<T>, FileError> {
-    let bytes = read(path)?;
-    // A DER file is one SEQUENCE; no PEM text begins with that byte.
-    if bytes.first() == Some(&0x30) && !is_pkcs12(&bytes) {
-        return Ok(vec![from_der(bytes.to_vec())]);
-    }
-    refuse_other_kind(path, &bytes)?;
-    let found: Result<Vec<T>, _> = T::pem_slice_iter(&bytes).collect();
-    let content = |reason: String| FileError::Content {
+fn content(path: &Path, reason: PemError) -> FileError {
+    FileError::Content {
         path: path.to_owned(),
         reason,
-    };
-    let found = found
-        .map_err(|error| content(format!("the PEM text is damaged: {}", pem_damage(&error))))?;
-    if found.is_empty() {
-        let instead = other_blocks(&bytes);
-        return Err(content(format!("there is no {kind}{instead}")));
-    }
-    Ok(found)
-}
-
-/// A file that is no PEM text at all.
-fn refuse_other_kind(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    match other_kind(bytes) {
-        None => Ok(()),
-        Some(reason) => Err(FileError::Content {
-            path: path.to_owned(),
-            reason,
-        }),
     }
 }
 
@@ -177,10 +134,6 @@ fn blamed<'p>(error: &AuthorityError, certificate: &'p Path, key: &'p Path) -> &
         | AuthorityError::OtherKey(_) => key,
         _ => certificate,
     }
-}
-
-fn holds_key(pem: &[u8]) -> bool {
-    memchr::memmem::find(pem, b"PRIVATE KEY-----").is_some()
 }
 
 /// What may hold a key is cleared when it is dropped.

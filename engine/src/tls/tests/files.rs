@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rcgen::KeyPair;
+use sallyport_pki::pem::PemError;
 use tempfile::TempDir;
 
 use super::fixture::{authority_params, now, root};
@@ -111,7 +112,8 @@ fn certificates_are_read_from_either_form() {
 
     let empty = folder.write("empty", "", 0o644);
     let error = read_certificates(&empty).unwrap_err();
-    assert!(matches!(error, FileError::Content { reason, .. } if reason == "the file is empty"));
+    let is_empty = |reason: &PemError| *reason == PemError::OtherKind("the file is empty");
+    assert!(matches!(error, FileError::Content { reason, .. } if is_empty(&reason)));
     let error = read_revocation_lists(&pem).unwrap_err();
     assert!(
         error

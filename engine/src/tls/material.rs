@@ -16,6 +16,7 @@ use thiserror::Error;
 use super::files::{
     FileError, read_authority, read_certificates, read_private_key, read_revocation_lists,
 };
+use super::provider::provider;
 use super::tickets::TicketKeys;
 use crate::config::checked::{Config, FileKey, Identity, ListenerTls, TlsUpstream};
 
@@ -212,8 +213,7 @@ fn read_listener(tls: &ListenerTls) -> Result<ListenerMaterial, MaterialError> {
             let added = roots.add(certificate);
             added.map_err(|error| MaterialError::of(file, error))?;
         }
-        let provider = Arc::new(super::parameters::provider());
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider()))
             .build()
             .map_err(|error| MaterialError::of(file, error))
     };
@@ -226,8 +226,7 @@ fn read_listener(tls: &ListenerTls) -> Result<ListenerMaterial, MaterialError> {
 fn read_identity(identity: &Identity) -> Result<Arc<CertifiedKey>, MaterialError> {
     let chain = read_from(&identity.certificate, read_certificates)?;
     let key = read_from(&identity.key, read_private_key)?;
-    let provider = super::parameters::provider();
-    let certified = CertifiedKey::from_der(chain, key, &provider);
+    let certified = CertifiedKey::from_der(chain, key, &provider());
     certified
         .map(Arc::new)
         .map_err(|error| MaterialError::of(&identity.key, error))

@@ -12,6 +12,7 @@ mod files;
 pub(crate) mod material;
 pub(crate) mod memory;
 pub(crate) mod parameters;
+mod provider;
 mod records;
 pub(crate) mod sessions;
 pub(crate) mod stream;

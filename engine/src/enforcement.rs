@@ -2,14 +2,17 @@
 //!
 //! ```text
 //! pre_dns ─▶ Admitted ─resolved─▶ Resolved ─guard─▶ Guarded ─pre_request─▶ Dialable + Permitted
-//!                                                      └─early─▶ Dialable ─pre_request─▶ Permitted
+//!                                                      ├─pre_request_of_tunnel─▶ Dialable + Passable
+//!                                                      └─early─▶ Dialable ─pre_request_of_tunnel─▶ Passable
 //! Answered ─post_response─▶ Released
 //! ```
 //!
 //! Each permit is taken by value or by reference by the step that needs it and nothing outside this
 //! file can make one: `upstream::dial` wants a [`Dialable`], a request head is written to an origin
-//! with a [`Permitted`], a response byte goes to the client with a [`Released`]. A connection whose
-//! address no PreREQUEST rule has seen, or a response forwarded before its verdict, does not compile.
+//! with a [`Permitted`], bytes flow through a tunnel with a [`Passable`], a response byte goes to the
+//! client with a [`Released`]. A connection whose address no PreREQUEST rule has seen, or a response
+//! forwarded before its verdict, does not compile. A [`Permitted`] holds the request that was judged, and
+//! the encoder writes what it holds: it cannot serve for another.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -21,6 +24,7 @@ use sallyport_ruleset::{
     Action, Bundle, Decision, Fact, Facts, FieldValues, Outcome, Phase, Scratch, Source, Verdict,
     evaluate,
 };
+use sallyport_wire::http1::RequestHead;
 
 use crate::destination::{DestinationGuard, Prohibited};
 pub(crate) use crate::trail::{PhaseDecision, Trail};
@@ -178,19 +182,67 @@ pub(crate) struct Guarded {
 }
 
 /// Addresses that PreREQUEST allowed as well: packets may leave for them.
+///
+/// ```compile_fail,E0451
+/// let unjudged = sallyport::enforcement::Dialable { addresses: todo!(), port: 443 };
+/// ```
 #[derive(Debug, Clone)]
-pub(crate) struct Dialable {
+pub struct Dialable {
     addresses: AddressList,
     port: u16,
 }
 
-/// PreREQUEST allowed the request with every fact known: it may be written to the origin.
+/// A request as it would be written to its origin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outbound<'a> {
+    pub(crate) head: &'a RequestHead,
+    /// What the spans of `head` refer to.
+    pub(crate) bytes: &'a [u8],
+    /// What is sent as `Host`.
+    pub(crate) authority: &'a str,
+    pub(crate) path_and_query: &'a [u8],
+}
+
+impl Outbound<'_> {
+    /// Whether `facts` are those of this request.
+    fn is_of(&self, facts: &Facts<'_>) -> bool {
+        let method = self.head.method.of(self.bytes);
+        let host = self.authority.as_bytes();
+        matches!(facts.method, Fact::Known(judged) if judged == method)
+            && matches!(facts.host, Fact::Known(judged) if judged == host)
+    }
+}
+
+/// PreREQUEST allowed this request with every fact known: it may be written to the origin.
+///
+/// ```compile_fail,E0423
+/// let unjudged = sallyport::enforcement::Permitted(todo!());
+/// ```
 #[derive(Debug)]
-pub(crate) struct Permitted(());
+pub struct Permitted<'a>(Outbound<'a>);
+
+impl<'a> Permitted<'a> {
+    /// The request that was judged, to be written.
+    pub(crate) fn outbound(&self) -> &Outbound<'a> {
+        &self.0
+    }
+}
+
+/// PreREQUEST allowed a tunnel with every fact known: its bytes may flow.
+///
+/// ```compile_fail,E0423
+/// let unjudged = sallyport::enforcement::Passable(());
+/// ```
+#[derive(Debug)]
+pub struct Passable(());
 
 /// PostRESPONSE allowed the response: it may be written to the client.
+///
+/// ```compile_fail,E0423
+/// let unjudged = sallyport::enforcement::Released(());
+/// ```
 #[derive(Debug)]
-pub(crate) struct Released(());
+pub struct Released(());
 
 /// What PreREQUEST says while facts are missing.
 #[derive(Debug)]
@@ -287,16 +339,44 @@ impl Guarded {
         }))
     }
 
-    /// Runs PreREQUEST with every fact known or absent (`facts.destination_ip` is set here).
-    ///
-    /// Of several addresses those stay that are allowed by the same rule as the first allowed one,
-    /// so that the verdict in the log is true of whichever is connected to.
-    pub(crate) fn pre_request(
+    /// Runs PreREQUEST over the facts of a request (`facts.destination_ip` is set here).
+    pub(crate) fn pre_request<'a>(
+        &self,
+        rules: &Rules,
+        (outbound, facts): (Outbound<'a>, &Facts<'_>),
+        trail: &mut Trail,
+    ) -> Result<(Dialable, Permitted<'a>), Denied> {
+        if !outbound.is_of(facts) {
+            // Cannot happen while both are made of one request; if it does, the gate stays shut.
+            tracing::error!("the facts of another request were to be judged: denied");
+            return Err(Denied {
+                phase: Phase::PreRequest,
+                by: DeniedBy::Default,
+            });
+        }
+        let dialable = self.judge(rules, facts, trail)?;
+        Ok((dialable, Permitted(outbound)))
+    }
+
+    /// Runs PreREQUEST over the facts of a tunnel (`facts.destination_ip` is set here).
+    pub(crate) fn pre_request_of_tunnel(
         &self,
         rules: &Rules,
         facts: &Facts<'_>,
         trail: &mut Trail,
-    ) -> Result<(Dialable, Permitted), Denied> {
+    ) -> Result<(Dialable, Passable), Denied> {
+        let dialable = self.judge(rules, facts, trail)?;
+        Ok((dialable, Passable(())))
+    }
+
+    /// Of several addresses those stay that are allowed by the same rule as the first allowed one,
+    /// so that the verdict in the log is true of whichever is connected to.
+    fn judge(
+        &self,
+        rules: &Rules,
+        facts: &Facts<'_>,
+        trail: &mut Trail,
+    ) -> Result<Dialable, Denied> {
         let mut first: Option<(IpAddr, Verdict)> = None;
         let mut kept = AddressList::empty();
         let mut denied = Denied {
@@ -328,13 +408,10 @@ impl Guarded {
         } else {
             self.addresses
         };
-        Ok((
-            Dialable {
-                addresses,
-                port: self.port,
-            },
-            Permitted(()),
-        ))
+        Ok(Dialable {
+            addresses,
+            port: self.port,
+        })
     }
 
     /// One address stands for all where no rule looks at it.
@@ -386,17 +463,17 @@ impl Dialable {
         self.port
     }
 
-    /// Runs PreREQUEST with every fact known, for the address that was connected to.
-    pub(crate) fn pre_request(
+    /// Runs PreREQUEST over the facts of a tunnel, for the address that was connected to.
+    pub(crate) fn pre_request_of_tunnel(
         &self,
         connected: IpAddr,
         rules: &Rules,
         facts: &Facts<'_>,
         trail: &mut Trail,
-    ) -> Result<Permitted, Denied> {
+    ) -> Result<Passable, Denied> {
         rules
             .decide(Phase::PreRequest, &at(facts, connected), trail)
-            .map(|_| Permitted(()))
+            .map(|_| Passable(()))
     }
 }
 
@@ -406,3 +483,6 @@ fn at<'a>(facts: &Facts<'a>, address: IpAddr) -> Facts<'a> {
         ..*facts
     }
 }
+
+#[cfg(test)]
+mod tests;

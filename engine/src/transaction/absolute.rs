@@ -13,7 +13,7 @@ use super::request::Request;
 use super::session::{After, conclude};
 use super::switching::asks_for_websocket;
 use super::tunnel::InnerScope;
-use super::{forward, forward_inside};
+use super::{forward, forward_inside, phases};
 use crate::config::checked::{Config, Fronting};
 use crate::proxy_error::ProxyError;
 
@@ -259,7 +259,7 @@ fn front(request: &Request<'_>, located: &Located<'_>, draft: &mut Draft) -> Res
             draft.write_notice(request, &located.destination, DETAIL);
             Ok(())
         }
-        Fronting::Allow => super::admit(request, &located.destination, draft).map(|_| ()),
+        Fronting::Allow => phases::pre_dns(request, &located.destination, draft).map(|_| ()),
     }
 }
 

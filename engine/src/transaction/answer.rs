@@ -8,26 +8,25 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Instant;
 
-use sallyport_ruleset::Facts;
 use sallyport_wire::http1::{
     BodyFraming, ChunkLimits, HeadError, HeaderName, Parse, ResponseForward, ResponseHead, Version,
     encode_response,
 };
 
-use super::SEVERAL_TYPES;
 use super::body::{BodyRelay, Progress, RelayError};
 use super::date::Date;
 use super::destination::Destination;
 use super::interim::Interim;
 use super::kept::Kept;
+use super::phases::{self, Answered};
 use super::pinned;
 use super::progress::{Counted, LongStep};
 use super::record::Draft;
 use super::reply::Refusal;
-use super::request::{AnsweredBy, Request, response_headers};
+use super::request::Request;
 use super::switching;
 use crate::config::checked::TunnelEnds;
-use crate::enforcement::{self, Released, Rules};
+use crate::enforcement::Released;
 use crate::io::buffers::{ReadBuffer, WriteBuffer};
 use crate::io::departure::departed;
 use crate::io::transport::Transport;
@@ -306,7 +305,7 @@ impl Answer<'_> {
             const DETAIL: &str = "the origin switched to a protocol that was not asked for";
             return Err(Refusal::protocol(DETAIL).into());
         }
-        let released = self.post_response(draft, head, input.unread())?;
+        let released = phases::post_response(self.answered(head, input.unread()), draft)?;
         draft.status = Some(head.status);
         let challenge = match head.status {
             401 => pinned::challenge(&head.headers, input.unread()),
@@ -357,40 +356,14 @@ impl Answer<'_> {
         }
     }
 
-    fn post_response(
-        &self,
-        draft: &mut Draft,
-        head: &ResponseHead,
-        bytes: &[u8],
-    ) -> Result<Released, Refusal> {
-        draft.note_content_types(head, bytes);
-        let mut trail = std::mem::take(&mut draft.trail);
-        let released = self.with_facts(draft, head, bytes, |rules, facts| {
-            let released = enforcement::post_response(rules, facts, &mut trail);
-            released.map(|released| rules.has_one_meaning(facts).then_some(released))
-        });
-        draft.trail = trail;
-        self.request.write_alerts(draft, Some(self.destination));
-        released?.ok_or_else(|| Refusal::protocol(SEVERAL_TYPES))
-    }
-
-    /// Shows all facts about a response.
-    pub(super) fn with_facts<T>(
-        &self,
-        draft: &Draft,
-        head: &ResponseHead,
-        bytes: &[u8],
-        take: impl FnOnce(&Rules, &Facts<'_>) -> T,
-    ) -> T {
-        let request = self.request;
-        let headers = request.headers(self.destination);
-        let answered = response_headers(head, bytes);
-        let from = AnsweredBy {
-            address: draft.dst_ip,
-            certificate: draft.certificate.as_deref(),
-        };
-        let facts = request.post_response_facts(self.destination, &headers, from, head, &answered);
-        take(&request.snapshot.rules, &facts)
+    /// What PostRESPONSE judges.
+    pub(super) fn answered<'h>(&'h self, head: &'h ResponseHead, bytes: &'h [u8]) -> Answered<'h> {
+        Answered {
+            request: self.request,
+            destination: self.destination,
+            head,
+            bytes,
+        }
     }
 
     fn encode(

@@ -14,7 +14,7 @@ use super::record::Draft;
 use super::reply::{Refusal, went_through};
 use super::request::{Arrival, Request};
 use super::session::{After, ClientContext, conclude};
-use super::{admit, resolve, tunnel};
+use super::{phases, resolve, tunnel};
 use crate::config::checked::{Config, TunnelEnds};
 use crate::enforcement::{Dialable, Early, Guarded};
 use crate::io::buffers::ReadBuffer;
@@ -175,7 +175,7 @@ async fn open(
     check_port(config, destination.port)?;
     let account = request.client.registered.account();
     let slot = account.open_tunnel(&config.limits.per_client)?;
-    let admitted = admit(request, destination, draft)?;
+    let admitted = phases::pre_dns(request, destination, draft)?;
     let guarded = resolve(request, destination, &admitted, draft).await?;
     let (handling, left_alone) = handling(request, destination, &guarded);
     if left_alone.is_some() {
@@ -187,7 +187,7 @@ async fn open(
         protocol: Fact::Unknown,
         ..request.pre_dns_facts(destination)
     };
-    let early = guarded.early(&request.snapshot.rules, &facts, &mut draft.trail);
+    let early = phases::early(request, &guarded, &facts, &mut draft.trail);
     if early.is_err() {
         request.write_alerts(draft, Some(destination));
     }

@@ -67,14 +67,13 @@ pub(crate) struct Switched {
 pub(super) async fn exchange(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    dialable: &Dialable,
-    permitted: &Permitted,
+    permit: (&Dialable, &Permitted<'_>),
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     work.upload = Upload::of(request);
     work.held = pinned::enter(request, destination).await?;
-    let exchanged = attempts(request, destination, dialable, permitted, draft, work).await;
+    let exchanged = attempts(request, destination, permit, draft, work).await;
     work.held = None;
     exchanged
 }
@@ -83,8 +82,7 @@ pub(super) async fn exchange(
 async fn attempts(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    dialable: &Dialable,
-    permitted: &Permitted,
+    (dialable, permitted): (&Dialable, &Permitted<'_>),
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
@@ -162,7 +160,7 @@ async fn attempt(
     request: &Request<'_>,
     destination: &Destination<'_>,
     upstream: Box<UpstreamConnection>,
-    permitted: &Permitted,
+    permitted: &Permitted<'_>,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Failure> {
@@ -309,7 +307,7 @@ async fn converse(
     request: &Request<'_>,
     destination: &Destination<'_>,
     connection: &UpstreamConnection,
-    permitted: &Permitted,
+    permitted: &Permitted<'_>,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
     input: &mut ReadBuffer,
@@ -335,7 +333,7 @@ async fn converse(
     };
     let mut out = WriteBuffer::rent(pool);
     let Some(upload) = upload else {
-        encode(request, destination, permitted, &mut out.data);
+        encode(request, permitted, &mut out.data);
         send_head(request, upstream, out).await?;
         sent.set(Some(Instant::now()));
         return answer.receive(draft, head, input).await;
@@ -344,7 +342,7 @@ async fn converse(
     let exchange = async {
         let (progress, kept, pace) = (&mut upload.progress, &upload.kept, upload.pace.as_ref());
         if kept.is_fresh() {
-            encode(request, destination, permitted, &mut out.data);
+            encode(request, permitted, &mut out.data);
         }
         // A new connection of HTTP/1 is not closed for its age, and refuses nothing unprocessed.
         let keeps = connection.has_idled || upstream.is_stream() || !kept.is_fresh();
@@ -460,25 +458,21 @@ fn conclude_upload(
     Err(refusal.into())
 }
 
-/// Only with a permit is a request head written.
-fn encode(
-    request: &Request<'_>,
-    destination: &Destination<'_>,
-    _permitted: &Permitted,
-    out: &mut Vec<u8>,
-) {
+/// Writes the head of the request that was permitted.
+fn encode(request: &Request<'_>, permitted: &Permitted<'_>, out: &mut Vec<u8>) {
     let headers = &request.snapshot.config.headers;
     let edits = &request.snapshot.request_edits;
     // Off by default; a proxy that tells may pay for the text.
     let telling = (headers.forwarded || headers.x_forwarded_for)
         .then(|| forwarded::edits(request, edits, headers));
+    let outbound = permitted.outbound();
     let forward = RequestForward {
-        head: request.head,
-        buf: request.bytes,
-        path_and_query: destination.path_and_query,
-        authority: destination.authority.as_bytes(),
+        head: outbound.head,
+        buf: outbound.bytes,
+        path_and_query: outbound.path_and_query,
+        authority: outbound.authority.as_bytes(),
         via: headers.via.as_bytes(),
-        framing: request.head.framing,
+        framing: outbound.head.framing,
         upgrade: may_switch(request),
         edits: telling.as_ref().unwrap_or(edits),
     };

@@ -25,6 +25,7 @@ use super::held::{Hello, Holds};
 use super::offer;
 use super::origin_connection::{begin_session, connect_plain, pool_key};
 use super::origin_tls::{Asked, secure};
+use super::phases;
 use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
@@ -154,9 +155,12 @@ impl Intercepted<'_, '_> {
             protocol: Fact::Unknown,
             ..self.request.pre_dns_facts(self.destination)
         });
-        let rules = &self.request.snapshot.rules;
-        let guarded = &self.opened.guarded;
-        match guarded.early(rules, &facts, &mut Trail::default()) {
+        match phases::early(
+            self.request,
+            &self.opened.guarded,
+            &facts,
+            &mut Trail::default(),
+        ) {
             Ok(Early::Allowed(dialable)) => Some(EarlyPermit {
                 dialable,
                 upstream: None,

@@ -5,10 +5,10 @@
 use sallyport_wire::http1::{ResponseHead, Version};
 
 use super::answer::{Answer, Failure};
+use super::phases;
 use super::record::Draft;
 use super::reply::Refusal;
 use crate::config::checked::InterimLimits;
-use crate::enforcement::{self, Released, Trail};
 use crate::io::buffers::ReadBuffer;
 
 /// What an origin has sent before its final response.
@@ -49,37 +49,6 @@ pub(super) const fn is_passed_on(status: u16) -> bool {
 }
 
 impl Answer<'_> {
-    /// PostRESPONSE over an interim response. `None`: it is left out, and the final one decides.
-    pub(super) fn release_interim(
-        &self,
-        draft: &mut Draft,
-        head: &ResponseHead,
-        bytes: &[u8],
-    ) -> Result<Option<Released>, Refusal> {
-        // Its alerts are told beside those of the final response.
-        let mut trail = Trail::default();
-        let judged = self.with_facts(draft, head, bytes, |rules, facts| {
-            let released = enforcement::post_response(rules, facts, &mut trail);
-            released.map(|released| rules.has_one_meaning(facts).then_some(released))
-        });
-        match judged {
-            Ok(Some(released)) => {
-                draft.trail.keep(trail);
-                self.request.write_alerts(draft, Some(self.destination));
-                Ok(Some(released))
-            }
-            Ok(None) => Err(Refusal::protocol(super::SEVERAL_TYPES)),
-            // A list of statuses that may pass often lacks 100, and nothing of a bare one is the
-            // origin's own but that it wants the content.
-            Err(_) if is_bare_continue(head) => Ok(None),
-            Err(denied) => {
-                draft.trail.adopt(trail);
-                self.request.write_alerts(draft, Some(self.destination));
-                Err(denied.into())
-            }
-        }
-    }
-
     /// Passed on as they come, but not to HTTP/1.0 clients.
     pub(super) async fn forward_interim(
         &self,
@@ -90,7 +59,11 @@ impl Answer<'_> {
         if self.request.head.version == Version::Http10 || !is_passed_on(head.status) {
             return Ok(());
         }
-        match self.release_interim(draft, head, input.unread())? {
+        // A list of statuses that may pass often lacks 100, and nothing of a bare one is the
+        // origin's own but that it wants the content.
+        let answered = self.answered(head, input.unread());
+        let released = phases::post_response_of_interim(answered, is_bare_continue(head), draft)?;
+        match released {
             Some(released) => self.write_interim(released, head, input).await,
             None => Ok(()),
         }

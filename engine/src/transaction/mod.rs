@@ -23,6 +23,7 @@ mod offer;
 mod origin_connection;
 mod origin_tls;
 mod path;
+mod phases;
 mod pinned;
 mod progress;
 mod record;
@@ -46,7 +47,7 @@ pub(crate) use record::Draft;
 pub(crate) use session::{Arrived, Client, ListenerName, serve};
 pub(crate) use unasked::{Unasked, Unused};
 
-use crate::enforcement::{self, Admitted, Dialable, Guarded, Permitted};
+use crate::enforcement::{Admitted, Dialable, Guarded, Permitted};
 use crate::shard::exhaustion::has_no_descriptor;
 use crate::transaction::destination::Destination;
 use crate::transaction::exchange::{Exchanged, ResponseWork};
@@ -55,9 +56,6 @@ use crate::transaction::reply::Refusal;
 use crate::transaction::request::Request;
 use crate::transaction::standing::Standing;
 
-/// A message of which two recipients could make two things.
-const SEVERAL_TYPES: &str = "Content-Type names several media types, and rules look at it";
-
 /// Forwards one HTTP request: all three phases, in order.
 async fn forward(
     request: &Request<'_>,
@@ -65,9 +63,9 @@ async fn forward(
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
-    let admitted = admit(request, destination, draft)?;
+    let admitted = phases::pre_dns(request, destination, draft)?;
     let guarded = resolve(request, destination, &admitted, draft).await?;
-    let permit = permit(request, destination, &guarded, draft)?;
+    let permit = phases::pre_request(request, destination, &guarded, draft)?;
     if !destination.is_secure() {
         return deliver(request, destination, permit, draft, work).await;
     }
@@ -89,20 +87,8 @@ async fn forward_inside(
 ) -> Result<Exchanged, Refusal> {
     let guarded = standing.guarded()?;
     draft.dst_ip = guarded.first();
-    let permit = permit(request, destination, guarded, draft)?;
+    let permit = phases::pre_request(request, destination, guarded, draft)?;
     deliver(request, destination, permit, draft, work).await
-}
-
-/// PreDNS.
-fn admit(
-    request: &Request<'_>,
-    destination: &Destination<'_>,
-    draft: &mut Draft,
-) -> Result<Admitted, Refusal> {
-    let facts = request.pre_dns_facts(destination);
-    let admitted = enforcement::pre_dns(&request.snapshot.rules, &facts, &mut draft.trail);
-    request.write_alerts(draft, Some(destination));
-    Ok(admitted?)
 }
 
 /// Resolution and the destination guard.
@@ -122,47 +108,25 @@ async fn resolve(
         };
     }
     draft.t_dns = Some(started.elapsed());
-    let resolved = admitted.resolved(addresses?, destination.port);
-    let guarded = resolved
-        .guard(&request.snapshot.guard)
-        .map_err(|(address, why)| {
-            draft.dst_ip = Some(address);
-            Refusal::prohibited(request.head, why)
-        })?;
+    let guarded = phases::guard(request, admitted, addresses?, destination.port);
+    let guarded = guarded.map_err(|(address, why)| {
+        draft.dst_ip = Some(address);
+        Refusal::prohibited(request.head, why)
+    })?;
     draft.dst_ip = guarded.first();
     Ok(guarded)
-}
-
-/// PreREQUEST with every fact.
-fn permit(
-    request: &Request<'_>,
-    destination: &Destination<'_>,
-    guarded: &Guarded,
-    draft: &mut Draft,
-) -> Result<(Dialable, Permitted), Refusal> {
-    draft.note_user_agents(request);
-    let headers = request.headers(destination);
-    let facts = request.pre_request_facts(destination, &headers);
-    let permitted = guarded.pre_request(&request.snapshot.rules, &facts, &mut draft.trail);
-    request.write_alerts(draft, Some(destination));
-    let (dialable, permitted) = permitted?;
-    if !request.snapshot.rules.has_one_meaning(&facts) {
-        return Err(Refusal::malformed(400, SEVERAL_TYPES));
-    }
-    draft.dst_ip = dialable.addresses().first().copied();
-    Ok((dialable, permitted))
 }
 
 /// To the origin, unless the request may go no further than this.
 async fn deliver(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    (dialable, permitted): (Dialable, Permitted),
+    (dialable, permitted): (Dialable, Permitted<'_>),
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     if final_recipient::is_reached(request) {
         return Ok(final_recipient::answer(request, draft).await);
     }
-    exchange::exchange(request, destination, &dialable, &permitted, draft, work).await
+    exchange::exchange(request, destination, (&dialable, &permitted), draft, work).await
 }

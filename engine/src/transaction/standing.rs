@@ -26,9 +26,9 @@ use super::record::Draft;
 use super::reply::Refusal;
 use super::request::{Request, unix_seconds};
 use super::tunnel::check_ech;
-use super::{absolute, connect};
+use super::{absolute, connect, phases};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
-use crate::enforcement::{self, Guarded, Trail};
+use crate::enforcement::{Guarded, Trail};
 use crate::http2::server::Lasting;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
@@ -276,11 +276,8 @@ impl<'a> OpenTunnel<'a> {
         addresses: AddressList,
         trail: &mut Trail,
     ) -> Result<Guarded, Refusal> {
-        let (snapshot, destination) = (request.snapshot, self.destination);
-        let facts = request.pre_dns_facts(destination);
-        let admitted = enforcement::pre_dns(&snapshot.rules, &facts, trail)?;
-        let resolved = admitted.resolved(addresses, destination.port);
-        let guarded = resolved.guard(&snapshot.guard);
+        let admitted = phases::pre_dns_again(request, self.destination, trail)?;
+        let guarded = phases::guard(request, &admitted, addresses, self.destination.port);
         guarded.map_err(|(_, why)| Refusal::prohibited(request.head, why))
     }
 
@@ -329,7 +326,7 @@ impl<'a> OpenTunnel<'a> {
         guarded: &Guarded,
         trail: &mut Trail,
     ) -> Result<(), Refusal> {
-        let (config, rules) = (&request.snapshot.config, &request.snapshot.rules);
+        let config = &request.snapshot.config;
         let facts = request.pre_dns_facts(self.destination);
         let tunnel = |what| facts_of_tunnel(facts, what);
         match self.holds {
@@ -339,7 +336,7 @@ impl<'a> OpenTunnel<'a> {
                     protocol: Fact::Unknown,
                     ..facts
                 });
-                guarded.early(rules, &facts, trail)?;
+                phases::early(request, guarded, &facts, trail)?;
             }
             Holds::Intercepted(hello) => {
                 self.check_hosts(request)?;
@@ -348,13 +345,13 @@ impl<'a> OpenTunnel<'a> {
                     protocol: Fact::Unknown,
                     ..facts
                 };
-                guarded.early(rules, &hello.facts(facts), trail)?;
+                phases::early(request, guarded, &hello.facts(facts), trail)?;
             }
             Holds::PassedTls(hello) => {
                 check_ech(request, hello.notes.has_ech)?;
                 self.check_fronting(request, hello, trail)?;
                 let facts = hello.facts(tunnel(Protocol::Https));
-                guarded.pre_request(rules, &facts, trail)?;
+                phases::pre_request_of_tunnel(request, guarded, &facts, trail)?;
             }
             Holds::Other => {
                 if config.tunnel.unknown_protocol == UnknownProtocol::Deny {
@@ -364,7 +361,7 @@ impl<'a> OpenTunnel<'a> {
                     ));
                 }
                 let facts = without_tls(tunnel(Protocol::Tcp));
-                guarded.pre_request(rules, &facts, trail)?;
+                phases::pre_request_of_tunnel(request, guarded, &facts, trail)?;
             }
             Holds::Switched(_) => {}
         }
@@ -435,9 +432,7 @@ impl<'a> OpenTunnel<'a> {
                 tunnel.admit(request, self.addresses, trail)?
             }
         };
-        let headers = request.headers(destination);
-        let facts = request.pre_request_facts(destination, &headers);
-        guarded.pre_request(&request.snapshot.rules, &facts, trail)?;
+        phases::pre_request_again(request, destination, &guarded, trail)?;
         Ok(guarded)
     }
 }
@@ -469,8 +464,7 @@ fn check_named(
                 host: named,
                 ..*tunnel
             };
-            let facts = request.pre_dns_facts(&fronted);
-            enforcement::pre_dns(&request.snapshot.rules, &facts, trail)?;
+            phases::pre_dns_again(request, &fronted, trail)?;
             Ok(())
         }
     }

@@ -18,6 +18,7 @@ use super::greeting::greet;
 use super::held::{Hello, Holds, without_http};
 use super::intercept::{InnerTls, Intercepted};
 use super::origin_connection::{begin_session, connect_plain, pool_key};
+use super::phases;
 use super::progress::Counted;
 use super::record::{Draft, ECH_PRESENT, TlsNotes};
 use super::reply::Refusal;
@@ -29,7 +30,7 @@ use super::tunnel_content::{Content, peek};
 use super::upgrade::send_on;
 use crate::access_log::TlsHandling;
 use crate::config::checked::{Ech, Fronting, Tunnel, UnknownProtocol};
-use crate::enforcement::Permitted;
+use crate::enforcement::Passable;
 use crate::http2::TargetForm;
 use crate::io::copy::{HeldToTls, TunnelEnd, TunnelLife, tunnel as copy};
 use crate::io::transport::Transport;
@@ -176,7 +177,7 @@ const UPSTREAM_NOT_TLS: &str = "the origin answered the ClientHello with somethi
                                 fits (tunnel.unknown_protocol)";
 
 /// A connection to the origin and the permission to use it.
-type Passage = (Box<UpstreamConnection>, Permitted);
+type Passage = (Box<UpstreamConnection>, Passable);
 
 async fn judge_tls(
     request: &Request<'_>,
@@ -278,22 +279,22 @@ async fn settle(
     facts: &Facts<'_>,
     draft: &mut Draft,
 ) -> Result<(Passage, Slot), Refusal> {
-    let rules = &request.snapshot.rules;
     if let Some(EarlyPermit { dialable, upstream }) = opened.early {
         let upstream = match upstream {
             Some(upstream) => upstream,
             None => connect_plain(request, &dialable, draft).await?,
         };
         let connected = upstream.address.ip();
-        let permitted = dialable.pre_request(connected, rules, facts, &mut draft.trail);
+        let leads_to = (&dialable, connected);
+        let passable = phases::pre_request_of_connected(request, leads_to, facts, &mut draft.trail);
         request.write_alerts(draft, Some(destination));
-        return Ok(((upstream, permitted?), opened.slot));
+        return Ok(((upstream, passable?), opened.slot));
     }
-    let permitted = opened.guarded.pre_request(rules, facts, &mut draft.trail);
+    let judged = phases::pre_request_of_tunnel(request, &opened.guarded, facts, &mut draft.trail);
     request.write_alerts(draft, Some(destination));
-    let (dialable, permitted) = permitted?;
+    let (dialable, passable) = judged?;
     let upstream = connect_plain(request, &dialable, draft).await?;
-    Ok(((upstream, permitted), opened.slot))
+    Ok(((upstream, passable), opened.slot))
 }
 
 /// What is encrypted in a ClientHello that is passed through nobody sees.
@@ -343,7 +344,7 @@ pub(super) fn check_sni(
                 host: NormalHost::Domain(sni),
                 ..*destination
             };
-            super::admit(request, &fronted, draft).map(|_| ())
+            phases::pre_dns(request, &fronted, draft).map(|_| ())
         }
     }
 }
@@ -358,7 +359,7 @@ struct Open<'a> {
 async fn flow(
     request: &Request<'_>,
     Open { tunnel, held }: Open<'_>,
-    (upstream, _permitted): Passage,
+    (upstream, _passable): Passage,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
 ) {

@@ -1,0 +1,258 @@
+//! The gate, rule by rule: what stays open, what stays shut, and what the log is told.
+
+use sallyport_ruleset::bundle::{BuildRecord, write};
+use sallyport_ruleset::{Condition, Defaults, Field, Rule, RuleGroup, RuleIndex, Ruleset, Test};
+use sallyport_wire::http1::{HeadLimits, RequestHead};
+
+use super::*;
+
+const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+const C: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 3));
+
+/// Rules of one phase; what they do not decide gets `default`.
+fn rules(phase: Phase, default: Action, rules: &[(&str, Action, Field, Test)]) -> Rules {
+    let all = rules.iter().map(|(name, action, field, test)| Rule {
+        name: (*name).to_owned(),
+        description: String::new(),
+        action: *action,
+        conditions: vec![Condition {
+            field: field.clone(),
+            negated: false,
+            test: test.clone(),
+        }],
+    });
+    let mut of_phases = [Vec::new(), Vec::new(), Vec::new()];
+    of_phases[phase.index()] = all.collect();
+    let ruleset = Ruleset {
+        defaults: Defaults::all(default),
+        groups: vec![RuleGroup {
+            name: "group".to_owned(),
+            priority: 1,
+            rules: of_phases,
+        }],
+    };
+    let bytes = write(&ruleset, &BuildRecord::default()).unwrap();
+    Rules::new(Arc::new(Bundle::load(bytes).unwrap()))
+}
+
+fn networks(networks: &[&str]) -> Test {
+    Test::Ip(networks.iter().map(|text| text.parse().unwrap()).collect())
+}
+
+fn texts(values: &[&str]) -> Test {
+    let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+    Test::Exact {
+        values: values.iter().collect(),
+        ignore_case: false,
+    }
+}
+
+fn guarded(addresses: &[IpAddr]) -> Guarded {
+    let mut list = AddressList::empty();
+    addresses.iter().for_each(|address| list.push(*address));
+    Guarded {
+        addresses: list,
+        port: 443,
+    }
+}
+
+/// What the rules of these tests ask for, but the address.
+fn facts() -> Facts<'static> {
+    Facts {
+        method: Fact::Known(b"GET"),
+        host: Fact::Known(b"a.test"),
+        uri: Fact::Known(b"/"),
+        content_type: Fact::Absent,
+        response_content_type: Fact::Absent,
+        ..Facts::unknown()
+    }
+}
+
+fn parsed(text: &str) -> (RequestHead, Vec<u8>) {
+    let mut head = RequestHead::new();
+    head.parse(text.as_bytes(), &HeadLimits::default()).unwrap();
+    (head, text.as_bytes().to_vec())
+}
+
+fn by_rule(trail: &Trail) -> Option<u32> {
+    trail.decided.unwrap().rule.map(|RuleIndex(rule)| rule)
+}
+
+#[test]
+fn addresses_stay_that_the_rule_of_the_first_allows() {
+    let near = (
+        "near",
+        Action::Allow,
+        Field::DestinationIp,
+        networks(&["192.0.2.0/24"]),
+    );
+    let far = (
+        "far",
+        Action::Allow,
+        Field::DestinationIp,
+        networks(&["198.51.100.0/24"]),
+    );
+    let rules = rules(Phase::PreRequest, Action::Deny, &[near, far]);
+    let mut trail = Trail::default();
+    let judged = guarded(&[A, C, B]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+    let (dialable, _) = judged.unwrap();
+    assert_eq!(dialable.addresses(), [A, B]);
+    // Whichever is connected to, the log names the rule that let it through.
+    assert_eq!(by_rule(&trail), Some(0));
+}
+
+#[test]
+fn an_address_that_is_denied_is_not_dialed() {
+    let deny = (
+        "deny",
+        Action::Deny,
+        Field::DestinationIp,
+        networks(&["192.0.2.1/32"]),
+    );
+    let rules = rules(Phase::PreRequest, Action::Allow, &[deny]);
+    let mut trail = Trail::default();
+    let judged = guarded(&[A, B]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+    assert_eq!(judged.unwrap().0.addresses(), [B]);
+    let denied = guarded(&[A]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+    let expected = Denied {
+        phase: Phase::PreRequest,
+        by: DeniedBy::Rule,
+    };
+    assert_eq!(denied.unwrap_err(), expected);
+}
+
+#[test]
+fn one_address_stands_for_all_where_no_rule_asks() {
+    let deny = ("deny", Action::Deny, Field::HttpMethod, texts(&["PUT"]));
+    let rules = rules(Phase::PreRequest, Action::Allow, &[deny]);
+    let mut trail = Trail::default();
+    let judged = guarded(&[A, B, C]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+    assert_eq!(judged.unwrap().0.addresses(), [A, B, C]);
+}
+
+#[test]
+fn what_is_not_known_leaves_the_gate_shut() {
+    let deny = ("deny", Action::Deny, Field::HttpMethod, texts(&["PUT"]));
+    let rules = rules(Phase::PreRequest, Action::Allow, &[deny]);
+    let unknown = Facts {
+        method: Fact::Unknown,
+        ..facts()
+    };
+    let mut trail = Trail::default();
+    let denied = guarded(&[A]).pre_request_of_tunnel(&rules, &unknown, &mut trail);
+    assert_eq!(denied.unwrap_err().by, DeniedBy::Default);
+    assert_eq!(trail.decided.unwrap().action, Decision::Deny);
+    let early = guarded(&[A]).early(&rules, &unknown, &mut trail);
+    assert!(matches!(early, Ok(Early::Open)), "{early:?}");
+}
+
+#[test]
+fn early_says_yes_only_if_nothing_can_change_it() {
+    let near = (
+        "near",
+        Action::Allow,
+        Field::DestinationIp,
+        networks(&["192.0.2.0/24"]),
+    );
+    let put = ("put", Action::Allow, Field::HttpMethod, texts(&["PUT"]));
+    let rules = rules(Phase::PreRequest, Action::Deny, &[near, put]);
+    let unknown = Facts {
+        method: Fact::Unknown,
+        ..facts()
+    };
+    let early =
+        |addresses: &[IpAddr]| guarded(addresses).early(&rules, &unknown, &mut Trail::default());
+    let Ok(Early::Allowed(dialable)) = early(&[A, B]) else {
+        panic!("whatever the method is, the first rule allows both");
+    };
+    assert_eq!((dialable.addresses(), dialable.port()), (&[A, B][..], 443));
+    assert!(matches!(early(&[A, C]), Ok(Early::Open)), "C depends on it");
+}
+
+#[test]
+fn a_permit_is_for_the_request_that_was_judged() {
+    let rules = rules(Phase::PreRequest, Action::Allow, &[]);
+    let (head, bytes) = parsed("GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let outbound = Outbound {
+        head: &head,
+        bytes: &bytes,
+        authority: "a.test",
+        path_and_query: b"/",
+    };
+    let judge = |facts: &Facts<'_>| {
+        guarded(&[A]).pre_request(&rules, (outbound, facts), &mut Trail::default())
+    };
+    let (_, permitted) = judge(&facts()).unwrap();
+    assert_eq!(permitted.outbound().authority, "a.test");
+    for others in [
+        Facts {
+            host: Fact::Known(b"b.test"),
+            ..facts()
+        },
+        Facts {
+            method: Fact::Known(b"PUT"),
+            ..facts()
+        },
+        Facts {
+            host: Fact::Absent,
+            ..facts()
+        },
+    ] {
+        assert!(judge(&others).is_err(), "{others:?}");
+    }
+}
+
+#[test]
+fn alerts_of_a_phase_that_is_asked_again_are_told_once() {
+    let get = ("get", Action::Alert, Field::HttpMethod, texts(&["GET"]));
+    let rules = rules(Phase::PreRequest, Action::Allow, &[get]);
+    let mut trail = Trail::default();
+    for _ in 0..3 {
+        let judged = guarded(&[A]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+        assert!(judged.is_ok());
+    }
+    assert_eq!(trail.alerts.len(), 1);
+}
+
+#[test]
+fn responses_are_released_by_rules_and_by_nothing_else() {
+    let html = (
+        "html",
+        Action::Deny,
+        Field::ResponseStatusCode,
+        Test::Number(vec![200..=200]),
+    );
+    let rules = rules(Phase::PostResponse, Action::Allow, &[html]);
+    let answered = |status| Facts {
+        status_code: Fact::Known(status),
+        ..facts()
+    };
+    let mut trail = Trail::default();
+    assert!(post_response(&rules, &answered(404), &mut trail).is_ok());
+    let denied = post_response(&rules, &answered(200), &mut trail).unwrap_err();
+    assert_eq!(
+        (denied.phase, denied.by),
+        (Phase::PostResponse, DeniedBy::Rule)
+    );
+}
+
+#[test]
+fn several_media_types_have_one_meaning_to_rules_that_do_not_look() {
+    let two = FieldValues::One(b"text/plain, text/html");
+    let of_request = Facts {
+        content_type: Fact::Known(two),
+        ..facts()
+    };
+    let blind = rules(Phase::PreRequest, Action::Allow, &[]);
+    assert!(blind.has_one_meaning(&of_request));
+    let plain = (
+        "plain",
+        Action::Allow,
+        Field::HttpContentType,
+        texts(&["text/plain"]),
+    );
+    let sees = rules(Phase::PreRequest, Action::Deny, &[plain]);
+    assert!(!sees.has_one_meaning(&of_request));
+    assert!(sees.has_one_meaning(&facts()));
+}

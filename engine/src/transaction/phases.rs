@@ -1,0 +1,205 @@
+//! Every call into `enforcement` from a transaction: which facts each phase is shown, whose trail its
+//! decision goes into, and how a denial is answered.
+
+use std::net::IpAddr;
+
+use sallyport_ruleset::Facts;
+use sallyport_wire::http1::ResponseHead;
+
+use super::destination::Destination;
+use super::record::Draft;
+use super::reply::Refusal;
+use super::request::{AnsweredBy, Request, response_headers};
+use crate::destination::Prohibited;
+use crate::enforcement::{
+    self, Admitted, Denied, Dialable, Early, Guarded, Outbound, Passable, Permitted, Released,
+    Rules, Trail,
+};
+use crate::upstream::addresses::AddressList;
+
+/// A message of which two recipients could make two things.
+const SEVERAL_TYPES: &str = "Content-Type names several media types, and rules look at it";
+
+/// PreDNS.
+pub(super) fn pre_dns(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    draft: &mut Draft,
+) -> Result<Admitted, Refusal> {
+    let admitted = pre_dns_again(request, destination, &mut draft.trail);
+    request.write_alerts(draft, Some(destination));
+    Ok(admitted?)
+}
+
+/// PreDNS of what was let in before; its alerts were told then.
+pub(super) fn pre_dns_again(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    trail: &mut Trail,
+) -> Result<Admitted, Denied> {
+    let facts = request.pre_dns_facts(destination);
+    enforcement::pre_dns(&request.snapshot.rules, &facts, trail)
+}
+
+/// The destination guard, over the addresses of a name that was admitted.
+pub(super) fn guard(
+    request: &Request<'_>,
+    admitted: &Admitted,
+    addresses: AddressList,
+    port: u16,
+) -> Result<Guarded, (IpAddr, Prohibited)> {
+    let resolved = admitted.resolved(addresses, port);
+    resolved.guard(&request.snapshot.guard)
+}
+
+/// PreREQUEST of a request, with every fact.
+pub(super) fn pre_request<'d>(
+    request: &Request<'d>,
+    destination: &Destination<'d>,
+    guarded: &Guarded,
+    draft: &mut Draft,
+) -> Result<(Dialable, Permitted<'d>), Refusal> {
+    draft.note_user_agents(request);
+    let headers = request.headers(destination);
+    let facts = request.pre_request_facts(destination, &headers);
+    let outbound = Outbound {
+        head: request.head,
+        bytes: request.bytes,
+        authority: destination.authority,
+        path_and_query: destination.path_and_query,
+    };
+    let rules = &request.snapshot.rules;
+    let permitted = guarded.pre_request(rules, (outbound, &facts), &mut draft.trail);
+    request.write_alerts(draft, Some(destination));
+    let (dialable, permitted) = permitted?;
+    if !rules.has_one_meaning(&facts) {
+        return Err(Refusal::malformed(400, SEVERAL_TYPES));
+    }
+    draft.dst_ip = dialable.addresses().first().copied();
+    Ok((dialable, permitted))
+}
+
+/// PreREQUEST of a request that was permitted before and has switched protocols; its alerts were told
+/// then.
+pub(super) fn pre_request_again(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    guarded: &Guarded,
+    trail: &mut Trail,
+) -> Result<(), Denied> {
+    let headers = request.headers(destination);
+    let facts = request.pre_request_facts(destination, &headers);
+    pre_request_of_tunnel(request, guarded, &facts, trail).map(|_| ())
+}
+
+/// As much of PreREQUEST as can be said of a tunnel while facts are missing.
+pub(super) fn early(
+    request: &Request<'_>,
+    guarded: &Guarded,
+    facts: &Facts<'_>,
+    trail: &mut Trail,
+) -> Result<Early, Denied> {
+    guarded.early(&request.snapshot.rules, facts, trail)
+}
+
+/// PreREQUEST of a tunnel of bytes, whose facts are all there.
+pub(super) fn pre_request_of_tunnel(
+    request: &Request<'_>,
+    guarded: &Guarded,
+    facts: &Facts<'_>,
+    trail: &mut Trail,
+) -> Result<(Dialable, Passable), Denied> {
+    guarded.pre_request_of_tunnel(&request.snapshot.rules, facts, trail)
+}
+
+/// The same where the connection was made early, for the address that it leads to.
+pub(super) fn pre_request_of_connected(
+    request: &Request<'_>,
+    (dialable, connected): (&Dialable, IpAddr),
+    facts: &Facts<'_>,
+    trail: &mut Trail,
+) -> Result<Passable, Denied> {
+    dialable.pre_request_of_tunnel(connected, &request.snapshot.rules, facts, trail)
+}
+
+/// A response whose head was received.
+#[derive(Clone, Copy)]
+pub(super) struct Answered<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) destination: &'a Destination<'a>,
+    pub(super) head: &'a ResponseHead,
+    /// What the spans of `head` refer to.
+    pub(super) bytes: &'a [u8],
+}
+
+/// PostRESPONSE.
+pub(super) fn post_response(
+    answered: Answered<'_>,
+    draft: &mut Draft,
+) -> Result<Released, Refusal> {
+    draft.note_content_types(answered.head, answered.bytes);
+    let mut trail = std::mem::take(&mut draft.trail);
+    let released = judge_response(answered, draft, &mut trail);
+    draft.trail = trail;
+    let Answered {
+        request,
+        destination,
+        ..
+    } = answered;
+    request.write_alerts(draft, Some(destination));
+    released?.ok_or_else(|| Refusal::protocol(SEVERAL_TYPES))
+}
+
+/// PostRESPONSE of an interim response. Its alerts are told beside those of the final one. `None`: it is
+/// denied although it `may_be_left_out`, and the final one decides.
+pub(super) fn post_response_of_interim(
+    answered: Answered<'_>,
+    may_be_left_out: bool,
+    draft: &mut Draft,
+) -> Result<Option<Released>, Refusal> {
+    let mut trail = Trail::default();
+    let released = judge_response(answered, draft, &mut trail);
+    let Answered {
+        request,
+        destination,
+        ..
+    } = answered;
+    match released {
+        Ok(Some(released)) => {
+            draft.trail.keep(trail);
+            request.write_alerts(draft, Some(destination));
+            Ok(Some(released))
+        }
+        Ok(None) => Err(Refusal::protocol(SEVERAL_TYPES)),
+        Err(_) if may_be_left_out => Ok(None),
+        Err(denied) => {
+            draft.trail.adopt(trail);
+            request.write_alerts(draft, Some(destination));
+            Err(denied.into())
+        }
+    }
+}
+
+/// What the rules say of a response; `None` if it has more than one meaning to them.
+fn judge_response(
+    answered: Answered<'_>,
+    draft: &Draft,
+    trail: &mut Trail,
+) -> Result<Option<Released>, Denied> {
+    let Answered {
+        request,
+        destination,
+        head,
+        bytes,
+    } = answered;
+    let rules: &Rules = &request.snapshot.rules;
+    let headers = request.headers(destination);
+    let answered = response_headers(head, bytes);
+    let from = AnsweredBy {
+        address: draft.dst_ip,
+        certificate: draft.certificate.as_deref(),
+    };
+    let facts = request.post_response_facts(destination, &headers, from, head, &answered);
+    let released = enforcement::post_response(rules, &facts, trail)?;
+    Ok(rules.has_one_meaning(&facts).then_some(released))
+}

@@ -1,5 +1,7 @@
 //! Micro benchmarks of the pure crates; null relays; runs against peers.
 
+pub mod policy;
+
 /// A fixed pseudo-random number (splitmix64).
 #[must_use]
 pub fn noise(seed: usize) -> usize {

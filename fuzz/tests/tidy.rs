@@ -331,12 +331,42 @@ fn every_dependency_has_its_sentence() {
 fn the_papers_are_there() {
     for path in [
         "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
         "CHANGELOG.md",
         "LICENSE",
+        "deny.toml",
         "docs/internals/testing.md",
     ] {
         assert!(root().join(path).is_file(), "{path} is missing");
     }
+}
+
+/// Pages whose paths are followed by those who change something.
+const GUIDES: &[&str] = &["CONTRIBUTING.md", "SECURITY.md", "docs/threat-model.md"];
+
+#[test]
+fn the_paths_that_guides_name_are_there() {
+    let is_path = |word: &&str| {
+        let first = word.split('/').next().unwrap_or_default();
+        // NAME stands for any.
+        let is_one = !word.contains(' ') && !word.contains("NAME");
+        word.contains('/') && is_one && !first.is_empty() && root().join(first).is_dir()
+    };
+    let mut found = 0;
+    let mut missing = Vec::new();
+    for guide in GUIDES {
+        let text = read(guide);
+        // What stands between backticks is every second piece.
+        for path in text.split('`').skip(1).step_by(2).filter(is_path) {
+            found += 1;
+            if !root().join(path).exists() {
+                missing.push(format!("{guide} names {path}, which is not there"));
+            }
+        }
+    }
+    assert!(found > 50, "only {found} paths were found");
+    none(missing);
 }
 
 /// Such a path works on one machine only.

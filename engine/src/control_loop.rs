@@ -212,9 +212,9 @@ impl Control<'_> {
         if self.addresses.any() {
             self.see_addresses();
         }
-        if let Some(material) = self.source.renew_keys() {
+        if let Some(credentials) = self.source.renew_keys() {
             tracing::info!("keys for minting and session tickets renewed");
-            self.current.material = material;
+            self.current.credentials = credentials;
             self.hand_over();
         }
     }

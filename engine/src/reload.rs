@@ -13,7 +13,7 @@ use crate::config::checked::Log;
 use crate::config::{Config, ConfigErrors, Overrides};
 use crate::destination::own_networks;
 use crate::shard::Generation;
-use crate::tls::material::{Material, MaterialError};
+use crate::tls::credentials::{TlsCredentials, TlsCredentialsError};
 
 /// Why new configuration or rules are not used.
 #[derive(Debug, Error)]
@@ -21,7 +21,10 @@ pub(crate) enum ReloadError {
     #[error("{0}")]
     Config(ConfigErrors),
     #[error("{}, {error}", file.display())]
-    Material { file: PathBuf, error: MaterialError },
+    Credentials {
+        file: PathBuf,
+        error: TlsCredentialsError,
+    },
     #[error(transparent)]
     Bundle(#[from] BundleStoreError),
 }
@@ -34,7 +37,7 @@ pub(crate) struct Source {
     /// The bundle file that was read last, whether it could be used or not.
     seen: Option<Fingerprint>,
     /// What was read of the files of TLS, and for which configuration.
-    material: Option<(Arc<Config>, Arc<Material>)>,
+    credentials: Option<(Arc<Config>, Arc<TlsCredentials>)>,
 }
 
 impl Source {
@@ -43,7 +46,7 @@ impl Source {
             file,
             overrides,
             seen: None,
-            material: None,
+            credentials: None,
         }
     }
 
@@ -65,9 +68,9 @@ impl Source {
         let bundle = bundle_store::load(&config.ruleset, &config.trusted_keys)?;
         let load_ms = started.elapsed().as_secs_f64() * 1e3;
         tracing::info!(bundle = bundle.id(), load_ms, "bundle loaded and validated");
-        let material = self.material(&config)?;
+        let credentials = self.credentials(&config)?;
         Ok(Generation {
-            material,
+            credentials,
             config,
             bundle,
             listeners,
@@ -77,29 +80,29 @@ impl Source {
     }
 
     /// Reads the files of TLS that `config` names, once for each time that it was read.
-    fn material(&mut self, config: &Arc<Config>) -> Result<Arc<Material>, ReloadError> {
-        let before = self.material.as_ref();
-        if let Some((of, material)) = before
+    fn credentials(&mut self, config: &Arc<Config>) -> Result<Arc<TlsCredentials>, ReloadError> {
+        let before = self.credentials.as_ref();
+        if let Some((of, credentials)) = before
             && Arc::ptr_eq(of, config)
         {
-            return Ok(Arc::clone(material));
+            return Ok(Arc::clone(credentials));
         }
-        let before = before.map(|(_, material)| &**material);
-        let material = Material::load(config, before, unix_time());
-        let material = material.map_err(|error| ReloadError::Material {
+        let before = before.map(|(_, credentials)| &**credentials);
+        let credentials = TlsCredentials::load(config, before, unix_time());
+        let credentials = credentials.map_err(|error| ReloadError::Credentials {
             file: self.file.clone(),
             error,
         })?;
-        let material = Arc::new(material);
-        self.material = Some((Arc::clone(config), Arc::clone(&material)));
-        Ok(material)
+        let credentials = Arc::new(credentials);
+        self.credentials = Some((Arc::clone(config), Arc::clone(&credentials)));
+        Ok(credentials)
     }
 
     /// New keys for minting and for session tickets, if old ones have served their time.
-    pub(crate) fn renew_keys(&mut self) -> Option<Arc<Material>> {
-        let (_, material) = self.material.as_mut()?;
-        *material = Arc::new(material.renewed(unix_time())?);
-        Some(Arc::clone(material))
+    pub(crate) fn renew_keys(&mut self) -> Option<Arc<TlsCredentials>> {
+        let (_, credentials) = self.credentials.as_mut()?;
+        *credentials = Arc::new(credentials.renewed(unix_time())?);
+        Some(Arc::clone(credentials))
     }
 
     /// Whether the bundle file is another one than was read last. A file that is gone is not: the

@@ -84,7 +84,7 @@ impl RunOptions {
         let is_unreadable = match error {
             ReloadError::Config(errors) => errors.is_unreadable,
             ReloadError::Bundle(BundleStoreError::Read { .. }) => self.ruleset.is_some(),
-            ReloadError::Bundle(_) | ReloadError::Material { .. } => false,
+            ReloadError::Bundle(_) | ReloadError::Credentials { .. } => false,
         };
         match is_unreadable {
             true => RunError::Unreadable(error.to_string()),

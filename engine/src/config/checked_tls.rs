@@ -1,5 +1,5 @@
 //! What the configuration says about TLS, checked. The files that it names are opened by
-//! `tls::material`, which says with [`FileKey`] where in the configuration the name of one stands.
+//! `tls::credentials`, which says with [`FileKey`] where in the configuration the name of one stands.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;

@@ -12,7 +12,7 @@ use super::deadline::Deadline;
 use super::socket::Socket;
 use super::tcp_info::TcpInfo;
 use crate::http2::{Declined, HeadFault, StreamTransport};
-use crate::tls::parameters::ALPN_HTTP2;
+use crate::tls::configs::ALPN_HTTP2;
 use crate::tls::stream::TlsStream;
 
 /// One connection, owned by one task; reading and writing may go on side by side.

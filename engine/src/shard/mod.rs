@@ -39,7 +39,7 @@ use crate::shard::connections::Connections;
 use crate::shard::exhaustion::Exhaustion;
 use crate::shard::tunnels::Tunnels;
 use crate::shard::watches::Watches;
-use crate::tls::memory::TlsMemory;
+use crate::tls::caches::TlsCaches;
 use crate::upstream::http1_only::Http1Only;
 use crate::upstream::pool::Pool;
 use crate::upstream::resolver::Resolver;
@@ -57,7 +57,7 @@ pub(crate) struct Shard {
     pub(crate) http1_only: Http1Only,
     pub(crate) connections: Rc<Connections>,
     pub(crate) tunnels: Rc<Tunnels>,
-    pub(crate) tls: TlsMemory,
+    pub(crate) tls: TlsCaches,
     pub(crate) log: RefCell<ShardLog>,
     /// Transactions that go on for long.
     pub(crate) watches: Rc<Watches>,

@@ -14,10 +14,10 @@ use crate::config::checked::{self, Config};
 use crate::destination::DestinationGuard;
 use crate::enforcement::Rules;
 use crate::io::liveness::Liveness;
+use crate::tls::caches::TlsCaches;
+use crate::tls::configs::TlsConfigs;
+use crate::tls::credentials::TlsCredentials;
 use crate::tls::fallback::Fallbacks;
-use crate::tls::material::Material;
-use crate::tls::memory::TlsMemory;
-use crate::tls::parameters::Parameters;
 use crate::upstream::dial::DialLimits;
 
 /// One generation of configuration and rules, in the forms that the data path uses.
@@ -32,7 +32,7 @@ pub(crate) struct Snapshot {
     pub(crate) dial_limits: DialLimits,
     pub(crate) request_edits: HeaderEdits,
     pub(crate) response_edits: HeaderEdits,
-    pub(crate) tls: Rc<Parameters>,
+    pub(crate) tls: Rc<TlsConfigs>,
     /// Origins whose tunnels are left alone.
     pub(crate) fallbacks: Arc<Fallbacks>,
 }
@@ -47,26 +47,26 @@ pub(crate) struct Generation {
     /// What the kernel takes to be this machine.
     pub(crate) own_networks: Arc<[IpNet]>,
     /// What the files say that the configuration names for TLS.
-    pub(crate) material: Arc<Material>,
+    pub(crate) credentials: Arc<TlsCredentials>,
     /// What its shards learn of origins that want a certificate of the client; empty at first.
     pub(crate) fallbacks: Arc<Fallbacks>,
 }
 
 impl Snapshot {
-    /// Takes `generation` for a shard. What the shard has learned about TLS stays in `memory` as far
-    /// as the material is that of `before`.
+    /// Takes `generation` for a shard. What the shard has learned about TLS stays in `caches` as far
+    /// as the credentials are those of `before`.
     pub(crate) fn new(
         generation: Generation,
         before: Option<&Self>,
-        memory: &TlsMemory,
+        caches: &TlsCaches,
     ) -> Result<Self, TlsFault> {
-        let tls = parameters(&generation, before, memory)?;
+        let tls = configs(&generation, before, caches)?;
         let Generation {
             config,
             bundle,
             listeners,
             own_networks,
-            material: _,
+            credentials: _,
             fallbacks,
         } = generation;
         Ok(Self {
@@ -110,28 +110,28 @@ impl Snapshot {
 #[derive(Debug, Error)]
 pub(crate) enum TlsFault {
     #[error("TLS: {0}")]
-    Parameters(#[from] rustls::Error),
+    Configs(#[from] rustls::Error),
     #[error("TLS: {0}")]
     Minting(#[from] MintError),
 }
 
 /// How TLS is spoken under `generation`: as before if nothing has changed, so that sessions and
 /// connections stay in use.
-fn parameters(
+fn configs(
     generation: &Generation,
     before: Option<&Snapshot>,
-    memory: &TlsMemory,
-) -> Result<Rc<Parameters>, TlsFault> {
-    let (config, material) = (&generation.config, &generation.material);
+    caches: &TlsCaches,
+) -> Result<Rc<TlsConfigs>, TlsFault> {
+    let (config, credentials) = (&generation.config, &generation.credentials);
     if let Some(before) = before
-        && Arc::ptr_eq(&before.tls.material, material)
+        && Arc::ptr_eq(&before.tls.credentials, credentials)
     {
         return Ok(Rc::clone(&before.tls));
     }
-    let old = before.map(|before| &*before.tls.material);
-    memory.adopt(old, material, config.tls.certificate_cache_entries)?;
-    let parameters = Parameters::new(config, Arc::clone(material), || memory.next_id())?;
-    Ok(Rc::new(parameters))
+    let old = before.map(|before| &*before.tls.credentials);
+    caches.adopt(old, credentials, config.tls.certificate_cache_entries)?;
+    let configs = TlsConfigs::new(config, Arc::clone(credentials), || caches.next_id())?;
+    Ok(Rc::new(configs))
 }
 
 fn liveness(config: &Config) -> Liveness {

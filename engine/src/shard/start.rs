@@ -23,7 +23,7 @@ use crate::io::deadline::Wheel;
 use crate::listener::accept::{BoundListener, Listeners};
 use crate::shard::clients::Clients;
 use crate::shard::connections::Connections;
-use crate::tls::memory::TlsMemory;
+use crate::tls::caches::TlsCaches;
 use crate::upstream::http1_only::Http1Only;
 use crate::upstream::pool::{Pool, PoolLimits};
 use crate::upstream::resolver::Resolver;
@@ -70,7 +70,7 @@ pub(crate) fn start(
 
 async fn serve(plan: ShardPlan) -> io::Result<()> {
     let config = std::sync::Arc::clone(&plan.generation.config);
-    let tls = TlsMemory::new();
+    let tls = TlsCaches::new();
     let snapshot = Snapshot::new(plan.generation, None, &tls).map_err(io::Error::other)?;
     let share = FairShare::new(config.limits.per_client.share);
     let buffers = Rc::new(BufferPool::new(config.limits.buffer_bytes));
@@ -107,7 +107,7 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
 
 /// What a shard would refuse to begin with.
 pub(crate) fn verify_for_shards(generation: &Generation) -> Result<(), String> {
-    Snapshot::new(generation.clone(), None, &TlsMemory::new())
+    Snapshot::new(generation.clone(), None, &TlsCaches::new())
         .map_err(|error| error.to_string())?;
     resolver(&generation.config).map_err(|error| error.to_string())?;
     Ok(())

@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use sallyport_pki::OriginCertificate;
 
-use super::parameters::Parameters;
+use super::configs::TlsConfigs;
 use crate::clock::unix_time;
 
 /// The certificate that a client showed in its handshake, or that it showed none.
@@ -24,16 +24,16 @@ pub(crate) struct ClientIdentity {
 }
 
 impl ClientIdentity {
-    /// To be made once the handshake under `parameters` is over.
+    /// To be made once the handshake under `configs` is over.
     pub(crate) fn new(
         listener: SocketAddr,
         chain: Option<&[CertificateDer<'static>]>,
-        parameters: &Parameters,
+        configs: &TlsConfigs,
     ) -> Self {
         Self {
             listener,
             chain: chain.unwrap_or_default().to_vec(),
-            believed_by: RefCell::new(parameters.client_verifier(listener).cloned()),
+            believed_by: RefCell::new(configs.client_verifier(listener).cloned()),
         }
     }
 
@@ -44,9 +44,9 @@ impl ClientIdentity {
         name.or_else(|| Some(certificate.names().first()?.to_string().into()))
     }
 
-    /// Whether the listener would let this client in under `parameters`. Verified once by each verifier.
-    pub(crate) fn holds(&self, parameters: &Parameters) -> bool {
-        let Some(verifier) = parameters.client_verifier(self.listener) else {
+    /// Whether the listener would let this client in under `configs`. Verified once by each verifier.
+    pub(crate) fn holds(&self, configs: &TlsConfigs) -> bool {
+        let Some(verifier) = configs.client_verifier(self.listener) else {
             return true;
         };
         let is_known = |before: &Arc<_>| Arc::ptr_eq(before, verifier);

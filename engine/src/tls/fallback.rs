@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use lru::LruCache;
 
-use super::parameters::ScopeName;
+use super::configs::ScopeName;
 use crate::limits::{FALLBACK_ENTRIES, FALLBACK_LIFE};
 
 /// An origin as one scope sees it: what is learned of it holds for no other port, no other address of

@@ -9,9 +9,9 @@ pub(crate) mod client_identity;
 pub(crate) mod fallback;
 mod files;
 
-pub(crate) mod material;
-pub(crate) mod memory;
-pub(crate) mod parameters;
+pub(crate) mod caches;
+pub(crate) mod configs;
+pub(crate) mod credentials;
 mod provider;
 mod records;
 pub(crate) mod sessions;
@@ -23,7 +23,6 @@ pub use certificate_cache::CertificateCache;
 pub use files::{
     FileError, read_authority, read_certificates, read_private_key, read_revocation_lists,
 };
-pub(crate) use sallyport_pki::{CertificateName, LeafKey, LeafSubject, MintError};
 
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use sallyport_wire::websocket::FrameFollower;
 use thiserror::Error;
 
 use super::client_certificate::CertificateDemand;
-use super::parameters::take_asked;
+use super::configs::take_asked;
 use super::records::{Handshake, Received, Records, sealing_buffer};
 use crate::io::buffers::BufferPool;
 use crate::io::transport::Transport;

@@ -22,9 +22,9 @@ use crate::limits::REPLY_TIMEOUT;
 use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
 use crate::shard::{Shard, Workspace};
+use crate::tls::caches::OriginKey;
+use crate::tls::configs::Handling;
 use crate::tls::fallback::ScopedOrigin;
-use crate::tls::memory::OriginKey;
-use crate::tls::parameters::Handling;
 use crate::upstream::pool::UpstreamConnection;
 
 /// A tunnel whose CONNECT was not refused.

@@ -28,7 +28,7 @@ use crate::io::join::join;
 use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
 use crate::tls::client_certificate::CertificateDemand;
-use crate::tls::parameters::Versions;
+use crate::tls::configs::Versions;
 use crate::upstream::pinned::{Challenge, Held};
 use crate::upstream::pool::UpstreamConnection;
 

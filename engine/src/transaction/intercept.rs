@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use rustls::server::{ServerConfig, UnbufferedServerConnection};
 use rustls::{AlertDescription as Alert, CipherSuite, CommonState, ProtocolVersion};
+use sallyport_pki::{CertificateName, LeafKey, LeafSubject, MintError};
 use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Fact, Facts};
 use sallyport_wire::http1::Authority;
@@ -37,11 +38,10 @@ use crate::enforcement::{Early, Trail};
 use crate::io::buffers::ReadBuffer;
 use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
-use crate::tls::memory::KnownOrigin;
-use crate::tls::parameters::{Handling, Versions};
+use crate::tls::caches::KnownOrigin;
+use crate::tls::configs::{Handling, Versions};
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 use crate::tls::words::{alert_name, tls_fault};
-use crate::tls::{CertificateName, LeafKey, LeafSubject, MintError};
 use crate::upstream::tls::Origin;
 
 /// The TLS around the requests of an intercepted tunnel.

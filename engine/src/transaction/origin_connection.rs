@@ -21,7 +21,7 @@ use crate::io::socket::Socket;
 use crate::io::transport::Transport;
 use crate::limits::HTTP2_DIALS_AWAITED;
 use crate::proxy_error::ProxyError;
-use crate::tls::parameters::Versions;
+use crate::tls::configs::Versions;
 use crate::upstream::dial::{DialError, dial};
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
 use crate::upstream::shared_dial::Turn;

@@ -12,8 +12,8 @@ use super::request::Request;
 use crate::enforcement::Dialable;
 use crate::proxy_error::ProxyError;
 use crate::tls::client_certificate::CertificateDemand;
+use crate::tls::configs::{ScopeName, Versions};
 use crate::tls::fallback::ScopedOrigin;
-use crate::tls::parameters::{ScopeName, Versions};
 use crate::tls::sessions::Resumption;
 use crate::upstream::pool::UpstreamConnection;
 use crate::upstream::tls::{self, Carrier, Origin, OriginTlsFailure, Secured};
@@ -113,7 +113,7 @@ async fn shake_hands(
     };
     let secured = tls::secure(
         request.shard,
-        &snapshot.tls.material.trust,
+        &snapshot.tls.credentials.trust,
         asked.origin,
         carrier,
         snapshot.config.timeouts.tls_handshake,

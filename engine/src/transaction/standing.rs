@@ -33,7 +33,7 @@ use crate::http2::server::Lasting;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::tunnels::Watch;
-use crate::tls::parameters::{Handling, OriginParameters};
+use crate::tls::configs::{Handling, OriginParameters};
 use crate::upstream::addresses::AddressList;
 use crate::upstream::tls::Origin;
 

@@ -36,7 +36,7 @@ use crate::io::copy::{HeldToTls, TunnelEnd, TunnelLife, tunnel as copy};
 use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
-use crate::tls::parameters::Handling;
+use crate::tls::configs::Handling;
 use crate::upstream::pool::UpstreamConnection;
 
 /// What requests inside a tunnel are held to.

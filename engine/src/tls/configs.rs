@@ -1,4 +1,4 @@
-//! How this shard speaks TLS: one set of parameters for what it intercepts, one for each `https`
+//! How this shard speaks TLS: one configuration for what it intercepts, one for each `https`
 //! listener, one for the origins of each scope. Made once for each generation of the configuration.
 
 use std::cell::Cell;
@@ -13,7 +13,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion, version};
 use sallyport_pki::{OriginVerifier, UpstreamVerify};
 
-use super::material::{ListenerMaterial, Material};
+use super::credentials::{ListenerCredentials, TlsCredentials};
 use super::provider::provider;
 use super::sessions::{OriginSessions, Resumption, SessionsAt};
 use crate::clock::Clock;
@@ -33,10 +33,10 @@ struct ListenerSide {
     client_verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
-/// All parameters of a shard.
+/// Everything that a shard hands to rustls.
 #[derive(Debug)]
-pub(crate) struct Parameters {
-    pub(crate) material: Arc<Material>,
+pub(crate) struct TlsConfigs {
+    pub(crate) credentials: Arc<TlsCredentials>,
     /// Towards clients whose tunnels are intercepted; what is minted is put in for each of them.
     intercepted: Option<ServerConfig>,
     /// Towards the clients of `https` listeners.
@@ -121,18 +121,18 @@ impl Handling {
     }
 }
 
-impl Parameters {
-    /// Parameters for one shard. `next_id` gives numbers that were never given before.
+impl TlsConfigs {
+    /// What one shard speaks with. `next_id` gives numbers that were never given before.
     pub(crate) fn new(
         config: &Config,
-        material: Arc<Material>,
+        credentials: Arc<TlsCredentials>,
         mut next_id: impl FnMut() -> u64,
     ) -> Result<Self, rustls::Error> {
         // One for each shard: its reference count is nobody else's business.
         let provider = Arc::new(provider());
         let origin = |scope, verify, identity: Option<&Arc<CertifiedKey>>, id| {
             let has_certificate = identity.is_some();
-            let config = client_config(config, &provider, &material, verify, identity)?;
+            let config = client_config(config, &provider, &credentials, verify, identity)?;
             let mut http1 = config.clone();
             http1.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
             Ok::<_, rustls::Error>(Arc::new(OriginParameters {
@@ -146,7 +146,7 @@ impl Parameters {
             }))
         };
         let mut scopes = Vec::new();
-        let entries = config.tls.scopes.iter().zip(&material.client_identities);
+        let entries = config.tls.scopes.iter().zip(&credentials.client_identities);
         for (index, (scope, identity)) in entries.enumerate() {
             let name = ScopeName::Entry(index);
             let verify = scope.upstream_verify;
@@ -156,9 +156,9 @@ impl Parameters {
         let unscoped = origin(ScopeName::None, verify, None, next_id())?;
         let strict = origin(ScopeName::Several, UpstreamVerify::Deny, None, next_id())?;
         let mut listeners = Vec::new();
-        for (listener, tls) in config.listeners.iter().zip(&material.listeners) {
+        for (listener, tls) in config.listeners.iter().zip(&credentials.listeners) {
             if let Some(tls) = tls {
-                let config = listener_config(config, &provider, &material, tls)?;
+                let config = listener_config(config, &provider, &credentials, tls)?;
                 listeners.push(ListenerSide {
                     configured: listener.address,
                     config,
@@ -166,9 +166,9 @@ impl Parameters {
                 });
             }
         }
-        let intercepted = match &material.minting {
+        let intercepted = match &credentials.minting {
             None => None,
-            Some(_) => Some(server_config(config, &provider, &material)?),
+            Some(_) => Some(server_config(config, &provider, &credentials)?),
         };
         Ok(Self {
             intercepted,
@@ -176,7 +176,7 @@ impl Parameters {
             scopes,
             unscoped,
             strict,
-            material,
+            credentials,
         })
     }
 
@@ -208,7 +208,7 @@ impl Parameters {
     }
 
     /// How an origin is spoken to that TLS is begun with on behalf of a client, whatever is done with
-    /// tunnels to it. Addresses of different scopes: as for [`Parameters::handling`].
+    /// tunnels to it. Addresses of different scopes: as for [`TlsConfigs::handling`].
     pub(crate) fn towards_origin(
         &self,
         config: &Config,
@@ -299,7 +299,7 @@ fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] 
 fn server_config(
     config: &Config,
     provider: &Arc<CryptoProvider>,
-    material: &Material,
+    credentials: &TlsCredentials,
 ) -> Result<ServerConfig, rustls::Error> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions(config.tls.version_min))?;
@@ -311,17 +311,17 @@ fn server_config(
     server.time_provider = Arc::new(Clock);
     // Tickets hold all state: no session is stored here.
     server.session_storage = Arc::new(NoServerSessionStorage {});
-    server.ticketer = Arc::clone(&material.tickets) as _;
+    server.ticketer = Arc::clone(&credentials.tickets) as _;
     Ok(server)
 }
 
 fn listener_config(
     config: &Config,
     provider: &Arc<CryptoProvider>,
-    material: &Material,
-    listener: &ListenerMaterial,
+    credentials: &TlsCredentials,
+    listener: &ListenerCredentials,
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
-    let mut server = server_config(config, provider, material)?;
+    let mut server = server_config(config, provider, credentials)?;
     if let Some(verifier) = &listener.client_verifier {
         let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
             .with_protocol_versions(versions(config.tls.version_min))?;
@@ -342,11 +342,11 @@ fn listener_config(
 fn client_config(
     config: &Config,
     provider: &Arc<CryptoProvider>,
-    material: &Material,
+    credentials: &TlsCredentials,
     verify: UpstreamVerify,
     identity: Option<&Arc<CertifiedKey>>,
 ) -> Result<ClientConfig, rustls::Error> {
-    let verifier = OriginVerifier::new(Arc::clone(&material.trust), verify);
+    let verifier = OriginVerifier::new(Arc::clone(&credentials.trust), verify);
     let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions(config.tls.upstream.version_min))?;
     let mut client = builder

@@ -22,7 +22,7 @@ use crate::config::checked::{Config, FileKey, Identity, ListenerTls, TlsUpstream
 
 /// Why the files that the configuration names cannot be used.
 #[derive(Debug, Error)]
-pub(crate) enum MaterialError {
+pub(crate) enum TlsCredentialsError {
     /// One of them cannot.
     #[error("line {line}: {key}: {reason}")]
     File {
@@ -41,7 +41,7 @@ pub(crate) enum MaterialError {
     NoEntropy,
 }
 
-impl MaterialError {
+impl TlsCredentialsError {
     fn of(file: &FileKey, reason: impl ToString) -> Self {
         Self::File {
             key: file.key,
@@ -53,7 +53,7 @@ impl MaterialError {
 
 /// All of it.
 #[derive(Debug)]
-pub(crate) struct Material {
+pub(crate) struct TlsCredentials {
     /// What is minted with, if anything is intercepted.
     pub(crate) minting: Option<Arc<MintingKeys>>,
     /// Whom origins are believed.
@@ -61,24 +61,24 @@ pub(crate) struct Material {
     /// What is shown to origins that ask, by scope.
     pub(crate) client_identities: Vec<Option<Arc<CertifiedKey>>>,
     /// What is shown to clients and asked of them, by listener.
-    pub(crate) listeners: Vec<Option<ListenerMaterial>>,
+    pub(crate) listeners: Vec<Option<ListenerCredentials>>,
     pub(crate) tickets: Arc<TicketKeys>,
 }
 
 /// What an `https` listener needs.
 #[derive(Debug)]
-pub(crate) struct ListenerMaterial {
+pub(crate) struct ListenerCredentials {
     pub(crate) identity: Arc<CertifiedKey>,
     pub(crate) client_verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
-impl Material {
+impl TlsCredentials {
     /// Reads what `config` names. What does not depend on it goes on from `before`.
     pub(crate) fn load(
         config: &Config,
         before: Option<&Self>,
         now: UnixTime,
-    ) -> Result<Self, MaterialError> {
+    ) -> Result<Self, TlsCredentialsError> {
         let identities = config.tls.scopes.iter().map(|scope| {
             let identity = scope.client_certificate.as_ref();
             identity.map(read_identity).transpose()
@@ -89,7 +89,7 @@ impl Material {
         });
         let tickets = match before {
             Some(before) => Arc::clone(&before.tickets),
-            None => Arc::new(TicketKeys::new(now).ok_or(MaterialError::NoEntropy)?),
+            None => Arc::new(TicketKeys::new(now).ok_or(TlsCredentialsError::NoEntropy)?),
         };
         Ok(Self {
             minting: minting(config, before, now)?,
@@ -110,7 +110,7 @@ impl Material {
             return None;
         }
         let listeners = self.listeners.iter().map(|listener| {
-            listener.as_ref().map(|listener| ListenerMaterial {
+            listener.as_ref().map(|listener| ListenerCredentials {
                 identity: Arc::clone(&listener.identity),
                 client_verifier: listener.client_verifier.clone(),
             })
@@ -128,15 +128,15 @@ impl Material {
 /// The authority, with the leaf key that it had before if it is the same one.
 fn minting(
     config: &Config,
-    before: Option<&Material>,
+    before: Option<&TlsCredentials>,
     now: UnixTime,
-) -> Result<Option<Arc<MintingKeys>>, MaterialError> {
+) -> Result<Option<Arc<MintingKeys>>, TlsCredentialsError> {
     let Some(ca) = &config.tls.ca else {
         return Ok(None);
     };
     let key = config.tls.ca_key.as_ref();
     let authority = read_authority(&ca.path, key.map(|key| &*key.path), now);
-    let authority = authority.map_err(|error| MaterialError::of(ca, error))?;
+    let authority = authority.map_err(|error| TlsCredentialsError::of(ca, error))?;
     if let Some(left) = authority.expires_soon(now) {
         let days = left.as_secs() / (24 * 3600);
         tracing::warn!(days, "the certificate authority (tls.ca) expires soon");
@@ -158,11 +158,11 @@ fn minting(
         false => keys,
     };
     Ok(Some(Arc::new(
-        keys.map_err(|error| MaterialError::of(ca, error))?,
+        keys.map_err(|error| TlsCredentialsError::of(ca, error))?,
     )))
 }
 
-fn trust(upstream: &TlsUpstream) -> Result<Trust, MaterialError> {
+fn trust(upstream: &TlsUpstream) -> Result<Trust, TlsCredentialsError> {
     let mut sources = TrustSources {
         built_in: upstream.built_in_roots,
         ..TrustSources::default()
@@ -195,46 +195,46 @@ fn refuse_unusable<T>(
     kind: &str,
     objects: &[T],
     fault: impl Fn(&T) -> Option<String>,
-) -> Result<(), MaterialError> {
+) -> Result<(), TlsCredentialsError> {
     for (index, object) in objects.iter().enumerate() {
         if let Some(reason) = fault(object) {
             let (path, number, count) = (file.path.display(), index + 1, objects.len());
             let reason = format!("{path}: {kind} {number} of {count}: {reason}");
-            return Err(MaterialError::of(file, reason));
+            return Err(TlsCredentialsError::of(file, reason));
         }
     }
     Ok(())
 }
 
-fn read_listener(tls: &ListenerTls) -> Result<ListenerMaterial, MaterialError> {
+fn read_listener(tls: &ListenerTls) -> Result<ListenerCredentials, TlsCredentialsError> {
     let verifier = |file: &FileKey| {
         let mut roots = RootCertStore::empty();
         for certificate in read_from(file, read_certificates)? {
             let added = roots.add(certificate);
-            added.map_err(|error| MaterialError::of(file, error))?;
+            added.map_err(|error| TlsCredentialsError::of(file, error))?;
         }
         WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider()))
             .build()
-            .map_err(|error| MaterialError::of(file, error))
+            .map_err(|error| TlsCredentialsError::of(file, error))
     };
-    Ok(ListenerMaterial {
+    Ok(ListenerCredentials {
         identity: read_identity(&tls.identity)?,
         client_verifier: tls.client_ca.as_ref().map(verifier).transpose()?,
     })
 }
 
-fn read_identity(identity: &Identity) -> Result<Arc<CertifiedKey>, MaterialError> {
+fn read_identity(identity: &Identity) -> Result<Arc<CertifiedKey>, TlsCredentialsError> {
     let chain = read_from(&identity.certificate, read_certificates)?;
     let key = read_from(&identity.key, read_private_key)?;
     let certified = CertifiedKey::from_der(chain, key, &provider());
     certified
         .map(Arc::new)
-        .map_err(|error| MaterialError::of(&identity.key, error))
+        .map_err(|error| TlsCredentialsError::of(&identity.key, error))
 }
 
 fn read_from<T>(
     file: &FileKey,
     read: impl FnOnce(&Path) -> Result<T, FileError>,
-) -> Result<T, MaterialError> {
-    read(&file.path).map_err(|error| MaterialError::of(file, error))
+) -> Result<T, TlsCredentialsError> {
+    read(&file.path).map_err(|error| TlsCredentialsError::of(file, error))
 }

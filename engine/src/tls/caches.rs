@@ -12,15 +12,15 @@ use rustls::sign::CertifiedKey;
 use sallyport_pki::{LeafSubject, MintError, Minter, OriginCertificate};
 
 use super::certificate_cache::CertificateCache;
-use super::material::Material;
+use super::credentials::TlsCredentials;
 use crate::clock::unix_time;
 use crate::limits::{ORIGIN_MEMORY_ENTRIES, ORIGIN_MEMORY_LIFE, REFUSAL_ENTRIES};
 
 type Table<V> = LruCache<Box<str>, V, foldhash::fast::RandomState>;
 
-/// The memory of one shard.
+/// The caches of one shard.
 #[derive(Debug)]
-pub(crate) struct TlsMemory {
+pub(crate) struct TlsCaches {
     certificates: RefCell<Option<CertificateCache>>,
     /// By host and port, and the parameters that it was spoken to with.
     origins: RefCell<Table<Vec<KnownOrigin>>>,
@@ -47,11 +47,11 @@ pub(crate) struct OriginKey<'a> {
     /// The name that it was asked for.
     pub(crate) host: &'a str,
     pub(crate) port: u16,
-    /// [`super::parameters::OriginParameters::id`]
+    /// [`super::configs::OriginParameters::id`]
     pub(crate) parameters: u64,
 }
 
-impl TlsMemory {
+impl TlsCaches {
     pub(crate) fn new() -> Self {
         Self {
             certificates: RefCell::default(),
@@ -68,20 +68,20 @@ impl TlsMemory {
         id
     }
 
-    /// Goes over to new material: what was minted by the same keys stays.
+    /// Goes over to new credentials: what was minted by the same keys stays.
     pub(crate) fn adopt(
         &self,
-        before: Option<&Material>,
-        material: &Material,
+        before: Option<&TlsCredentials>,
+        credentials: &TlsCredentials,
         entries: NonZeroUsize,
     ) -> Result<(), MintError> {
         self.origins.borrow_mut().clear();
-        let is_same = match (before.map(|before| &before.minting), &material.minting) {
+        let is_same = match (before.map(|before| &before.minting), &credentials.minting) {
             (Some(Some(old)), Some(new)) => Arc::ptr_eq(old, new),
             _ => false,
         };
         let mut certificates = self.certificates.borrow_mut();
-        let Some(keys) = &material.minting else {
+        let Some(keys) = &credentials.minting else {
             *certificates = None;
             return Ok(());
         };
@@ -200,37 +200,37 @@ mod tests {
 
     #[test]
     fn an_origin_is_known_by_host_port_and_parameters() {
-        let memory = TlsMemory::new();
-        let first = memory.remember(key(443, 1), b"no certificate", false);
-        assert!(memory.origin(key(443, 1)).unwrap().believed().is_some());
-        assert!(memory.origin(key(8443, 1)).is_none());
-        assert!(memory.origin(key(443, 2)).is_none());
-        let again = memory.remember(key(443, 1), b"no certificate", true);
+        let caches = TlsCaches::new();
+        let first = caches.remember(key(443, 1), b"no certificate", false);
+        assert!(caches.origin(key(443, 1)).unwrap().believed().is_some());
+        assert!(caches.origin(key(8443, 1)).is_none());
+        assert!(caches.origin(key(443, 2)).is_none());
+        let again = caches.remember(key(443, 1), b"no certificate", true);
         assert!(Rc::ptr_eq(&first, &again));
-        assert!(memory.origin(key(443, 1)).unwrap().believed().is_none());
-        let other = memory.remember(key(443, 1), b"another", false);
+        assert!(caches.origin(key(443, 1)).unwrap().believed().is_none());
+        let other = caches.remember(key(443, 1), b"another", false);
         assert_ne!(first.sha256(), other.sha256());
-        memory.forget(key(443, 1));
-        assert!(memory.origin(key(443, 1)).is_none());
+        caches.forget(key(443, 1));
+        assert!(caches.origin(key(443, 1)).is_none());
     }
 
     #[test]
     fn one_host_cannot_fill_the_memory() {
-        let memory = TlsMemory::new();
+        let caches = TlsCaches::new();
         for port in 0..1_000 {
-            memory.remember(key(port, 0), b"x", false);
+            caches.remember(key(port, 0), b"x", false);
         }
         assert_eq!(
-            memory.origins.borrow().peek("a.test").unwrap().len(),
+            caches.origins.borrow().peek("a.test").unwrap().len(),
             ORIGINS_PER_HOST_MAX
         );
     }
 
     #[test]
     fn refusals_are_counted_by_host() {
-        let memory = TlsMemory::new();
-        assert_eq!(memory.count_refusal("a.test"), 1);
-        assert_eq!(memory.count_refusal("a.test"), 2);
-        assert_eq!(memory.count_refusal("b.test"), 1);
+        let caches = TlsCaches::new();
+        assert_eq!(caches.count_refusal("a.test"), 1);
+        assert_eq!(caches.count_refusal("a.test"), 2);
+        assert_eq!(caches.count_refusal("b.test"), 1);
     }
 }

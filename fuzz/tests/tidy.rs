@@ -369,6 +369,57 @@ fn the_paths_that_guides_name_are_there() {
     none(missing);
 }
 
+/// Whoever looks for something in the engine begins with that page.
+#[test]
+fn the_architecture_has_every_room_of_the_engine() {
+    let page = read("docs/internals/architecture.md");
+    let part = |title: &str| {
+        let behind = page.split(title).nth(1).unwrap();
+        behind.split("\n#").next().unwrap().to_owned()
+    };
+    let rooms = part("## The engine's rooms");
+    let rows = rooms.lines().filter(|line| line.starts_with("| `"));
+    let first_cells = rows.filter_map(|line| line.split(" | ").next());
+    let rooms: BTreeSet<String> = first_cells.flat_map(named).collect();
+    let mut expected = entries("engine/src");
+    // What is declared there, and folders of a file beside them.
+    let files: Vec<String> = expected.iter().cloned().collect();
+    let has_file = |name: &str| {
+        let folder = name.strip_suffix('/');
+        folder.is_some_and(|folder| files.contains(&format!("{folder}.rs")))
+    };
+    expected.retain(|name| name != "lib.rs" && !has_file(name));
+    assert_eq!(rooms, expected);
+    let steps: BTreeSet<String> = named(&part("### Inside `transaction/`")).collect();
+    let missing = entries("engine/src/transaction").into_iter();
+    none(
+        missing
+            .filter(|name| !steps.contains(name))
+            .map(|name| format!("docs/internals/architecture.md: where is transaction/{name}?")),
+    );
+}
+
+/// What stands between backticks and is the name of a file or a folder.
+fn named(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split('`').skip(1).step_by(2);
+    words
+        .filter(|word| word.ends_with(".rs") || word.ends_with('/'))
+        .map(str::to_owned)
+}
+
+/// Files and folders, the latter with a slash.
+fn entries(folder: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(folder))
+        .unwrap()
+        .map(Result::unwrap);
+    entries
+        .map(|entry| {
+            let slash = if entry.path().is_dir() { "/" } else { "" };
+            format!("{}{slash}", entry.file_name().to_string_lossy())
+        })
+        .collect()
+}
+
 /// Such a path works on one machine only.
 #[test]
 fn nobodys_home_is_mentioned() {

@@ -33,10 +33,33 @@ impl Span {
         Self::new(start, part.len())
     }
 
-    /// The bytes of this span; empty when `buf` is too short to hold it.
+    /// The bytes of this span.
+    ///
+    /// # Panics
+    /// When `buf` is too short to hold it, so that it cannot be the buffer that was parsed. An empty value
+    /// in its place would be one that rules judge and an origin never sees.
     #[inline]
+    #[track_caller]
     pub fn of(self, buf: &[u8]) -> &[u8] {
-        buf.get(self.start()..self.end()).unwrap_or_default()
+        match buf.get(self.start()..self.end()) {
+            Some(bytes) => bytes,
+            None => self.broken(buf.len()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    #[expect(
+        clippy::panic,
+        reason = "to go on would be to judge something else than what is sent"
+    )]
+    fn broken(self, buf_bytes: usize) -> ! {
+        panic!(
+            "broken invariant: a span of {}..{} in {buf_bytes} bytes",
+            self.start(),
+            self.end()
+        )
     }
 
     /// Offset of the first byte.
@@ -74,9 +97,16 @@ mod tests {
         let span = Span::locate(&buf, &buf[4..]);
         assert_eq!((span.start(), span.end(), span.len()), (4, 9, 5));
         assert_eq!(span.of(&buf), b"/path");
-        assert_eq!(span.of(&buf[..6]), b"", "a shorter buffer holds none of it");
         assert!(Span::locate(&buf[..3], &buf[4..]).is_empty());
         assert!(Span::locate(&buf[4..], &buf[..3]).is_empty());
         assert!(Span::locate(&buf, b"static").is_empty());
+        assert_eq!(Span::default().of(b""), b"");
+    }
+
+    #[test]
+    #[should_panic(expected = "a span of 4..9 in 6 bytes")]
+    fn another_buffer_is_not_taken_for_the_one_that_was_parsed() {
+        let buf = b"GET /path".to_vec();
+        let _ = Span::locate(&buf, &buf[4..]).of(&buf[..6]);
     }
 }

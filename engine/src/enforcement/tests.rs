@@ -1,7 +1,12 @@
 //! The gate, rule by rule: what stays open, what stays shut, and what the log is told.
 
 use sallyport_ruleset::bundle::{BuildRecord, write};
-use sallyport_ruleset::{Condition, Defaults, Field, Rule, RuleGroup, RuleIndex, Ruleset, Test};
+use std::sync::Arc;
+
+use sallyport_ruleset::{
+    Action, Bundle, Condition, Defaults, Field, FieldValues, Rule, RuleGroup, RuleIndex, Ruleset,
+    Test,
+};
 use sallyport_wire::http1::{HeadLimits, RequestHead};
 
 use super::*;

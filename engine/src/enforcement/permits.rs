@@ -1,167 +1,14 @@
-//! The gate: the only caller of `ruleset::evaluate`, and the permits that prove what it said.
-//!
-//! ```text
-//! pre_dns ─▶ Admitted ─resolved─▶ Resolved ─guard─▶ Guarded ─pre_request─▶ Dialable + Permitted
-//!                                                      ├─pre_request_of_tunnel─▶ Dialable + Passable
-//!                                                      └─early─▶ Dialable ─pre_request_of_tunnel─▶ Passable
-//! Answered ─post_response─▶ Released
-//! ```
-//!
-//! Each permit is taken by value or by reference by the step that needs it and nothing outside this
-//! file can make one: `upstream::dial` wants a [`Dialable`], a request head is written to an origin
-//! with a [`Permitted`], bytes flow through a tunnel with a [`Passable`], a response byte goes to the
-//! client with a [`Released`]. A connection whose address no PreREQUEST rule has seen, or a response
-//! forwarded before its verdict, does not compile. A [`Permitted`] holds the request that was judged, and
-//! the encoder writes what it holds: it cannot serve for another.
+//! The permits, and the steps that give them: nothing outside this file can make one.
 
-use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::time::Instant;
 
-use sallyport_ruleset::normalize::media_types_differ;
-use sallyport_ruleset::{
-    Action, Bundle, Decision, Fact, Facts, FieldValues, Outcome, Phase, Scratch, Source, Verdict,
-    evaluate,
-};
+use sallyport_ruleset::{Decision, Fact, Facts, Outcome, Phase, Verdict};
 use sallyport_wire::http1::RequestHead;
 
+use super::rules::{Denied, DeniedBy, Rules};
 use crate::destination::{DestinationGuard, Prohibited};
-pub(crate) use crate::trail::{PhaseDecision, Trail};
+use crate::trail::Trail;
 use crate::upstream::addresses::AddressList;
-
-/// The ruleset as one shard uses it. A transaction keeps the one that it began with.
-pub(crate) struct Rules {
-    bundle: Arc<Bundle>,
-    scratch: RefCell<Scratch>,
-    /// Whether PreREQUEST can differ between two addresses of one name.
-    judges_addresses: bool,
-    /// Whether a phase can differ between two content types of a request, or of a response.
-    judges_content_types: [bool; 2],
-    /// Whether what is inside TLS is judged: by HTTP fields of a request, or by a rule for responses.
-    judges_content: bool,
-}
-
-impl std::fmt::Debug for Rules {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rules")
-            .field("bundle", &self.bundle.id())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Rules {
-    pub(crate) fn new(bundle: Arc<Bundle>) -> Self {
-        let judges_addresses = bundle
-            .sources(Phase::PreRequest)
-            .contains(&Source::DestinationIp);
-        let judges = |wanted: &[Source]| {
-            let all = Phase::ALL
-                .into_iter()
-                .flat_map(|phase| bundle.sources(phase));
-            all.into_iter().any(|source| wanted.contains(source))
-        };
-        let judges_content_types = [
-            judges(&[Source::HttpContentType, Source::RequestHeaders]),
-            judges(&[Source::ResponseContentType, Source::ResponseHeaders]),
-        ];
-        let mut sources = bundle.sources(Phase::PreRequest).iter();
-        let judges_content = sources.any(|source| *source >= Source::HttpUri)
-            || bundle.rules_count(Phase::PostResponse) > 0
-            || bundle.defaults().post_response == Action::Deny;
-        Self {
-            scratch: RefCell::new(bundle.scratch()),
-            bundle,
-            judges_addresses,
-            judges_content_types,
-            judges_content,
-        }
-    }
-
-    /// Whether a message may pass as far as its content types go. If a message names several media
-    /// types, the recipient takes one of them, and nobody knows which: to a rule that denies one of
-    /// them the message is denied, but one that allows one of them has not allowed the others.
-    pub(crate) fn has_one_meaning(&self, facts: &Facts<'_>) -> bool {
-        let [of_requests, of_responses] = self.judges_content_types;
-        let differ = |is_judged: bool, fact: &Fact<FieldValues<'_>>| match fact {
-            Fact::Known(values) if is_judged => media_types_differ(*values),
-            _ => false,
-        };
-        !differ(of_requests, &facts.content_type)
-            && !differ(of_responses, &facts.response_content_type)
-    }
-
-    /// Whether a tunnel that is passed through escapes rules that it would meet if it were intercepted.
-    pub(crate) fn judges_content(&self) -> bool {
-        self.judges_content
-    }
-
-    pub(crate) fn bundle(&self) -> &Bundle {
-        &self.bundle
-    }
-
-    fn evaluate(&self, phase: Phase, facts: &Facts<'_>, trail: &mut Trail) -> Outcome {
-        let started = Instant::now();
-        let mut scratch = self.scratch.borrow_mut();
-        let outcome = evaluate(&self.bundle, phase, facts, &mut scratch);
-        if let Outcome::Decided(verdict) = outcome {
-            trail.record(phase, verdict, scratch.alerts());
-        }
-        trail.elapsed += started.elapsed();
-        outcome
-    }
-
-    /// An evaluation in which every fact is known or absent: what is not allowed is denied.
-    fn decide(
-        &self,
-        phase: Phase,
-        facts: &Facts<'_>,
-        trail: &mut Trail,
-    ) -> Result<Verdict, Denied> {
-        match self.evaluate(phase, facts, trail) {
-            Outcome::Decided(verdict) if verdict.action == Decision::Allow => Ok(verdict),
-            Outcome::Decided(verdict) => Err(Denied::by(phase, verdict)),
-            Outcome::Undetermined => {
-                // Cannot happen while the callers set every fact; if it does, the gate stays shut.
-                tracing::error!(%phase, "a rule was left undetermined: denied");
-                trail.note(PhaseDecision {
-                    phase,
-                    action: Decision::Deny,
-                    rule: None,
-                });
-                Err(Denied {
-                    phase,
-                    by: DeniedBy::Default,
-                })
-            }
-        }
-    }
-}
-
-/// The rules said no; the [`Trail`] says which.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Denied {
-    pub(crate) phase: Phase,
-    pub(crate) by: DeniedBy,
-}
-
-/// What in a phase has denied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DeniedBy {
-    Rule,
-    /// No rule decided: the default action did.
-    Default,
-}
-
-impl Denied {
-    fn by(phase: Phase, verdict: Verdict) -> Self {
-        let by = match verdict.rule {
-            Some(_) => DeniedBy::Rule,
-            None => DeniedBy::Default,
-        };
-        Self { phase, by }
-    }
-}
 
 /// PreDNS let the transaction in: its name may be resolved.
 #[derive(Debug)]
@@ -485,4 +332,5 @@ fn at<'a>(facts: &Facts<'a>, address: IpAddr) -> Facts<'a> {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

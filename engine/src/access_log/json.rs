@@ -7,9 +7,10 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use data_encoding::HEXLOWER;
 use sallyport_ruleset::Action;
 
+use super::digits::{hexadecimal, octets};
+use super::escape::{cut_and_escape, is_plain};
 use super::outcomes::{OutcomeTexts, PhaseOutcome};
 use super::record::{CacheOutcome, Record, TlsHandling};
 use crate::limits::{
@@ -301,10 +302,8 @@ pub(super) fn own<const KEY: usize>(
 
 /// Sixteen hexadecimal digits: JSON readers round larger integers than 2^53.
 fn id<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: u64) {
-    let mut text = [0; 16];
-    HEXLOWER.encode_mut(&value.to_be_bytes(), &mut text);
     out.extend_from_slice(key);
-    out.extend_from_slice(&text);
+    out.extend_from_slice(&hexadecimal(value));
     out.push(b'"');
 }
 
@@ -317,51 +316,6 @@ fn address<const KEY: usize>(out: &mut Vec<u8>, key: &[u8; KEY], value: Option<I
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
     }
     out.push(b'"');
-}
-
-/// The decimal digits of each octet, with a point behind them.
-const OCTETS: [([u8; 4], usize); 256] = octet_texts();
-
-#[expect(
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "runs only while the program is compiled"
-)]
-const fn octet_texts() -> [([u8; 4], usize); 256] {
-    let mut texts = [([b'.'; 4], 0); 256];
-    let mut octet = 0;
-    while octet < 256 {
-        let digits = if octet < 10 {
-            1
-        } else if octet < 100 {
-            2
-        } else {
-            3
-        };
-        let (mut place, mut rest) = (digits, octet);
-        while place > 0 {
-            place -= 1;
-            texts[octet].0[place] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-        texts[octet].1 = digits + 1;
-        octet += 1;
-    }
-    texts
-}
-
-/// Each octet is written with all of its text, whose length the compiler knows, and then cut to what is
-/// its own. The last point makes way.
-fn octets(out: &mut Vec<u8>, octets: [u8; 4]) {
-    for octet in octets {
-        let Some((text, bytes)) = OCTETS.get(usize::from(octet)) else {
-            continue;
-        };
-        let end = out.len() + bytes;
-        out.extend_from_slice(text);
-        out.truncate(end);
-    }
-    out.pop();
 }
 
 fn alerts(out: &mut Vec<u8>, names: &[&str]) {
@@ -398,126 +352,9 @@ fn bounded<const KEY: usize>(
     out.push(b'"');
 }
 
-/// Appends at most `bytes_max` bytes of `value`; what was cut leaves `…(+N bytes)`.
-fn cut_and_escape(out: &mut Vec<u8>, value: &[u8], bytes_max: usize) {
-    if value.len() <= bytes_max {
-        return escape(out, value);
-    }
-    let (kept, cut) = value.split_at(char_boundary(value, bytes_max));
-    escape(out, kept);
-    // Writing to a `Vec` cannot fail.
-    drop(write!(out, "…(+{} bytes)", cut.len()));
-}
-
-/// The largest index up to `index` that is not inside a UTF-8 character.
-fn char_boundary(value: &[u8], index: usize) -> usize {
-    let is_continuation = |at: usize| value.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
-    let lowest = index.saturating_sub(3);
-    (lowest..=index)
-        .rev()
-        .find(|&at| !is_continuation(at))
-        .unwrap_or(index)
-}
-
-fn escape(out: &mut Vec<u8>, value: &[u8]) {
-    // Nearly every value is plain ASCII.
-    if is_plain(value) {
-        out.extend_from_slice(value);
-    } else {
-        escape_slowly(out, value);
-    }
-}
-
-/// Whether all bytes are printable ASCII that JSON takes as it is. Eight at a time: most values are short.
-fn is_plain(value: &[u8]) -> bool {
-    let (words, rest) = value.as_chunks::<8>();
-    let mut special = 0;
-    for word in words {
-        special |= specials(u64::from_le_bytes(*word));
-    }
-    let rest = rest.iter().fold(ONES * u64::from(b' '), |word, byte| {
-        word << 8 | u64::from(*byte)
-    });
-    (special | specials(rest)) & HIGH_BITS == 0
-}
-
-/// The lowest bit of each byte.
-const ONES: u64 = u64::MAX / 255;
-/// The highest bit of each byte.
-const HIGH_BITS: u64 = ONES << 7;
-
-/// The highest bit of a byte is set if one of the bytes is below the space or above the tilde, a quote or
-/// a backslash; which one it is, is not told.
-const fn specials(word: u64) -> u64 {
-    const fn zero(word: u64) -> u64 {
-        word.wrapping_sub(ONES) & !word
-    }
-    const fn each(byte: u8) -> u64 {
-        ONES * byte as u64
-    }
-    word | (word.wrapping_sub(each(b' ')) & !word)
-        | zero(word ^ each(b'"'))
-        | zero(word ^ each(b'\\'))
-        | zero(word ^ each(0x7f))
-}
-
-#[cold]
-fn escape_slowly(out: &mut Vec<u8>, value: &[u8]) {
-    for chunk in value.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            escape_char(out, character);
-        }
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice(b"\\ufffd");
-        }
-    }
-}
-
-fn escape_char(out: &mut Vec<u8>, character: char) {
-    match character {
-        '"' => out.extend_from_slice(b"\\\""),
-        '\\' => out.extend_from_slice(b"\\\\"),
-        '\n' => out.extend_from_slice(b"\\n"),
-        '\r' => out.extend_from_slice(b"\\r"),
-        '\t' => out.extend_from_slice(b"\\t"),
-        // Controls, and the separators that some viewers take for the end of a line. All of them
-        // are below U+10000, so four digits do. Writing to a `Vec` cannot fail.
-        c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
-            drop(write!(out, "\\u{:04x}", u32::from(c)));
-        }
-        c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Each byte at each place of a word, and of what is left behind words.
-    #[test]
-    fn plain_texts_are_told_from_others() {
-        for length in 1..=20 {
-            for at in 0..length {
-                for byte in 0..=u8::MAX {
-                    let mut text = vec![b'a'; length];
-                    text[at] = byte;
-                    let expected = matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\');
-                    assert_eq!(is_plain(&text), expected, "{byte:#x} at {at} of {length}");
-                }
-            }
-        }
-        assert!(is_plain(b""));
-    }
-
-    #[test]
-    fn addresses_are_written_as_everywhere() {
-        for octet in 0..=u8::MAX {
-            let address = std::net::Ipv4Addr::new(octet, 255 - octet, octet / 3, octet % 11);
-            let mut out = b"before ".to_vec();
-            octets(&mut out, address.octets());
-            assert_eq!(out, format!("before {address}").into_bytes());
-        }
-    }
 
     #[test]
     fn what_lines_have_in_common_is_that_of_their_own() {

@@ -10,6 +10,8 @@
 //! The shards never block and never wait for a sink; `main` starts the writer and ends it.
 
 mod buffer;
+mod digits;
+mod escape;
 mod json;
 mod outcomes;
 pub mod record;

@@ -29,7 +29,7 @@ struct Slot {
     waker: Waker,
 }
 
-/// One transaction that is watched, until this is dropped.
+/// A place for one transaction that is watched; for the next one on the same storage when that has ended.
 #[derive(Debug)]
 pub(crate) struct Watch {
     watches: Rc<Watches>,
@@ -68,6 +68,27 @@ impl Watches {
 }
 
 impl Watch {
+    /// Wakes `waker` in `interval` from now.
+    pub(crate) fn begin(&self, interval: Duration, waker: &Waker) {
+        let mut slots = self.watches.slots.borrow_mut();
+        if let Some(Some(slot)) = slots.all.get_mut(self.index) {
+            slot.due = self.watches.now.get().saturating_add(interval.as_secs());
+            slot.waker.clone_from(waker);
+        }
+    }
+
+    /// Wakes nobody until it begins again.
+    pub(crate) fn rest(&self) {
+        let mut slots = self.watches.slots.borrow_mut();
+        if let Some(Some(slot)) = slots.all.get_mut(self.index) {
+            // The task that it stands for may end.
+            *slot = Slot {
+                due: u64::MAX,
+                waker: Waker::noop().clone(),
+            };
+        }
+    }
+
     /// To be called at each poll. Whether it is due; then the next time is in `interval`.
     pub(crate) fn is_due(&self, interval: Duration, waker: &Waker) -> bool {
         let mut slots = self.watches.slots.borrow_mut();
@@ -134,5 +155,30 @@ mod tests {
         let _first = watches.watch(interval, &waker);
         let _second = watches.watch(interval, &waker);
         assert_eq!(watches.slots.borrow().all.len(), 2);
+    }
+
+    #[test]
+    fn who_rests_is_not_woken_and_is_not_held() {
+        let watches = Rc::new(Watches::default());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let interval = Duration::from_secs(2);
+        let watch = watches.watch(interval, &waker);
+        watch.rest();
+        drop(waker);
+        assert_eq!(Arc::strong_count(&woken), 1, "nothing of the task is kept");
+        for _ in 0..5 {
+            watches.advance();
+        }
+        assert_eq!(woken.0.load(Relaxed), 0);
+        let waker = Waker::from(Arc::clone(&woken));
+        watch.begin(interval, &waker);
+        watches.advance();
+        assert!(
+            !watch.is_due(interval, &waker),
+            "an interval from when it began"
+        );
+        watches.advance();
+        assert!(watch.is_due(interval, &waker));
     }
 }

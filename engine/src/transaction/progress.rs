@@ -17,7 +17,20 @@ use crate::shard::watches::Watch;
 pub(super) struct Told {
     /// It has had its `start` line.
     has_started: bool,
+    is_watched: bool,
     watch: Option<Watch>,
+}
+
+impl Told {
+    /// Ready for the next transaction; keeps its place among the watches.
+    pub(super) fn clear(&mut self) {
+        self.has_started = false;
+        if std::mem::take(&mut self.is_watched)
+            && let Some(watch) = &self.watch
+        {
+            watch.rest();
+        }
+    }
 }
 
 /// The bytes of one exchange on a connection that may have seen others.
@@ -90,14 +103,16 @@ impl LongStep<'_> {
         let Some(interval) = self.request.snapshot.config.log.progress else {
             return;
         };
-        let waker = context.waker();
-        let Some(watch) = &draft.told.watch else {
-            let watches = &self.request.shard.watches;
-            draft.told.watch = Some(watches.watch(interval, waker));
-            return;
-        };
-        if watch.is_due(interval, waker) {
-            self.tell(draft);
+        let (told, waker) = (&mut draft.told, context.waker());
+        let is_watched = std::mem::replace(&mut told.is_watched, true);
+        match &told.watch {
+            None => {
+                let watches = &self.request.shard.watches;
+                told.watch = Some(watches.watch(interval, waker));
+            }
+            Some(watch) if !is_watched => watch.begin(interval, waker),
+            Some(watch) if watch.is_due(interval, waker) => self.tell(draft),
+            Some(_) => {}
         }
     }
 

@@ -98,9 +98,12 @@ impl Draft {
         content_type.clear();
         let mut trail = std::mem::take(&mut self.trail);
         trail.clear();
+        let mut told = std::mem::take(&mut self.told);
+        told.clear();
         *self = Self {
             content_type,
             trail,
+            told,
             ..Self::default()
         };
     }

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::ca::CaCommand;
 use crate::demo;
 use crate::messages::complain;
-use crate::run::{self, RunError, RunOptions};
+use crate::process::{self, RunError, RunOptions};
 
 /// An egress forward proxy that decides in three phases what may leave.
 #[derive(Debug, Parser)]
@@ -94,8 +94,8 @@ impl From<Files> for RunOptions {
 #[must_use]
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Run(files) => run::run(&files.into()).map_err(Ending::from),
-        Command::Check(files) => run::check(&files.into())
+        Command::Run(files) => process::run(&files.into()).map_err(Ending::from),
+        Command::Check(files) => process::check(&files.into())
             .map_err(Ending::from)
             .and_then(|summary| say(&summary)),
         Command::Ca(command) => command

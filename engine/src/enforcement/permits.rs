@@ -6,9 +6,9 @@ use sallyport_ruleset::{Decision, Fact, Facts, Outcome, Phase, Verdict};
 use sallyport_wire::http1::RequestHead;
 
 use super::rules::{Denied, DeniedBy, Rules};
+use crate::destination::AddressList;
 use crate::destination::{DestinationGuard, Prohibited};
 use crate::trail::Trail;
-use crate::upstream::addresses::AddressList;
 
 /// PreDNS let the transaction in: its name may be resolved.
 #[derive(Debug)]

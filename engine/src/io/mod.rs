@@ -4,6 +4,7 @@ pub(crate) mod buffers;
 pub(crate) mod copy;
 pub(crate) mod deadline;
 pub(crate) mod departure;
+pub(crate) mod driver;
 pub(crate) mod join;
 pub(crate) mod liveness;
 pub(crate) mod socket;

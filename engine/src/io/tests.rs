@@ -14,8 +14,8 @@ use super::copy::{TunnelEnd, TunnelLife, tunnel};
 use super::deadline::{TICK, Wheel};
 use super::socket::Socket;
 use super::transport::Transport;
+use crate::io::driver::{io_uring_runtime, probe_io_uring};
 use crate::limits::PIPES_MAX;
-use crate::shard::{io_uring_runtime, probe_io_uring};
 
 #[path = "../../tests/skip.rs"]
 mod skip;

@@ -3,29 +3,23 @@
 //! Nothing here is shared with another shard but what never changes. Messages from the control
 //! thread arrive between tasks.
 
-mod affinity;
 pub(crate) mod clients;
 pub(crate) mod connections;
-pub(crate) mod control;
-mod driver;
 pub(crate) mod exhaustion;
+mod settings;
 mod snapshot;
-mod start;
 pub(crate) mod tunnels;
 mod usage_board;
 pub(crate) mod watches;
 mod workspace;
 
 use std::cell::{Cell, Ref, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-pub(crate) use affinity::allowed_cores;
-pub(crate) use driver::{Driver, DriverError};
-#[cfg(test)]
-pub(crate) use driver::{io_uring_runtime, probe_io_uring};
+pub(crate) use settings::{pool_limits, resolver};
 pub(crate) use snapshot::{Generation, Snapshot};
-pub(crate) use start::{ShardPlan, start, verify_for_shards};
 pub(crate) use usage_board::{Row, UsageBoard};
 pub(crate) use workspace::Workspace;
 
@@ -35,13 +29,14 @@ use crate::http2::Holders;
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::io::timer;
+use crate::shard::clients::Clients;
 use crate::shard::connections::Connections;
 use crate::shard::exhaustion::Exhaustion;
 use crate::shard::tunnels::Tunnels;
 use crate::shard::watches::Watches;
 use crate::tls::caches::TlsCaches;
 use crate::upstream::http1_only::Http1Only;
-use crate::upstream::pool::Pool;
+use crate::upstream::pool::{Pool, PoolLimits};
 use crate::upstream::resolver::Resolver;
 use crate::upstream::shared_dial::SharedDials;
 
@@ -82,7 +77,47 @@ const STALL_POLL: Duration = Duration::from_millis(2);
 /// When it is said that requests wait for the log.
 const STALL_TOLD_AFTER: Duration = Duration::from_secs(1);
 
+/// What a shard begins with.
+pub(crate) struct ShardParts {
+    pub(crate) index: usize,
+    pub(crate) buffers: Rc<BufferPool>,
+    pub(crate) clients: Clients,
+    pub(crate) log: ShardLog,
+    pub(crate) pool_limits: PoolLimits,
+    pub(crate) resolver: Rc<Resolver>,
+    pub(crate) snapshot: Snapshot,
+    pub(crate) tls: TlsCaches,
+}
+
 impl Shard {
+    /// A shard that has served nobody yet.
+    ///
+    /// # Errors
+    /// When the system gives no random number.
+    pub(crate) fn new(parts: ShardParts) -> io::Result<Self> {
+        Ok(Self {
+            index: parts.index,
+            wheel: Wheel::new(Instant::now()),
+            buffers: parts.buffers,
+            holders: Rc::default(),
+            pool: RefCell::new(Pool::new(parts.pool_limits)),
+            dials: SharedDials::default(),
+            http1_only: Http1Only::default(),
+            connections: Rc::new(Connections::new(parts.clients)),
+            tunnels: Rc::default(),
+            log: RefCell::new(parts.log),
+            watches: Rc::default(),
+            resolver: RefCell::new(parts.resolver),
+            snapshot: RefCell::new(Rc::new(parts.snapshot)),
+            tls: parts.tls,
+            workspaces: RefCell::default(),
+            draining: Cell::new(false),
+            exhaustion: Exhaustion::default(),
+            stall_told: Cell::new(false),
+            next_id: Cell::new(first_id()?),
+        })
+    }
+
     /// The configuration and rules that the next transaction begins with.
     pub(crate) fn snapshot(&self) -> Rc<Snapshot> {
         Rc::clone(&self.snapshot.borrow())
@@ -104,6 +139,21 @@ impl Shard {
     /// Whether the process is on its way out: no connection is kept alive any more.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// No connection is kept alive from now on.
+    pub(crate) fn begin_draining(&self) {
+        self.draining.set(true);
+    }
+
+    /// Transactions that begin from now on have these rules and this configuration.
+    pub(crate) fn set_snapshot(&self, snapshot: Snapshot) {
+        self.snapshot.replace(Rc::new(snapshot));
+    }
+
+    /// Names are asked for here from now on.
+    pub(crate) fn set_resolver(&self, resolver: Rc<Resolver>) {
+        self.resolver.replace(resolver);
     }
 
     pub(crate) fn transaction_id(&self) -> TransactionId {
@@ -157,4 +207,11 @@ impl Shard {
         }
         true
     }
+}
+
+/// Ids count up from a random place, so that those of two shards or two lives do not meet.
+fn first_id() -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(u64::from_ne_bytes(bytes))
 }

@@ -8,10 +8,10 @@ use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Composed, Protocol, ProtocolSet, UrlScheme};
 use sallyport_wire::http1::{Authority, Host};
 
+use crate::destination::AddressList;
 use crate::fair_share::FairShare;
 use crate::transaction::reply::Refusal;
 use crate::transaction::request::Request;
-use crate::upstream::addresses::AddressList;
 
 /// The destination of one request.
 #[derive(Debug, Clone, Copy)]

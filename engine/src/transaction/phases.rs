@@ -10,12 +10,12 @@ use super::destination::Destination;
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::{AnsweredBy, Request, response_headers};
+use crate::destination::AddressList;
 use crate::destination::Prohibited;
 use crate::enforcement::{
     self, Admitted, Denied, Dialable, Early, Guarded, Outbound, Passable, Permitted, Released,
     Rules, Trail,
 };
-use crate::upstream::addresses::AddressList;
 
 /// A message of which two recipients could make two things.
 const SEVERAL_TYPES: &str = "Content-Type names several media types, and rules look at it";

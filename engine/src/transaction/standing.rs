@@ -28,13 +28,13 @@ use super::request::{Request, unix_seconds};
 use super::tunnel::check_ech;
 use super::{absolute, connect, phases};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
+use crate::destination::AddressList;
 use crate::enforcement::{Guarded, Trail};
 use crate::http2::server::Lasting;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::tunnels::Watch;
 use crate::tls::configs::{Handling, OriginParameters};
-use crate::upstream::addresses::AddressList;
 use crate::upstream::tls::Origin;
 
 /// What a tunnel was let in by.

@@ -1,6 +1,5 @@
 //! Towards the origin: names to addresses, addresses to connections, connections kept for reuse.
 
-pub(crate) mod addresses;
 pub(crate) mod dial;
 pub(crate) mod http1_only;
 pub(crate) mod pinned;

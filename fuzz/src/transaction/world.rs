@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sallyport::run::{RunOptions, run};
+use sallyport::process::{RunOptions, run};
 use sallyport_rules::pipeline::{Options, compile_str};
 use sallyport_rules::source::MemoryFiles;
 

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 
+use super::reload::{Source, warn_of_restart};
+use super::run_error::RunError;
+use super::shard_loop::Message;
 use crate::access_log::Writer;
 use crate::config::checked::Config;
 use crate::destination::{AddressChanges, own_networks};
 use crate::limits::SHARD_END_TIMEOUT;
-use crate::reload::{Source, warn_of_restart};
-use crate::run::RunError;
 use crate::shard::Generation;
-use crate::shard::control::Message;
 use crate::unseen;
 
 /// What wakes the control loop.

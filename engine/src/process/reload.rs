@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use crate::bundle_store::{self, BundleStoreError, Fingerprint};
+use super::bundle_store::{self, BundleStoreError, Fingerprint};
 use crate::clock::unix_time;
 use crate::config::checked::Log;
 use crate::config::{Config, ConfigErrors, Overrides};

@@ -1,17 +1,15 @@
-//! What the control thread tells a shard, and the shard's own clock tick.
+//! The loop of a shard: its own clock tick, and what the control thread tells it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::Shard;
-use super::snapshot::{Generation, Snapshot};
 use crate::fair_share::FairShare;
 use crate::io::deadline::TICK;
 use crate::io::task;
 use crate::listener::accept::Listeners;
-use crate::upstream::resolver::Resolver;
+use crate::shard::{Generation, Shard, Snapshot, pool_limits, resolver};
 
 /// A message from the control thread.
 #[derive(Debug)]
@@ -57,7 +55,7 @@ pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiv
                 Message::Drain(timeout) => {
                     let end = now + timeout;
                     drain = Some(drain.map_or(end, |earlier| earlier.min(end)));
-                    shard.draining.set(true);
+                    shard.begin_draining();
                     listeners.stop(&shard);
                 }
             }
@@ -85,25 +83,20 @@ fn adopt(shard: &Shard, generation: Generation) {
     let share = FairShare::new(config.limits.per_client.share);
     shard.buffers.set_client_share(share);
     if config.dns != before.config.dns || config.hosts != before.config.hosts {
-        match super::start::resolver(config) {
-            Ok(resolver) => {
-                // Lookups in flight end with the resolver that they began with.
-                let _old: Rc<Resolver> = shard.resolver.replace(resolver);
-            }
+        match resolver(config) {
+            // Lookups in flight end with the resolver that they began with.
+            Ok(resolver) => shard.set_resolver(resolver),
             Err(error) => {
                 tracing::error!(%error, "no entropy for a new resolver: the old one stays")
             }
         }
     }
-    shard
-        .pool
-        .borrow_mut()
-        .set_limits(super::start::pool_limits(config));
+    shard.pool.borrow_mut().set_limits(pool_limits(config));
     if !Rc::ptr_eq(&snapshot.tls, &before.tls) {
         shard.pool.borrow_mut().close_tls();
     }
     let is_news = !snapshot.says_the_same(&before) || !snapshot.tls.asks_clients_as(&before.tls);
-    shard.snapshot.replace(Rc::new(snapshot));
+    shard.set_snapshot(snapshot);
     if is_news {
         shard.tunnels.wake_all();
     }

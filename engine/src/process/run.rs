@@ -1,73 +1,27 @@
 //! The process from its start to its end: what is verified, in which order, and what then runs.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use thiserror::Error;
 
-use crate::access_log::{LogError, ShardLog, Writer};
-use crate::bundle_store::BundleStoreError;
+use super::affinity::allowed_cores;
+use super::bundle_store::BundleStoreError;
+use super::control_loop::{self, Inbox, Shards};
+use super::reload::{ReloadError, Source};
+use super::run_error::RunError;
+use super::shard_thread::{ShardPlan, start, verify_for_shards};
+use crate::access_log::{ShardLog, Writer};
 use crate::config::Overrides;
 use crate::config::checked::Config;
-use crate::control_loop::{self, Inbox, Shards};
+use crate::io::driver::Driver;
 use crate::listener::accept::BoundListener;
-use crate::listener::bind::{self, BindError};
+use crate::listener::bind;
 use crate::messages::Messages;
-use crate::reload::{ReloadError, Source};
-use crate::shard::{
-    Driver, DriverError, Generation, ShardPlan, UsageBoard, allowed_cores, start, verify_for_shards,
-};
+use crate::shard::{Generation, UsageBoard};
 use crate::unseen;
-
-/// Why the proxy did not start, or ended otherwise than asked.
-#[derive(Debug, Error)]
-pub enum RunError {
-    /// A file that the command line names cannot be read.
-    #[error("{0}")]
-    Unreadable(String),
-    /// The configuration or the ruleset cannot be used.
-    #[error("{0}")]
-    Load(String),
-    /// The kernel interface that the configuration asks for cannot be used.
-    #[error("{0}")]
-    Driver(String),
-    /// A listener could not be set up.
-    #[error("{0}")]
-    Bind(String),
-    /// The access log could not be opened.
-    #[error("access log: {0}")]
-    Log(#[from] LogError),
-    /// The operating system refused something else.
-    #[error("{what}: {source}")]
-    System {
-        /// What was asked for.
-        what: &'static str,
-        /// What it answered.
-        source: io::Error,
-    },
-    /// A shard ended by itself.
-    #[error("shard {0} ended unexpectedly; see the messages before this one")]
-    ShardLost(usize),
-    /// Shards that did not end when they were to.
-    #[error("{0} shards did not end in time and were abandoned")]
-    ShardsStuck(usize),
-}
-
-impl From<DriverError> for RunError {
-    fn from(error: DriverError) -> Self {
-        Self::Driver(error.to_string())
-    }
-}
-
-impl From<BindError> for RunError {
-    fn from(error: BindError) -> Self {
-        Self::Bind(error.to_string())
-    }
-}
 
 /// What the command line says.
 #[derive(Debug, Clone)]

@@ -19,38 +19,41 @@ pub(crate) struct Watches {
 #[derive(Debug, Default)]
 struct Slots {
     /// As many as were ever in use at once.
-    all: Vec<Option<Slot>>,
+    all: Vec<Option<Rc<Slot>>>,
     free: Vec<usize>,
 }
 
 #[derive(Debug)]
 struct Slot {
-    due: u64,
-    waker: Waker,
+    due: Cell<u64>,
+    waker: RefCell<Waker>,
 }
 
 /// A place for one transaction that is watched; for the next one on the same storage when that has ended.
 #[derive(Debug)]
 pub(crate) struct Watch {
     watches: Rc<Watches>,
+    /// Shared with the watches, so that a poll need not look for it.
+    slot: Rc<Slot>,
     index: usize,
 }
 
 impl Watches {
     /// Wakes `waker` in `interval` from now.
     pub(crate) fn watch(self: &Rc<Self>, interval: Duration, waker: &Waker) -> Watch {
-        let slot = Slot {
-            due: self.now.get().saturating_add(interval.as_secs()),
-            waker: waker.clone(),
-        };
+        let slot = Rc::new(Slot {
+            due: Cell::new(self.due_in(interval)),
+            waker: RefCell::new(waker.clone()),
+        });
         let slots = &mut *self.slots.borrow_mut();
         let index = slots.free.pop().unwrap_or(slots.all.len());
         match slots.all.get_mut(index) {
-            Some(free) => *free = Some(slot),
-            None => slots.all.push(Some(slot)),
+            Some(free) => *free = Some(Rc::clone(&slot)),
+            None => slots.all.push(Some(Rc::clone(&slot))),
         }
         Watch {
             watches: Rc::clone(self),
+            slot,
             index,
         }
     }
@@ -60,48 +63,40 @@ impl Watches {
         let now = self.now.get() + 1;
         self.now.set(now);
         for slot in self.slots.borrow().all.iter().flatten() {
-            if slot.due <= now {
-                slot.waker.wake_by_ref();
+            if slot.due.get() <= now {
+                slot.waker.borrow().wake_by_ref();
             }
         }
+    }
+
+    fn due_in(&self, interval: Duration) -> u64 {
+        self.now.get().saturating_add(interval.as_secs())
     }
 }
 
 impl Watch {
     /// Wakes `waker` in `interval` from now.
     pub(crate) fn begin(&self, interval: Duration, waker: &Waker) {
-        let mut slots = self.watches.slots.borrow_mut();
-        if let Some(Some(slot)) = slots.all.get_mut(self.index) {
-            slot.due = self.watches.now.get().saturating_add(interval.as_secs());
-            slot.waker.clone_from(waker);
-        }
+        self.slot.due.set(self.watches.due_in(interval));
+        self.slot.waker.borrow_mut().clone_from(waker);
     }
 
     /// Wakes nobody until it begins again.
     pub(crate) fn rest(&self) {
-        let mut slots = self.watches.slots.borrow_mut();
-        if let Some(Some(slot)) = slots.all.get_mut(self.index) {
-            // The task that it stands for may end.
-            *slot = Slot {
-                due: u64::MAX,
-                waker: Waker::noop().clone(),
-            };
-        }
+        self.slot.due.set(u64::MAX);
+        // The task that it stands for may end.
+        self.slot.waker.replace(Waker::noop().clone());
     }
 
     /// To be called at each poll. Whether it is due; then the next time is in `interval`.
     pub(crate) fn is_due(&self, interval: Duration, waker: &Waker) -> bool {
-        let mut slots = self.watches.slots.borrow_mut();
-        let Some(Some(slot)) = slots.all.get_mut(self.index) else {
-            return false;
-        };
-        if !slot.waker.will_wake(waker) {
-            slot.waker.clone_from(waker);
+        let mut known = self.slot.waker.borrow_mut();
+        if !known.will_wake(waker) {
+            known.clone_from(waker);
         }
-        let now = self.watches.now.get();
-        let is_due = slot.due <= now;
+        let is_due = self.slot.due.get() <= self.watches.now.get();
         if is_due {
-            slot.due = now.saturating_add(interval.as_secs());
+            self.slot.due.set(self.watches.due_in(interval));
         }
         is_due
     }

@@ -124,7 +124,7 @@ impl<'a> Request<'a> {
 
     /// Whether its connection, or the tunnel that it came in, ends with it.
     pub(crate) fn is_last(&self) -> bool {
-        self.shard.is_draining() || self.tunnel.is_some_and(|tunnel| tunnel.stands().is_err())
+        self.shard.is_draining() || self.tunnel.is_some_and(|tunnel| !tunnel.is_standing())
     }
 
     /// Whether a body follows the head.

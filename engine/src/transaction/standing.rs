@@ -174,10 +174,21 @@ impl<'a> OpenTunnel<'a> {
         }
     }
 
+    /// Whether it may go on.
+    pub(super) fn is_standing(&self) -> bool {
+        // Under one snapshot it was judged before: there is nothing to be taken along.
+        if let Ok(standing) = &*self.state.borrow()
+            && self.request.shard.is_current(&standing.snapshot)
+        {
+            return true;
+        }
+        self.stands().is_ok()
+    }
+
     /// The same for a task that is to be woken when that changes.
-    pub(super) fn look(&self, context: &Context<'_>) -> Result<Rc<Standing>, Rc<Over>> {
+    pub(super) fn look(&self, context: &Context<'_>) -> bool {
         self.watch.set(context);
-        self.stands()
+        self.is_standing()
     }
 
     /// Awaits `waiting`; `end` is called when the tunnel may not go on, and has to bring it to its end.
@@ -189,7 +200,7 @@ impl<'a> OpenTunnel<'a> {
         let mut waiting = pin!(waiting);
         let mut ended = false;
         poll_fn(|context| {
-            if !ended && self.look(context).is_err() {
+            if !ended && !self.look(context) {
                 ended = true;
                 end();
             }
@@ -439,7 +450,7 @@ impl<'a> OpenTunnel<'a> {
 
 impl Lasting for OpenTunnel<'_> {
     fn is_over(&self, context: &Context<'_>) -> bool {
-        self.look(context).is_err()
+        !self.look(context)
     }
 }
 

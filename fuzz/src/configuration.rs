@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use sallyport::config::{Config, Overrides, Surroundings};
+use sallyport::config::{Config, Environment, Overrides};
 
 /// The text, and behind a zero byte what every file holds that it names.
 pub fn configuration(data: &[u8]) {
@@ -19,16 +19,16 @@ pub fn configuration(data: &[u8]) {
         b"" => Err(io::Error::from(io::ErrorKind::NotFound)),
         named => Ok(named.to_vec()),
     };
-    let surroundings = Surroundings {
+    let environment = Environment {
         file: Path::new("/etc/sallyport/sallyport.toml"),
         overrides: &Overrides::default(),
         cores: 2,
         read: &read,
     };
-    let first = Config::parse(text, &surroundings);
+    let first = Config::parse(text, &environment);
     assert_eq!(
         first,
-        Config::parse(text, &surroundings),
+        Config::parse(text, &environment),
         "same text, other configuration"
     );
     let errors = match first {

@@ -7,7 +7,7 @@ use sallyport_ruleset::PublicKey;
 use sha2::{Digest, Sha256};
 
 use super::checked::Config;
-use super::load::Surroundings;
+use super::load::Environment;
 use super::raw::{Report, Section};
 use super::sections;
 use super::values::{self, Wrong};
@@ -18,21 +18,21 @@ pub(super) fn check(
     root: Section<'_>,
     report: &Report<'_>,
     text: &str,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Config {
-    let shards_default = surroundings.cores.clamp(1, SHARDS_MAX);
+    let shards_default = environment.cores.clamp(1, SHARDS_MAX);
     let shards = root.count("shards", shards_default, 1..=SHARDS_MAX).value;
     let config = Config {
-        id: id(text, surroundings),
-        ruleset: ruleset(&root, surroundings),
-        trusted_keys: trusted_keys(&root, surroundings),
+        id: id(text, environment),
+        ruleset: ruleset(&root, environment),
+        trusted_keys: trusted_keys(&root, environment),
         shards,
         io: sections::io(root.section("io")),
-        listeners: sections::listeners(&root, surroundings),
-        dns: sections::dns(root.section("dns"), surroundings),
+        listeners: sections::listeners(&root, environment),
+        dns: sections::dns(root.section("dns"), environment),
         hosts: sections::hosts(&root, report),
         guard: sections::guard(root.section("guard")),
-        tls: sections::tls(root.section("tls"), surroundings),
+        tls: sections::tls(root.section("tls"), environment),
         tunnel: sections::tunnel(root.section("tunnel")),
         reload: sections::reload(root.section("reload")),
         timeouts: sections::timeouts(root.section("timeouts")),
@@ -43,8 +43,8 @@ pub(super) fn check(
         http2: sections::http2(root.section("http2")),
         connect: sections::connect(root.section("connect")),
         headers: sections::headers(root.section("headers"), report),
-        responses: sections::responses(root.section("responses"), surroundings),
-        log: sections::log(root.section("log"), &surroundings.base_dir()),
+        responses: sections::responses(root.section("responses"), environment),
+        log: sections::log(root.section("log"), &environment.base_dir()),
         drain: sections::drain(root.section("drain")),
     };
     root.finish();
@@ -52,13 +52,13 @@ pub(super) fn check(
 }
 
 /// The command line's ruleset, or the file's.
-fn ruleset(root: &Section<'_>, surroundings: &Surroundings<'_>) -> PathBuf {
+fn ruleset(root: &Section<'_>, environment: &Environment<'_>) -> PathBuf {
     const EXPECTED: &str = "the path of a compiled ruleset (.spb)";
     let ruleset = root.read("ruleset", |value| match values::text(value, EXPECTED)? {
         "" => Err(Wrong::value(value, EXPECTED)),
-        path => Ok(surroundings.base_dir().join(path)),
+        path => Ok(environment.base_dir().join(path)),
     });
-    if let Some(path) = &surroundings.overrides.ruleset {
+    if let Some(path) = &environment.overrides.ruleset {
         return path.clone();
     }
     if let Some(placed) = ruleset {
@@ -73,13 +73,13 @@ fn ruleset(root: &Section<'_>, surroundings: &Surroundings<'_>) -> PathBuf {
 }
 
 /// Who may sign the ruleset; nobody needs to if there is no key.
-fn trusted_keys(root: &Section<'_>, surroundings: &Surroundings<'_>) -> Vec<PublicKey> {
+fn trusted_keys(root: &Section<'_>, environment: &Environment<'_>) -> Vec<PublicKey> {
     const EXPECTED: &str = "files with ed25519 public keys in PEM";
     let keys = root.list("trusted_keys", 0..=TRUSTED_KEYS_MAX, EXPECTED, |value| {
-        let path = surroundings
+        let path = environment
             .base_dir()
             .join(values::text(value, "the path of a public key")?);
-        let key = (surroundings.read)(&path)
+        let key = (environment.read)(&path)
             .map_err(|error| format!("a file that can be read ({}: {error})", path.display()))
             .and_then(|pem| public_key(&pem));
         key.map_err(|expected| Wrong::value(value, expected))
@@ -93,10 +93,10 @@ fn public_key(pem: &[u8]) -> Result<PublicKey, String> {
     PublicKey::from_pem(text).map_err(|error| format!("a public key; it is {error}"))
 }
 
-fn id(text: &str, surroundings: &Surroundings<'_>) -> String {
+fn id(text: &str, environment: &Environment<'_>) -> String {
     let mut hash = Sha256::new();
     hash.update(text.as_bytes());
-    if let Some(ruleset) = &surroundings.overrides.ruleset {
+    if let Some(ruleset) = &environment.overrides.ruleset {
         // No text contains this byte, so no text looks like another with an override.
         hash.update([0xff]);
         hash.update(ruleset.as_os_str().as_encoded_bytes());

@@ -18,7 +18,7 @@ pub struct Overrides {
 }
 
 /// All that a configuration depends on beside its text.
-pub struct Surroundings<'a> {
+pub struct Environment<'a> {
     /// The file; paths in it are relative to its folder, and problems name it.
     pub file: &'a Path,
     /// What the command line says.
@@ -29,16 +29,16 @@ pub struct Surroundings<'a> {
     pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
 }
 
-impl Surroundings<'_> {
+impl Environment<'_> {
     /// What paths in the file are relative to.
     pub(super) fn base_dir(&self) -> PathBuf {
         self.file.parent().map(Path::to_owned).unwrap_or_default()
     }
 }
 
-impl fmt::Debug for Surroundings<'_> {
+impl fmt::Debug for Environment<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings")
+        f.debug_struct("Environment")
             .field("file", &self.file)
             .field("overrides", &self.overrides)
             .field("cores", &self.cores)
@@ -70,7 +70,7 @@ impl Config {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self::parse(
             &text,
-            &Surroundings {
+            &Environment {
                 file: path,
                 overrides,
                 cores,
@@ -79,19 +79,19 @@ impl Config {
         )
     }
 
-    /// Checks the text of a configuration. Pure, but for what `surroundings` reads.
+    /// Checks the text of a configuration. Pure, but for what `environment` reads.
     ///
     /// # Errors
     /// Every problem of the text, in its order.
-    pub fn parse(text: &str, surroundings: &Surroundings<'_>) -> Result<Self, ConfigErrors> {
-        let report = Report::new(surroundings.file, text);
+    pub fn parse(text: &str, environment: &Environment<'_>) -> Result<Self, ConfigErrors> {
+        let report = Report::new(environment.file, text);
         let table = report.parse();
         let config = table.as_ref().map(|table| {
             check(
                 Section::root(&report, table.get_ref()),
                 &report,
                 text,
-                surroundings,
+                environment,
             )
         });
         report.finish(config)

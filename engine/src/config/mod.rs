@@ -21,7 +21,7 @@ mod values;
 pub use checked::Config;
 pub use error::{ConfigErrors, Place, Problem};
 pub use keys::KEYS;
-pub use load::{Overrides, Surroundings};
+pub use load::{Environment, Overrides};
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use super::checked::{
 };
 use super::keys::KEYS;
 use super::raw::{Report, Section};
-use super::{ConfigErrors, Overrides, Surroundings};
+use super::{ConfigErrors, Environment, Overrides};
 
 const DOCUMENTATION: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -201,7 +201,7 @@ fn parse_with(text: &str, overrides: &Overrides) -> Result<Config, ConfigErrors>
     let file = Path::new("/etc/sallyport/sallyport.toml");
     Config::parse(
         text,
-        &Surroundings {
+        &Environment {
             file,
             overrides,
             cores: 2,
@@ -286,7 +286,7 @@ fn every_key_is_read() {
 fn the_parser_knows_exactly_the_listed_keys() {
     let overrides = Overrides::default();
     let file = Path::new("/etc/sallyport/sallyport.toml");
-    let surroundings = Surroundings {
+    let environment = Environment {
         file,
         overrides: &overrides,
         cores: 2,
@@ -295,7 +295,7 @@ fn the_parser_knows_exactly_the_listed_keys() {
     let report = Report::new(file, FULL);
     let table = report.parse().unwrap();
     let root = Section::root(&report, table.get_ref());
-    super::check::check(root, &report, FULL, &surroundings);
+    super::check::check(root, &report, FULL, &environment);
     let listed: BTreeSet<_> = KEYS.iter().map(ToString::to_string).collect();
     assert_eq!(report.asked(), listed);
     assert_eq!(listed.len(), KEYS.len(), "a key is listed twice");
@@ -825,21 +825,21 @@ fn without_any_name_server_nothing_starts() {
         ruleset: Some("r".into()),
     };
     let empty = |_: &Path| Ok(b"nameserver\nnameserver fe80::1%eth0\noptions x".to_vec());
-    let surroundings = Surroundings {
+    let environment = Environment {
         file,
         overrides: &overrides,
         cores: 1,
         read: &empty,
     };
-    let errors = Config::parse("", &surroundings).unwrap_err();
+    let errors = Config::parse("", &environment).unwrap_err();
     assert_eq!(errors.problems[0].key.as_deref(), Some("dns.servers"));
     let absent = |_: &Path| Err(io::ErrorKind::NotFound.into());
-    let surroundings = Surroundings {
+    let environment = Environment {
         read: &absent,
-        ..surroundings
+        ..environment
     };
-    assert!(Config::parse("", &surroundings).is_err());
-    assert!(Config::parse("dns.servers = ['192.0.2.1']", &surroundings).is_ok());
+    assert!(Config::parse("", &environment).is_err());
+    assert!(Config::parse("dns.servers = ['192.0.2.1']", &environment).is_ok());
 }
 
 #[test]

@@ -24,31 +24,32 @@ const PAUSE_MAX: Duration = Duration::from_millis(800);
 /// What every answer over HTTP/1 begins with.
 const FIRST_BYTE: u8 = b'H';
 
-/// Whether an answer has begun before its head was known.
+/// The first byte of an answer, which may be sent before its head is known: that tells a client that has only
+/// ended what it sends from one that is gone.
 #[derive(Debug, Default)]
-pub(crate) struct Begun(Cell<bool>);
+pub(crate) struct EarlyByte(Cell<bool>);
 
-impl Begun {
+impl EarlyByte {
     /// Takes off an encoded answer what was sent of it; says whether something was.
     pub(crate) fn trim(&self, answer: &mut Vec<u8>) -> bool {
-        let is_begun = self.0.take() && answer.first() == Some(&FIRST_BYTE);
-        if is_begun {
+        let was_sent = self.0.take() && answer.first() == Some(&FIRST_BYTE);
+        if was_sent {
             answer.remove(0);
         }
-        is_begun
+        was_sent
     }
 
-    /// Takes back a [`Begun::trim`] whose answer was not sent: another one takes its place.
-    pub(crate) fn restore(&self, is_begun: bool) {
-        self.0.set(is_begun);
+    /// Takes back a [`EarlyByte::trim`] whose answer was not sent: another one takes its place.
+    pub(crate) fn restore(&self, was_sent: bool) {
+        self.0.set(was_sent);
     }
 }
 
 /// Waits until the client has gone away. May be dropped. The client's deadline must not be in use, and
 /// nothing be read from it or written to it meanwhile.
-pub(crate) async fn departed(client: &Transport, begun: &Begun) {
+pub(crate) async fn departed(client: &Transport, early_byte: &EarlyByte) {
     match client.bottom() {
-        Bottom::Socket(socket) => departed_from(socket, client, begun).await,
+        Bottom::Socket(socket) => departed_from(socket, client, early_byte).await,
         // A stream tells by itself. Boxed: few clients bring TLS in a stream.
         Bottom::Stream(stream) => Box::pin(stream.gone()).await,
     }
@@ -71,7 +72,7 @@ pub(crate) async fn lost(client: &Transport) {
     }
 }
 
-async fn departed_from(socket: &Socket, client: &Transport, begun: &Begun) {
+async fn departed_from(socket: &Socket, client: &Transport, early_byte: &EarlyByte) {
     socket.deadline().rest(LOOK_AFTER).await;
     // Bytes, an end or an error. It stays readable from here on.
     let _ = socket.readable().await;
@@ -79,8 +80,8 @@ async fn departed_from(socket: &Socket, client: &Transport, begun: &Begun) {
     loop {
         match socket.hang_up() {
             HangUp::Gone => return,
-            HangUp::Finished if !begun.0.get() && socket.is_writable_now() => {
-                begun.0.set(true);
+            HangUp::Finished if !early_byte.0.get() && socket.is_writable_now() => {
+                early_byte.0.set(true);
                 if !client.send_now(&[FIRST_BYTE]) {
                     return;
                 }

@@ -247,7 +247,7 @@ impl Answer<'_> {
     async fn while_client_waits<T>(&self, origin: impl Future<Output = T>) -> Option<T> {
         let client = self.request.client;
         let mut origin = pin!(origin);
-        let mut departed = pin!(departed(&client.transport, &client.begun));
+        let mut departed = pin!(departed(&client.transport, &client.early_byte));
         // A client of HTTP/2 has its own way, see `exchange`.
         let is_stream = client.transport.is_stream();
         poll_fn(|context| {
@@ -275,7 +275,7 @@ impl Answer<'_> {
         let mut out = pool.rent();
         let _lease = pool.lease(out.capacity());
         self.encode(head, input.unread(), BodyFraming::None, false, &mut out);
-        self.request.client.begun.trim(&mut out);
+        self.request.client.early_byte.trim(&mut out);
         let client = &self.request.client.transport;
         client.arm(self.request.snapshot.config.timeouts.body_idle);
         let (result, out) = client.write_all(out).await;
@@ -328,7 +328,7 @@ impl Answer<'_> {
             &mut out.data,
         );
         let client = request.client;
-        let was_begun = client.begun.trim(&mut out.data);
+        let was_sent = client.early_byte.trim(&mut out.data);
         let sent_before = client.transport.bytes_out();
         input.consume(head_bytes);
         let relayed = {
@@ -346,7 +346,7 @@ impl Answer<'_> {
             }),
             // What is wrong was found before a byte of the head had left: the client can be told.
             Err(RelayError::Malformed(error)) if client.transport.bytes_out() == sent_before => {
-                client.begun.restore(was_begun);
+                client.early_byte.restore(was_sent);
                 Err(Refusal::protocol(error.to_string()).into())
             }
             Err(error) => {

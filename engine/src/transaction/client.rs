@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::reply::Refusal;
 use crate::access_log::ConnectionId;
 use crate::io::buffers::BufferPool;
-use crate::io::departure::Begun;
+use crate::io::departure::EarlyByte;
 use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
@@ -30,7 +30,7 @@ pub(crate) struct ClientContext {
     /// What it has shown for that.
     pub(crate) identity: Option<Rc<ClientIdentity>>,
     /// What was sent of the next answer already.
-    pub(crate) begun: Begun,
+    pub(crate) early_byte: EarlyByte,
     /// Connections to origins that nobody else may use.
     pub(crate) pins: Rc<Pins>,
     pub(crate) transport: Rc<Transport>,
@@ -63,7 +63,7 @@ impl ClientContext {
             registered: Rc::clone(&self.registered),
             principal: self.principal.clone(),
             identity: self.identity.clone(),
-            begun: Begun::default(),
+            early_byte: EarlyByte::default(),
             pins: Rc::clone(&self.pins),
             transport: Rc::new(transport),
         }

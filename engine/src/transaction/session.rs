@@ -22,7 +22,7 @@ use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::http2::TargetForm;
 use crate::io::buffers::ReadBuffer;
-use crate::io::departure::Begun;
+use crate::io::departure::EarlyByte;
 use crate::io::transport::Transport;
 use crate::limits::REPLY_TIMEOUT;
 use crate::shard::connections::Registered;
@@ -63,7 +63,7 @@ impl Client {
             registered: Rc::new(registered),
             principal: identity.as_ref().and_then(|identity| identity.principal()),
             identity,
-            begun: Begun::default(),
+            early_byte: EarlyByte::default(),
             pins: Rc::default(),
             transport,
         };
@@ -401,7 +401,7 @@ pub(super) async fn refuse(
         close,
     }
     .encode(&mut out);
-    client.begun.trim(&mut out);
+    client.early_byte.trim(&mut out);
     client
         .transport
         .arm(snapshot.config.timeouts.body_idle.min(REPLY_TIMEOUT));

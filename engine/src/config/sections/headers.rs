@@ -6,7 +6,7 @@ use sallyport_ruleset::normalize::is_token;
 use toml::de::DeValue;
 
 use crate::config::checked::{HeaderEdits, Headers, Page, Responses};
-use crate::config::load::Surroundings;
+use crate::config::load::Environment;
 use crate::config::raw::{Entry, Report, Section};
 use crate::config::values::{self, Wrong};
 use crate::limits::{
@@ -145,11 +145,11 @@ fn field_value(value: &DeValue<'_>) -> Result<String, Wrong> {
 /// Replies of the proxy's own.
 pub(in crate::config) fn responses(
     section: Section<'_>,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Responses {
     let page = section.read("page", |value| {
         let path = values::text(value, "the path of a file")?;
-        read_page(&surroundings.base_dir().join(path), surroundings)
+        read_page(&environment.base_dir().join(path), environment)
             .map_err(|expected| Wrong::value(value, expected))
     });
     let reveal_rule = section.flag("reveal_rule", false).value;
@@ -161,8 +161,8 @@ pub(in crate::config) fn responses(
 }
 
 /// The page, or what would have been right.
-fn read_page(path: &Path, surroundings: &Surroundings<'_>) -> Result<Page, String> {
-    let body = (surroundings.read)(path)
+fn read_page(path: &Path, environment: &Environment<'_>) -> Result<Page, String> {
+    let body = (environment.read)(path)
         .map_err(|error| format!("a file that can be read ({}: {error})", path.display()))?;
     if body.len() > PAGE_BYTES_MAX {
         return Err(format!(

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use toml::de::DeValue;
 
 use crate::config::checked::{Listener, ListenerProtocol};
-use crate::config::load::Surroundings;
+use crate::config::load::Environment;
 use crate::config::raw::{Placed, Section, Span};
 use crate::config::sections::listener_tls;
 use crate::config::values::{self, Wrong};
@@ -19,11 +19,11 @@ const HTTPS_ADDRESS_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::L
 /// All listeners; the default one if there is none.
 pub(in crate::config) fn listeners(
     root: &Section<'_>,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
     for (index, (section, span)) in root.sections("listener").into_iter().enumerate() {
-        let (listener, address) = listener(&section, &span, surroundings);
+        let (listener, address) = listener(&section, &span, environment);
         // Port 0 is a new one each time.
         let repeated = listener.address.port() != 0
             && listeners
@@ -42,7 +42,7 @@ pub(in crate::config) fn listeners(
         section.finish();
     }
     if listeners.is_empty() {
-        listeners.push(listener(&root.absent("listener"), &(0..0), surroundings).0);
+        listeners.push(listener(&root.absent("listener"), &(0..0), environment).0);
     }
     listeners
 }
@@ -50,12 +50,12 @@ pub(in crate::config) fn listeners(
 fn listener(
     section: &Section<'_>,
     span: &Span,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> (Listener, Placed<SocketAddr>) {
     let address = section.read("address", |value| {
         values::socket_address(values::text(value, "an address and a port")?)
     });
-    let protocol = protocol(section, span, surroundings);
+    let protocol = protocol(section, span, environment);
     let default = match protocol {
         ListenerProtocol::Http => HTTP_ADDRESS_DEFAULT,
         ListenerProtocol::Https(_) => HTTPS_ADDRESS_DEFAULT,
@@ -73,13 +73,9 @@ fn listener(
     )
 }
 
-fn protocol(
-    section: &Section<'_>,
-    span: &Span,
-    surroundings: &Surroundings<'_>,
-) -> ListenerProtocol {
+fn protocol(section: &Section<'_>, span: &Span, environment: &Environment<'_>) -> ListenerProtocol {
     let word = section.read("protocol", protocol_word);
-    let tls = listener_tls(section, surroundings);
+    let tls = listener_tls(section, environment);
     let speaks_tls = word.is_some_and(|word| word.value == Word::Https);
     match tls {
         Some(tls) if speaks_tls => return ListenerProtocol::Https(tls),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::checked::Dns;
-use crate::config::load::Surroundings;
+use crate::config::load::Environment;
 use crate::config::raw::Section;
 use crate::config::values::{self, Wrong, show_duration};
 use crate::limits::{
@@ -17,7 +17,7 @@ use crate::limits::{
 };
 
 /// The resolver's settings.
-pub(in crate::config) fn dns(section: Section<'_>, surroundings: &Surroundings<'_>) -> Dns {
+pub(in crate::config) fn dns(section: Section<'_>, environment: &Environment<'_>) -> Dns {
     let (any, or_zero) = (DURATION_MIN..=DURATION_MAX, Duration::ZERO..=DURATION_MAX);
     let lookup_timeout = section
         .duration("lookup_timeout", DNS_LOOKUP_TIMEOUT_DEFAULT, any.clone())
@@ -35,7 +35,7 @@ pub(in crate::config) fn dns(section: Section<'_>, surroundings: &Surroundings<'
     let (ipv4, ipv6) = (section.flag("ipv4", true), section.flag("ipv6", true));
     let count = |name, default, bounds| section.count(name, default, bounds).value;
     let dns = Dns {
-        servers: servers(&section, surroundings),
+        servers: servers(&section, environment),
         attempts: count("attempts", DNS_ATTEMPTS_DEFAULT, 1..=DNS_ATTEMPTS_MAX),
         attempt_timeout: attempt_timeout.value,
         lookup_timeout,
@@ -92,23 +92,23 @@ pub(in crate::config) fn dns(section: Section<'_>, surroundings: &Surroundings<'
 }
 
 /// What the file lists, or else the system's servers.
-fn servers(section: &Section<'_>, surroundings: &Surroundings<'_>) -> Vec<SocketAddr> {
+fn servers(section: &Section<'_>, environment: &Environment<'_>) -> Vec<SocketAddr> {
     let listed = section.list("servers", 1..=DNS_SERVERS_MAX, "addresses", |value| {
         values::name_server(values::text(value, "the address of a name server")?)
     });
     if let Some(listed) = listed {
         return listed.into_iter().map(|server| server.value).collect();
     }
-    system_servers(section, surroundings)
+    system_servers(section, environment)
 }
 
-fn system_servers(section: &Section<'_>, surroundings: &Surroundings<'_>) -> Vec<SocketAddr> {
+fn system_servers(section: &Section<'_>, environment: &Environment<'_>) -> Vec<SocketAddr> {
     // A list that is wrong was reported; then the system's servers are of no interest.
     if section.is_present("servers") {
         return Vec::new();
     }
     let expected = "dns.servers, or a usable `nameserver` line there".to_owned();
-    let found = match (surroundings.read)(Path::new(RESOLV_CONF)) {
+    let found = match (environment.read)(Path::new(RESOLV_CONF)) {
         Ok(bytes) => {
             let mut servers = values::resolv_conf(&String::from_utf8_lossy(&bytes));
             servers.truncate(DNS_SERVERS_MAX);

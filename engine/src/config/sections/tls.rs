@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use crate::config::checked::{
     Ech, FileKey, Identity, ListenerTls, Tls, TlsMode, TlsScope, TlsUpstream, TlsVersion,
 };
-use crate::config::load::Surroundings;
+use crate::config::load::Environment;
 use crate::config::raw::{Section, Span};
 use crate::config::sections::destinations::{networks, port};
 use crate::config::values::{self, Wrong};
@@ -30,8 +30,8 @@ const VERIFY: &[(&str, UpstreamVerify)] = &[
 ];
 
 /// Everything about TLS inside tunnels.
-pub(in crate::config) fn tls(section: Section<'_>, surroundings: &Surroundings<'_>) -> Tls {
-    let upstream = upstream(section.section("upstream"), surroundings);
+pub(in crate::config) fn tls(section: Section<'_>, environment: &Environment<'_>) -> Tls {
+    let upstream = upstream(section.section("upstream"), environment);
     let entries = section.count(
         "certificate_cache_entries",
         CERTIFICATE_CACHE_ENTRIES_DEFAULT,
@@ -39,9 +39,9 @@ pub(in crate::config) fn tls(section: Section<'_>, surroundings: &Surroundings<'
     );
     let tls = Tls {
         mode: section.choice("mode", TlsMode::Passthrough, MODES),
-        scopes: scopes(&section, &upstream, surroundings),
-        ca: file(&section, "ca", "tls.ca", surroundings),
-        ca_key: file(&section, "ca_key", "tls.ca_key", surroundings),
+        scopes: scopes(&section, &upstream, environment),
+        ca: file(&section, "ca", "tls.ca", environment),
+        ca_key: file(&section, "ca_key", "tls.ca_key", environment),
         version_min: section.choice("version_min", TlsVersion::V12, VERSIONS),
         rsa_leaf: section.flag("rsa_leaf", false).value,
         certificate_cache_entries: NonZeroUsize::new(entries.value).unwrap_or(NonZeroUsize::MIN),
@@ -62,13 +62,13 @@ pub(in crate::config) fn tls(section: Section<'_>, surroundings: &Surroundings<'
     tls
 }
 
-fn upstream(section: Section<'_>, surroundings: &Surroundings<'_>) -> TlsUpstream {
+fn upstream(section: Section<'_>, environment: &Environment<'_>) -> TlsUpstream {
     let built_in_roots = section.flag("built_in_roots", true);
     let upstream = TlsUpstream {
         built_in_roots: built_in_roots.value,
         system_roots: section.flag("system_roots", false).value,
-        roots: files(&section, "roots", "tls.upstream.roots", surroundings),
-        crls: files(&section, "crls", "tls.upstream.crls", surroundings),
+        roots: files(&section, "roots", "tls.upstream.roots", environment),
+        crls: files(&section, "crls", "tls.upstream.crls", environment),
         version_min: section.choice("version_min", TlsVersion::V12, VERSIONS),
         verify: section.choice("verify", UpstreamVerify::Deny, VERIFY),
     };
@@ -88,7 +88,7 @@ fn upstream(section: Section<'_>, surroundings: &Surroundings<'_>) -> TlsUpstrea
 fn scopes(
     tls: &Section<'_>,
     upstream: &TlsUpstream,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Vec<TlsScope> {
     let mut scopes = Vec::new();
     for (index, (section, span)) in tls.sections("scope").into_iter().enumerate() {
@@ -97,11 +97,11 @@ fn scopes(
             let expected = format!("at most {TLS_SCOPES_MAX}");
             tls.wrong("scope", Some(span.clone()), &Wrong { found, expected });
         }
-        scopes.push(scope(section, span, upstream, surroundings));
+        scopes.push(scope(section, span, upstream, environment));
     }
     if scopes.is_empty() {
         // So that every key is known also where no scope is.
-        scope(tls.absent("scope"), 0..0, upstream, surroundings);
+        scope(tls.absent("scope"), 0..0, upstream, environment);
     }
     scopes
 }
@@ -110,7 +110,7 @@ fn scope(
     section: Section<'_>,
     span: Span,
     upstream: &TlsUpstream,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> TlsScope {
     let domains = section.list("domains", 0..=TLS_SCOPE_ENTRIES_MAX, "domains", domain);
     let ports = section.list("ports", 0..=TLS_SCOPE_ENTRIES_MAX, "ports", port);
@@ -143,7 +143,7 @@ fn scope(
             &section,
             ["client_certificate", "client_key"],
             ["tls.scope.client_certificate", "tls.scope.client_key"],
-            surroundings,
+            environment,
         ),
     };
     section.finish();
@@ -167,15 +167,15 @@ pub(super) fn domain(value: &DeValue<'_>) -> Result<String, Wrong> {
 /// What an `https` listener needs; only such a listener may say any of it.
 pub(in crate::config) fn listener_tls(
     section: &Section<'_>,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Option<ListenerTls> {
     let identity = identity(
         section,
         ["certificate", "key"],
         ["listener.certificate", "listener.key"],
-        surroundings,
+        environment,
     );
-    let client_ca = file(section, "client_ca", "listener.client_ca", surroundings);
+    let client_ca = file(section, "client_ca", "listener.client_ca", environment);
     identity.map(|identity| ListenerTls {
         identity,
         client_ca,
@@ -187,10 +187,10 @@ fn identity(
     section: &Section<'_>,
     names: [&'static str; 2],
     keys: [&'static str; 2],
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Option<Identity> {
-    let certificate = file(section, names[0], keys[0], surroundings);
-    let key = file(section, names[1], keys[1], surroundings);
+    let certificate = file(section, names[0], keys[0], environment);
+    let key = file(section, names[1], keys[1], environment);
     if certificate.is_none() && key.is_some() && !section.is_present(names[0]) {
         let found = "a key alone".to_owned();
         let expected = format!("{} as well", keys[0]);
@@ -205,11 +205,11 @@ fn file(
     section: &Section<'_>,
     name: &'static str,
     key: &'static str,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Option<FileKey> {
     let placed = section.read(name, path)?;
     Some(FileKey {
-        path: surroundings.base_dir().join(placed.value),
+        path: environment.base_dir().join(placed.value),
         key,
         line: section.line(placed.span.as_ref()),
     })
@@ -219,13 +219,13 @@ fn files(
     section: &Section<'_>,
     name: &'static str,
     key: &'static str,
-    surroundings: &Surroundings<'_>,
+    environment: &Environment<'_>,
 ) -> Vec<FileKey> {
     let listed = section.list(name, 0..=TLS_FILES_MAX, "paths", path);
     let listed = listed.unwrap_or_default().into_iter();
     listed
         .map(|placed| FileKey {
-            path: surroundings.base_dir().join(placed.value),
+            path: environment.base_dir().join(placed.value),
             key,
             line: section.line(placed.span.as_ref()),
         })

@@ -6,6 +6,7 @@ use std::fmt;
 use crate::cost::Free;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::index::record::{Operator, PredicateRecord};
+use crate::invariant::at;
 use crate::reference;
 use crate::{Bundle, Facts, Field, Outcome, Phase, RuleIndex};
 
@@ -100,26 +101,22 @@ pub fn explain_rule(
     let Some(rule) = bundle.rule(phase, rule) else {
         return Vec::new();
     };
-    let literals = bundle
-        .index
-        .literals
-        .get(rule.literals.range())
-        .unwrap_or_default();
+    let literals = rule.literals.of(&bundle.index.literals);
     let mut scratch = bundle.scratch();
     let mut evaluation = Evaluation::new(bundle, phase, facts, &mut scratch, Free);
     literals
         .iter()
-        .filter_map(|literal| {
-            let predicate = bundle.index.predicates.get((literal / 2) as usize)?;
+        .map(|literal| {
+            let predicate = at(&bundle.index.predicates, literal / 2);
             let is_negated = literal % 2 == 1;
-            let field = bundle.field(predicate.field)?;
-            Some(ConditionExplanation {
+            let field = bundle.field(predicate.field);
+            ConditionExplanation {
                 found: Found::new(&field, facts),
                 field: field.to_string(),
                 operator: operator_name(predicate, is_negated),
                 values: values(bundle, predicate, is_negated),
                 holds: evaluation.literal_holds(*literal),
-            })
+            }
         })
         .collect()
 }
@@ -137,24 +134,20 @@ pub struct Asked {
 /// an index that is none of the phase.
 #[must_use]
 pub fn asked(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> Vec<Asked> {
-    let literals = bundle.rule(phase, rule).and_then(|rule| {
-        let literals = &bundle.index.literals;
-        literals.get(rule.literals.range())
-    });
+    let Some(rule) = bundle.rule(phase, rule) else {
+        return Vec::new();
+    };
     let asked = |literal: &u32| {
-        let predicate = bundle.index.predicates.get((literal / 2) as usize)?;
+        let predicate = at(&bundle.index.predicates, literal / 2);
         let is_negated = literal % 2 == 1;
         let holds = predicate.every || matches!(predicate.operator, Operator::Absent);
-        Some(Asked {
-            field: bundle.field(predicate.field)?,
+        Asked {
+            field: bundle.field(predicate.field),
             holds_if_absent: holds != is_negated,
-        })
+        }
     };
-    literals
-        .unwrap_or_default()
-        .iter()
-        .filter_map(asked)
-        .collect()
+    let literals = rule.literals.of(&bundle.index.literals);
+    literals.iter().map(asked).collect()
 }
 
 /// A negated `Null` is shown as the other `Null`.

@@ -136,6 +136,31 @@ impl Source {
         )
     }
 
+    /// The type of the values of its fields.
+    #[must_use]
+    pub const fn field_type(self) -> FieldType {
+        match self {
+            Self::SourceIp | Self::DestinationIp => FieldType::Ip,
+            Self::SourcePort
+            | Self::DestinationPort
+            | Self::HttpContentLength
+            | Self::ResponseStatusCode
+            | Self::ResponseContentLength => FieldType::Number,
+            Self::Time => FieldType::Time,
+            Self::DestinationDomain | Self::TlsSni => FieldType::Domain,
+            _ => FieldType::String,
+        }
+    }
+
+    /// Whether each of its fields carries a name: there are many of them, and one of any other source.
+    #[must_use]
+    pub const fn has_named_fields(self) -> bool {
+        matches!(
+            self,
+            Self::SourceLabels | Self::RequestHeaders | Self::ResponseHeaders
+        )
+    }
+
     /// Position in [`Source::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
@@ -284,17 +309,7 @@ impl Field {
     /// The type of its values.
     #[must_use]
     pub const fn field_type(&self) -> FieldType {
-        match self {
-            Self::SourceIp | Self::DestinationIp => FieldType::Ip,
-            Self::SourcePort
-            | Self::DestinationPort
-            | Self::HttpContentLength
-            | Self::ResponseStatusCode
-            | Self::ResponseContentLength => FieldType::Number,
-            Self::Time => FieldType::Time,
-            Self::DestinationDomain | Self::TlsSni => FieldType::Domain,
-            _ => FieldType::String,
-        }
+        self.source().field_type()
     }
 
     /// Whether rules of this phase may use the field.

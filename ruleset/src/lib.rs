@@ -19,6 +19,7 @@ pub mod generate;
 mod generate_many;
 pub mod generate_near;
 mod index;
+mod invariant;
 pub mod limits;
 pub mod matcher;
 pub mod normalize;

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::BundleError;
 use super::signature::Signature;
+use crate::invariant::Invariant;
 
 const MAGIC: &[u8; 8] = b"SPBUNDLE";
 /// Raised with every change of the format.
@@ -86,15 +87,13 @@ pub(super) struct Frame {
 impl Frame {
     /// Where the content ends: before the signature.
     pub(super) fn content_end(&self) -> usize {
-        self.sections.last().map_or(0, |last| last.end)
+        self.sections.last().or_broken("the last section").end
     }
 
     /// Where a section lies; within the bytes that the frame was read from.
     pub(super) fn range(&self, section: Section) -> Range<usize> {
-        self.sections
-            .get(section as usize)
-            .cloned()
-            .unwrap_or_default()
+        let range = self.sections.get(section as usize);
+        range.or_broken("a section").clone()
     }
 
     /// Checks the frame and all hashes.
@@ -150,8 +149,8 @@ impl Frame {
             return Err(BundleError::Damaged { section: "head" });
         }
         let sections = read_rows(bytes, rows)?;
-        let end = sections.last().map_or(bytes.len(), |last| last.end);
-        let signature = match bytes.get(end..).unwrap_or_default() {
+        let end = sections.last().or_broken("the last section").end;
+        let signature = match bytes.get(end..).or_broken("the end of the sections") {
             [] => None,
             trailer => Some(Signature::read(trailer).ok_or(BundleError::Length)?),
         };
@@ -198,7 +197,8 @@ fn split_row(row: &[u8; ROW_BYTES]) -> Option<([usize; 2], &[u8])> {
 pub(super) fn join(sections: &[Vec<u8>]) -> Vec<u8> {
     let mut head = MAGIC.to_vec();
     head.extend(VERSION.to_le_bytes());
-    head.extend([u8::try_from(sections.len()).unwrap_or(u8::MAX), 0, 0, 0]);
+    let count = u32::try_from(sections.len()).ok();
+    head.extend(count.or_broken("the number of sections").to_le_bytes());
     let mut rows = Vec::new();
     let mut end = FIXED_BYTES + sections.len() * ROW_BYTES;
     for section in sections {

@@ -4,6 +4,7 @@
 use hashbrown::HashTable;
 
 use crate::index::record::{AccessRecord, FieldRecord, Index, NeedleRecord};
+use crate::invariant::{Invariant, at};
 use crate::matcher::hash::{SEED, hash};
 use crate::matcher::literals::Searcher;
 use crate::{Phase, Source};
@@ -26,14 +27,12 @@ pub(crate) struct PhasePlan {
 impl PhasePlan {
     /// The records of rules filed under a predicate.
     pub(crate) fn access(&self, predicate: u32) -> &[AccessRecord] {
-        let at = predicate as usize;
-        match self.starts.get(at..).and_then(<[u32]>::first_chunk) {
-            Some([start, end]) => self
-                .access
-                .get(*start as usize..*end as usize)
-                .unwrap_or_default(),
-            None => &[],
-        }
+        let starts = self.starts.get(predicate as usize..);
+        let [start, end] = *starts
+            .and_then(<[u32]>::first_chunk)
+            .or_broken("where the records of a predicate are");
+        let records = self.access.get(start as usize..end as usize);
+        records.or_broken("the records of a predicate")
     }
 
     pub(crate) fn new(index: &Index, phase: Phase) -> Self {
@@ -47,30 +46,21 @@ impl PhasePlan {
         let starts = (1..)
             .take(index.predicates.len() + 1)
             .map(|predicate| access.partition_point(|record| record.predicate < predicate))
-            .map(|position| u32::try_from(position).unwrap_or(u32::MAX))
+            .map(|position| u32::try_from(position).ok().or_broken("a position"))
             .collect();
         let mut lookups: Vec<(Source, Vec<u64>)> = Vec::new();
         for record in &access {
-            let Some(source) = source_of(index, record.predicate - 1) else {
-                continue;
-            };
-            let place = match lookups.iter().position(|(known, _)| *known == source) {
-                Some(place) => place,
-                None => {
-                    lookups.push((source, Vec::new()));
-                    lookups.len() - 1
-                }
-            };
-            if let Some((_, masks)) = lookups.get_mut(place)
-                && !masks.contains(&record.mask)
-            {
-                masks.push(record.mask);
+            let source = source_of(index, record.predicate - 1);
+            match lookups.iter_mut().find(|(known, _)| *known == source) {
+                Some((_, masks)) if masks.contains(&record.mask) => {}
+                Some((_, masks)) => masks.push(record.mask),
+                None => lookups.push((source, vec![record.mask])),
             }
         }
         let mut sources: Vec<_> = (0..)
             .zip(&index.predicates)
             .filter(|(_, predicate)| predicate.phases >> number & 1 == 1)
-            .filter_map(|(id, _)| source_of(index, id))
+            .map(|(id, _)| source_of(index, id))
             .collect();
         sources.sort_unstable();
         sources.dedup();
@@ -84,19 +74,19 @@ impl PhasePlan {
     }
 }
 
-fn source_of(index: &Index, predicate: u32) -> Option<Source> {
-    let field = index.predicates.get(predicate as usize)?.field;
-    index.fields.get(field as usize).map(|field| field.source)
+fn source_of(index: &Index, predicate: u32) -> Source {
+    let field = at(&index.predicates, predicate).field;
+    at(&index.fields, field).source
 }
 
 /// A searcher for each view that has literals.
 pub(super) fn searchers(index: &Index, strings: &[u8]) -> Option<Vec<Option<Searcher>>> {
     let views = index.views.iter().map(|view| {
-        let needles = index.needles.get(view.needles.range()).unwrap_or_default();
+        let needles = view.needles.of(&index.needles);
         if needles.is_empty() {
             return Some(None);
         }
-        let text = |needle: &NeedleRecord| strings.get(needle.text.range()).unwrap_or_default();
+        let text = |needle: &NeedleRecord| needle.text.of(strings);
         Searcher::new(needles.iter().map(text)).map(Some)
     });
     views.collect()
@@ -104,12 +94,7 @@ pub(super) fn searchers(index: &Index, strings: &[u8]) -> Option<Vec<Option<Sear
 
 /// For each pattern, the phases in which it can matter.
 pub(super) fn pattern_phases(index: &Index) -> Vec<u32> {
-    let phases = |predicate: &u32| {
-        index
-            .predicates
-            .get(*predicate as usize)
-            .map_or(0, |predicate| predicate.phases)
-    };
+    let phases = |predicate: &u32| at(&index.predicates, *predicate).phases;
     let of_list = |list: u32| {
         index
             .list(list)
@@ -160,11 +145,7 @@ impl HeaderNames {
         if name.len() > self.longest {
             return None;
         }
-        let is_name = |number: u32| {
-            fields
-                .get(number as usize)
-                .is_some_and(|field| name_of(field, strings).eq_ignore_ascii_case(name))
-        };
+        let is_name = |number: u32| name_of(at(fields, number), strings).eq_ignore_ascii_case(name);
         let mut buffer = [0; NAME_BYTES_MAX];
         let Some(lower) = buffer.get_mut(..name.len()) else {
             return self.fields.iter().copied().find(|number| is_name(*number));
@@ -179,5 +160,5 @@ impl HeaderNames {
 }
 
 fn name_of<'s>(field: &FieldRecord, strings: &'s [u8]) -> &'s [u8] {
-    strings.get(field.header.range()).unwrap_or_default()
+    field.header.of(strings)
 }

@@ -12,6 +12,7 @@ use super::validate::{Parts, validate};
 use super::{BuildRecord, BundleError};
 use crate::cost::{self, Certificate};
 use crate::index::record::*;
+use crate::invariant::{Invariant, at};
 use crate::matcher::hash::Slot;
 use crate::matcher::literals::Searcher;
 use crate::{Action, Defaults, Phase, RuleIndex, Source};
@@ -96,22 +97,17 @@ impl Bundle {
         let content = (*bytes).as_ref();
         let frame = Frame::read(content)?;
         let (index, meta) = read_index(content, &frame)?;
-        let strings = content
-            .get(frame.range(Section::Strings))
-            .unwrap_or_default();
+        let strings = part(content, &frame.range(Section::Strings));
         let parts = Parts {
             strings,
             slots: slots(content, &frame.range(Section::Slots)),
-            automata: content
-                .get(frame.range(Section::Automata))
-                .unwrap_or_default(),
+            automata: part(content, &frame.range(Section::Automata)),
         };
         validate(&index, parts)?;
         let text = |span: Span| {
-            let bytes = strings.get(span.range()).unwrap_or_default();
-            str::from_utf8(bytes)
-                .map(str::to_owned)
-                .map_err(|_| inconsistent("build record"))
+            let text = strings.get(span.range());
+            let text = text.and_then(|bytes| str::from_utf8(bytes).ok());
+            text.map(str::to_owned).ok_or(inconsistent("build record"))
         };
         let record = BuildRecord {
             tool_version: text(meta.tool_version)?,
@@ -120,9 +116,8 @@ impl Bundle {
         let certificate = read_certificate(content, &frame)?;
         let mut source_fields = [None; Source::ALL.len()];
         for (number, field) in (0..).zip(&index.fields) {
-            if let Some(place) = source_fields.get_mut(field.source.index()) {
-                *place = Some(number);
-            }
+            let place = source_fields.get_mut(field.source.index());
+            *place.or_broken("a source") = Some(number);
         }
         Ok(Self {
             id: frame.id.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -160,9 +155,7 @@ impl Bundle {
     /// All bytes but the signature: what [`super::write`] gave.
     #[must_use]
     pub fn content(&self) -> &[u8] {
-        self.bytes()
-            .get(..self.frame.content_end())
-            .unwrap_or_default()
+        part(self.bytes(), &(0..self.frame.content_end()))
     }
 
     /// The parts of the file in their order.
@@ -220,9 +213,9 @@ impl Bundle {
     /// The name of a rule's group; empty for an index that is none of the phase.
     #[must_use]
     pub fn rule_group(&self, phase: Phase, rule: RuleIndex) -> &str {
-        let group = self.rule(phase, rule).map(|rule| rule.group as usize);
-        let record = group.and_then(|group| self.index.groups.get(group));
-        record.map_or("", |group| self.text(group.name))
+        let group = |rule: &RuleRecord| at(&self.index.groups, rule.group);
+        self.rule(phase, rule)
+            .map_or("", |rule| self.text(group(rule).name))
     }
 
     /// The rule of a name in a group, in whatever phase it is.
@@ -308,8 +301,7 @@ impl Bundle {
     }
 
     pub(super) fn tests_written(&self) -> &[u8] {
-        let range = self.frame.range(Section::TestsWritten);
-        self.bytes().get(range).unwrap_or_default()
+        part(self.bytes(), &self.frame.range(Section::TestsWritten))
     }
 
     pub(crate) fn phase(&self, phase: Phase) -> Span {
@@ -332,10 +324,7 @@ impl Bundle {
 
     /// The rules of a phase.
     pub(crate) fn rules(&self, phase: Phase) -> &[RuleRecord] {
-        self.index
-            .rules
-            .get(self.phase(phase).range())
-            .unwrap_or_default()
+        self.phase(phase).of(&self.index.rules)
     }
 
     pub(crate) fn rule(&self, phase: Phase, rule: RuleIndex) -> Option<&RuleRecord> {
@@ -343,11 +332,8 @@ impl Bundle {
     }
 
     pub(crate) fn text(&self, span: Span) -> &str {
-        let strings = self.strings(self.bytes());
-        strings
-            .get(span.range())
-            .and_then(|bytes| str::from_utf8(bytes).ok())
-            .unwrap_or_default()
+        let text = str::from_utf8(span.of(self.strings(self.bytes())));
+        text.ok().or_broken("a text")
     }
 
     /// All bytes. The parts below are cut from them; cutting is cheap, finding the bytes is a
@@ -357,7 +343,7 @@ impl Bundle {
     }
 
     pub(crate) fn strings<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
-        bytes.get(self.strings.clone()).unwrap_or_default()
+        part(bytes, &self.strings)
     }
 
     pub(crate) fn slots<'b>(&self, bytes: &'b [u8]) -> &'b [Slot] {
@@ -365,7 +351,7 @@ impl Bundle {
     }
 
     pub(crate) fn automata<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
-        bytes.get(self.automata.clone()).unwrap_or_default()
+        part(bytes, &self.automata)
     }
 }
 
@@ -378,13 +364,13 @@ impl fmt::Debug for Bundle {
 }
 
 fn slots<'b>(bytes: &'b [u8], range: &Range<usize>) -> &'b [Slot] {
-    bytes
-        .get(range.clone())
-        .unwrap_or_default()
-        .as_chunks::<4>()
-        .0
-        .as_chunks::<4>()
-        .0
+    let words = part(bytes, range).as_chunks::<4>().0;
+    words.as_chunks::<4>().0
+}
+
+/// A part of the file, of which the frame has been checked.
+fn part<'b>(bytes: &'b [u8], range: &Range<usize>) -> &'b [u8] {
+    bytes.get(range.clone()).or_broken("a part of the file")
 }
 
 const fn inconsistent(what: &'static str) -> BundleError {
@@ -392,7 +378,7 @@ const fn inconsistent(what: &'static str) -> BundleError {
 }
 
 fn read_certificate(bytes: &[u8], frame: &Frame) -> Result<Certificate, BundleError> {
-    let section = |section: Section| bytes.get(frame.range(section)).unwrap_or_default();
+    let section = |section: Section| part(bytes, &frame.range(section));
     let certificate = || {
         Certificate::from_records(
             &decode(section(Section::PhaseCosts))?,
@@ -404,7 +390,7 @@ fn read_certificate(bytes: &[u8], frame: &Frame) -> Result<Certificate, BundleEr
 }
 
 fn read_index(bytes: &[u8], frame: &Frame) -> Result<(Index, MetaRecord), BundleError> {
-    let section = |section: Section| bytes.get(frame.range(section)).unwrap_or_default();
+    let section = |section: Section| part(bytes, &frame.range(section));
     macro_rules! table {
         ($section:ident) => {
             decode(section(Section::$section)).ok_or(inconsistent(Section::$section.name()))?

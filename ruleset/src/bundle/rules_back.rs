@@ -6,6 +6,7 @@ use super::tests_written;
 use super::write::write_reachable;
 use super::{Bundle, BundleError, Unreachable};
 use crate::index::record::RuleRecord;
+use crate::invariant::{Invariant, at};
 use crate::{Condition, Field, Phase, Rule, RuleGroup, RuleIndex, Ruleset, Source, Test};
 
 impl Bundle {
@@ -43,17 +44,18 @@ impl Bundle {
     }
 
     /// A field by its number.
-    pub(crate) fn field(&self, number: u32) -> Option<Field> {
-        let record = self.index.fields.get(number as usize)?;
+    pub(crate) fn field(&self, number: u32) -> Field {
+        let record = at(&self.index.fields, number);
         let header = self.text(record.header);
         match record.source {
-            Source::SourceLabels => Some(Field::SourceLabel(header.into())),
-            Source::RequestHeaders => Some(Field::RequestHeader(header.into())),
-            Source::ResponseHeaders => Some(Field::ResponseHeader(header.into())),
-            source => Field::words()
-                .map(|(_, field)| field)
-                .find(|field| field.source() == source)
-                .cloned(),
+            Source::SourceLabels => Field::SourceLabel(header.into()),
+            Source::RequestHeaders => Field::RequestHeader(header.into()),
+            Source::ResponseHeaders => Field::ResponseHeader(header.into()),
+            source => {
+                let mut fields = Field::words().map(|(_, field)| field);
+                let field = fields.find(|field| field.source() == source);
+                field.or_broken("the field of a source").clone()
+            }
         }
     }
 
@@ -67,7 +69,7 @@ impl Bundle {
         let fields: Vec<Field> = predicates
             .iter()
             .map(|predicate| self.field(predicate.field))
-            .collect::<Option<_>>()?;
+            .collect();
         let mut groups: Vec<RuleGroup> = self
             .groups()
             .map(|(name, priority)| RuleGroup {
@@ -79,8 +81,11 @@ impl Bundle {
         for phase in Phase::ALL {
             for record in self.rules(phase) {
                 let rule = self.rule_as_written(record, &fields, &tests)?;
-                let group = groups.get_mut(record.group as usize)?;
-                group.rules_mut(phase).push(rule);
+                let group = groups.get_mut(record.group as usize);
+                group
+                    .or_broken("the group of a rule")
+                    .rules_mut(phase)
+                    .push(rule);
             }
         }
         Some(Ruleset {
@@ -95,7 +100,7 @@ impl Bundle {
         fields: &[Field],
         tests: &[Test],
     ) -> Option<Rule> {
-        let literals = self.index.literals.get(record.literals.range())?;
+        let literals = record.literals.of(&self.index.literals);
         let condition = |literal: &u32| {
             let predicate = (literal / 2) as usize;
             Some(Condition {

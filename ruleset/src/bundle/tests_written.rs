@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use crate::index::record::{Operator, Span};
 use crate::index::tables::{Overflow, Strings};
+use crate::invariant::Invariant;
 use crate::{Test, TimeZoneOffsets, ValueList, Weekdays, WeeklySchedule};
 
 /// Set in the operator of a test that each value must pass.
@@ -154,7 +155,7 @@ impl Writer {
             self.bytes.push(schedule.days.bits());
             self.number(schedule.from_second.into());
             self.number(schedule.to_second.into());
-            self.number(zone.unwrap_or(zones.len()) as u64);
+            self.number(zone.or_broken("the zone of a schedule") as u64);
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::invariant::Invariant;
 use crate::{Phase, RuleIndex};
 
 /// A set of rules.
@@ -12,22 +13,23 @@ pub struct Unreachable([BTreeSet<RuleIndex>; 3]);
 impl Unreachable {
     /// Adds a rule.
     pub fn insert(&mut self, phase: Phase, rule: RuleIndex) {
-        if let Some(rules) = self.0.get_mut(phase.index()) {
-            rules.insert(rule);
-        }
+        let rules = self.0.get_mut(phase.index()).or_broken("a phase");
+        rules.insert(rule);
     }
 
     /// Whether a rule is in the set.
     #[must_use]
     pub fn contains(&self, phase: Phase, rule: RuleIndex) -> bool {
-        self.0
-            .get(phase.index())
-            .is_some_and(|rules| rules.contains(&rule))
+        self.of(phase).contains(&rule)
     }
 
     /// How many rules there are in a phase.
     #[must_use]
     pub fn count(&self, phase: Phase) -> usize {
-        self.0.get(phase.index()).map_or(0, BTreeSet::len)
+        self.of(phase).len()
+    }
+
+    fn of(&self, phase: Phase) -> &BTreeSet<RuleIndex> {
+        self.0.get(phase.index()).or_broken("a phase")
     }
 }

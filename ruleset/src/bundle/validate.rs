@@ -2,12 +2,15 @@
 //! it, evaluation needs no checks for corruption. The hashes have been compared before; what is
 //! caught here was made by hand.
 
+use std::collections::HashSet;
+
 use super::BundleError;
 use crate::index::record::*;
 use crate::limits::{RULES_MAX, WINDOWS_MAX};
 use crate::matcher::family;
 use crate::matcher::hash::Slot;
 use crate::matcher::regex::{self, Automata};
+use crate::{FieldType, Source};
 
 /// The parts that stay bytes.
 #[derive(Clone, Copy)]
@@ -137,15 +140,54 @@ impl Check<'_> {
     }
 
     fn predicates(&self) -> Option<()> {
-        ensure(self.index.predicates.iter().all(|predicate| {
-            (predicate.field as usize) < self.index.fields.len()
-                && self.is_text(predicate.values)
-                && self
-                    .index
-                    .residuals
-                    .get(predicate.residuals.range())
-                    .is_some()
-        }))
+        let Index {
+            predicates,
+            fields,
+            residuals,
+            ..
+        } = self.index;
+        // How many schedules stand before each residual: predicates may share residuals, and to walk those of
+        // each would have no bound.
+        let mut schedules_before = vec![0_u32];
+        for residual in residuals {
+            let is_schedule = matches!(residual, ResidualRecord::Schedule(_));
+            schedules_before.push(schedules_before.last()? + u32::from(is_schedule));
+        }
+        for predicate in predicates {
+            ensure(self.is_text(predicate.values))?;
+            let field = fields.get(predicate.field as usize)?;
+            let Span { start, len } = predicate.residuals;
+            let end = schedules_before.get(start as usize + len as usize)?;
+            let schedules = end - schedules_before.get(start as usize)?;
+            ensure(match field.source.field_type() {
+                FieldType::Time => schedules == len,
+                FieldType::String | FieldType::Domain => schedules == 0,
+                FieldType::Number | FieldType::Ip => len == 0,
+            })?;
+        }
+        Some(())
+    }
+
+    /// Whether a field is looked up as evaluation looks up fields of its source.
+    fn fits(source: Source, index: FieldIndex) -> bool {
+        match (source.field_type(), index) {
+            _ if source == Source::Protocol => matches!(index, FieldIndex::Protocol { .. }),
+            (FieldType::String | FieldType::Domain, FieldIndex::Text { .. }) => true,
+            (FieldType::Number | FieldType::Time | FieldType::Ip, index) => {
+                matches!(index, FieldIndex::Tree { .. })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether no field comes twice: what is looked up for a source is found in one place.
+    fn fields_are_distinct(&self) -> bool {
+        let mut seen = HashSet::new();
+        self.index.fields.iter().all(|field| {
+            let is_named = field.source.has_named_fields();
+            let name = self.parts.strings.get(field.header.range());
+            seen.insert((field.source.index(), name.filter(|_| is_named)))
+        })
     }
 
     fn fields(&self) -> Option<()> {
@@ -164,16 +206,16 @@ impl Check<'_> {
                 FieldIndex::Tree { first, v6 } => {
                     is_position(first, trees.len()) && is_position(v6, trees.len())
                 }
-                FieldIndex::Protocol { nodes: first } => first
-                    .checked_sub(1)
-                    .and_then(|start| nodes.get(Span { start, len: 7 }.range()))
-                    .is_some(),
+                FieldIndex::Protocol { nodes: first } => FieldIndex::protocol_lists(first)
+                    .is_some_and(|lists| nodes.get(lists.range()).is_some()),
             };
             index_is_sound
+                && Self::fits(field.source, field.index)
                 && self.is_text(field.header)
                 && self.is_predicates(field.absent)
                 && self.is_predicates(field.present)
         }))?;
+        ensure(self.fields_are_distinct())?;
         let (mut end, mut windows_end) = (0, 0);
         for view in views {
             follows(&mut end, view.needles)?;

@@ -8,6 +8,7 @@ use super::record_bytes;
 use super::structures::{self, Chains};
 use crate::bundle::plan::PhasePlan;
 use crate::index::record::*;
+use crate::invariant::{Invariant, at, nth};
 use crate::{Phase, RuleIndex, Source};
 
 /// Bit of the depths that have no bit of their own.
@@ -84,12 +85,10 @@ impl<'i> Computation<'i> {
     ) -> Self {
         let mut filed = vec![Cost::default(); index.predicates.len()];
         for record in &index.access {
-            let place = (record.predicate as usize)
-                .checked_sub(1)
-                .and_then(|predicate| filed.get_mut(predicate));
-            if let Some(place) = place
+            if let Some(predicate) = (record.predicate as usize).checked_sub(1)
                 && record.phase as usize == phase.index()
             {
+                let place = filed.get_mut(predicate).or_broken("a predicate");
                 let rules = index.list(record.rules).len() as u64;
                 *place = *place
                     + Cost {
@@ -115,13 +114,8 @@ impl<'i> Computation<'i> {
     }
 
     fn phase(&self) -> PhaseCost {
-        let span = self
-            .index
-            .phases
-            .get(self.phase.index())
-            .copied()
-            .unwrap_or_default();
-        let rules = self.index.rules.get(span.range()).unwrap_or_default();
+        let span = self.index.phases.get(self.phase.index());
+        let rules = span.or_broken("a phase").of(&self.index.rules);
         let conditions_max = rules.iter().map(|rule| rule.literals.len).max();
         let always: Vec<u32> = self
             .plan
@@ -178,11 +172,7 @@ impl<'i> Computation<'i> {
             per_value: Cost::default(),
             per_byte: Cost::default(),
         };
-        let is_named = matches!(
-            source,
-            Source::SourceLabels | Source::RequestHeaders | Source::ResponseHeaders
-        );
-        if is_named {
+        if source.has_named_fields() {
             // The name of each line is looked up once.
             cost.per_value.probes = 1;
         }
@@ -210,13 +200,9 @@ impl<'i> Computation<'i> {
             bytes: list_bytes(items.len() as u64),
             ..Cost::default()
         };
-        items.iter().fold(read, |sum, predicate| {
-            sum + self
-                .filed
-                .get(*predicate as usize)
-                .copied()
-                .unwrap_or_default()
-        })
+        items
+            .iter()
+            .fold(read, |sum, predicate| sum + *at(&self.filed, *predicate))
     }
 
     fn value(&self, field: &FieldRecord) -> ValueCost {
@@ -231,12 +217,9 @@ impl<'i> Computation<'i> {
                 per_byte: Cost::default(),
             },
             FieldIndex::Protocol { nodes } => {
-                let start = nodes.saturating_sub(1);
-                let lists = self.index.nodes.get(Span { start, len: 7 }.range());
-                let each = lists
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|list| self.marks(*list));
+                let lists = FieldIndex::protocol_lists(nodes).or_broken("the words of a protocol");
+                let lists = lists.of(&self.index.nodes).iter();
+                let each = lists.map(|list| self.marks(*list));
                 ValueCost {
                     each: each.fold(Cost::default(), worst),
                     per_byte: Cost::default(),
@@ -255,8 +238,7 @@ impl<'i> Computation<'i> {
     /// Searching a text for the patterns of a view.
     fn patterns_of(&self, view: &ViewRecord) -> ValueCost {
         let mut cost = ValueCost::default();
-        let needles = self.index.needles.get(view.needles.range());
-        let needles = needles.unwrap_or_default();
+        let needles = view.needles.of(&self.index.needles);
         if !needles.is_empty() {
             cost.per_byte.steps += 1;
             cost.per_byte.bytes += record_bytes::SEARCH_STEP as u64;
@@ -270,11 +252,9 @@ impl<'i> Computation<'i> {
         patterns.sort_unstable();
         patterns.dedup();
         for number in patterns {
-            let record = self.index.patterns.get(number as usize);
-            let costs = self.patterns.get(number as usize);
-            if let (Some(record), Some((fixed, per_byte))) = (record, costs)
-                && self.matters(record)
-            {
+            let record = at(&self.index.patterns, number);
+            let (fixed, per_byte) = at(self.patterns, number);
+            if self.matters(record) {
                 cost.each = cost.each + *fixed + self.marks(record.predicates);
                 cost.per_byte = cost.per_byte + *per_byte;
             }
@@ -285,17 +265,12 @@ impl<'i> Computation<'i> {
     /// Adds the looks for pieces of one shape, of which each may be met once; gives the patterns that need one.
     fn windows(&self, view: &ViewRecord, cost: &mut ValueCost) -> Vec<u32> {
         let (mut tried, mut proven) = (Vec::new(), Vec::new());
-        let windows = self.index.windows.get(view.windows.range());
-        let chains = self.window_chains.get(view.windows.range());
-        let both = windows
-            .unwrap_or_default()
-            .iter()
-            .zip(chains.unwrap_or_default());
-        for (window, chains) in both {
+        let windows = view.windows.of(&self.index.windows);
+        let chains = view.windows.of(self.window_chains);
+        for (window, chains) in windows.iter().zip(chains) {
             cost.per_byte = cost.per_byte + chains.lookup();
             cost.per_byte.steps += u64::from(window.shape.bytes);
-            let keys = self.index.window_keys.get(window.keys.range());
-            for key in keys.unwrap_or_default() {
+            for key in window.keys.of(&self.index.window_keys) {
                 let list = self.index.list(key.tried);
                 tried.extend(list);
                 proven.push(key.proven);
@@ -317,17 +292,15 @@ impl<'i> Computation<'i> {
     /// Whether a pattern is of a predicate of the phase.
     fn matters(&self, pattern: &PatternRecord) -> bool {
         self.index.list(pattern.predicates).iter().any(|predicate| {
-            let record = self.index.predicates.get(*predicate as usize);
-            record.is_some_and(|record| record.phases >> self.phase.index() & 1 == 1)
+            let record = at(&self.index.predicates, *predicate);
+            record.phases >> self.phase.index() & 1 == 1
         })
     }
 
     fn table(&self, number: u32) -> ValueCost {
         let mut cost = ValueCost::default();
-        let position = (number as usize).checked_sub(1);
-        let Some((table, chains)) =
-            position.and_then(|at| self.index.tables.get(at).zip(self.chains.get(at)))
-        else {
+        let table = nth(&self.index.tables, number);
+        let Some((table, chains)) = table.zip(nth(self.chains, number)) else {
             return cost;
         };
         let lookup = chains.lookup() + self.worst_meaning;
@@ -358,14 +331,14 @@ impl<'i> Computation<'i> {
         let Some(tree) = nth(&self.index.trees, number) else {
             return Cost::default();
         };
-        let nodes = self.index.nodes.get(tree.nodes.range()).unwrap_or_default();
+        let nodes = tree.nodes.of(&self.index.nodes);
         let bounds = tree.bounds.len as usize;
         let mut paths: Vec<Cost> = Vec::with_capacity(nodes.len());
         let mut worst_path = Cost::default();
         for (node, list) in nodes.iter().enumerate() {
             let above = match node {
                 0 | 1 => Cost::default(),
-                _ => paths.get(node / 2).copied().unwrap_or_default(),
+                _ => *paths.get(node / 2).or_broken("the node above"),
             };
             let own = Cost {
                 probes: 1,
@@ -388,8 +361,7 @@ impl<'i> Computation<'i> {
     /// The tests that are made when a rule asks, each once for every value.
     fn residuals(&self, predicate: &PredicateRecord) -> ValueCost {
         let mut cost = ValueCost::default();
-        let residuals = self.index.residuals.get(predicate.residuals.range());
-        for residual in residuals.unwrap_or_default() {
+        for residual in predicate.residuals.of(&self.index.residuals) {
             match *residual {
                 ResidualRecord::Short(pattern) | ResidualRecord::Full(pattern) => {
                     let (fixed, per_byte) = structures::pattern(self.index, self.strings, pattern);
@@ -397,10 +369,9 @@ impl<'i> Computation<'i> {
                     cost.per_byte = cost.per_byte + per_byte;
                 }
                 ResidualRecord::Schedule(number) => {
-                    let schedule = self.index.schedules.get(number as usize);
-                    let zone = schedule.and_then(|s| self.index.zones.get(s.zone as usize));
-                    let transitions = zone.map_or(0, |zone| zone.transitions.len as usize);
-                    let probes = structures::search_probes(transitions);
+                    let schedule = at(&self.index.schedules, number);
+                    let transitions = at(&self.index.zones, schedule.zone).transitions;
+                    let probes = structures::search_probes(transitions.len as usize);
                     cost.each.probes += probes;
                     cost.each.bytes += probes * record_bytes::TRANSITION as u64;
                 }
@@ -413,19 +384,17 @@ impl<'i> Computation<'i> {
         let mut behind_literals = vec![0_u64; self.index.predicates.len()];
         for (record, (_, per_byte)) in self.index.patterns.iter().zip(self.patterns) {
             for predicate in self.index.list(record.predicates) {
-                if let Some(steps) = behind_literals.get_mut(*predicate as usize) {
-                    *steps += per_byte.steps;
-                }
+                let steps = behind_literals.get_mut(*predicate as usize);
+                *steps.or_broken("a predicate") += per_byte.steps;
             }
         }
         for window in &self.index.windows {
-            let keys = self.index.window_keys.get(window.keys.range());
-            let lists = keys.unwrap_or_default().iter().map(|key| key.proven);
+            let keys = window.keys.of(&self.index.window_keys);
+            let lists = keys.iter().map(|key| key.proven);
             let lists = lists.flat_map(|list| self.index.list(list));
             for predicate in lists.collect::<BTreeSet<_>>() {
-                if let Some(steps) = behind_literals.get_mut(*predicate as usize) {
-                    *steps += u64::from(window.shape.bytes);
-                }
+                let steps = behind_literals.get_mut(*predicate as usize);
+                *steps.or_broken("a predicate") += u64::from(window.shape.bytes);
             }
         }
         let mut by_steps: Vec<CostlyRule> = Vec::new();
@@ -433,15 +402,12 @@ impl<'i> Computation<'i> {
             if !record.is_reachable {
                 continue;
             }
-            let literals = self.index.literals.get(record.literals.range());
+            let literals = record.literals.of(&self.index.literals);
             let (mut literal, mut on_demand) = (0, 0);
-            for predicate in literals.unwrap_or_default().iter().map(|l| l / 2) {
-                let record = self.index.predicates.get(predicate as usize);
-                on_demand += record.map_or(0, |r| self.residuals(r).per_byte.steps);
-                literal += behind_literals
-                    .get(predicate as usize)
-                    .copied()
-                    .unwrap_or(0);
+            for predicate in literals.iter().map(|l| l / 2) {
+                let record = at(&self.index.predicates, predicate);
+                on_demand += self.residuals(record).per_byte.steps;
+                literal += *at(&behind_literals, predicate);
             }
             if literal + on_demand > 0 {
                 by_steps.push(CostlyRule {
@@ -479,9 +445,4 @@ fn worst(a: Cost, b: Cost) -> Cost {
 /// A list of so many items, and its length.
 const fn list_bytes(items: u64) -> u64 {
     (items + 1) * record_bytes::NUMBER as u64
-}
-
-/// The item whose number is one more than its position.
-fn nth<T>(items: &[T], number: u32) -> Option<&T> {
-    items.get((number as usize).checked_sub(1)?)
 }

@@ -3,6 +3,7 @@
 
 use super::{Cost, record_bytes};
 use crate::index::record::{Index, Pattern, Span};
+use crate::invariant::at;
 use crate::matcher::glob;
 
 /// What a lookup in a hash table can meet.
@@ -18,7 +19,7 @@ pub(super) struct Chains {
 impl Chains {
     /// Walks all slots of a table.
     pub(super) fn of(table: Span, slots: &[[u32; 4]]) -> Self {
-        let slots = slots.get(table.range()).unwrap_or_default();
+        let slots = table.of(slots);
         let mut found = Self::default();
         let is_empty = |slot: &[u32; 4]| matches!(slot, [.., 0]);
         // Begin behind an empty slot, so that no chain is cut in two.
@@ -62,19 +63,19 @@ pub(super) const fn search_probes(count: usize) -> u64 {
 /// A pattern: what it costs whatever the text, and what for each byte of it.
 pub(super) fn pattern(index: &Index, strings: &[u8], pattern: Pattern) -> (Cost, Cost) {
     match pattern {
-        Pattern::Regex(number) => {
-            let is_there = index.automata.get(number as usize).is_some();
+        Pattern::Regex(_) => {
             let per_byte = Cost {
-                steps: u64::from(is_there),
+                steps: 1,
                 bytes: record_bytes::REGEX_STEP as u64,
                 ..Cost::default()
             };
             (Cost::default(), per_byte)
         }
         Pattern::Family(number) => {
-            let family = index.families.get(number as usize);
-            let reports = family.and_then(|family| index.reports.get(family.reports.range()));
-            let lists = reports.unwrap_or_default().iter();
+            let lists = at(&index.families, number)
+                .reports
+                .of(&index.reports)
+                .iter();
             let items = lists
                 .map(|list| index.list(*list).len() as u64 + 1)
                 .sum::<u64>();
@@ -84,14 +85,13 @@ pub(super) fn pattern(index: &Index, strings: &[u8], pattern: Pattern) -> (Cost,
             };
             let step = record_bytes::FAMILY_STEP as u64;
             let per_byte = Cost {
-                steps: u64::from(family.is_some()),
+                steps: 1,
                 ..bytes(step)
             };
             (bytes(step + items * record_bytes::NUMBER as u64), per_byte)
         }
         Pattern::Glob(text) => {
-            let glob = strings.get(text.range()).unwrap_or_default();
-            let bound = glob::bound(glob);
+            let bound = glob::bound(text.of(strings));
             let both = |steps| Cost {
                 steps,
                 bytes: steps,

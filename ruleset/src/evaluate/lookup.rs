@@ -7,6 +7,7 @@ use super::{Evaluation, bit, exact};
 use crate::bundle::plan::HeaderNames;
 use crate::cost::{Meter, record_bytes};
 use crate::index::record::*;
+use crate::invariant::{Invariant, at, broken, nth};
 use crate::matcher::{cidr, domain, hash, interval};
 use crate::{Fact, HeaderFields, Protocol, ProtocolSet, Source};
 
@@ -28,9 +29,10 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
             _ => {}
         }
         let number = bundle.source_fields.get(source.index()).copied().flatten();
-        let Some(field) = number.and_then(|number| self.index.fields.get(number as usize)) else {
-            return;
-        };
+        let field = at(
+            &self.index.fields,
+            number.or_broken("the field of a source"),
+        );
         let is_present = match source {
             Source::SourceIp => self.look_up_ip(field, facts.source_ip),
             Source::DestinationIp => self.look_up_ip(field, facts.destination_ip),
@@ -63,17 +65,16 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         let Fact::Known(address) = fact else {
             return false;
         };
-        if let FieldIndex::Tree { first, v6 } = field.index {
-            let (family, key) = cidr::key(address);
-            self.stab(
-                if family == cidr::Family::V4 {
-                    first
-                } else {
-                    v6
-                },
-                key,
-            );
-        }
+        let (first, v6) = trees(field);
+        let (family, key) = cidr::key(address);
+        self.stab(
+            if family == cidr::Family::V4 {
+                first
+            } else {
+                v6
+            },
+            key,
+        );
         true
     }
 
@@ -81,9 +82,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         let Fact::Known(number) = fact else {
             return false;
         };
-        if let FieldIndex::Tree { first, .. } = field.index {
-            self.stab(first, u128::from(number.into()));
-        }
+        self.stab(trees(field).0, u128::from(number.into()));
         true
     }
 
@@ -91,9 +90,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         let Fact::Known(time) = fact else {
             return false;
         };
-        if let FieldIndex::Tree { first, .. } = field.index {
-            self.stab(first, interval::time_key(time));
-        }
+        self.stab(trees(field).0, interval::time_key(time));
         true
     }
 
@@ -103,8 +100,8 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         let Some(tree) = nth(&index.trees, tree) else {
             return;
         };
-        let bounds = index.bounds.get(tree.bounds.range()).unwrap_or_default();
-        let nodes = index.nodes.get(tree.nodes.range()).unwrap_or_default();
+        let bounds = tree.bounds.of(&index.bounds);
+        let nodes = tree.nodes.of(&index.nodes);
         if M::COUNTS {
             let search = bounds
                 .len()
@@ -116,20 +113,17 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
                 .bytes(search * record_bytes::BOUND + path * record_bytes::NUMBER);
         }
         for node in interval::nodes_holding(bounds, point) {
-            self.mark(nodes.get(node).copied().unwrap_or(0));
+            self.mark(*nodes.get(node).or_broken("a node of a tree"));
         }
     }
 
     fn look_up_protocol(&mut self, field: &FieldRecord, fact: Fact<ProtocolSet>) -> bool {
         let Fact::Known(set) = fact else { return false };
         let FieldIndex::Protocol { nodes } = field.index else {
-            return !set.is_empty();
+            broken("the words of a protocol")
         };
-        let index = self.index;
-        let lists = index
-            .nodes
-            .get(nodes.saturating_sub(1) as usize..)
-            .unwrap_or_default();
+        let lists = FieldIndex::protocol_lists(nodes).or_broken("the words of a protocol");
+        let lists = lists.of(&self.index.nodes);
         for (protocol, list) in Protocol::ALL.into_iter().zip(lists) {
             if set.contains(protocol) {
                 self.mark(*list);
@@ -157,9 +151,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
                 let Some(number) = names.find(name, &index.fields, strings) else {
                     return;
                 };
-                let Some(field) = index.fields.get(number as usize) else {
-                    return;
-                };
+                let field = at(&index.fields, number);
                 if self.scratch.present.insert(number) {
                     self.mark(field.present);
                 }
@@ -167,10 +159,8 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
             });
         }
         for number in &names.fields {
-            if !self.scratch.present.contains(*number)
-                && let Some(field) = index.fields.get(*number as usize)
-            {
-                self.mark(field.absent);
+            if !self.scratch.present.contains(*number) {
+                self.mark(at(&index.fields, *number).absent);
             }
         }
     }
@@ -212,7 +202,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
     #[inline]
     fn look_up_forms(&mut self, field: &FieldRecord, text: Text<'_>) {
         let FieldIndex::Text { short, full } = field.index else {
-            return;
+            broken("the index of a text")
         };
         let index = self.index;
         if let Some(view) = nth(&index.views, short) {
@@ -271,7 +261,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
 
     /// What a key stands for.
     fn find(&self, table: &TableRecord, key: &[u8], hash: u64) -> Option<&'a MeaningRecord> {
-        let slots = self.bundle.slots(self.bytes).get(table.slots.range())?;
+        let slots = table.slots.of(self.bundle.slots(self.bytes));
         let strings = self.bundle.strings(self.bytes);
         if M::COUNTS {
             let probes = hash::probes_count(slots, hash);
@@ -285,7 +275,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
                 start: entry.key_start,
                 len: entry.key_len,
             };
-            let is_key = strings.get(found.range()) == Some(key);
+            let is_key = found.of(strings) == key;
             is_key
                 .then(|| nth(&self.index.meanings, entry.content))
                 .flatten()
@@ -293,7 +283,10 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
     }
 }
 
-/// The item whose number is one more than its position.
-pub(super) fn nth<T>(items: &[T], number: u32) -> Option<&T> {
-    items.get((number as usize).checked_sub(1)?)
+/// The trees of a field of numbers, times or addresses; the second is that of IPv6.
+fn trees(field: &FieldRecord) -> (u32, u32) {
+    match field.index {
+        FieldIndex::Tree { first, v6 } => (first, v6),
+        FieldIndex::Text { .. } | FieldIndex::Protocol { .. } => broken("the tree of a field"),
+    }
 }

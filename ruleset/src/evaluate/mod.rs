@@ -12,6 +12,7 @@ use crate::bundle::plan::PhasePlan;
 use crate::cost::{Free, Meter, Spent, record_bytes};
 use crate::index::record::*;
 use crate::index::rule_set::{Candidates, NumberSet};
+use crate::invariant::at;
 use crate::limits::VALUE_BYTES_MAX;
 use crate::matcher::exact;
 use crate::{Action, Bundle, Decision, Facts, Outcome, Phase, RuleIndex, Source, Verdict};
@@ -19,6 +20,8 @@ use crate::{Action, Bundle, Decision, Facts, Outcome, Phase, RuleIndex, Source, 
 mod lookup;
 mod pattern;
 mod residual;
+#[cfg(test)]
+mod tests;
 mod text;
 
 /// Longer lists of rules are walked where they are instead of being copied.
@@ -52,6 +55,9 @@ pub struct Scratch {
     buffer: Vec<u8>,
     /// A value in lower case; as long as the longest that can be looked up.
     folded: Vec<u8>,
+    /// An evaluation has begun and not come to its end. Where one finds it set, another was torn down by a
+    /// panic and has left what it knew.
+    is_in_use: bool,
 }
 
 /// A list of rules and the position of the first that was not judged.
@@ -69,12 +75,33 @@ impl Scratch {
         &self.alerts
     }
 
-    fn clear(&mut self) {
+    /// Makes ready for an evaluation, which [`Evaluation::outcome`] ends.
+    ///
+    /// Each set is empty between the uses of it, but for what the last evaluation found: so to empty those few
+    /// is enough. What an abandoned one leaves could hide from the next that a pattern is still to be tried.
+    #[inline]
+    fn begin(&mut self) {
+        if std::mem::replace(&mut self.is_in_use, true) {
+            self.reset();
+        }
         self.holds.clear();
         self.refuted.clear();
         self.present.clear();
         self.cursors_count = 0;
         self.alerts.clear();
+    }
+
+    /// Forgets what an abandoned evaluation knew.
+    #[cold]
+    #[inline(never)]
+    fn reset(&mut self) {
+        for set in [&mut self.tested, &mut self.met, &mut self.reported] {
+            set.reset();
+        }
+        for set in [&mut self.holds, &mut self.refuted, &mut self.present] {
+            set.reset();
+        }
+        self.candidates.reset();
     }
 }
 
@@ -118,6 +145,7 @@ impl Bundle {
             alerts: Vec::with_capacity(Phase::ALL.iter().map(alerts).max().unwrap_or(0)),
             buffer: Vec::with_capacity(BUFFER_BYTES),
             folded: Vec::with_capacity(longest.min(VALUE_BYTES_MAX)),
+            is_in_use: false,
         }
     }
 }
@@ -125,7 +153,7 @@ impl Bundle {
 /// Decides a phase over what is known. Fired alerts are in the scratch afterwards.
 ///
 /// A decision made while facts are unknown is the one that all facts would give. `scratch` must
-/// come from the same bundle; with another's the answer means nothing.
+/// come from the same bundle; with another's the answer means nothing, or there is none but a panic.
 pub fn evaluate(
     bundle: &Bundle,
     phase: Phase,
@@ -137,9 +165,7 @@ pub fn evaluate(
         scratch.alerts.clear();
         return Outcome::Decided(Verdict::of_default(bundle.defaults().action(phase)));
     }
-    let mut evaluation = Evaluation::new(bundle, phase, facts, scratch, Free);
-    evaluation.find_candidates();
-    evaluation.judge_candidates(rules)
+    Evaluation::new(bundle, phase, facts, scratch, Free).outcome(rules)
 }
 
 /// As [`evaluate`], and counts what it costs, for tests and tools. Slower.
@@ -151,9 +177,7 @@ pub fn evaluate_counted(
     spent: &Spent,
 ) -> Outcome {
     let rules = bundle.rules(phase);
-    let mut evaluation = Evaluation::new(bundle, phase, facts, scratch, spent);
-    evaluation.find_candidates();
-    evaluation.judge_candidates(rules)
+    Evaluation::new(bundle, phase, facts, scratch, spent).outcome(rules)
 }
 
 /// One evaluation under way.
@@ -183,7 +207,7 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
         scratch: &'s mut Scratch,
         meter: M,
     ) -> Self {
-        scratch.clear();
+        scratch.begin();
         let plan = bundle.plan(phase);
         let unknown = plan
             .sources
@@ -204,6 +228,13 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
             is_collecting: false,
             meter,
         }
+    }
+
+    fn outcome(mut self, rules: &[RuleRecord]) -> Outcome {
+        self.find_candidates();
+        let outcome = self.judge_candidates(rules);
+        self.scratch.is_in_use = false;
+        outcome
     }
 
     fn find_candidates(&mut self) {
@@ -248,9 +279,7 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
         let mut from = 0;
         let mut inserted = self.scratch.candidates.pop(&mut from);
         while let Some(position) = self.next_candidate(&mut inserted, &mut from) {
-            let Some(rule) = rules.get(position as usize) else {
-                break;
-            };
+            let rule = at(rules, position);
             let action = match (self.judge(rule), rule.action) {
                 (Some(false), _) => continue,
                 (Some(true), Action::Alert) => {
@@ -306,11 +335,7 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
         let index = self.index;
         self.meter.rules(1);
         self.meter.bytes(record_bytes::RULE);
-        for literal in index
-            .literals
-            .get(rule.literals.range())
-            .unwrap_or_default()
-        {
+        for literal in rule.literals.of(&index.literals) {
             match self.literal_holds(*literal) {
                 Some(true) => {}
                 Some(false) => return Some(false),
@@ -328,8 +353,8 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
     }
 
     fn predicate_holds(&mut self, number: u32) -> Option<bool> {
-        let predicate = self.index.predicates.get(number as usize)?;
-        let field = self.index.fields.get(predicate.field as usize)?;
+        let predicate = at(&self.index.predicates, number);
+        let field = at(&self.index.fields, predicate.field);
         let source = bit(field.source);
         if self.unknown & source != 0 {
             return None;

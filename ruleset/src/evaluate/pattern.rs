@@ -2,9 +2,9 @@
 //! lead to those that are tried.
 
 use super::Evaluation;
-use super::lookup::nth;
 use crate::cost::{Meter, record_bytes};
 use crate::index::record::*;
+use crate::invariant::{Invariant, at, broken, nth};
 use crate::matcher::regex::Automata;
 use crate::matcher::{family, glob, hash};
 
@@ -30,20 +30,17 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
 
     fn look_up_needles(&mut self, view: &ViewRecord, number: u32, text: &[u8]) {
         let (index, bundle) = (self.index, self.bundle);
-        let Some(Some(searcher)) = nth(&bundle.searchers, number) else {
-            return;
-        };
-        let needles = index.needles.get(view.needles.range()).unwrap_or_default();
+        let searcher = nth(&bundle.searchers, number).and_then(Option::as_ref);
+        let searcher = searcher.or_broken("the searcher of a view");
+        let needles = view.needles.of(&index.needles);
         self.meter.steps(text.len());
         self.meter.bytes(text.len() * record_bytes::SEARCH_STEP);
         searcher.scan(text, |number| {
-            let Some(needle) = needles.get(number) else {
-                return;
-            };
             // A literal that comes again leads to nothing new.
-            if !u32::try_from(number).is_ok_and(|number| self.scratch.met.insert(number)) {
+            if !self.scratch.met.insert(number) {
                 return;
             }
+            let needle = at(needles, number);
             let patterns = index.list(needle.patterns);
             self.meter
                 .bytes((patterns.len() + 1) * record_bytes::NUMBER);
@@ -59,13 +56,9 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         let index = self.index;
         let strings = self.bundle.strings(self.bytes);
         let slots = self.bundle.slots(self.bytes);
-        let windows = index.windows.get(view.windows.range());
-        for window in windows.unwrap_or_default() {
-            let slots = slots.get(window.slots.range()).unwrap_or_default();
-            let keys = index
-                .window_keys
-                .get(window.keys.range())
-                .unwrap_or_default();
+        for window in view.windows.of(&index.windows) {
+            let slots = window.slots.of(slots);
+            let keys = window.keys.of(&index.window_keys);
             window.shape.for_each_run(text, |run, hash| {
                 if M::COUNTS {
                     let probes = hash::probes_count(slots, hash);
@@ -80,7 +73,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
                         len: entry.key_len,
                     };
                     // A piece that comes again tells nothing new.
-                    if strings.get(piece.range()) == Some(run)
+                    if piece.of(strings) == run
                         && let Some(key) = nth(keys, entry.content)
                         && self.scratch.met.insert(entry.content - 1)
                     {
@@ -104,18 +97,11 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
 
     /// Tests a pattern of which a literal was met, if it can matter and was not tested yet.
     fn test_pattern(&mut self, number: u32, text: &[u8]) {
-        let phases = self
-            .bundle
-            .pattern_phases
-            .get(number as usize)
-            .copied()
-            .unwrap_or(0);
+        let phases = *at(&self.bundle.pattern_phases, number);
         if phases & self.phase_bit == 0 || !self.scratch.tested.insert(number) {
             return;
         }
-        let Some(record) = self.index.patterns.get(number as usize) else {
-            return;
-        };
+        let record = at(&self.index.patterns, number);
         match record.pattern {
             Pattern::Family(family) => self.look_up_family(family, text),
             pattern if self.pattern_matches(pattern, text) => self.mark(record.predicates),
@@ -126,27 +112,19 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
     /// Marks what those of a family hold that match, in one pass.
     fn look_up_family(&mut self, number: u32, text: &[u8]) {
         let (index, bundle) = (self.index, self.bundle);
-        let Some(record) = index.families.get(number as usize) else {
-            return;
-        };
-        let automata = bundle.automata(self.bytes);
-        let bytes = automata.get(record.offset as usize..).unwrap_or_default();
-        let Some(automaton) = family::Automaton::cut(bytes, record.shape()) else {
-            return;
-        };
+        let record = at(&index.families, number);
+        let automata = bundle.automata(self.bytes).get(record.offset as usize..);
+        let automaton = automata
+            .and_then(|bytes| family::Automaton::cut(bytes, record.shape()))
+            .or_broken("the automaton of a family");
         self.meter.steps(text.len());
         self.meter
             .bytes((text.len() + 1) * record_bytes::FAMILY_STEP);
-        let reports = index
-            .reports
-            .get(record.reports.range())
-            .unwrap_or_default();
+        let reports = record.reports.of(&index.reports);
         automaton.scan(text, |report| {
             // A report that comes again tells nothing new.
-            if self.scratch.reported.insert(report.into())
-                && let Some(predicates) = reports.get(usize::from(report))
-            {
-                self.mark(*predicates);
+            if self.scratch.reported.insert(report.into()) {
+                self.mark(*at(reports, report.into()));
             }
         });
         self.scratch.reported.clear();
@@ -154,33 +132,31 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
 
     pub(super) fn pattern_matches(&self, pattern: Pattern, text: &[u8]) -> bool {
         match pattern {
-            Pattern::Glob(glob) => self
-                .bundle
-                .strings(self.bytes)
-                .get(glob.range())
-                .is_some_and(|glob| {
-                    glob::matches_counted(glob, text, |steps| {
-                        self.meter.steps(steps);
-                        self.meter.bytes(steps);
-                    })
-                }),
+            Pattern::Glob(glob) => {
+                let glob = glob.of(self.bundle.strings(self.bytes));
+                glob::matches_counted(glob, text, |steps| {
+                    self.meter.steps(steps);
+                    self.meter.bytes(steps);
+                })
+            }
             Pattern::Regex(number) => {
                 self.meter.steps(text.len());
                 self.meter.bytes(text.len() * record_bytes::REGEX_STEP);
-                self.automata(number)
-                    .is_some_and(|automata| automata.is_match(text))
+                self.automata(number).is_match(text)
             }
-            // Not one that matches or does not; and not among the patterns that are tried on demand.
-            Pattern::Family(_) => false,
+            // A family has no single answer. `test_pattern` takes its own way for one, and validation refuses
+            // one among the patterns that are tried on demand.
+            Pattern::Family(_) => broken("the pattern of a predicate"),
         }
     }
 
-    fn automata(&self, number: u32) -> Option<Automata<'a>> {
-        let record = self.index.automata.get(number as usize)?;
-        let bytes = self
-            .bundle
-            .automata(self.bytes)
-            .get(record.offset as usize..)?;
-        Automata::cut(bytes, record.states as usize, record.classes as usize)
+    fn automata(&self, number: u32) -> Automata<'a> {
+        let record = at(&self.index.automata, number);
+        let (states, classes) = (record.states as usize, record.classes as usize);
+        let automata = self.bundle.automata(self.bytes);
+        let bytes = automata.get(record.offset as usize..);
+        bytes
+            .and_then(|bytes| Automata::cut(bytes, states, classes))
+            .or_broken("the automaton of an expression")
     }
 }

@@ -5,6 +5,7 @@ use super::Evaluation;
 use super::text::{self, Text};
 use crate::cost::{Meter, record_bytes};
 use crate::index::record::*;
+use crate::invariant::{Invariant, at, broken};
 use crate::{Fact, HeaderFields, Source, Weekdays};
 
 impl<M: Meter> Evaluation<'_, '_, M> {
@@ -14,10 +15,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
         field: &FieldRecord,
     ) -> bool {
         let index = self.index;
-        let residuals = index
-            .residuals
-            .get(predicate.residuals.range())
-            .unwrap_or_default();
+        let residuals = predicate.residuals.of(&index.residuals);
         if predicate.every && field.source.has_several_values() {
             return self.every_value_matches(residuals, field);
         }
@@ -106,7 +104,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
                 Fact::Known(set) => set.iter().all(|word| matches(word.name().as_bytes())),
                 Fact::Absent | Fact::Unknown => false,
             },
-            _ => false,
+            _ => broken("the values of a field that has several"),
         }
     }
 
@@ -119,11 +117,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
         let Fact::Known(headers) = fact else {
             return false;
         };
-        let wanted = self
-            .bundle
-            .strings(self.bytes)
-            .get(field.header.range())
-            .unwrap_or_default();
+        let wanted = field.header.of(self.bundle.strings(self.bytes));
         let mut all = true;
         headers.for_each(&mut |name, value| {
             all = all && (!name.eq_ignore_ascii_case(wanted) || matches(value));
@@ -140,11 +134,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
         let Fact::Known(headers) = fact else {
             return false;
         };
-        let wanted = self
-            .bundle
-            .strings(self.bytes)
-            .get(field.header.range())
-            .unwrap_or_default();
+        let wanted = field.header.of(self.bundle.strings(self.bytes));
         let mut holds = false;
         headers.for_each(&mut |name, value| {
             holds = holds
@@ -158,7 +148,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
         residuals.iter().any(|residual| match residual {
             ResidualRecord::Short(pattern) => self.pattern_matches(*pattern, text.short),
             ResidualRecord::Full(pattern) => self.pattern_matches(*pattern, text.full),
-            ResidualRecord::Schedule(_) => false,
+            ResidualRecord::Schedule(_) => broken("the pattern of a text"),
         })
     }
 
@@ -168,22 +158,14 @@ impl<M: Meter> Evaluation<'_, '_, M> {
         };
         residuals.iter().any(|residual| match residual {
             ResidualRecord::Schedule(number) => self.schedule_holds(*number, time),
-            ResidualRecord::Short(_) | ResidualRecord::Full(_) => false,
+            ResidualRecord::Short(_) | ResidualRecord::Full(_) => broken("the schedule of a time"),
         })
     }
 
     fn schedule_holds(&self, number: u32, time: i64) -> bool {
-        let Some(schedule) = self.index.schedules.get(number as usize) else {
-            return false;
-        };
-        let Some(zone) = self.index.zones.get(schedule.zone as usize) else {
-            return false;
-        };
-        let transitions = self
-            .index
-            .transitions
-            .get(zone.transitions.range())
-            .unwrap_or_default();
+        let schedule = at(&self.index.schedules, number);
+        let zone = at(&self.index.zones, schedule.zone);
+        let transitions = zone.transitions.of(&self.index.transitions);
         if M::COUNTS {
             let probes = transitions
                 .len()
@@ -193,13 +175,13 @@ impl<M: Meter> Evaluation<'_, '_, M> {
             self.meter.bytes(probes * record_bytes::TRANSITION);
         }
         let after = transitions.partition_point(|transition| transition.from <= time);
-        let offset_seconds = after
-            .checked_sub(1)
-            .and_then(|position| transitions.get(position))
-            .map_or(zone.first_offset_seconds, |transition| {
-                transition.offset_seconds
-            });
-        let days = Weekdays::from_bits(u8::try_from(schedule.days).unwrap_or(0));
+        let offset_seconds = match transitions.split_at_checked(after) {
+            Some(([.., last], _)) => last.offset_seconds,
+            Some(([], _)) => zone.first_offset_seconds,
+            None => broken("a transition"),
+        };
+        let days = u8::try_from(schedule.days).ok().or_broken("a set of days");
+        let days = Weekdays::from_bits(days);
         let span = crate::condition::DailySpan {
             from_second: schedule.from_second,
             to_second: schedule.to_second,

@@ -1,5 +1,6 @@
 //! Text fields as they are compared: the forms of a URI and of a content type, names in lower case.
 
+use crate::invariant::Invariant;
 use crate::normalize::{lower_case_host, normalize_content_type};
 use crate::{FieldValues, Source};
 
@@ -22,11 +23,11 @@ impl<'t> Text<'t> {
     }
 
     fn split(text: &'t [u8], separator: u8) -> Self {
-        let end = memchr::memchr(separator, text).unwrap_or(text.len());
-        Self {
-            short: text.get(..end).unwrap_or(text),
-            full: text,
-        }
+        let short = match memchr::memchr(separator, text) {
+            Some(end) => text.get(..end).or_broken("what precedes a separator"),
+            None => text,
+        };
+        Self { short, full: text }
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use super::build::PredicateSource;
 use super::record::AccessRecord;
 use super::tables::{Lists, Overflow};
+use crate::invariant::{Invariant, at};
 use crate::{Field, Source, Test};
 
 /// What access needs to know of a rule.
@@ -40,8 +41,9 @@ pub(crate) fn build(
             .positive
             .iter()
             .filter_map(|id| {
-                let predicate = predicates.get(*id as usize)?;
-                let used = usage.get(&(rule.phase, *id)).copied().unwrap_or(1);
+                let predicate = at(predicates, *id);
+                let used = usage.get(&(rule.phase, *id));
+                let used = *used.or_broken("the uses of a predicate");
                 let cost = frequency(predicate.field, predicate.test).saturating_mul(used);
                 let source = 1_u64 << predicate.field.source().index();
                 (!predicate.has_residuals).then_some((cost, *id, source))

@@ -14,6 +14,7 @@ use super::tables::{Lists, Numbers, Overflow, Strings, TableWords, number};
 use super::values;
 use crate::bundle::Unreachable;
 use crate::bundle::tests_written;
+use crate::invariant::Invariant;
 use crate::limits::{RULES_MAX, VALUE_BYTES_MAX};
 use crate::matcher::regex::RegexError;
 use crate::{Condition, Field, Phase, Rule, RuleIndex, Ruleset, Test, TimeZoneOffsets, ValueList};
@@ -209,9 +210,8 @@ impl<'r> Builder<'r> {
                 }
             }
             let len = number(self.index.rules.len())? - start;
-            if let Some(span) = self.index.phases.get_mut(phase.index()) {
-                *span = Span { start, len };
-            }
+            let span = self.index.phases.get_mut(phase.index());
+            *span.or_broken("a phase") = Span { start, len };
         }
         if self.index.rules.len() > RULES_MAX {
             Err(WriteError::TooLarge)
@@ -256,9 +256,8 @@ impl<'r> Builder<'r> {
         let (field, test) = (&condition.field, &condition.test);
         let phase_bit = 1 << place.phase.index();
         if let Some(found) = self.predicate_numbers.get(&(field, test)) {
-            if let Some(predicate) = self.predicates.get_mut(*found as usize) {
-                predicate.phases |= phase_bit;
-            }
+            let predicate = self.predicates.get_mut(*found as usize);
+            predicate.or_broken("a predicate").phases |= phase_bit;
             return Ok(*found);
         }
         if !test.fits(field.field_type()) {
@@ -291,14 +290,11 @@ impl<'r> Builder<'r> {
             .map(|_| FieldBuilder::default())
             .collect();
         for id in 0..self.predicates.len() {
-            let Some(source) = self.predicates.get(id) else {
-                break;
-            };
+            let source = self.predicates.get(id).or_broken("a predicate");
             let (field, test, place) = (source.field, source.test, source.place);
             let (field_number, phases) = (source.field_number, source.phases);
-            let Some(builder) = fields.get_mut(field_number as usize) else {
-                break;
-            };
+            let builder = fields.get_mut(field_number as usize);
+            let builder = builder.or_broken("a field");
             let start = number(self.index.residuals.len())?;
             self.lower(field, test, number(id)?, place, builder)?;
             let residuals = Span {
@@ -315,9 +311,8 @@ impl<'r> Builder<'r> {
                 residuals,
                 phases,
             });
-            if let Some(source) = self.predicates.get_mut(id) {
-                source.has_residuals = residuals.len > 0;
-            }
+            let source = self.predicates.get_mut(id).or_broken("a predicate");
+            source.has_residuals = residuals.len > 0;
         }
         let keys = std::mem::take(&mut self.fields.keys);
         for (field, builder) in keys.into_iter().zip(fields) {
@@ -330,23 +325,13 @@ impl<'r> Builder<'r> {
     fn add_access(&mut self) -> Result<(), WriteError> {
         let mut positive: Vec<Vec<u32>> = Vec::with_capacity(self.index.rules.len());
         for rule in &self.index.rules {
-            let literals = self
-                .index
-                .literals
-                .get(rule.literals.range())
-                .unwrap_or_default();
-            positive.push(
-                literals
-                    .iter()
-                    .filter(|l| **l % 2 == 0)
-                    .map(|l| *l / 2)
-                    .collect(),
-            );
+            let literals = rule.literals.of(&self.index.literals).iter();
+            positive.push(literals.filter(|l| **l % 2 == 0).map(|l| *l / 2).collect());
         }
         let mut rules = Vec::with_capacity(positive.len());
         for (phase, span) in (0..).zip(self.index.phases) {
-            let of_phase = positive.get(span.range()).unwrap_or_default();
-            let records = self.index.rules.get(span.range()).unwrap_or_default();
+            let of_phase = span.of(&positive);
+            let records = span.of(&self.index.rules);
             let reachable = (0..)
                 .zip(of_phase)
                 .zip(records)

@@ -12,6 +12,7 @@ use foldhash::fast::FixedState;
 use super::build::{Builder, WriteError};
 use super::record::*;
 use super::tables::{Overflow, number};
+use crate::invariant::{Invariant, at};
 use crate::limits::{AUTOMATA_BYTES_MAX, REGEX_BUILD_BYTES_MAX, REGEX_STATES_MAX};
 use crate::matcher::family::{self, Budget};
 use crate::matcher::regex;
@@ -112,9 +113,10 @@ impl<'r> Builder<'r> {
             let Pattern::Regex(automaton) = *pattern else {
                 return None;
             };
-            let record = self.index.automata.get(automaton as usize)?;
+            let record = at(&self.index.automata, automaton);
             Some(Member {
                 position,
+                // One that was made of several values has none of its own.
                 value: self.automata_values.get(&automaton).copied()?,
                 automaton,
                 states: record.states as usize,
@@ -151,7 +153,7 @@ impl<'r> Builder<'r> {
         let bytes = self.automata.len() + self.family_automata.len() + compiled.bytes.len();
         let predicates = |member: &Member<'_>| self.lists.get(member.predicates).len();
         let reported = compiled.reports.iter().flatten();
-        let reported = reported.filter_map(|member| group.get(*member as usize));
+        let reported = reported.map(|member| at(group, *member));
         let reported: usize = reported.map(predicates).sum();
         let own: usize = group.iter().map(predicates).sum();
         if bytes > AUTOMATA_BYTES_MAX || reported > own * REPORTED_FACTOR {
@@ -163,7 +165,7 @@ impl<'r> Builder<'r> {
         };
         let start = number(self.index.reports.len())?;
         for report in &compiled.reports {
-            let members = report.iter().filter_map(|at| group.get(*at as usize));
+            let members = report.iter().map(|member| at(group, *member));
             let list = self.union(members)?;
             self.index.reports.push(list);
         }
@@ -215,20 +217,18 @@ impl<'r> Builder<'r> {
         let mut records: Vec<AutomataRecord> = Vec::new();
         let mut bytes: Vec<u8> = Vec::new();
         for same in asked.chunk_by_mut(|a, b| a == b) {
-            let old = same.first().map_or(0, |old| **old as usize);
-            let Some(record) = index.automata.get(old) else {
-                continue;
-            };
+            let old = **same.first().or_broken("an automaton");
+            let record = at(&index.automata, old);
             let new = number(records.len())?;
             same.iter_mut().for_each(|number| **number = new);
             records.push(AutomataRecord {
                 offset: number(bytes.len())?,
                 ..*record
             });
-            let end = index.automata.get(old + 1);
+            let end = index.automata.get(old as usize + 1);
             let end = end.map_or(self.automata.len(), |next| next.offset as usize);
             let own = self.automata.get(record.offset as usize..end);
-            bytes.extend_from_slice(own.unwrap_or_default());
+            bytes.extend_from_slice(own.or_broken("the bytes of an automaton"));
         }
         let end = number(bytes.len())?;
         for family in &mut index.families {

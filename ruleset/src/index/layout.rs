@@ -8,6 +8,7 @@ use super::build::{Builder, WriteError};
 use super::lower::{FieldBuilder, ViewBuilder};
 use super::record::*;
 use super::tables::{Numbers, Relation, TableBuilder, number};
+use crate::invariant::Invariant;
 use crate::matcher::{interval, literals};
 use crate::{Field, FieldType};
 
@@ -117,9 +118,7 @@ impl Builder<'_> {
             let record = number(self.index.patterns.len())?;
             self.index.patterns.push(family.record);
             for member in family.members {
-                if let Some(place) = numbers.get_mut(member) {
-                    *place = Some(record);
-                }
+                *numbers.get_mut(member).or_broken("a member") = Some(record);
             }
         }
         let all = numbers.into_iter().zip(patterns.iter().zip(predicates));

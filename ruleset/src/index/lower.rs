@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::build::{Builder, Place, WriteError};
 use super::record::*;
 use super::tables::{Numbers, Overflow, Relation, TableBuilder, number};
+use crate::invariant::Invariant;
 use crate::limits::{
     AUTOMATA_BYTES_MAX, AUTOMATA_STATES_MAX, GLOB_SEARCHED_BYTES_MAX, ON_DEMAND_PATTERNS_MAX,
 };
@@ -325,7 +326,8 @@ impl<'r> Builder<'r> {
                     })?;
                     let automata =
                         Automata::cut(&compiled.bytes, compiled.states, compiled.classes);
-                    if automata.is_some_and(|automata| automata.is_match(word.as_bytes())) {
+                    let automata = automata.or_broken("an automaton just made");
+                    if automata.is_match(word.as_bytes()) {
                         return Ok(true);
                     }
                 }

@@ -4,8 +4,9 @@
 //! items; list 0 is the empty one. Texts are places in the bundle's strings. That all of them are
 //! in range is checked once, in `bundle/validate.rs`.
 
+use crate::invariant::Invariant;
 use crate::matcher::{family, window};
-use crate::{Action, Defaults, Source};
+use crate::{Action, Defaults, Protocol, Source};
 
 /// A run of bytes in the strings, or of items in a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,6 +18,13 @@ pub(crate) struct Span {
 impl Span {
     pub(crate) fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.start as usize + self.len as usize
+    }
+
+    /// The items that it stands for, of the table for which it was checked.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn of<T>(self, items: &[T]) -> &[T] {
+        items.get(self.range()).or_broken("a span")
     }
 }
 
@@ -56,13 +64,15 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// The items of a list; empty for a list that is none.
+    /// The items of a list.
+    #[inline]
+    #[track_caller]
     pub(crate) fn list(&self, list: u32) -> &[u32] {
         self.lists
             .get(list as usize..)
             .and_then(<[u32]>::split_first)
             .and_then(|(len, items)| items.get(..*len as usize))
-            .unwrap_or_default()
+            .or_broken("a list")
     }
 }
 
@@ -150,8 +160,17 @@ pub(crate) enum FieldIndex {
     Text { short: u32, full: u32 },
     /// One tree (numbers, times), or one for each address family.
     Tree { first: u32, v6: u32 },
-    /// Nodes: a list for each word of [`crate::Protocol::ALL`].
+    /// Nodes: a list for each word of [`Protocol::ALL`].
     Protocol { nodes: u32 },
+}
+
+impl FieldIndex {
+    /// The nodes of a field of protocols, from the number of the first; `None` for that of none.
+    pub(crate) fn protocol_lists(nodes: u32) -> Option<Span> {
+        let start = nodes.checked_sub(1)?;
+        let len = u32::try_from(Protocol::ALL.len()).ok()?;
+        Some(Span { start, len })
+    }
 }
 
 /// What is asked of one form of a text. Numbers are one more than the position: 0 is none.

@@ -1,6 +1,8 @@
 //! Sets of small numbers that are emptied in the time it took to fill them: which predicates
 //! hold, which rules may match. All memory is taken when a set is made.
 
+use crate::invariant::Invariant;
+
 /// A set of numbers below a fixed bound.
 #[derive(Debug, Default)]
 pub(crate) struct NumberSet {
@@ -18,11 +20,11 @@ impl NumberSet {
         }
     }
 
-    /// Adds a number; whether it is new. Numbers out of bounds are never new.
+    /// Adds a number below the bound; whether it is new.
+    #[inline]
     pub(crate) fn insert(&mut self, number: u32) -> bool {
-        let Some(word) = self.words.get_mut((number / 64) as usize) else {
-            return false;
-        };
+        let word = self.words.get_mut((number / 64) as usize);
+        let word = word.or_broken("the word of a number");
         let bit = 1 << (number % 64);
         if *word & bit != 0 {
             return false;
@@ -34,17 +36,23 @@ impl NumberSet {
         true
     }
 
+    #[inline]
     pub(crate) fn contains(&self, number: u32) -> bool {
-        let word = self.words.get((number / 64) as usize).copied().unwrap_or(0);
+        let word = self.words.get((number / 64) as usize);
+        let word = word.or_broken("the word of a number");
         word >> (number % 64) & 1 == 1
     }
 
     pub(crate) fn clear(&mut self) {
         for word in self.touched.drain(..) {
-            if let Some(word) = self.words.get_mut(word as usize) {
-                *word = 0;
-            }
+            *self.words.get_mut(word as usize).or_broken("a word") = 0;
         }
+    }
+
+    /// Empties the set whatever state it is in.
+    pub(crate) fn reset(&mut self) {
+        self.words.fill(0);
+        self.touched.clear();
     }
 }
 
@@ -66,12 +74,9 @@ impl Candidates {
 
     pub(crate) fn insert(&mut self, rule: u32) {
         let word = (rule / 64) as usize;
-        if let (Some(bits), Some(summary)) =
-            (self.words.get_mut(word), self.summary.get_mut(word / 64))
-        {
-            *bits |= 1 << (rule % 64);
-            *summary |= 1 << (word % 64);
-        }
+        let summary = self.summary.get_mut(word / 64).or_broken("a summary");
+        *self.words.get_mut(word).or_broken("the word of a rule") |= 1 << (rule % 64);
+        *summary |= 1 << (word % 64);
     }
 
     /// Takes the first rule at or after 64 × 64 × `from` out of the set; `from` moves along.
@@ -82,15 +87,21 @@ impl Candidates {
                 continue;
             }
             let word = *from * 64 + summary.trailing_zeros() as usize;
-            let bits = self.words.get_mut(word)?;
+            let bits = self.words.get_mut(word).or_broken("the word of a rule");
             let rule = word * 64 + bits.trailing_zeros() as usize;
             *bits &= bits.wrapping_sub(1);
             if *bits == 0 {
                 *summary &= summary.wrapping_sub(1);
             }
-            return u32::try_from(rule).ok();
+            return Some(u32::try_from(rule).ok().or_broken("the number of a rule"));
         }
         None
+    }
+
+    /// Empties the set whatever state it is in.
+    pub(crate) fn reset(&mut self) {
+        self.words.fill(0);
+        self.summary.fill(0);
     }
 
     /// Empties the set; nothing lies before 64 × 64 × `from`.
@@ -98,9 +109,7 @@ impl Candidates {
         for (position, summary) in self.summary.iter_mut().enumerate().skip(from) {
             while *summary != 0 {
                 let word = position * 64 + summary.trailing_zeros() as usize;
-                if let Some(bits) = self.words.get_mut(word) {
-                    *bits = 0;
-                }
+                *self.words.get_mut(word).or_broken("the word of a rule") = 0;
                 *summary &= summary.wrapping_sub(1);
             }
         }
@@ -132,7 +141,6 @@ mod tests {
         let mut set = NumberSet::new(100);
         assert!(set.insert(70));
         assert!(!set.insert(70));
-        assert!(!set.insert(1_000));
         assert!(set.contains(70) && !set.contains(6));
         set.clear();
         assert!(!set.contains(70));

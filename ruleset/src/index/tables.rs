@@ -8,6 +8,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::record::{MeaningRecord, Span, TableRecord};
+use crate::invariant::Invariant;
 use crate::matcher::hash::{self, Entry};
 use crate::matcher::{domain, exact};
 
@@ -40,7 +41,7 @@ impl Strings {
             hasher,
         } = self;
         let hash = hasher.hash_one(text);
-        if let Some(span) = seen.find(hash, |span| bytes.get(span.range()) == Some(text)) {
+        if let Some(span) = seen.find(hash, |span| span.of(bytes) == text) {
             return Ok(*span);
         }
         let span = Span {
@@ -49,13 +50,13 @@ impl Strings {
         };
         bytes.extend_from_slice(text);
         number(bytes.len())?;
-        let rehash = |span: &Span| hasher.hash_one(bytes.get(span.range()).unwrap_or_default());
+        let rehash = |span: &Span| hasher.hash_one(span.of(bytes));
         seen.insert_unique(hash, span, rehash);
         Ok(span)
     }
 
     pub(crate) fn get(&self, span: Span) -> &[u8] {
-        self.bytes.get(span.range()).unwrap_or_default()
+        span.of(&self.bytes)
     }
 }
 
@@ -79,11 +80,10 @@ impl Default for Lists {
 impl Lists {
     /// The items of a list.
     pub(crate) fn get(&self, list: u32) -> &[u32] {
-        let tail = self.words.get(list as usize..).unwrap_or_default();
-        let items = tail.split_first();
-        items
+        let tail = self.words.get(list as usize..);
+        tail.and_then(<[u32]>::split_first)
             .and_then(|(len, items)| items.get(..*len as usize))
-            .unwrap_or_default()
+            .or_broken("a list")
     }
 
     pub(crate) fn intern(&mut self, items: &[u32]) -> Result<u32, Overflow> {
@@ -122,11 +122,8 @@ impl Relation {
         for run in self.pairs.chunk_by(|a, b| a.0 == b.0) {
             items.clear();
             items.extend(run.iter().map(|(_, item)| *item));
-            if let Some((key, _)) = run.first()
-                && let Some(list) = found.get_mut(*key as usize)
-            {
-                *list = lists.intern(&items)?;
-            }
+            let (key, _) = run.first().or_broken("a key");
+            *found.get_mut(*key as usize).or_broken("the list of a key") = lists.intern(&items)?;
         }
         Ok(found)
     }

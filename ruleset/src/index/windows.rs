@@ -11,6 +11,7 @@ use foldhash::fast::FixedState;
 use super::build::Builder;
 use super::record::*;
 use super::tables::{Numbers, Overflow, Relation, number};
+use crate::invariant::Invariant;
 use crate::limits::WINDOWS_MAX;
 use crate::matcher::hash::{self, Entry};
 use crate::matcher::window::{self, Shape};
@@ -50,8 +51,8 @@ impl Builder<'_> {
             let (Pattern::Glob(text), [literal]) = (*pattern, *literals) else {
                 continue;
             };
-            let shared = shared.get(literal.as_slice()).copied().unwrap_or(0);
-            if shared <= SHARED_MAX {
+            let shared = shared.get(literal.as_slice());
+            if *shared.or_broken("the count of a literal") <= SHARED_MAX {
                 continue;
             }
             let glob = self.strings.get(text).to_vec();
@@ -90,10 +91,11 @@ impl Builder<'_> {
             let (mut proven, mut tried) = (Relation::default(), Relation::default());
             for glob in &globs {
                 let piece = pieces.of(glob.piece)?;
-                if let Some(Some(record)) = records.get(glob.position) {
+                if let Some(record) = records.get(glob.position).or_broken("a pattern") {
                     tried.add(piece, *record);
-                } else if let Some(list) = predicates.get(glob.position) {
-                    let predicates = self.lists.get(*list).iter();
+                } else {
+                    let list = *predicates.get(glob.position).or_broken("a pattern");
+                    let predicates = self.lists.get(list).iter();
                     predicates.for_each(|predicate| proven.add(piece, *predicate));
                 }
             }

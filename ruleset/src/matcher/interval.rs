@@ -4,6 +4,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::invariant::Invariant;
+
 /// A tree over predicates, to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
@@ -44,9 +46,8 @@ pub(crate) fn build(ranges: &[(RangeInclusive<u128>, u32)]) -> Tree {
 }
 
 fn insert(nodes: &mut [Vec<u32>], node: usize, predicate: u32) {
-    if let Some(node) = nodes.get_mut(node)
-        && let Err(place) = node.binary_search(&predicate)
-    {
+    let node = nodes.get_mut(node).or_broken("a node");
+    if let Err(place) = node.binary_search(&predicate) {
         node.insert(place, predicate);
     }
 }

@@ -11,6 +11,8 @@ use foldhash::fast::FixedState;
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 use regex_syntax::hir::{Hir, HirKind};
 
+use crate::invariant::Invariant;
+
 /// Shorter literals are in almost every text: useless.
 const LITERAL_BYTES_MIN: usize = 2;
 /// More literals than that for one pattern cost more than they save.
@@ -188,7 +190,7 @@ impl Searcher {
     }
 
     /// Calls `found` with the number of each literal at each place where it is.
-    pub(crate) fn scan(&self, text: &[u8], found: impl FnMut(usize)) {
+    pub(crate) fn scan(&self, text: &[u8], found: impl FnMut(u32)) {
         match self {
             Self::Dfa(dfa) => scan(dfa.as_ref(), text, found),
             Self::Nfa(nfa) => scan(nfa.as_ref(), text, found),
@@ -204,16 +206,15 @@ impl Searcher {
     }
 }
 
-fn scan(automaton: &impl Automaton, text: &[u8], mut found: impl FnMut(usize)) {
-    let Ok(mut state) = automaton.start_state(Anchored::No) else {
-        return;
-    };
+fn scan(automaton: &impl Automaton, text: &[u8], mut found: impl FnMut(u32)) {
+    let start = automaton.start_state(Anchored::No).ok();
+    let mut state = start.or_broken("where a search begins");
     let mut rest = text;
     while !rest.is_empty() {
         (state, rest) = walk(automaton, state, rest);
         if automaton.is_match(state) {
             for position in 0..automaton.match_len(state) {
-                found(automaton.match_pattern(state, position).as_usize());
+                found(automaton.match_pattern(state, position).as_u32());
             }
         }
     }

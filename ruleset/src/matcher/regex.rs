@@ -10,6 +10,7 @@ use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
 use regex_automata::util::{start, syntax};
 use std::collections::HashMap;
 
+use crate::invariant::Invariant;
 use crate::limits::{REGEX_BUILD_BYTES_MAX, REGEX_BYTES_MAX, REGEX_STATES_MAX};
 
 /// Why an expression is refused.
@@ -203,18 +204,14 @@ impl<'b> Automata<'b> {
     pub(crate) fn is_match(&self, text: &[u8]) -> bool {
         let mut state = START;
         for byte in text {
-            // The map has 256 places, one for each byte.
-            let [.., class] = [self.classes.get(usize::from(*byte)).copied().unwrap_or(0)];
+            let class = *self.classes.get(usize::from(*byte)).or_broken("a class");
             let place = usize::from(state) * self.classes_count + usize::from(class);
-            state = self
-                .rows
-                .get(place)
-                .map_or(DEAD, |next| u16::from_le_bytes(*next));
+            state = u16::from_le_bytes(*self.rows.get(place).or_broken("a state"));
             if state <= ACCEPT {
                 return state == ACCEPT;
             }
         }
-        self.may_end.get(usize::from(state)) == Some(&1)
+        *self.may_end.get(usize::from(state)).or_broken("a state") == 1
     }
 }
 

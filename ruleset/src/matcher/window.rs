@@ -11,6 +11,7 @@
 //! this (`index/windows.rs`), and the table (`hash.rs`).
 
 use super::hash::{SEED, hash};
+use crate::invariant::Invariant;
 
 /// Longest piece, in bytes: one bit each.
 pub(crate) const BYTES_MAX: usize = 64;
@@ -50,9 +51,8 @@ impl Shape {
     pub(crate) fn for_each_run(self, text: &[u8], mut found: impl FnMut(&[u8], u64)) {
         let length = self.bytes as usize;
         let mut buffer = [b'?'; BYTES_MAX];
-        let Some(key) = buffer.get_mut(..length).filter(|key| !key.is_empty()) else {
-            return;
-        };
+        let key = buffer.get_mut(..length).filter(|key| !key.is_empty());
+        let key = key.or_broken("the length of a piece");
         for run in text.windows(length) {
             let mut fixed = self.fixed;
             for (place, byte) in key.iter_mut().zip(run) {

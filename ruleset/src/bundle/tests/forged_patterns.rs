@@ -5,6 +5,13 @@ use crate::index::build::Built;
 use crate::index::record::*;
 use crate::limits::{REGEX_STATES_MAX, WINDOWS_MAX};
 
+/// A test of a time.
+fn schedule(built: &mut Built) -> &mut ResidualRecord {
+    let mut residuals = built.index.residuals.iter_mut();
+    let schedule = residuals.find(|one| matches!(one, ResidualRecord::Schedule(_)));
+    schedule.unwrap()
+}
+
 #[test]
 fn patterns() {
     const PATTERNS: Option<&str> = Some("patterns");
@@ -48,10 +55,12 @@ fn patterns() {
             b.index.residuals[0] = ResidualRecord::Full(Pattern::Regex(count(&b.index.automata)));
         }),
         ("the last schedule", None, |b| {
-            b.index.residuals[0] = ResidualRecord::Schedule(count(&b.index.schedules) - 1);
+            let last = count(&b.index.schedules) - 1;
+            *schedule(b) = ResidualRecord::Schedule(last);
         }),
         ("a schedule beyond", PATTERNS, |b| {
-            b.index.residuals[0] = ResidualRecord::Schedule(count(&b.index.schedules));
+            let past = count(&b.index.schedules);
+            *schedule(b) = ResidualRecord::Schedule(past);
         }),
     ]);
 }

@@ -7,7 +7,8 @@ use crate::generate;
 use crate::index::build::Built;
 use crate::index::record::*;
 use crate::{
-    Action, Condition, Field, Phase, Ruleset, Test, TimeZoneOffsets, Weekdays, WeeklySchedule,
+    Action, Condition, Field, FieldType, Phase, Ruleset, Test, TimeZoneOffsets, Weekdays,
+    WeeklySchedule,
 };
 
 /// Something in every table.
@@ -172,6 +173,14 @@ fn tree_field(built: &mut Built) -> &mut FieldRecord {
     field(built, |index| matches!(index, FieldIndex::Tree { .. }))
 }
 
+/// A predicate of a field of some type.
+fn of_type(built: &mut Built, field_type: FieldType) -> &mut PredicateRecord {
+    let fields = &built.index.fields;
+    let is_of_type =
+        |one: &&mut PredicateRecord| fields[one.field as usize].source.field_type() == field_type;
+    built.index.predicates.iter_mut().find(is_of_type).unwrap()
+}
+
 fn protocol_field(built: &mut Built) -> &mut FieldRecord {
     field(built, |index| matches!(index, FieldIndex::Protocol { .. }))
 }
@@ -258,10 +267,24 @@ fn predicates_of_fields() {
             b.index.predicates[0].values = no_text(b)
         }),
         ("residuals to the end", None, |b| {
-            b.index.predicates[0].residuals = Span {
-                start: count(&b.index.residuals) - 1,
+            let last = count(&b.index.residuals) - 1;
+            of_type(b, FieldType::Time).residuals = Span {
+                start: last,
                 len: 1,
             };
+        }),
+        ("a schedule for a text", PREDICATES, |b| {
+            let schedules = of_type(b, FieldType::Time).residuals;
+            of_type(b, FieldType::String).residuals = schedules;
+        }),
+        ("a pattern for a time", PREDICATES, |b| {
+            let is_pattern = |one: &ResidualRecord| !matches!(one, ResidualRecord::Schedule(_));
+            let at = b.index.residuals.iter().position(is_pattern).unwrap();
+            let start = u32::try_from(at).unwrap();
+            of_type(b, FieldType::Time).residuals = Span { start, len: 1 };
+        }),
+        ("a test on demand for an address", PREDICATES, |b| {
+            of_type(b, FieldType::Ip).residuals = Span { start: 0, len: 1 };
         }),
         ("residuals beyond", PREDICATES, |b| {
             b.index.predicates[0].residuals = Span {
@@ -322,6 +345,19 @@ fn fields() {
         }),
         ("no nodes of words", FIELDS, |b| {
             protocol_field(b).index = FieldIndex::Protocol { nodes: 0 };
+        }),
+        ("a text in trees", FIELDS, |b| {
+            text_field(b).index = FieldIndex::Tree { first: 0, v6: 0 };
+        }),
+        ("an address among texts", FIELDS, |b| {
+            tree_field(b).index = FieldIndex::Text { short: 0, full: 0 };
+        }),
+        ("words of a protocol among texts", FIELDS, |b| {
+            protocol_field(b).index = FieldIndex::Text { short: 0, full: 0 };
+        }),
+        ("a field that comes twice", FIELDS, |b| {
+            let again = *text_field(b);
+            b.index.fields.push(again);
         }),
     ]);
 }

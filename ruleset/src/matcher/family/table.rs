@@ -6,9 +6,8 @@
 //! State 0 is dead: nothing leads out of it. States that tell of matches come next, so that a step need
 //! not ask whether its state is one.
 
+use crate::invariant::Invariant;
 use crate::limits::REGEX_STATES_MAX;
-
-const DEAD: usize = 0;
 
 /// How large an automaton is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,17 +71,18 @@ impl<'b> Automaton<'b> {
         let telling = self.reports.len();
         let mut state = telling + 1;
         for byte in text {
-            let class = self.classes.get(usize::from(*byte)).copied().unwrap_or(0);
+            let class = *self.classes.get(usize::from(*byte)).or_broken("a class");
             let place = state * self.classes_count + usize::from(class);
-            state = self.rows.get(place).map_or(DEAD, |next| number(*next));
+            state = number(*self.rows.get(place).or_broken("a state"));
             if state <= telling {
-                match self.reports.get(state.wrapping_sub(1)) {
-                    Some(found) => report(u16::from_le_bytes(*found)),
-                    None => return,
-                }
+                let Some(telling) = state.checked_sub(1) else {
+                    return; // The dead state.
+                };
+                let found = self.reports.get(telling).or_broken("a report");
+                report(u16::from_le_bytes(*found));
             }
         }
-        let end = self.ends.get(state).copied().unwrap_or_default();
+        let end = *self.ends.get(state).or_broken("an end");
         if let Some(found) = u16::from_le_bytes(end).checked_sub(1) {
             report(found);
         }

@@ -1,21 +1,18 @@
-//! The command line: what can be asked, how answers are coloured, and exit codes.
+//! The command line: what can be asked, and exit codes.
 //!
-//! Output goes to the writers of a [`Terminal`]; `main.rs` passes the process's own.
+//! Output goes to the writers of a [`Terminal`] (`terminal.rs`); `main.rs` passes the process's own.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::diagnostic::Colors;
-use crate::import::{FolderError, ImportError};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
 use crate::optimise::{Optimisation, Optimisations};
-use crate::pipeline::{Options, RootError};
-use crate::source::BundleFileError;
+use crate::pipeline::Options;
+pub use crate::terminal::Terminal;
+use crate::terminal::{CliError, Format, Status};
 use crate::tools;
 use crate::tools::compile::Say;
-use crate::tools::request_args::RequestArgs;
 use crate::tools::schema::SchemaOf;
 
 /// Compiles rule text into bundles, and explains what a bundle does.
@@ -59,7 +56,7 @@ enum Command {
         of: SchemaOf,
     },
     /// Show phase by phase what a bundle decides for a request
-    Explain(Box<ExplainArgs>),
+    Explain(Box<tools::explain::Args>),
     /// Run the unit tests of a policy
     Test(tools::test::Args),
     /// Say what is different between two rulesets, and which requests they decide differently
@@ -115,15 +112,6 @@ struct CompileArgs {
     format: Format,
 }
 
-/// How problems are said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// For editors and CI
-    Json,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LeftOut {
     /// Everything
@@ -156,103 +144,6 @@ enum TlsMode {
     Intercept,
     /// Tunnels are not looked into
     Passthrough,
-}
-
-/// A request to explain. What is not given is unknown.
-#[derive(Debug, Args)]
-pub struct ExplainArgs {
-    /// The bundle file, or a ruleset (.toml, .json)
-    pub bundle: PathBuf,
-    /// The request
-    #[command(flatten)]
-    pub request: RequestArgs,
-    /// Also show each condition of this rule: NAME or GROUP/NAME
-    #[arg(long, value_name = "RULE")]
-    pub why: Option<String>,
-    /// For programs
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Where answers go.
-#[expect(missing_debug_implementations, reason = "writers have no debug form")]
-pub struct Terminal<'a> {
-    /// Results.
-    pub out: &'a mut dyn Write,
-    /// Problems.
-    pub err: &'a mut dyn Write,
-    /// For problems.
-    pub colors: Colors,
-    /// A person watches standard error: progress may be shown there.
-    pub is_watched: bool,
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// All is well.
-    Good,
-    /// The ruleset has problems; what was asked for does not hold.
-    Problems,
-    /// It could not be found out whether what was asked for holds.
-    Undecided,
-}
-
-/// A command could not be carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum CliError {
-    /// An argument that makes no sense.
-    #[error("{0}")]
-    Usage(String),
-    /// The ruleset file cannot be read.
-    #[error(transparent)]
-    Root(#[from] RootError),
-    /// A bundle cannot be read, or is none.
-    #[error(transparent)]
-    Bundle(#[from] BundleFileError),
-    /// A file cannot be read.
-    #[error("cannot read `{}`: {error}", path.display())]
-    Read {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// A file does not hold what it should.
-    #[error("`{}`: {problem}", path.display())]
-    Content {
-        /// Its path.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// Nothing can be imported.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// The folder of an import was not written.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// A file cannot be written.
-    #[error("cannot write `{}`: {error}", path.display())]
-    Write {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The terminal cannot be written.
-    #[error("cannot write the answer: {0}")]
-    Terminal(#[from] io::Error),
-}
-
-impl CliError {
-    /// A file has lines, and none of them is one of an access log.
-    pub(crate) fn no_log(path: &Path, offset: u64, why: &str) -> Self {
-        Self::Content {
-            path: path.to_owned(),
-            problem: format!("this is no access log: at byte {offset}: {why}"),
-        }
-    }
 }
 
 impl Cli {

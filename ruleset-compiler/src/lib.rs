@@ -22,6 +22,7 @@ pub mod progress;
 pub mod schema;
 pub mod source;
 pub mod suggest;
+pub mod terminal;
 pub mod tools;
 pub mod validate;
 pub mod value;

@@ -8,7 +8,7 @@ use std::mem;
 use std::time::Instant;
 
 use super::behavior::{Behavior, BodyKind, Cut};
-use super::counters::Counters;
+use super::context::Context;
 use super::http2::Session;
 use super::request::{
     Echo, Head, Received, Request, add_digests, echo_json, json_type, parse_head, plain_content,
@@ -32,17 +32,6 @@ pub(super) enum Next {
     Close,
     /// Nothing: it is to be reset.
     Reset,
-}
-
-/// What all connections of a thread share.
-#[derive(Debug)]
-pub(super) struct Context<'a> {
-    pub(super) now: Instant,
-    /// Value of the `Date` field.
-    pub(super) date: &'a str,
-    pub(super) counters: &'a Counters,
-    /// Room to read into.
-    pub(super) scratch: &'a mut [u8],
 }
 
 /// One connection.

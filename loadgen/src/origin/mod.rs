@@ -1,8 +1,10 @@
 //! The test origin: what was asked for by path and query (`behavior`), how it is answered
-//! (`request`, `responses`), one connection's life (`connection`; `http2` and `stream`), the event loops (`server`), and its TLS.
+//! (`request`, `responses`), one connection's life (`connection`; `http2` and `stream`) and
+//! what it is lent (`context`), the event loops (`server`), and its TLS.
 
 pub(crate) mod behavior;
 mod connection;
+mod context;
 mod counters;
 mod http2;
 mod request;

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::net::SocketFlags;
 use rustls::{ServerConfig, ServerConnection};
 
-use super::connection::{Connection, Context, Next};
+use super::connection::{Connection, Next};
+use super::context::Context;
 use super::counters::Counters;
 use super::tls;
 use crate::cli::OriginArgs;

@@ -6,17 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::arrival::{ArrivalPlan, RateCurve};
-use super::defaults::Defaults;
+use super::defaults::{Defaults, TIMEOUT_DEFAULT};
 use super::file::{HttpVersion, PlanFile, Scenario};
 use super::mix::Template;
 use super::problem::Problem;
 use super::stop::Stop;
 use super::url::Scheme;
-
-/// Seed unless the plan says otherwise.
-pub(crate) const SEED_DEFAULT: u64 = 1;
-/// How long a request may take unless told.
-pub(crate) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 
 /// Judges one file.
 #[derive(Debug)]

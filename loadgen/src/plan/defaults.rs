@@ -5,10 +5,17 @@ use std::time::Duration;
 
 use clap::Command;
 
-use super::check::{SEED_DEFAULT, TIMEOUT_DEFAULT};
 use super::file::PlanFile;
 use super::period::Period;
-use super::requests::{METHOD_DEFAULT, STATUS_DEFAULT};
+
+/// Seed unless the plan says otherwise.
+pub(crate) const SEED_DEFAULT: u64 = 1;
+/// How long a request may take unless told.
+pub(crate) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+/// Method unless the plan says otherwise, and where it names a file to send.
+pub(crate) const METHOD_DEFAULT: &str = "GET";
+/// Status that is expected unless the plan says otherwise.
+pub(crate) const STATUS_DEFAULT: u16 = 200;
 
 /// What one command does unless told.
 #[derive(Debug, Clone, Copy)]

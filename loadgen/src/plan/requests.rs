@@ -3,17 +3,14 @@
 use super::body::{BODY_BYTES_MAX, Body};
 use super::check::Checker;
 use super::client::{fields, is_token};
+use super::defaults::{METHOD_DEFAULT, STATUS_DEFAULT};
 use super::file::RequestFile;
 use super::mix::{Expectation, Sent, Template};
 use super::period::Octets;
 use super::random::zipf;
 use super::url::Url;
 
-/// Method unless the plan says otherwise, and where it names a file to send.
-pub(crate) const METHOD_DEFAULT: &str = "GET";
 const METHOD_WITH_FILE: &str = "POST";
-/// Status that is expected unless the plan says otherwise.
-pub(crate) const STATUS_DEFAULT: u16 = 200;
 /// Greatest weight: sums stay numbers.
 const WEIGHT_MAX: f64 = 1e9;
 /// Most host names.

@@ -7,8 +7,9 @@ use std::time::Duration;
 use rustls::ClientConfig;
 
 use super::arrival::ArrivalPlan;
-use super::check::{Checker, Life, SEED_DEFAULT};
+use super::check::{Checker, Life};
 use super::client::{Client, clients};
+use super::defaults::SEED_DEFAULT;
 use super::file::{Form, HttpVersion, PlanFile, Scenario, Think};
 use super::mix::{self, Route, Way};
 use super::problem::{Place, PlanErrors, Problem};

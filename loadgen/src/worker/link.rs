@@ -1,24 +1,15 @@
 //! A connection of either version of HTTP, as the event loop sees it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::connection::{Connection, Progress};
 use super::failure::Failure;
 use super::job::{Job, Shared, Traffic};
+use super::outcome::Outcome;
 use super::session::Session;
 use crate::net::poller::Token;
 use crate::plan::file::HttpVersion;
 use crate::plan::run::Plan;
-
-/// How one lane's exchange ended.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) lane: u32,
-    /// A complete response and what is wrong with it; or why there is none.
-    pub(super) verdict: Result<Result<(), Failure>, Failure>,
-    /// How long the connection took to be set up, told once.
-    pub(super) setup: Option<Duration>,
-}
 
 /// One connection.
 #[derive(Debug)]

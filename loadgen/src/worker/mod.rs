@@ -1,8 +1,7 @@
 //! One thread that sends and times: its event loop (`event_loop`, `settle`), what comes next (`draw`), a
-//! connection's life (`link`, `connection`, `transfer`,
-//! `session`, `streams`, `job`), how sockets are opened
-//! (`dial`), reading and judging responses (`response`, `check`), TLS (`tls`), what can go wrong (`failure`), and what was counted
-//! (`pulse`, `tally`).
+//! connection's life (`link`, `connection`, `transfer`, `session`, `streams`, `job`), how sockets are opened
+//! (`dial`), reading and judging responses (`response`, `check`), TLS (`tls`), how exchanges end (`outcome`,
+//! `failure`), and what was counted (`pulse`, `tally`).
 
 mod check;
 mod connection;
@@ -12,6 +11,7 @@ pub(crate) mod event_loop;
 pub(crate) mod failure;
 mod job;
 mod link;
+mod outcome;
 pub(crate) mod pulse;
 mod response;
 mod session;

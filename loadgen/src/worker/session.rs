@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Progress};
 use super::failure::Failure;
 use super::job::{Job, Shared, Traffic};
-use super::link::Outcome;
+use super::outcome::Outcome;
 use super::streams::{Ended, Streams};
 
 /// One connection and the exchanges on it.

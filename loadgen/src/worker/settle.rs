@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::event_loop::{Wake, Worker};
 use super::failure::Failure;
-use super::link::Outcome;
+use super::outcome::Outcome;
 use crate::plan::file::Scenario;
 
 /// How long a lane whose connection could not be set up rests before the next try.

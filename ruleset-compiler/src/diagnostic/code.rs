@@ -2,7 +2,25 @@
 //!
 //! `docs/rules.md` has an example for each, and a test that the example provokes it.
 
-use super::Severity;
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// No bundle is made.
+    Error,
+    /// A bundle is made, but it may not do what its author wanted.
+    Warning,
+}
+
+impl Severity {
+    /// The word in output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident $severity:ident $name:literal,)+) => {

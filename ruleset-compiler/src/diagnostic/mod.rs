@@ -6,9 +6,9 @@ mod json;
 mod problem;
 mod render;
 
-pub use code::Code;
+pub use code::{Code, Severity};
 pub use json::unreadable_json_line;
-pub use problem::{Diagnostic, Diagnostics, Hidden, Severity};
+pub use problem::{Diagnostic, Diagnostics, Hidden};
 pub use render::{Colors, counted};
 
 pub(crate) use render::printable;

@@ -4,29 +4,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Code;
+use super::{Code, Severity};
 use crate::limits::FILE_DIAGNOSTICS_MAX;
 use crate::source::{FileId, Span};
-
-/// How bad a problem is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// No bundle is made.
-    Error,
-    /// A bundle is made, but it may not do what its author wanted.
-    Warning,
-}
-
-impl Severity {
-    /// The word in output.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
-    }
-}
 
 /// One problem: where it is, what was found, what was expected and what may help.
 #[derive(Clone, Debug, PartialEq, Eq)]

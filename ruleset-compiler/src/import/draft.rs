@@ -7,7 +7,6 @@ use clap::ValueEnum;
 use sallyport_ruleset::{Action, Phase};
 
 use super::condition::Condition;
-use super::toml_text;
 use crate::ir::{PHASES, PerPhase};
 use crate::limits::{DESCRIPTION_BYTES_MAX, GROUP_RULES_MAX_DEFAULT, NAME_BYTES_MAX};
 
@@ -93,13 +92,13 @@ impl Draft {
         !PHASES.into_iter().any(denies_in)
     }
 
-    /// The files of the ruleset by their paths: `ruleset.toml`, `groups/*.toml`, `lists/*.txt`.
-    /// Groups with more rules than the compiler takes by default are cut into several.
+    /// As it is written: groups with more rules than the compiler takes by default are cut into several, and
+    /// there are no empty ones.
     #[must_use]
-    pub fn into_files(mut self) -> Vec<(String, String)> {
+    pub(super) fn cut(mut self) -> Self {
         self.groups = self.groups.into_iter().flat_map(DraftGroup::cut).collect();
         self.groups.retain(|group| !group.is_empty());
-        toml_text::files(&self)
+        self
     }
 
     /// Rules over all groups and phases.

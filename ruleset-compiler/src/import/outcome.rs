@@ -2,6 +2,7 @@
 
 use super::draft::{DefaultsBy, Draft};
 use super::report::{Fate, Report};
+use super::toml_text;
 use crate::diagnostic::Colors;
 use crate::pipeline::{self, Options};
 use crate::source::MemoryFiles;
@@ -80,7 +81,7 @@ impl Import {
         refuse_nothing(&draft, &report, origin)?;
         refuse_allow_all(&draft, &report, origin.path)?;
         let rules_count = draft.rules_count();
-        let files = draft.into_files();
+        let files = toml_text::files(&draft.cut());
         let in_memory = files
             .iter()
             .fold(MemoryFiles::default(), |memory, (path, text)| {

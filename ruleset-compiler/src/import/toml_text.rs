@@ -22,7 +22,8 @@ const LINE_BYTES_MAX: usize = 110;
 /// Longest comment line, in characters.
 const COMMENT_CHARS_MAX: usize = 200;
 
-/// The files of a ruleset by their paths, the ruleset file first.
+/// The files of a ruleset by their paths, the ruleset file first: `ruleset.toml`, `groups/*.toml`,
+/// `lists/*.txt`.
 pub(super) fn files(draft: &Draft) -> Vec<(String, String)> {
     let mut lists = Lists::default();
     let mut groups = Vec::with_capacity(draft.groups.len());

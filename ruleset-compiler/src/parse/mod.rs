@@ -6,3 +6,4 @@ pub mod list;
 pub mod toml;
 
 mod name;
+mod read;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use sallyport_ruleset::Bundle;
 
-use crate::cli::{CliError, Terminal};
 use crate::pipeline::{self, Options};
 use crate::source::{BundleFileError, DiskFiles, load_bundle};
+use crate::terminal::{CliError, Terminal};
 
 /// Reads a bundle, or compiles rule text (`.toml`, `.json`); problems of rule text are said as `check`
 /// says them. `None`: there were some.

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use sallyport_ruleset::{Phase, Ruleset};
 
-use crate::cli::{CliError, Format, Status, Terminal};
 use crate::diagnostic::{counted, unreadable_json_line};
 use crate::emit::{self, Emitted};
 use crate::pipeline::{self, Checked, Options};
 use crate::source::DiskFiles;
+use crate::terminal::{CliError, Format, Status, Terminal};
 use crate::tools::progress::Bar;
 use crate::tools::{sign, table};
 use crate::validate::condition::is_http;

@@ -5,18 +5,35 @@ use sallyport_ruleset::explain::{
 };
 use sallyport_ruleset::{Bundle, Decision, Facts, Outcome, Phase, RuleIndex, Verdict};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 
-use crate::cli::{CliError, ExplainArgs, Status, Terminal};
 use crate::diagnostic::printable;
+use crate::terminal::{CliError, Status, Terminal};
 use crate::tools::bundle_file::load_or_compile;
 use crate::tools::request::Request;
 use crate::tools::request_args::RequestArgs;
+
+/// A request to explain. What is not given is unknown.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// The bundle file, or a ruleset (.toml, .json)
+    pub bundle: PathBuf,
+    /// The request
+    #[command(flatten)]
+    pub request: RequestArgs,
+    /// Also show each condition of this rule: NAME or GROUP/NAME
+    #[arg(long, value_name = "RULE")]
+    pub why: Option<String>,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Explains a request.
 ///
 /// # Errors
 /// When the bundle cannot be read, the request makes no sense, or the terminal cannot be written.
-pub fn run(args: &ExplainArgs, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
+pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
     let Some(bundle) = load_or_compile(&args.bundle, terminal)? else {
         return Ok(Status::Problems);
     };

@@ -7,7 +7,7 @@ use sallyport_ruleset::bundle::Signature;
 use sallyport_ruleset::{Bundle, Phase};
 use serde_json::{Value, json};
 
-use crate::cli::{CliError, Status, Terminal};
+use crate::terminal::{CliError, Status, Terminal};
 use crate::tools::{cost, table};
 
 /// Prints what a bundle holds.

@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 
-use crate::cli::{CliError, Status, Terminal};
 use crate::schema;
+use crate::terminal::{CliError, Status, Terminal};
 
 /// Which files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -13,9 +13,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use sallyport_ruleset::bundle::Signature;
 use sallyport_ruleset::{Bundle, PublicKey};
 
-use crate::cli::{CliError, Status, Terminal};
 use crate::emit;
 use crate::source::load_bundle;
+use crate::terminal::{CliError, Status, Terminal};
 
 /// Where a new key goes.
 #[derive(Args, Debug)]

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use toml::Spanned;
 
-use crate::cli::{CliError, Format, Status, Terminal};
 use crate::diagnostic::printable;
+use crate::terminal::{CliError, Format, Status, Terminal};
 use crate::tools::bundle_file::load_or_compile;
 use crate::tools::explain::{self, Answer, Explained};
 use crate::tools::request::Request;

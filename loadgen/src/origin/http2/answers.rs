@@ -4,7 +4,7 @@ use super::session::Session;
 use crate::http2::frame::{self, code, kind};
 use crate::http2::hpack;
 use crate::origin::behavior::{Behavior, BodyKind, Cut};
-use crate::origin::connection::Context;
+use crate::origin::context::Context;
 use crate::origin::request::{add_digests, json_type, plain_content};
 use crate::origin::responses::Content;
 use crate::origin::stream::{OUTBOX_BYTES_MAX, Response, Stream, echo_json, head_block};

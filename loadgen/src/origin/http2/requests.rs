@@ -3,7 +3,7 @@
 use super::session::{STREAMS_MAX, Session, WINDOW};
 use crate::http2::frame::{self, Frame, Violation, code, flag, kind};
 use crate::origin::behavior::{Behavior, BodyKind};
-use crate::origin::connection::Context;
+use crate::origin::context::Context;
 use crate::origin::request::Received;
 use crate::origin::stream::Stream;
 

@@ -7,7 +7,7 @@ use crate::http2::frame::{
     self, Frame, PREFACE, Violation, WINDOW_DEFAULT, WINDOW_MAX, code, flag, kind, setting,
 };
 use crate::http2::hpack::Decoder;
-use crate::origin::connection::Context;
+use crate::origin::context::Context;
 use crate::origin::stream::Stream;
 
 /// Streams at a time.

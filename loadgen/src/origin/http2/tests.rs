@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::session::*;
 use crate::http2::frame::{self, Frame, PREFACE, Violation, flag, kind, setting};
 use crate::http2::hpack;
-use crate::origin::connection::Context;
+use crate::origin::context::Context;
 use crate::origin::counters::Counters;
 use crate::pattern;
 

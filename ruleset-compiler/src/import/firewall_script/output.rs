@@ -1,14 +1,13 @@
 //! Rules of the chain OUTPUT, as commands of `iptables` and `ip6tables` write them.
 
-use sallyport_ruleset::{Action, Field};
+use sallyport_ruleset::Action;
 
-use super::super::book::{one, port, ports};
+use super::super::book::{port, ports};
 use super::super::condition::Formula;
 use super::super::report::{Difference, Effect, Matching};
 use super::iptables::{self, Command, Matches};
 use super::shell::{Statement, Value};
-use super::walk::{Output, Set, Walk};
-use crate::operator::Question;
+use super::walk::{Output, Set, Walk, all_v6};
 
 impl Walk<'_> {
     pub(super) fn iptables(&mut self, statement: &Statement, rest: &[String], v6: bool) {
@@ -183,16 +182,6 @@ const fn of_missing(negated: bool, action: Action) -> Effect {
         Matching::Fewer
     };
     matching.under(action)
-}
-
-/// What `ip6tables` is about.
-pub(super) fn all_v6() -> Formula {
-    one(
-        Field::DestinationIp,
-        Question::Ip,
-        "ipv6",
-        &["::/0".to_owned()],
-    )
 }
 
 /// Why a rule has nothing to say here.

@@ -3,16 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use sallyport_ruleset::Action;
+use sallyport_ruleset::{Action, Field};
 
-use super::super::book::{Book, End, Rule, Target, Targets, source};
+use super::super::book::{Book, End, Rule, Target, Targets, one, source};
 use super::super::condition::Formula;
 use super::super::draft::DefaultsBy;
 use super::super::input::InputFiles;
 use super::super::outcome::{Import, ImportError};
 use super::super::report::{Difference, Effect};
-use super::output::all_v6;
 use super::shell::{Statement, Value, Variables, statements, words};
+use crate::operator::Question;
 
 /// Functions that call each other, at most so deep.
 const CALLS_MAX: usize = 8;
@@ -426,4 +426,14 @@ fn block_end(all: &[Statement], from: usize) -> usize {
         }
     }
     all.len()
+}
+
+/// What `ip6tables` is about.
+pub(super) fn all_v6() -> Formula {
+    one(
+        Field::DestinationIp,
+        Question::Ip,
+        "ipv6",
+        &["::/0".to_owned()],
+    )
 }

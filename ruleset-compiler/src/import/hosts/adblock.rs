@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::super::report::Matching;
-use super::walk::Name;
+use super::name::Name;
 
 /// A filter over a whole host.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //! far as they are about whole hosts.
 
 mod adblock;
+mod name;
 mod options;
 mod plain;
 mod walk;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::walk::Name;
+use super::name::Name;
 
 /// Names that hosts files give to the machine itself.
 const LOCAL_NAMES: [&str; 11] = [

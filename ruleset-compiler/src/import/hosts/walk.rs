@@ -12,6 +12,7 @@ use super::super::input::InputFiles;
 use super::super::outcome::{Import, ImportError, Origin};
 use super::super::report::{Difference, Effect, Entry, Fate, Matching, Place, Report};
 use super::adblock::{self, Filter, Scope, Target};
+use super::name::Name;
 use super::options::{Action, Format, HostsOptions};
 use super::plain;
 use crate::operator::Question;
@@ -23,17 +24,6 @@ fn of_filter(line: &str) -> sallyport_ruleset::Action {
     } else {
         sallyport_ruleset::Action::Deny
     }
-}
-
-/// A name or several.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Name {
-    /// Just that one.
-    Exact(String),
-    /// That one and all under it.
-    Tree(String),
-    /// A wildcard pattern.
-    Pattern(String),
 }
 
 /// Imports a list.

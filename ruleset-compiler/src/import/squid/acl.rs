@@ -2,7 +2,6 @@
 
 use super::super::condition::{Checker, Formula};
 use super::super::report::{Matching, Place};
-use super::meaning::Work;
 
 /// What is asked about: one and the same ACL can mean different things to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,32 +92,6 @@ pub(super) struct Translator {
     pub(super) checker: Checker,
     /// The time zone of the machine that Squid ran on.
     pub(super) zone: Option<String>,
-}
-
-impl Translator {
-    /// The meaning of an ACL that does not refer to others.
-    pub(super) fn meaning(&mut self, acl: &Acl, view: View) -> Meaning {
-        let unread = acl.lines.iter().find_map(|line| line.unread.clone());
-        if let Some(why) = unread {
-            return Meaning::unknown(why);
-        }
-        let mut work = Work::new(self, acl, view);
-        let formula = work.formula();
-        let (differences, left) = work.finish();
-        let values_count: usize = acl.lines.iter().map(|line| line.values.len()).sum();
-        let formula = match formula {
-            Ok(_) if values_count > 0 && left.len() == values_count => {
-                let why = left.first().map_or("", |(_, _, why)| why.as_str());
-                Err(format!("no value of it can be carried over: {why}"))
-            }
-            other => other,
-        };
-        Meaning {
-            formula,
-            differences,
-            left,
-        }
-    }
 }
 
 /// What Squid itself says before it reads the configuration: a name, and its line.

@@ -5,7 +5,7 @@ use super::super::report::{Difference, Effect};
 use super::acl::Acl;
 use super::acls::Acls;
 use super::address::{Addresses, addresses};
-use super::settings::list;
+use super::toml_values::list;
 
 /// A scope in the making.
 #[derive(Debug, Default)]

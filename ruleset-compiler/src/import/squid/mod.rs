@@ -8,6 +8,7 @@ mod read;
 
 mod acl;
 mod meaning;
+mod translate;
 
 mod address;
 mod time;
@@ -18,6 +19,7 @@ mod acls;
 
 mod bump;
 mod settings;
+mod toml_values;
 
 mod writer;
 

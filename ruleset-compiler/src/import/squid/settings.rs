@@ -10,6 +10,7 @@ use sallyport_ruleset::normalize::is_token;
 use super::super::report::{Difference, Effect, Fate, Report};
 use super::acls::{Acls, literal};
 use super::bump::{Scope, scope};
+use super::toml_values::{list, quoted};
 
 /// The file beside the ruleset.
 pub(super) const FILE: &str = "sallyport.toml";
@@ -398,15 +399,6 @@ impl Settings {
 fn line(out: &mut String, text: &str) {
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{text}");
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
-}
-
-pub(super) fn list(items: &[String]) -> String {
-    let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
-    format!("[{}]", items.join(", "))
 }
 
 fn port(text: &str) -> Result<u16, String> {

@@ -32,9 +32,11 @@ mod endpoint;
 mod rule;
 
 mod order;
+mod settings;
 mod walk;
 
-pub use walk::{Default, Order, SuricataOptions, import};
+pub use settings::{Default, Order, SuricataOptions};
+pub use walk::import;
 
 #[cfg(test)]
 mod tests;

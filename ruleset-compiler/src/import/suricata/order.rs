@@ -12,7 +12,7 @@ use super::super::draft::{
 use super::super::report::{Difference, Effect, Fate, Report};
 use super::flowbit::{BitTest, Bits};
 use super::rule::SuricataAction;
-use super::walk::{Default, Order};
+use super::settings::{Default, Order};
 use crate::operator::{Comparison, Question};
 
 /// A rule that was read.

@@ -4,19 +4,13 @@
 use jsonc_parser::ast::Object;
 use sallyport_ruleset::Phase;
 
+use super::dialect::Habits;
 use super::position::Placed;
 use super::reader::{Member, Reader, phase_of};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ir;
 use crate::parse::document::Document;
 use crate::source::{Located, Span};
-
-/// What users of the preview wrote although the language says otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Habits {
-    /// `StringEquals ".example.com"` over a domain means the names under `example.com`.
-    pub suffix_equals: bool,
-}
 
 const KNOWN: [&str; 3] = ["ProxyRuleGroupName", "ProxyRuleGroupArn", "Rules"];
 

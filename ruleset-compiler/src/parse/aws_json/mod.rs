@@ -3,10 +3,12 @@
 //! that API, not what condition keys and operators mean.
 
 mod configuration;
+mod dialect;
 mod group;
 mod position;
 mod reader;
 mod rule;
 
 pub use configuration::ruleset;
-pub use group::{Habits, group};
+pub use dialect::Habits;
+pub use group::group;

@@ -3,7 +3,7 @@
 use jsonc_parser::ast::{Object, Value};
 use sallyport_ruleset::{Field, FieldType};
 
-use super::group::Habits;
+use super::dialect::Habits;
 use super::reader::{Member, Reader, kind_of};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::ir;

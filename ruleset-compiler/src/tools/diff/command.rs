@@ -10,8 +10,8 @@ use super::regions::{self, AlertChange, DecisionChange, Findings};
 use super::side::Side;
 use super::textual::{self, Change};
 use super::witness::Witness;
-use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::{counted, printable};
+use crate::terminal::{CliError, Status, Terminal};
 
 /// What to compare.
 #[derive(clap::Args, Debug)]

@@ -9,8 +9,8 @@ use sallyport_ruleset::{
     BuildRecord, Bundle, Facts, Outcome, Phase, RuleIndex, Ruleset, Verdict, evaluate,
 };
 
-use crate::cli::{CliError, Terminal};
 use crate::source::BundleFileError;
+use crate::terminal::{CliError, Terminal};
 use crate::tools::bundle_file::load_or_compile;
 
 /// A ruleset and the bundle that it becomes.

@@ -1,27 +1,11 @@
 //! `import auto`: what a file is, and which importer takes it with which options.
 
-use std::path::PathBuf;
-
-use clap::Args;
-
+use super::args::{AutoArgs, AwsArgs, HostsArgs, SquidArgs, SuricataArgs};
+use super::format::Format;
 use super::lists::{ListFormat, Recognised};
-use super::run::{AwsArgs, Format, HostsArgs, ImportArgs, SquidArgs, SuricataArgs};
-use crate::cli::CliError;
 use crate::import::recognise::{Kind, Likeness, likenesses};
 use crate::import::{DefaultAction, hosts};
-
-/// A file of any kind to import.
-#[derive(Debug, Args)]
-pub struct AutoArgs {
-    #[command(flatten)]
-    pub(super) common: ImportArgs,
-    /// Of a list that does not say it: what becomes of what is on it
-    #[arg(long, value_enum)]
-    action: Option<DefaultAction>,
-    /// Where absolute paths in the file are looked for
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-}
+use crate::terminal::CliError;
 
 /// The importer for a file, and what was taken for what, in words.
 ///

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::run::ImportArgs;
+use super::args::ImportArgs;
 use crate::import::endpoints::{self, EndpointsOptions};
 use crate::import::input::InputFiles;
 use crate::import::tinyproxy::{self, TinyproxyOptions};

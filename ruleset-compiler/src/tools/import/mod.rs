@@ -1,12 +1,13 @@
 //! `import`: other products' rules to a folder with a ruleset, and a report of every line.
 //!
-//! Reading order: the command with the formats that have options of their own, the formats that are
-//! lists and policies, and how a file is recognised.
+//! `format.rs` has the formats, `args.rs` and `lists.rs` what they take, `auto.rs` tells what a file is, and
+//! `run.rs` carries the command out.
 
+mod args;
+mod auto;
+mod format;
+mod lists;
 mod run;
 
-mod lists;
-
-mod auto;
-
-pub use run::{Format, run};
+pub use format::Format;
+pub use run::run;

@@ -4,7 +4,7 @@ use comfy_table::CellAlignment::{Left, Right};
 use sallyport_ruleset::Bundle;
 use serde_json::{Value, json};
 
-use super::command::{Change, Example, Tally};
+use super::tally::{Change, Example, Tally};
 use crate::diagnostic::{counted, printable};
 use crate::tools::{explain, table};
 

@@ -1,7 +1,6 @@
 //! `stats`: how often each rule decided or alerted, and which never did. From the counters of a
 //! running proxy, or from a log that is decided again (`logged.rs`).
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use comfy_table::CellAlignment::{Left, Right};
@@ -9,10 +8,11 @@ use sallyport_ruleset::{Bundle, Phase, RuleIndex};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cli::{CliError, Status, Terminal};
 use crate::diagnostic::{counted, printable};
+use crate::terminal::{CliError, Status, Terminal};
 use crate::tools::{log, table};
 
+use super::counts::{Count, Counts, places};
 use super::logged;
 
 /// What to count.
@@ -51,26 +51,6 @@ struct RuleHits {
     last_hit: Option<String>,
 }
 
-/// Hits of the rules of a bundle.
-#[derive(Debug)]
-pub(super) struct Counts {
-    /// By [`Phase::index`] and rule.
-    rules: [Vec<Count>; 3],
-    /// What the counts are of.
-    pub(super) notes: Vec<String>,
-    /// What came of the lines of a log, for programs.
-    pub(super) lines: Option<Value>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(super) struct Count {
-    pub(super) hits: u64,
-    /// Lines that name the rule and are not counted among the hits: those of a transaction that goes on,
-    /// or of another bundle that was decided otherwise here. A rule that has some is not unused.
-    pub(super) mentions: usize,
-    last_hit: Option<String>,
-}
-
 /// A rule with its hits, for the report.
 struct Row<'b> {
     phase: Phase,
@@ -99,27 +79,6 @@ pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError>
     };
     terminal.out.write_all(said.as_bytes())?;
     Ok(Status::Good)
-}
-
-impl Counts {
-    pub(super) fn new(bundle: &Bundle) -> Self {
-        Self {
-            rules: Phase::ALL.map(|phase| vec![Count::default(); bundle.rules_count(phase)]),
-            notes: Vec::new(),
-            lines: None,
-        }
-    }
-
-    pub(super) fn of(&mut self, phase: Phase, rule: RuleIndex) -> Option<&mut Count> {
-        self.rules.get_mut(phase.index())?.get_mut(rule.0 as usize)
-    }
-}
-
-impl Count {
-    /// Nothing says that it ever matched.
-    const fn is_unused(&self) -> bool {
-        self.hits == 0 && self.mentions == 0
-    }
 }
 
 fn from_hits(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
@@ -165,24 +124,6 @@ fn from_hits(bundle: &Bundle, path: &Path) -> Result<Counts, CliError> {
             .push(format!("{strangers} counted rules are not in this bundle"));
     }
     Ok(counts)
-}
-
-/// Where a rule is that is called by the names of its phase, its group and itself.
-pub(super) type Places<'b> = HashMap<(&'b str, &'b str, &'b str), (Phase, RuleIndex)>;
-
-pub(super) fn places(bundle: &Bundle) -> Places<'_> {
-    let mut places = HashMap::new();
-    for phase in Phase::ALL {
-        for rule in (0..).map(RuleIndex).take(bundle.rules_count(phase)) {
-            let key = (
-                phase.name(),
-                bundle.rule_group(phase, rule),
-                bundle.rule_name(phase, rule),
-            );
-            places.insert(key, (phase, rule));
-        }
-    }
-    places
 }
 
 /// All rules, group by group in their order, those without hits first, then by hits.

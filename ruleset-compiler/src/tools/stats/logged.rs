@@ -7,9 +7,9 @@ use std::path::Path;
 use sallyport_ruleset::{Action, Bundle, Phase, RuleIndex};
 use serde_json::{Value, json};
 
-use super::command::{Counts, Places, places};
-use crate::cli::CliError;
+use super::counts::{Counts, Places, places};
 use crate::diagnostic::counted;
+use crate::terminal::CliError;
 use crate::tools::log::{self, Event, LogReader, LogRecord, LoggedDecision};
 use crate::tools::replay::{self, Decider, Missing};
 

@@ -2,6 +2,7 @@
 //! a running proxy and the report, `logged.rs` a log that is decided again.
 
 mod command;
+mod counts;
 mod logged;
 
 pub use command::{Args, run};

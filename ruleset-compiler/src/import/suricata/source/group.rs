@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use super::super::super::json::{Json, Kind};
 use super::super::super::report::{Effect, Entry, Fate, Place, Report};
-use super::read::{Body, Line, RuleGroup, rule_lines};
-use super::{list, stateful};
+use super::content::{Body, Line, RuleGroup, rule_lines};
+use super::policy::single;
+use super::{list, policy, stateful};
 
 /// Members that hold rules.
 const RULES: [&str; 4] = [
@@ -115,7 +116,7 @@ impl Finder<'_> {
     }
 
     fn variables(&mut self, sets: &Json, into: &mut BTreeMap<String, String>) {
-        super::policy::variables(self.file, sets, into, self.report);
+        policy::variables(self.file, sets, into, self.report);
     }
 
     fn strings(&mut self, text: &Json) -> Vec<Line> {
@@ -154,14 +155,6 @@ impl Finder<'_> {
 
 fn is_text(value: &Json) -> bool {
     matches!(value.kind, Kind::Text(_) | Kind::Template(_))
-}
-
-/// The only block where there may be several.
-pub(super) fn single(value: &Json) -> &Json {
-    match value.elements() {
-        [only] => only,
-        _ => value,
-    }
 }
 
 /// The last label of a block.

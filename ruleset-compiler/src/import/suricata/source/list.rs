@@ -9,16 +9,8 @@ use super::super::super::condition::{Checker, Condition, Formula, Values, operat
 use super::super::super::json::Json;
 use super::super::super::report::{Effect, Entry, Fate, Place, Report};
 use super::super::rule::SuricataAction;
-use super::read::{Body, Line};
+use super::content::{Body, Line, ListRule};
 use crate::operator::Question;
-
-/// A rule that a domain list makes.
-#[derive(Clone, Debug)]
-pub(in super::super) struct ListRule {
-    pub(in super::super) action: SuricataAction,
-    pub(in super::super) formula: Formula,
-    pub(in super::super) name: &'static str,
-}
 
 /// The rules of a list, each with the list's place; what cannot be read goes to the report.
 pub(super) fn lines(file: &Rc<str>, list: &Json, report: &mut Report) -> Vec<Line> {

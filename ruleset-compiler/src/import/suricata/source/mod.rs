@@ -1,6 +1,7 @@
 //! Where rules stand: a file of rules; the JSON of a rule group; a CloudFormation template in YAML
 //! or JSON; Terraform.
 
+mod content;
 mod read;
 
 mod cloudformation;
@@ -12,5 +13,5 @@ mod stateful;
 
 mod policy;
 
-pub(super) use list::ListRule;
-pub(super) use read::{Body, Line, RuleGroup, read};
+pub(super) use content::{Body, Line, ListRule, RuleGroup};
+pub(super) use read::read;

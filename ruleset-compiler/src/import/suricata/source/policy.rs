@@ -6,9 +6,8 @@ use std::rc::Rc;
 
 use super::super::super::json::Json;
 use super::super::super::report::{Effect, Entry, Fate, Place, Report};
-use super::super::walk::Default;
-use super::group::single;
-use super::read::{RuleGroup, Source};
+use super::super::settings::Default;
+use super::content::{RuleGroup, Source};
 
 /// What the policy of a tree says; groups are brought into its order.
 pub(super) fn read(
@@ -150,5 +149,13 @@ pub(super) fn variables(
                 );
             }
         }
+    }
+}
+
+/// The only block where there may be several.
+pub(super) fn single(value: &Json) -> &Json {
+    match value.elements() {
+        [only] => only,
+        _ => value,
     }
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use ipnet::IpNet;
 use sallyport_ruleset::{Field, FieldType, Test, WeeklySchedule};
 
-use super::space::{FieldValue, Found};
+use super::value::{FieldValue, Found};
 
 /// Disjoint, ascending, ends included.
 type Intervals = Vec<(u128, u128)>;

@@ -11,6 +11,8 @@ mod protocol;
 mod space;
 mod text;
 mod universe;
+mod value;
 mod words;
 
-pub(super) use space::{FieldSpace, FieldValue, Found};
+pub(super) use space::FieldSpace;
+pub(super) use value::{FieldValue, Found};

@@ -7,8 +7,8 @@ use std::collections::{BinaryHeap, HashMap};
 
 use super::alphabet::Alphabet;
 use super::machine::{Machine, START, State};
-use super::space::Found;
 use super::universe::Universe;
+use super::value::Found;
 
 /// What was read, by where each test and the universe are.
 struct Node {

@@ -3,7 +3,7 @@
 use sallyport_ruleset::matcher::glob;
 use sallyport_ruleset::{Protocol, ProtocolSet, Test};
 
-use super::space::Quantified;
+use super::value::Quantified;
 
 /// Which words fit each test.
 #[derive(Debug)]

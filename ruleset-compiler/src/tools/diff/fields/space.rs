@@ -2,41 +2,13 @@
 //! some hold and others do not, or the proof that there is none.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
-use sallyport_ruleset::{Field, ProtocolSet, Test};
+use sallyport_ruleset::{Field, Test};
 
 use super::interval::IntervalSpace;
 use super::protocol::ProtocolSpace;
 use super::text::TextSpace;
-
-/// A value of a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::tools::diff) enum FieldValue {
-    /// It is not there.
-    Absent,
-    /// A number.
-    Number(u64),
-    /// Seconds since 1970.
-    Time(i64),
-    /// An address.
-    Ip(IpAddr),
-    /// One text, or several where the field can have them; at least one.
-    Texts(Vec<Vec<u8>>),
-    /// Words of `request:Protocol`, at least one.
-    Protocols(ProtocolSet),
-}
-
-/// The end of a search.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::tools::diff) enum Found<T> {
-    /// There is one.
-    Value(T),
-    /// There is none: proven.
-    Empty,
-    /// The search was given up.
-    Unknown,
-}
+use super::value::{FieldValue, Found, Quantified};
 
 /// A test as conditions ask it.
 #[derive(Clone, Copy, Debug)]
@@ -45,14 +17,6 @@ enum Asked {
     Absent(bool),
     /// Of the values: some passes, or each does.
     Values { test: usize, is_every: bool },
-}
-
-/// A test of values that holds or does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quantified {
-    pub(super) test: usize,
-    pub(super) is_every: bool,
-    pub(super) holds: bool,
 }
 
 /// The values of one field.

@@ -8,8 +8,8 @@ use super::alphabet::Alphabet;
 use super::domain_names::{DomainNames, Fresh};
 use super::machine::Machine;
 use super::product::Product;
-use super::space::Found;
 use super::universe::Universe;
+use super::value::Found;
 use super::words::{Form, WordsKind};
 
 /// Steps of the search over a few tests, to find out early that they exclude each other.

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::Composed;
+use crate::{Composed, Source};
 
 /// What is known of one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -302,11 +302,67 @@ impl Facts<'_> {
     }
 }
 
+macro_rules! members {
+    ($($source:ident => $member:ident,)+) => {
+        impl Source {
+            /// Whether this member of `facts` is unknown.
+            #[must_use]
+            pub const fn is_unknown(self, facts: &Facts<'_>) -> bool {
+                match self {
+                    $(Self::$source => facts.$member.is_unknown(),)+
+                }
+            }
+
+            /// Makes this member of `facts` unknown.
+            pub const fn forget(self, facts: &mut Facts<'_>) {
+                match self {
+                    $(Self::$source => facts.$member = Fact::Unknown,)+
+                }
+            }
+        }
+    };
+}
+
+members! {
+    SourceIp => source_ip,
+    SourcePort => source_port,
+    SourceVpce => source_vpce,
+    SourceVpc => source_vpc,
+    SourceAccount => source_account,
+    SourceLabels => source_labels,
+    Principal => principal,
+    Time => time,
+    Protocol => protocol,
+    DestinationDomain => destination_domain,
+    DestinationHost => destination_host,
+    Authority => authority,
+    DestinationPort => destination_port,
+    DestinationIp => destination_ip,
+    TlsSni => tls_sni,
+    TlsAlpn => tls_alpn,
+    TlsVersion => tls_version,
+    Ja4 => ja4,
+    TlsEch => tls_ech,
+    HttpUri => uri,
+    Url => url,
+    HttpMethod => method,
+    HttpUserAgent => user_agent,
+    HttpContentType => content_type,
+    HttpHost => host,
+    HttpContentLength => content_length,
+    RequestHeaders => request_headers,
+    ResponseStatusCode => status_code,
+    ResponseContentLength => response_content_length,
+    ResponseContentType => response_content_type,
+    ResponseHeaders => response_headers,
+    ResponseTlsIssuer => tls_issuer,
+    ResponseTlsSha256 => tls_sha256,
+}
+
 impl<'f> Facts<'f> {
     /// The value of a source that has one text; absent of any other source.
     #[must_use]
-    pub fn text(&self, source: crate::Source) -> Fact<&'f [u8]> {
-        use crate::Source;
+    pub fn text(&self, source: Source) -> Fact<&'f [u8]> {
         match source {
             Source::SourceVpce => self.source_vpce,
             Source::SourceVpc => self.source_vpc,
@@ -332,8 +388,7 @@ impl<'f> Facts<'f> {
 
     /// The text of a source that is put together of parts; absent of any other source.
     #[must_use]
-    pub const fn composed(&self, source: crate::Source) -> Fact<Composed<'f>> {
-        use crate::Source;
+    pub const fn composed(&self, source: Source) -> Fact<Composed<'f>> {
         match source {
             Source::DestinationHost => self.destination_host,
             Source::Authority => self.authority,
@@ -344,8 +399,7 @@ impl<'f> Facts<'f> {
 
     /// The values of a source that is one header field; absent of any other source.
     #[must_use]
-    pub const fn field_values(&self, source: crate::Source) -> Fact<FieldValues<'f>> {
-        use crate::Source;
+    pub const fn field_values(&self, source: Source) -> Fact<FieldValues<'f>> {
         match source {
             Source::HttpUserAgent => self.user_agent,
             Source::HttpContentType => self.content_type,
@@ -358,7 +412,7 @@ impl<'f> Facts<'f> {
 /// Says which facts are known, not their values: they may be secret (a query, a principal).
 impl fmt::Debug for Facts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = crate::Source::ALL
+        let known = Source::ALL
             .into_iter()
             .filter(|source| !source.is_unknown(self));
         f.debug_tuple("Facts")

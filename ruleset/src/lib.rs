@@ -26,6 +26,7 @@ pub mod normalize;
 pub mod phase;
 pub mod reference;
 pub mod rule;
+mod source;
 pub mod value_list;
 
 pub use action::{Action, Decision, Outcome, RuleIndex, Verdict};
@@ -34,7 +35,8 @@ pub use composed::{Composed, Host, UrlScheme};
 pub use condition::{Condition, Test, TimeZoneOffsets, Weekdays, WeeklySchedule};
 pub use evaluate::{Scratch, evaluate, evaluate_counted};
 pub use facts::{Fact, Facts, FieldValues, HeaderFields, Protocol, ProtocolSet};
-pub use field::{Field, FieldType, Source};
+pub use field::Field;
 pub use phase::Phase;
 pub use rule::{Defaults, Rule, RuleGroup, Ruleset};
+pub use source::{FieldType, Source};
 pub use value_list::ValueList;

@@ -2,7 +2,8 @@
 //!
 //! `header.rs` is the frame (magic, version, sections with their hashes, identity), `section.rs`
 //! how records become words, `write.rs` and `validate.rs` the two directions, `read.rs` the loaded
-//! [`Bundle`], `rules_back.rs` the way from it to the rules again, `signature.rs` who vouches for it.
+//! [`Bundle`], `rules_back.rs` the way from it to the rules again, `signature.rs` and `verify.rs` who
+//! vouches for it.
 //! Nothing outside this folder interprets a bundle's bytes before they are checked.
 
 mod error;
@@ -21,6 +22,7 @@ mod signature;
 pub(crate) mod tests_written;
 mod unreachable;
 mod validate;
+mod verify;
 mod write;
 
 pub use error::BundleError;
@@ -30,4 +32,4 @@ pub use signature::{PublicKey, PublicKeyError, Signature, SignatureError};
 pub use unreachable::Unreachable;
 pub use write::{BuildRecord, write, write_reachable};
 
-pub use crate::index::build::{Place, WriteError};
+pub use crate::index::error::{Place, WriteError};

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::build::PredicateSource;
+use super::builder::PredicateSource;
 use super::record::AccessRecord;
 use super::tables::{Lists, Overflow};
 use crate::invariant::{Invariant, at};

@@ -1,93 +1,18 @@
 //! Builds the index of a ruleset: rules and predicates, then the structures of each field
 //! (`lower.rs`, `layout.rs`), then access. Not here: the bytes of it (`bundle/write.rs`).
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use foldhash::fast::FixedState;
-
 use super::access::{self, RuleConditions};
-use super::families::KnownFamilies;
+use super::builder::{Builder, PredicateSource};
+use super::error::{Place, WriteError};
 use super::lower::FieldBuilder;
 use super::record::*;
-use super::tables::{Lists, Numbers, Overflow, Strings, TableWords, number};
+use super::tables::number;
 use super::values;
 use crate::bundle::Unreachable;
 use crate::bundle::tests_written;
 use crate::invariant::Invariant;
 use crate::limits::{RULES_MAX, VALUE_BYTES_MAX};
-use crate::matcher::regex::RegexError;
-use crate::{Condition, Field, Phase, Rule, RuleIndex, Ruleset, Test, TimeZoneOffsets, ValueList};
-
-/// Which condition is at fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Position of the group in the ruleset.
-    pub group: usize,
-    /// The phase.
-    pub phase: Phase,
-    /// Position of the rule in the group's list for the phase.
-    pub rule: usize,
-    /// Position of the condition in the rule.
-    pub condition: usize,
-}
-
-/// Why a ruleset cannot become a bundle.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WriteError {
-    /// A regular expression.
-    #[error("group {}, {} rule {}, condition {}: value {value:?}: {cause}", at.group, at.phase, at.rule, at.condition)]
-    Regex {
-        /// Where.
-        at: Place,
-        /// The expression.
-        value: String,
-        /// What is wrong with it.
-        cause: RegexError,
-    },
-    /// The test does not fit the type of the field.
-    #[error("group {}, {} rule {}, condition {}: the test does not fit the field", at.group, at.phase, at.rule, at.condition)]
-    TestDoesNotFit {
-        /// Where.
-        at: Place,
-    },
-    /// A value is longer than [`VALUE_BYTES_MAX`].
-    #[error("group {}, {} rule {}, condition {}: a value is longer than {VALUE_BYTES_MAX} bytes", at.group, at.phase, at.rule, at.condition)]
-    ValueTooLong {
-        /// Where.
-        at: Place,
-    },
-    /// A pattern that would cost too much, by itself or with all others.
-    #[error("group {}, {} rule {}, condition {}: value {value:?}: {why}", at.group, at.phase, at.rule, at.condition)]
-    TooCostly {
-        /// Where.
-        at: Place,
-        /// The pattern.
-        value: String,
-        /// Which bound it is over.
-        why: &'static str,
-    },
-    /// More rules than [`RULES_MAX`], or more than 4 GiB of one kind of content.
-    #[error("the ruleset is too large for a bundle")]
-    TooLarge,
-}
-
-impl From<Overflow> for WriteError {
-    fn from(_: Overflow) -> Self {
-        Self::TooLarge
-    }
-}
-
-/// A distinct predicate and where it comes from.
-#[derive(Debug)]
-pub(crate) struct PredicateSource<'r> {
-    pub(crate) field: &'r Field,
-    pub(crate) test: &'r Test,
-    pub(crate) has_residuals: bool,
-    place: Place,
-    field_number: u32,
-    phases: u32,
-}
+use crate::{Condition, Phase, Rule, RuleIndex, Ruleset, Test, ValueList};
 
 /// The index and the parts that stay bytes.
 #[derive(Debug)]
@@ -109,74 +34,7 @@ pub(crate) fn build(ruleset: &Ruleset, unreachable: &Unreachable) -> Result<Buil
     builder.finish()
 }
 
-/// Tables under construction.
-pub(super) struct Builder<'r> {
-    pub(super) index: Index,
-    pub(super) strings: Strings,
-    pub(super) lists: Lists,
-    pub(super) tables: TableWords,
-    pub(super) automata: Vec<u8>,
-    pub(super) automata_states: usize,
-    pub(super) predicates: Vec<PredicateSource<'r>>,
-    pub(super) predicate_numbers: HashMap<(&'r Field, &'r Test), u32, FixedState>,
-    pub(super) fields: Numbers<&'r Field>,
-    pub(super) automata_numbers: HashMap<&'r str, u32, FixedState>,
-    /// The expressions that have numbers there.
-    pub(super) automata_values: HashMap<u32, &'r str, FixedState>,
-    pub(super) family_automata: Vec<u8>,
-    pub(super) window_slots: Vec<u32>,
-    pub(super) known_families: KnownFamilies,
-    pub(super) zones: Vec<Arc<TimeZoneOffsets>>,
-}
-
 impl<'r> Builder<'r> {
-    fn new(ruleset: &Ruleset) -> Self {
-        Self {
-            index: Index {
-                defaults: ruleset.defaults,
-                phases: [Span::default(); 3],
-                groups: Vec::new(),
-                rules: Vec::new(),
-                literals: Vec::new(),
-                predicates: Vec::new(),
-                fields: Vec::new(),
-                views: Vec::new(),
-                tables: Vec::new(),
-                meanings: Vec::new(),
-                trees: Vec::new(),
-                bounds: Vec::new(),
-                nodes: Vec::new(),
-                needles: Vec::new(),
-                windows: Vec::new(),
-                window_keys: Vec::new(),
-                patterns: Vec::new(),
-                automata: Vec::new(),
-                families: Vec::new(),
-                reports: Vec::new(),
-                residuals: Vec::new(),
-                schedules: Vec::new(),
-                zones: Vec::new(),
-                transitions: Vec::new(),
-                access: Vec::new(),
-                lists: Vec::new(),
-            },
-            strings: Strings::default(),
-            lists: Lists::default(),
-            tables: TableWords::default(),
-            automata: Vec::new(),
-            automata_states: 0,
-            predicates: Vec::new(),
-            predicate_numbers: HashMap::default(),
-            fields: Numbers::default(),
-            automata_numbers: HashMap::default(),
-            automata_values: HashMap::default(),
-            family_automata: Vec::new(),
-            window_slots: Vec::new(),
-            known_families: HashMap::default(),
-            zones: Vec::new(),
-        }
-    }
-
     fn add_rules(
         &mut self,
         ruleset: &'r Ruleset,

@@ -5,11 +5,8 @@
 //! group stays alone: expressions that have little in common make more states together than each for
 //! itself. An expression that is in a family has no automaton of its own in the file.
 
-use std::collections::HashMap;
-
-use foldhash::fast::FixedState;
-
-use super::build::{Builder, WriteError};
+use super::builder::Builder;
+use super::error::WriteError;
 use super::record::*;
 use super::tables::{Overflow, number};
 use crate::invariant::{Invariant, at};
@@ -49,10 +46,6 @@ pub(super) struct Family {
     /// Their positions in the view.
     pub(super) members: Vec<usize>,
 }
-
-/// Groups that were tried already: another view has the same expressions. By automata and lists of
-/// predicates; `None` when it did not fit.
-pub(super) type KnownFamilies = HashMap<Vec<(u32, u32)>, Option<PatternRecord>, FixedState>;
 
 #[derive(Clone, Copy)]
 struct Member<'r> {

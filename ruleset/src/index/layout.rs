@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
-use super::build::{Builder, WriteError};
+use super::builder::Builder;
+use super::error::WriteError;
 use super::lower::{FieldBuilder, ViewBuilder};
 use super::record::*;
 use super::tables::{Numbers, Relation, TableBuilder, number};

@@ -5,7 +5,8 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::build::{Builder, Place, WriteError};
+use super::builder::Builder;
+use super::error::{Place, WriteError};
 use super::record::*;
 use super::tables::{Numbers, Overflow, Relation, TableBuilder, number};
 use crate::invariant::Invariant;

@@ -7,6 +7,8 @@
 
 pub(crate) mod access;
 pub(crate) mod build;
+mod builder;
+pub(crate) mod error;
 mod families;
 mod layout;
 mod lower;

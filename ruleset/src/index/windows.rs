@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::FixedState;
 
-use super::build::Builder;
+use super::builder::Builder;
 use super::record::*;
 use super::tables::{Numbers, Overflow, Relation, number};
 use crate::invariant::Invariant;

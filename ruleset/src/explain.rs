@@ -7,7 +7,7 @@ use crate::cost::Free;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::index::record::{Operator, PredicateRecord};
 use crate::invariant::at;
-use crate::reference;
+use crate::known_values;
 use crate::{Bundle, Facts, Field, Outcome, Phase, RuleIndex};
 
 /// What a phase answered.
@@ -54,7 +54,7 @@ impl Found {
         if field.source().is_unknown(facts) {
             return Self::Unknown;
         }
-        match reference::shown_values(field, facts) {
+        match known_values::shown_values(field, facts) {
             values if values.is_empty() => Self::Absent,
             values => Self::Values(values),
         }

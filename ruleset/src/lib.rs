@@ -10,20 +10,26 @@ pub mod bundle;
 pub mod composed;
 pub mod condition;
 pub mod cost;
+#[cfg(any(test, feature = "test-support"))]
 mod entropy;
 mod evaluate;
 pub mod explain;
 pub mod facts;
 pub mod field;
+#[cfg(any(test, feature = "test-support"))]
 pub mod generate;
+#[cfg(any(test, feature = "test-support"))]
 mod generate_many;
+#[cfg(any(test, feature = "test-support"))]
 pub mod generate_near;
 mod index;
 mod invariant;
+mod known_values;
 pub mod limits;
 pub mod matcher;
 pub mod normalize;
 pub mod phase;
+#[cfg(any(test, feature = "reference"))]
 pub mod reference;
 pub mod rule;
 mod source;

@@ -6,7 +6,9 @@
 
 use regex_automata::Anchored;
 use regex_automata::dfa::{Automaton, StartKind, dense};
-use regex_automata::nfa::thompson::{self, pikevm::PikeVM};
+use regex_automata::nfa::thompson;
+#[cfg(any(test, feature = "reference"))]
+use regex_automata::nfa::thompson::pikevm::PikeVM;
 use regex_automata::util::{start, syntax};
 use std::collections::HashMap;
 
@@ -98,6 +100,7 @@ pub(crate) fn asks_what_follows(hir: &regex_syntax::hir::Hir) -> bool {
 }
 
 /// A slow engine that shares nothing with [`compile`] but the parser, for the reference.
+#[cfg(any(test, feature = "reference"))]
 pub(crate) fn interpreter(pattern: &str) -> Result<PikeVM, RegexError> {
     PikeVM::builder()
         .syntax(syntax_config())

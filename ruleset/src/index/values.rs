@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use crate::invariant::Invariant;
 use crate::{Test, Weekdays};
 
 /// So many values are shown.
@@ -63,10 +64,10 @@ fn list(count: usize, values: impl Iterator<Item = impl Display>) -> String {
 }
 
 fn cut(value: &str) -> &str {
-    value
-        .char_indices()
-        .nth(SHOWN_CHARS_MAX)
-        .map_or(value, |(end, _)| value.get(..end).unwrap_or(value))
+    match value.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => value.get(..end).or_broken("the beginning of a text"),
+        None => value,
+    }
 }
 
 fn clock(second: u32) -> String {

@@ -14,6 +14,7 @@ use crate::{Fact, HeaderFields, Protocol, ProtocolSet, Source};
 impl<'a, M: Meter> Evaluation<'a, '_, M> {
     /// Marks all predicates of a source that hold, unless the source is unknown.
     pub(super) fn look_up(&mut self, source: Source) {
+        // Marked first: what is found here never asks for the same source again.
         self.done |= bit(source);
         let (bundle, facts) = (self.bundle, self.facts);
         match source {
@@ -54,6 +55,8 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
             }
             _ => self.look_up_text(field, source),
         };
+        // Present and absent are predicates like others: of `Null`, of `*`, and of what each of no values
+        // fulfils.
         self.mark(if is_present {
             field.present
         } else {
@@ -65,6 +68,8 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         let Fact::Known(address) = fact else {
             return false;
         };
+        // A mapped address is judged as the IPv4 address that a connection to it reaches, or a rule for one
+        // could be gone round by writing the other.
         let (first, v6) = trees(field);
         let (family, key) = cidr::key(address);
         self.stab(
@@ -112,6 +117,8 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
             self.meter
                 .bytes(search * record_bytes::BOUND + path * record_bytes::NUMBER);
         }
+        // From the leaf to the root: a range stands at the few nodes that it covers wholly, so each node on the
+        // way names ranges that hold the point, and no other node does.
         for node in interval::nodes_holding(bounds, point) {
             self.mark(*nodes.get(node).or_broken("a node of a tree"));
         }
@@ -152,12 +159,14 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
                     return;
                 };
                 let field = at(&index.fields, number);
+                // The lines of one name are the values of one field, wherever they stand in the message.
                 if self.scratch.present.insert(number) {
                     self.mark(field.present);
                 }
                 self.look_up_forms(field, Text::plain(value));
             });
         }
+        // Only when all lines were seen is it known which names are not among them.
         for number in &names.fields {
             if !self.scratch.present.contains(*number) {
                 self.mark(at(&index.fields, *number).absent);
@@ -224,6 +233,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         let index = self.index;
         match nth(&index.tables, view.table) {
             Some(table) if table.by_label => self.look_up_domain(table, text),
+            // Nothing longer than the longest key is equal to one: a long text is not even hashed.
             Some(table) if text.len() <= table.bound as usize => {
                 self.look_up_whole(table, text);
             }
@@ -246,6 +256,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
 
     fn look_up_domain(&mut self, table: &TableRecord, name: &[u8]) {
         for suffix in domain::suffixes(name) {
+            // Most tables hold names of two or three labels: the depths without a key cost no probe.
             if table.bound & suffix.depth_bit == 0 {
                 continue;
             }
@@ -275,6 +286,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
                 start: entry.key_start,
                 len: entry.key_len,
             };
+            // Two keys can have one hash, and a client may choose names that do: the text decides.
             let is_key = found.of(strings) == key;
             is_key
                 .then(|| nth(&self.index.meanings, entry.content))

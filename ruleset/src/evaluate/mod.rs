@@ -161,6 +161,7 @@ pub fn evaluate(
     scratch: &mut Scratch,
 ) -> Outcome {
     let rules = bundle.rules(phase);
+    // Most rulesets leave a phase without rules: it costs nothing then.
     if rules.is_empty() {
         scratch.alerts.clear();
         return Outcome::Decided(Verdict::of_default(bundle.defaults().action(phase)));
@@ -241,11 +242,15 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
         self.is_collecting = true;
         let plan = self.plan;
         for (source, masks) in &plan.lookups {
+            // A rule is filed under each of its conditions, with the sources that must be unknown for that
+            // record to count. Where none counts, no rule hangs on this source now, and looking it up waits
+            // until a candidate asks.
             let counts = masks.iter().any(|mask| mask & !self.unknown == 0);
             if counts && self.unknown & bit(*source) == 0 {
                 self.look_up(*source);
             }
         }
+        // What is looked up from here on only answers for candidates that are known already.
         self.is_collecting = false;
         self.collect(&plan.always);
     }
@@ -260,6 +265,9 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
             let rules = self.index.list(record.rules);
             self.meter.bytes((rules.len() + 1) * record_bytes::NUMBER);
             let free = self.scratch.cursors.get_mut(self.scratch.cursors_count);
+            // To insert a rule sets two bits, and to find it again walks over them: for the few rules of a usual
+            // list that is cheapest. The list of a predicate that thousands of rules share is left where it
+            // is and merged with the others, since most often an early rule decides.
             match free {
                 Some(cursor) if rules.len() > INSERTED_MAX => {
                     *cursor = Cursor {
@@ -278,6 +286,8 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
     fn judge_candidates(&mut self, rules: &[RuleRecord]) -> Outcome {
         let mut from = 0;
         let mut inserted = self.scratch.candidates.pop(&mut from);
+        // In the order of the rules, so that the first that holds is the first of all that hold: a rule that is
+        // no candidate has a condition that fails.
         while let Some(position) = self.next_candidate(&mut inserted, &mut from) {
             let rule = at(rules, position);
             let action = match (self.judge(rule), rule.action) {
@@ -286,6 +296,8 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
                     self.scratch.alerts.push(RuleIndex(position));
                     continue;
                 }
+                // Whether this rule decides is not known, so neither is whether any behind it is reached. The
+                // alerts before it would be told twice if they were kept: the phase is asked again.
                 (None, _) => {
                     self.scratch.candidates.clear(from);
                     self.scratch.alerts.clear();
@@ -315,6 +327,7 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
             .cursors
             .iter_mut()
             .take(self.scratch.cursors_count);
+        // There are a few cursors at most: to look at each is cheaper than to keep them in order.
         for cursor in cursors {
             let head = self.index.list(cursor.list).get(cursor.position).copied();
             if head.is_some_and(|head| first.is_none_or(|first| head < first)) {
@@ -356,6 +369,8 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
         let predicate = at(&self.index.predicates, number);
         let field = at(&self.index.fields, predicate.field);
         let source = bit(field.source);
+        // Before anything that was looked up: an unknown source has no predicates that hold, and that must not
+        // be taken for a condition that fails.
         if self.unknown & source != 0 {
             return None;
         }
@@ -368,6 +383,7 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
         if predicate.residuals.len == 0 || self.scratch.refuted.contains(number) {
             return Some(false);
         }
+        // The dearest tests, and several rules may share one: the answer is kept, whichever it is.
         let holds = self.any_residual_holds(predicate, field);
         if holds {
             self.scratch.holds.insert(number);
@@ -384,6 +400,7 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
         self.meter
             .bytes((predicates.len() + 1) * record_bytes::NUMBER);
         for predicate in predicates {
+            // Several values can make the same predicate hold; its rules come in once.
             if self.scratch.holds.insert(*predicate) && self.is_collecting {
                 let plan = self.plan;
                 self.collect(plan.access(*predicate));

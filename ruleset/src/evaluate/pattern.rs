@@ -35,6 +35,8 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         let needles = view.needles.of(&index.needles);
         self.meter.steps(text.len());
         self.meter.bytes(text.len() * record_bytes::SEARCH_STEP);
+        // One pass finds every literal. A pattern that needs one which is not there cannot match, so only those
+        // of the literals met are tried.
         searcher.scan(text, |number| {
             // A literal that comes again leads to nothing new.
             if !self.scratch.met.insert(number) {
@@ -97,6 +99,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
 
     /// Tests a pattern of which a literal was met, if it can matter and was not tested yet.
     fn test_pattern(&mut self, number: u32, text: &[u8]) {
+        // A view serves all phases; a pattern that no rule of this one asks for would be tried for nothing.
         let phases = *at(&self.bundle.pattern_phases, number);
         if phases & self.phase_bit == 0 || !self.scratch.tested.insert(number) {
             return;
@@ -120,6 +123,7 @@ impl<'a, M: Meter> Evaluation<'a, '_, M> {
         self.meter.steps(text.len());
         self.meter
             .bytes((text.len() + 1) * record_bytes::FAMILY_STEP);
+        // The automaton does not stop at a match: each member may match at another place, and all are told.
         let reports = record.reports.of(&index.reports);
         automaton.scan(text, |report| {
             // A report that comes again tells nothing new.

@@ -16,9 +16,11 @@ impl<M: Meter> Evaluation<'_, '_, M> {
     ) -> bool {
         let index = self.index;
         let residuals = predicate.residuals.of(&index.residuals);
+        // Of a field with one value "each" and "any" are the same.
         if predicate.every && field.source.has_several_values() {
             return self.every_value_matches(residuals, field);
         }
+        // An absent field was looked up before, and no pattern matches what is not there.
         match field.source {
             Source::Time => self.any_schedule_holds(residuals),
             Source::SourceLabels => {
@@ -39,6 +41,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
             source @ (Source::HttpUserAgent
             | Source::HttpContentType
             | Source::ResponseContentType) => {
+                // The values cannot be left early; once one fits, the others are not tried.
                 let mut holds = false;
                 self.for_each_value(source, &mut |evaluation, text| {
                     holds = holds || evaluation.any_pattern_matches(residuals, text);
@@ -49,12 +52,14 @@ impl<M: Meter> Evaluation<'_, '_, M> {
                 let Fact::Known(parts) = self.facts.composed(source) else {
                     return false;
                 };
+                // The buffer is lent out of the scratch, so that the patterns can be asked beside it.
                 let mut buffer = std::mem::take(&mut self.scratch.buffer);
                 let text = Text::plain(parts.text(&mut buffer));
                 let holds = self.any_pattern_matches(residuals, text);
                 self.scratch.buffer = buffer;
                 holds
             }
+            // The rest are sources of one text.
             source => {
                 let Fact::Known(raw) = self.facts.text(source) else {
                     return false;
@@ -118,6 +123,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
             return false;
         };
         let wanted = field.header.of(self.bundle.strings(self.bytes));
+        // Lines of other names do not count: of no line at all each fits.
         let mut all = true;
         headers.for_each(&mut |name, value| {
             all = all && (!name.eq_ignore_ascii_case(wanted) || matches(value));
@@ -145,6 +151,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
     }
 
     fn any_pattern_matches(&self, residuals: &[ResidualRecord], text: Text<'_>) -> bool {
+        // The compiler has told from the value which form it is about, as it does for tables.
         residuals.iter().any(|residual| match residual {
             ResidualRecord::Short(pattern) => self.pattern_matches(*pattern, text.short),
             ResidualRecord::Full(pattern) => self.pattern_matches(*pattern, text.full),
@@ -174,6 +181,7 @@ impl<M: Meter> Evaluation<'_, '_, M> {
             self.meter.probes(probes);
             self.meter.bytes(probes * record_bytes::TRANSITION);
         }
+        // The offset of a zone holds from its transition on; before the first one stands the first offset.
         let after = transitions.partition_point(|transition| transition.from <= time);
         let offset_seconds = match transitions.split_at_checked(after) {
             Some(([.., last], _)) => last.offset_seconds,

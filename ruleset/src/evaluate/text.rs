@@ -34,7 +34,9 @@ impl<'t> Text<'t> {
 /// Hands out the forms of the text of a source that has one.
 pub(super) fn with_forms(source: Source, raw: &[u8], take: impl FnOnce(Text<'_>)) {
     match source {
+        // A rule for a path must hold whatever query is put behind it.
         Source::HttpUri => take(Text::split(raw, b'?')),
+        // Names are compared in one spelling.
         Source::TlsSni => take(Text::plain(lower_case_host(raw, &mut [0; 256]))),
         _ => take(Text::plain(raw)),
     }
@@ -50,6 +52,7 @@ pub(super) fn for_each_forms(
 ) {
     match source {
         Source::HttpContentType | Source::ResponseContentType => {
+            // A recipient may take any of several types: each is judged.
             values.for_each_content_type(&mut |value| {
                 normalize_content_type(value, buffer);
                 take(Text::split(buffer, b';'));

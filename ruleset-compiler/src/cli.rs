@@ -12,7 +12,7 @@ use crate::pipeline::Options;
 pub use crate::terminal::Terminal;
 use crate::terminal::{CliError, Format, Status};
 use crate::tools;
-use crate::tools::compile::Say;
+use crate::tools::compile::Verbosity;
 use crate::tools::schema::SchemaOf;
 
 /// Compiles rule text into bundles, and explains what a bundle does.
@@ -172,16 +172,16 @@ impl Command {
                 sign,
                 options,
             } => {
-                let say = options.say();
+                let verbosity = options.verbosity();
                 let target = Some(tools::compile::Target {
                     path: &output,
                     key: sign.as_deref(),
                 });
-                tools::compile::run(&ruleset, target, &options.into(), say, terminal)
+                tools::compile::run(&ruleset, target, &options.into(), verbosity, terminal)
             }
             Self::Check { ruleset, options } => {
-                let say = options.say();
-                tools::compile::run(&ruleset, None, &options.into(), say, terminal)
+                let verbosity = options.verbosity();
+                tools::compile::run(&ruleset, None, &options.into(), verbosity, terminal)
             }
             Self::Schema { of } => tools::schema::run(of, terminal),
             Self::Explain(args) => tools::explain::run(&args, terminal),
@@ -199,8 +199,8 @@ impl Command {
 }
 
 impl CompileArgs {
-    const fn say(&self) -> Say {
-        Say {
+    const fn verbosity(&self) -> Verbosity {
+        Verbosity {
             quiet: self.quiet,
             format: self.format,
         }

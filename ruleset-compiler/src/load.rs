@@ -7,7 +7,7 @@ use sallyport_ruleset::Action;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::ir::{self, GroupBody, GroupEntry};
-use crate::parse::aws_json::Habits;
+use crate::parse::aws_json::JsonDialect;
 use crate::parse::document::Document;
 use crate::parse::list;
 use crate::source::{FileId, LoadError, Located, SourceFiles, Sources};
@@ -62,16 +62,16 @@ impl Parsed {
 pub fn load(
     files: &dyn SourceFiles,
     path: &str,
-    habits: Habits,
+    dialect: JsonDialect,
     diagnostics: &mut Diagnostics,
 ) -> Result<(Sources, Parsed), LoadError> {
     let mut sources = Sources::default();
     let root = sources.load(files, path)?;
-    let ruleset = document(&sources, root, habits).ruleset(diagnostics);
+    let ruleset = document(&sources, root, dialect).ruleset(diagnostics);
     let mut loader = Loader {
         files,
         sources,
-        habits,
+        dialect,
         diagnostics,
     };
     let mut group_files = HashMap::new();
@@ -91,19 +91,19 @@ pub fn load(
     Ok((loader.sources, parsed))
 }
 
-fn document(sources: &Sources, file: FileId, habits: Habits) -> Document<'_> {
+fn document(sources: &Sources, file: FileId, dialect: JsonDialect) -> Document<'_> {
     Document {
         file,
         name: sources.name(file),
         text: sources.text(file),
-        habits,
+        dialect,
     }
 }
 
 struct Loader<'l> {
     files: &'l dyn SourceFiles,
     sources: Sources,
-    habits: Habits,
+    dialect: JsonDialect,
     diagnostics: &'l mut Diagnostics,
 }
 
@@ -114,7 +114,7 @@ impl Loader<'_> {
             GroupBody::File(path) => self.named_file(path)?,
             GroupBody::Named(name) => self.file_of_group(name)?,
         };
-        let group = document(&self.sources, file, self.habits).group(self.diagnostics);
+        let group = document(&self.sources, file, self.dialect).group(self.diagnostics);
         if let (GroupBody::Named(wanted), Some(found)) = (body, &group.name)
             && wanted.value != found.value
         {

@@ -12,10 +12,10 @@ use crate::limits::GROUP_RULES_MAX_DEFAULT;
 use crate::load::{self, Parsed};
 use crate::lower::Lowering;
 use crate::optimise::{self, Optimisations};
-use crate::parse::aws_json::Habits;
+use crate::parse::aws_json::JsonDialect;
 use crate::progress::{Progress, Silent, Stage};
 use crate::source::{LoadError, MemoryFiles, SourceFiles, Sources, Span};
-use crate::validate::doubtful::Doubts;
+use crate::validate::lint::Lints;
 use crate::validate::{budget, names, shadowed};
 
 /// What a caller may ask of a run.
@@ -145,10 +145,10 @@ fn check_watched(
 ) -> Result<Checked, RootError> {
     progress.begin(Stage::Reading, 0);
     let mut diagnostics = Diagnostics::default();
-    let habits = Habits {
+    let dialect = JsonDialect {
         suffix_equals: options.aws_suffix_equals,
     };
-    let loaded = load::load(files, path, habits, &mut diagnostics);
+    let loaded = load::load(files, path, dialect, &mut diagnostics);
     let (sources, parsed) = loaded.map_err(|error| RootError {
         path: path.to_owned(),
         error,
@@ -253,8 +253,8 @@ fn lower(
         .flat_map(|group| PHASES.map(|phase| group.rules.of(phase).len()));
     progress.begin(Stage::Rules, counts.sum());
     let mut lowering = Lowering::new(sources, &parsed.lists);
-    let mut doubts = Doubts::new(sources, &parsed.lists, options.tls_passthrough);
-    doubts.lists(diagnostics);
+    let mut lints = Lints::new(sources, &parsed.lists, options.tls_passthrough);
+    lints.lists(diagnostics);
     let mut name_spans = ir::PerPhase::<Vec<Span>>::default();
     let mut groups = Vec::with_capacity(parsed.entries.len());
     for at in parsed.evaluation_order() {
@@ -272,7 +272,7 @@ fn lower(
         for phase in PHASES {
             for rule in group.rules.of(phase) {
                 let (done, conditions) = lowering.rule(rule, phase, diagnostics);
-                doubts.rule(rule, &conditions, diagnostics);
+                lints.rule(rule, &conditions, diagnostics);
                 lowered.rules_mut(phase).push(done);
                 name_spans.of_mut(phase).push(rule.name.span);
                 progress.step();

@@ -12,7 +12,7 @@ use crate::ir::{self, PHASES};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
 use crate::load::{self, Parsed};
 use crate::operator::Operator;
-use crate::parse::aws_json::Habits;
+use crate::parse::aws_json::JsonDialect;
 use crate::pipeline::{self, Options};
 use crate::source::{SourceFiles, Sources, Span};
 
@@ -60,12 +60,12 @@ pub fn import(
         let why = "a proxy configuration says its defaults itself: `--default` is for rule groups";
         return Err(ImportError::Malformed(why.to_owned()));
     }
-    let habits = Habits {
+    let dialect = JsonDialect {
         suffix_equals: options.suffix_equals,
     };
     check(files, root, options)?;
     let mut diagnostics = Diagnostics::default();
-    let (sources, parsed) = load::load(files, root, habits, &mut diagnostics)
+    let (sources, parsed) = load::load(files, root, dialect, &mut diagnostics)
         .map_err(|error| unreadable(error.to_string()))?;
     let mut walk = Walk {
         sources: &sources,
@@ -100,7 +100,7 @@ fn is_table(text: &str) -> bool {
 /// The same without the habit, to see where it applied.
 fn as_written(files: &dyn SourceFiles, root: &str) -> Option<Parsed> {
     let mut unheard = Diagnostics::default();
-    let loaded = load::load(files, root, Habits::default(), &mut unheard).ok();
+    let loaded = load::load(files, root, JsonDialect::default(), &mut unheard).ok();
     loaded.map(|(_, parsed)| parsed)
 }
 

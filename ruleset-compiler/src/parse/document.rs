@@ -1,6 +1,6 @@
 //! A ruleset or group file as text, and which of the two forms it has.
 
-use crate::parse::aws_json::Habits;
+use crate::parse::aws_json::JsonDialect;
 use crate::source::FileId;
 
 /// A text that was read, and how to take what its form leaves open.
@@ -13,7 +13,7 @@ pub struct Document<'t> {
     /// All of it.
     pub text: &'t str,
     /// How JSON is taken.
-    pub habits: Habits,
+    pub dialect: JsonDialect,
 }
 
 impl Document<'_> {

@@ -25,7 +25,7 @@ pub struct Target<'a> {
 
 /// How much is said, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Say {
+pub struct Verbosity {
     /// Nothing, unless the ruleset is refused.
     pub quiet: bool,
     /// For whom.
@@ -40,25 +40,25 @@ pub fn run(
     ruleset: &Path,
     target: Option<Target<'_>>,
     options: &Options,
-    say: Say,
+    verbosity: Verbosity,
     terminal: &mut Terminal<'_>,
 ) -> Result<Status, CliError> {
     let started = Instant::now();
     let (files, name) = DiskFiles::beside(ruleset).map_err(CliError::Usage)?;
-    let bar = Bar::new(terminal.is_watched && !say.quiet && say.format == Format::Text);
+    let bar = Bar::new(terminal.is_watched && !verbosity.quiet && verbosity.format == Format::Text);
     let compiled = pipeline::compile_watched(&files, &name, options, &bar);
     drop(bar);
     let compiled = match compiled {
         Ok(compiled) => compiled,
         Err(error) => {
-            if say.format == Format::Json {
+            if verbosity.format == Format::Json {
                 let line = unreadable_json_line(&name, &error.to_string());
                 terminal.out.write_all(line.as_bytes())?;
             }
             return Err(CliError::Root(error));
         }
     };
-    say_problems(&compiled.checked, options, say, terminal)?;
+    say_problems(&compiled.checked, options, verbosity, terminal)?;
     let Some(emitted) = compiled.emitted else {
         return Ok(Status::Problems);
     };
@@ -72,7 +72,7 @@ pub fn run(
             error,
         })?;
     }
-    if !say.quiet && say.format == Format::Text {
+    if !verbosity.quiet && verbosity.format == Format::Text {
         let title = target.map_or_else(
             || format!("{} is good", ruleset.display()),
             |target| target.path.display().to_string(),
@@ -89,15 +89,15 @@ pub fn run(
 fn say_problems(
     checked: &Checked,
     options: &Options,
-    say: Say,
+    verbosity: Verbosity,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), CliError> {
     let diagnostics = &checked.diagnostics;
     let (errors, warnings) = (diagnostics.errors_count(), diagnostics.warnings_count());
-    if errors + warnings == 0 || (say.quiet && checked.ruleset.is_some()) {
+    if errors + warnings == 0 || (verbosity.quiet && checked.ruleset.is_some()) {
         return Ok(());
     }
-    if say.format == Format::Json {
+    if verbosity.format == Format::Json {
         let lines = diagnostics.json_lines(&checked.sources);
         return Ok(terminal.out.write_all(lines.as_bytes())?);
     }

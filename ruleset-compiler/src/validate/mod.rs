@@ -2,7 +2,7 @@
 
 pub mod budget;
 pub mod condition;
-pub mod doubtful;
+pub mod lint;
 mod method;
 pub mod names;
 mod query;

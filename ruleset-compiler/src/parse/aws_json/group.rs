@@ -4,7 +4,7 @@
 use jsonc_parser::ast::Object;
 use sallyport_ruleset::Phase;
 
-use super::dialect::Habits;
+use super::dialect::JsonDialect;
 use super::position::Placed;
 use super::reader::{Member, Reader, phase_of};
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
@@ -43,7 +43,7 @@ fn file_stem(path: &str) -> String {
 impl Reader<'_> {
     /// A group, perhaps in the envelope of an answer.
     fn group_document(&mut self, object: &Object<'_>, document: &Document<'_>) -> ir::Group {
-        let habits = document.habits;
+        let dialect = document.dialect;
         let members = self.members(object);
         let span = self.span_of(object);
         let are_rules = |member: &Member<'_, '_>| phase_of(&member.name.value).is_some();
@@ -53,11 +53,11 @@ impl Reader<'_> {
                     value: file_stem(document.name),
                     span,
                 }),
-                rules: self.rules_of(object, habits),
+                rules: self.rules_of(object, dialect),
             };
         }
         let Some(wrapped) = find(&members, "ProxyRuleGroup") else {
-            return self.group(span, &members, habits);
+            return self.group(span, &members, dialect);
         };
         for member in &members {
             if member.name.value != "ProxyRuleGroup" {
@@ -68,10 +68,10 @@ impl Reader<'_> {
             return ir::Group::default();
         };
         let members = self.members(object);
-        self.group(self.span_of(object), &members, habits)
+        self.group(self.span_of(object), &members, dialect)
     }
 
-    fn group(&mut self, span: Span, members: &[Member<'_, '_>], habits: Habits) -> ir::Group {
+    fn group(&mut self, span: Span, members: &[Member<'_, '_>], dialect: JsonDialect) -> ir::Group {
         let mut group = ir::Group::default();
         let configuration = ["DefaultRulePhaseActions", "ProxyConfiguration"];
         if let Some(member) = configuration.iter().find_map(|name| find(members, name)) {
@@ -91,7 +91,7 @@ impl Reader<'_> {
             match member.name.value.as_str() {
                 "ProxyRuleGroupName" => name = Some(self.group_name(member)),
                 "ProxyRuleGroupArn" => arn = Some(self.arn(member)),
-                "Rules" => group.rules = self.rules_by_phase(member, habits),
+                "Rules" => group.rules = self.rules_by_phase(member, dialect),
                 _ => self.unknown(member, "a rule group", &KNOWN),
             }
         }
@@ -146,16 +146,20 @@ impl Reader<'_> {
     fn rules_by_phase(
         &mut self,
         member: &Member<'_, '_>,
-        habits: Habits,
+        dialect: JsonDialect,
     ) -> ir::PerPhase<Vec<ir::Rule>> {
         let expected = "an object with `PreDNS`, `PreREQUEST` and `PostRESPONSE`";
         match self.object(member.value, expected) {
-            Some(object) => self.rules_of(object, habits),
+            Some(object) => self.rules_of(object, dialect),
             None => ir::PerPhase::default(),
         }
     }
 
-    fn rules_of(&mut self, object: &Object<'_>, habits: Habits) -> ir::PerPhase<Vec<ir::Rule>> {
+    fn rules_of(
+        &mut self,
+        object: &Object<'_>,
+        dialect: JsonDialect,
+    ) -> ir::PerPhase<Vec<ir::Rule>> {
         let mut rules = ir::PerPhase::default();
         let mut seen: ir::PerPhase<Option<Span>> = ir::PerPhase::default();
         for list in self.members(object) {
@@ -163,7 +167,7 @@ impl Reader<'_> {
                 continue;
             };
             self.once(phase, &list, &mut seen);
-            *rules.of_mut(phase) = self.rules(&list, habits);
+            *rules.of_mut(phase) = self.rules(&list, dialect);
         }
         rules
     }
@@ -185,14 +189,14 @@ impl Reader<'_> {
         }
     }
 
-    fn rules(&mut self, list: &Member<'_, '_>, habits: Habits) -> Vec<ir::Rule> {
+    fn rules(&mut self, list: &Member<'_, '_>, dialect: JsonDialect) -> Vec<ir::Rule> {
         let Some(array) = self.array(list.value, "an array of rules") else {
             return Vec::new();
         };
         let mut rules = Vec::with_capacity(array.elements.len());
         for element in &array.elements {
             if let Some(object) = self.object(element, "a rule") {
-                let (rule, position) = self.rule(object, habits);
+                let (rule, position) = self.rule(object, dialect);
                 rules.push(Placed {
                     span: rule.name.span,
                     item: rule,

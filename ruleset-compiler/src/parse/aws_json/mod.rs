@@ -10,5 +10,5 @@ mod reader;
 mod rule;
 
 pub use configuration::ruleset;
-pub use dialect::Habits;
+pub use dialect::JsonDialect;
 pub use group::group;

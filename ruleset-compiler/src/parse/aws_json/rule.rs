@@ -3,7 +3,7 @@
 use jsonc_parser::ast::{Object, Value};
 use sallyport_ruleset::{Field, FieldType};
 
-use super::dialect::Habits;
+use super::dialect::JsonDialect;
 use super::reader::{Member, Reader, kind_of};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::ir;
@@ -25,7 +25,7 @@ impl Reader<'_> {
     pub(super) fn rule(
         &mut self,
         object: &Object<'_>,
-        habits: Habits,
+        dialect: JsonDialect,
     ) -> (ir::Rule, Option<Located<u32>>) {
         let span = self.span_of(object);
         let (mut name, mut action, mut position) = (None, None, None);
@@ -36,7 +36,7 @@ impl Reader<'_> {
                 "ProxyRuleName" => name = self.rule_name(member),
                 "Action" => action = self.action(member.value),
                 "Description" => description = self.description(member),
-                "Conditions" => conditions = self.conditions(member, habits),
+                "Conditions" => conditions = self.conditions(member, dialect),
                 "InsertPosition" => position = self.number(member.value, Code::BadPosition),
                 _ => self.unknown(member, "a rule", &RULE),
             }
@@ -88,7 +88,7 @@ impl Reader<'_> {
         text.value
     }
 
-    fn conditions(&mut self, member: &Member<'_, '_>, habits: Habits) -> Vec<ir::Condition> {
+    fn conditions(&mut self, member: &Member<'_, '_>, dialect: JsonDialect) -> Vec<ir::Condition> {
         let Some(array) = self.array(member.value, "an array of conditions") else {
             return Vec::new();
         };
@@ -97,7 +97,7 @@ impl Reader<'_> {
             if let Some(object) = self.object(element, "a condition")
                 && let Some(mut condition) = self.condition(object)
             {
-                if habits.suffix_equals {
+                if dialect.suffix_equals {
                     take_as_suffixes(&mut condition);
                 }
                 conditions.push(condition);

@@ -20,7 +20,7 @@ const QUERIED_VALUES_MAX: usize = 200;
 
 /// Looks for doubtful conditions; remembers which lists it has looked through.
 #[derive(Debug)]
-pub struct Doubts<'a> {
+pub struct Lints<'a> {
     sources: &'a Sources,
     lists: &'a [ir::List],
     tls_passthrough: bool,
@@ -29,7 +29,7 @@ pub struct Doubts<'a> {
     values_left: usize,
 }
 
-impl<'a> Doubts<'a> {
+impl<'a> Lints<'a> {
     /// For the conditions of one ruleset; `tls_passthrough`: the engine will not decrypt TLS.
     #[must_use]
     pub const fn new(sources: &'a Sources, lists: &'a [ir::List], tls_passthrough: bool) -> Self {

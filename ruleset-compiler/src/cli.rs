@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
-use crate::optimise::{Optimisation, Optimisations};
+use crate::optimize::{Optimization, Optimizations};
 use crate::pipeline::Options;
 pub use crate::terminal::Terminal;
 use crate::terminal::{CliError, Format, Status};
@@ -101,9 +101,9 @@ struct CompileArgs {
     /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
-    /// Leave out an optimisation; may be given several times. The bundle decides the same
-    #[arg(long, value_name = "NAME")]
-    no_optimise: Vec<LeftOut>,
+    /// Leave out an optimization; may be given several times. The bundle decides the same
+    #[arg(long, alias = "no-optimise", value_name = "NAME")]
+    no_optimize: Vec<LeftOut>,
     /// Say nothing unless the ruleset is refused
     #[arg(short, long)]
     quiet: bool,
@@ -127,13 +127,13 @@ enum LeftOut {
 }
 
 impl LeftOut {
-    const fn from(self, optimisations: Optimisations) -> Optimisations {
+    const fn from(self, optimizations: Optimizations) -> Optimizations {
         match self {
-            Self::All => Optimisations::NONE,
-            Self::Dedupe => optimisations.without(Optimisation::Dedupe),
-            Self::MergeSets => optimisations.without(Optimisation::MergeSets),
-            Self::Shadowed => optimisations.without(Optimisation::Shadowed),
-            Self::Order => optimisations.without(Optimisation::Order),
+            Self::All => Optimizations::NONE,
+            Self::Dedupe => optimizations.without(Optimization::Dedupe),
+            Self::MergeSets => optimizations.without(Optimization::MergeSets),
+            Self::Shadowed => optimizations.without(Optimization::Shadowed),
+            Self::Order => optimizations.without(Optimization::Order),
         }
     }
 }
@@ -215,10 +215,10 @@ impl From<CompileArgs> for Options {
             deny_warnings: args.deny_warnings,
             steps_max: args.max_steps,
             aws_suffix_equals: args.aws_suffix_equals,
-            optimisations: args
-                .no_optimise
+            optimizations: args
+                .no_optimize
                 .into_iter()
-                .fold(Optimisations::ALL, |all, one| one.from(all)),
+                .fold(Optimizations::ALL, |all, one| one.from(all)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From the optimised ruleset to a bundle, and from there to a file that appears whole or not at
+//! From the optimized ruleset to a bundle, and from there to a file that appears whole or not at
 //! all.
 
 use std::fs::File;
@@ -9,7 +9,7 @@ use sallyport_ruleset::bundle::{self, Sizes};
 use sallyport_ruleset::cost::{CostlyRule, InputLimits};
 use sallyport_ruleset::{BuildRecord, Bundle, BundleError, Phase, WriteError};
 
-use crate::optimise::Optimised;
+use crate::optimize::Optimized;
 use crate::source::Sources;
 
 /// A bundle in memory.
@@ -60,12 +60,12 @@ pub enum EmitError {
 ///
 /// # Errors
 /// See [`EmitError`].
-pub fn bundle(optimised: &Optimised, sources: &Sources) -> Result<Emitted, EmitError> {
+pub fn bundle(optimized: &Optimized, sources: &Sources) -> Result<Emitted, EmitError> {
     let record = BuildRecord {
         tool_version: concat!("sallyport-rules ", env!("CARGO_PKG_VERSION")).to_owned(),
         source_digest: hex(&sources.digest()),
     };
-    let bytes = bundle::write_reachable(&optimised.ruleset, &optimised.unreachable, &record)?;
+    let bytes = bundle::write_reachable(&optimized.ruleset, &optimized.unreachable, &record)?;
     let loaded = Bundle::load(bytes.clone())?;
     Ok(Emitted {
         id: loaded.id().to_owned(),

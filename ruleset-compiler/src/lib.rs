@@ -15,7 +15,7 @@ pub mod limits;
 pub mod load;
 pub mod lower;
 pub mod operator;
-pub mod optimise;
+pub mod optimize;
 pub mod parse;
 pub mod pipeline;
 pub mod progress;

@@ -1,4 +1,4 @@
-//! The stages in order: load and parse, validate, lower, optimise, emit.
+//! The stages in order: load and parse, validate, lower, optimize, emit.
 //!
 //! The table of contents of this crate. Works on any [`SourceFiles`]; writes nothing.
 
@@ -11,7 +11,7 @@ use crate::ir::{self, PHASES};
 use crate::limits::GROUP_RULES_MAX_DEFAULT;
 use crate::load::{self, Parsed};
 use crate::lower::Lowering;
-use crate::optimise::{self, Optimisations};
+use crate::optimize::{self, Optimizations};
 use crate::parse::aws_json::JsonDialect;
 use crate::progress::{Progress, Silent, Stage};
 use crate::source::{LoadError, MemoryFiles, SourceFiles, Sources, Span};
@@ -32,7 +32,7 @@ pub struct Options {
     /// Most steps that a request may take through patterns in one phase; none: much is warned of.
     pub steps_max: Option<u64>,
     /// What is done to make the bundle cheaper to decide.
-    pub optimisations: Optimisations,
+    pub optimizations: Optimizations,
 }
 
 impl Default for Options {
@@ -43,7 +43,7 @@ impl Default for Options {
             deny_warnings: false,
             aws_suffix_equals: false,
             steps_max: None,
-            optimisations: Optimisations::ALL,
+            optimizations: Optimizations::ALL,
         }
     }
 }
@@ -210,8 +210,8 @@ pub fn compile_watched(
         });
     };
     progress.begin(Stage::Bundle, 0);
-    let optimised = optimise::run(ruleset.clone(), &checked.covers, options.optimisations);
-    let emitted = match emit::bundle(&optimised, &checked.sources) {
+    let optimized = optimize::run(ruleset.clone(), &checked.covers, options.optimizations);
+    let emitted = match emit::bundle(&optimized, &checked.sources) {
         Ok(emitted) => Some(emitted),
         Err(error) => {
             let span = checked.place(ruleset, &error);

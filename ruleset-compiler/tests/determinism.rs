@@ -90,14 +90,16 @@ fn the_order_of_the_files_is_only_in_the_digest_of_the_source() {
 }
 
 #[test]
-fn optimisations_can_be_left_out() {
+fn optimizations_can_be_left_out() {
     let folder = tempfile::tempdir().unwrap();
     write_rules(folder.path(), [0, 1]);
     let names = std::fs::read_to_string(folder.path().join("names.txt")).unwrap();
     std::fs::write(folder.path().join("names.txt"), names + "example.com\n").unwrap();
     let all = compile(folder.path(), &[]);
-    let none = compile(folder.path(), &["--no-optimise", "all"]);
-    let other = compile(folder.path(), &["--no-optimise", "merge-sets"]);
+    let none = compile(folder.path(), &["--no-optimize", "all"]);
+    let other = compile(folder.path(), &["--no-optimize", "merge-sets"]);
     assert!(all.len() * 4 < none.len(), "{} {}", all.len(), none.len());
     assert_eq!(other.len(), all.len());
+    // The flag's old spelling.
+    assert_eq!(compile(folder.path(), &["--no-optimise", "all"]), none);
 }

@@ -316,7 +316,7 @@ fn all_that_lines_name_is_counted() {
             r#""request:DestinationDomain" = { DomainMatch = "a.test" }"#,
         ),
         rule("pre_request", "noted", "alert", &header("X-A")),
-        rule("pre_request", "labelled", "allow", &header("X-B")),
+        rule("pre_request", "labeled", "allow", &header("X-B")),
         rule("pre_request", "streams", "allow", &header("X-C")),
         rule("pre_request", "idle", "deny", &header("X-D")),
         rule(
@@ -334,7 +334,7 @@ fn all_that_lines_name_is_counted() {
     };
     let end = r#",{"phase":"PostRESPONSE","action":"allow","rule":"programs","group":"g"}],"alerts":["noted"]}"#;
     let log = [
-        line("transaction", "labelled", end),
+        line("transaction", "labeled", end),
         line("transaction", "renamed", end),
         line("start", "streams", "]}"),
         "{\"ts\":1}\n".to_owned(),
@@ -350,7 +350,7 @@ fn all_that_lines_name_is_counted() {
         )
     };
     assert_eq!(of("partners"), (2, 1));
-    assert_eq!(of("labelled"), (1, 0));
+    assert_eq!(of("labeled"), (1, 0));
     assert_eq!(of("programs"), (2, 0));
     assert_eq!(of("noted"), (2, 0));
     assert_eq!(of("streams"), (0, 1));

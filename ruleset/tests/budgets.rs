@@ -16,7 +16,7 @@ enum Expected {
 }
 use Expected::{Accepted, Refused};
 
-/// With a wide margin: a machine under load, code that is not optimised.
+/// With a wide margin: a machine under load, code that is not optimized.
 const SECONDS_MAX: u64 = 60;
 /// Of a bundle with one such pattern.
 const BYTES_MAX: usize = 3 * 1024 * 1024;

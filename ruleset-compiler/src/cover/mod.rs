@@ -2,7 +2,7 @@
 //! texts of `element.rs`), what a rule surely matches (`witness.rs`), and which rules earlier rules cover, alone or together (`search.rs`).
 //!
 //! Everything that is claimed here is proven; where a proof would need more than its budget, nothing
-//! is claimed. Called by `validate/shadowed.rs`, which warns, and by `optimise`.
+//! is claimed. Called by `validate/shadowed.rs`, which warns, and by `optimize`.
 
 mod element;
 mod region;

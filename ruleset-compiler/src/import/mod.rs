@@ -25,7 +25,7 @@ mod json;
 
 mod hcl;
 
-pub mod recognise;
+pub mod recognize;
 
 mod documents;
 

@@ -186,7 +186,7 @@ const fn hex_digit(nibble: u8) -> u8 {
     }
 }
 
-/// RFC 3986 section 5.2.4 for a path that begins with `/`, in place: segments are copied towards
+/// RFC 3986 section 5.2.4 for a path that begins with `/`, in place: segments are copied toward
 /// the front; `..` takes the last one back.
 fn remove_dot_segments(path: &mut Vec<u8>) {
     let mut kept = 0;

@@ -58,8 +58,8 @@ pub struct AwsArgs {
 }
 
 impl AwsArgs {
-    /// Of a file that was recognised.
-    pub(super) const fn recognised(common: ImportArgs) -> Self {
+    /// Of a file that was recognized.
+    pub(super) const fn recognized(common: ImportArgs) -> Self {
         Self {
             common,
             aws_suffix_equals: false,
@@ -88,8 +88,8 @@ pub struct SquidArgs {
 }
 
 impl SquidArgs {
-    /// Of a file that was recognised.
-    pub(super) const fn recognised(common: ImportArgs, root: Option<PathBuf>) -> Self {
+    /// Of a file that was recognized.
+    pub(super) const fn recognized(common: ImportArgs, root: Option<PathBuf>) -> Self {
         Self {
             common,
             zone: None,
@@ -120,8 +120,8 @@ pub struct SuricataArgs {
 }
 
 impl SuricataArgs {
-    /// Of a file that was recognised.
-    pub(super) const fn recognised(common: ImportArgs) -> Self {
+    /// Of a file that was recognized.
+    pub(super) const fn recognized(common: ImportArgs) -> Self {
         Self {
             common,
             order: None,
@@ -163,8 +163,8 @@ pub struct HostsArgs {
 }
 
 impl HostsArgs {
-    /// Of a file that was recognised.
-    pub(super) const fn recognised(common: ImportArgs, action: hosts::Action) -> Self {
+    /// Of a file that was recognized.
+    pub(super) const fn recognized(common: ImportArgs, action: hosts::Action) -> Self {
         Self {
             common,
             format: None,

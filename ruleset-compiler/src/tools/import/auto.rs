@@ -2,8 +2,8 @@
 
 use super::args::{AutoArgs, AwsArgs, HostsArgs, SquidArgs, SuricataArgs};
 use super::format::Format;
-use super::lists::{ListFormat, Recognised};
-use crate::import::recognise::{Kind, Likeness, likenesses};
+use super::lists::{ListFormat, Recognized};
+use crate::import::recognize::{Kind, Likeness, likenesses};
 use crate::import::{DefaultAction, hosts};
 use crate::terminal::CliError;
 
@@ -11,7 +11,7 @@ use crate::terminal::CliError;
 ///
 /// # Errors
 /// When no importer reads the file, or several might.
-pub(super) fn recognised(args: &AutoArgs, text: &str) -> Result<(Format, String), CliError> {
+pub(super) fn recognized(args: &AutoArgs, text: &str) -> Result<(Format, String), CliError> {
     let all = likenesses(text);
     let mut found: Vec<&Likeness> = all.iter().filter(|one| one.kind.is_some()).collect();
     found.dedup_by_key(|one| one.kind);
@@ -50,35 +50,35 @@ fn shown(likeness: &Likeness) -> String {
 
 fn format(kind: Kind, args: &AutoArgs) -> Result<Format, String> {
     let common = args.common.clone();
-    let recognised = Recognised {
+    let recognized = Recognized {
         common: args.common.clone(),
         action: args.action,
         root: args.root.clone(),
     };
     Ok(match kind {
-        Kind::Squid => Format::Squid(SquidArgs::recognised(common, args.root.clone())),
-        Kind::Suricata => Format::Suricata(SuricataArgs::recognised(common)),
-        Kind::Aws => Format::Aws(AwsArgs::recognised(common)),
+        Kind::Squid => Format::Squid(SquidArgs::recognized(common, args.root.clone())),
+        Kind::Suricata => Format::Suricata(SuricataArgs::recognized(common)),
+        Kind::Aws => Format::Aws(AwsArgs::recognized(common)),
         Kind::AwsDomainList => Format::AwsDomainList(common),
-        Kind::Hosts => Format::Hosts(HostsArgs::recognised(common, hosts::Action::Deny)),
+        Kind::Hosts => Format::Hosts(HostsArgs::recognized(common, hosts::Action::Deny)),
         Kind::Names => {
             let action = match args.action {
                 Some(DefaultAction::Allow) => hosts::Action::Allow,
                 Some(DefaultAction::Deny) => hosts::Action::Deny,
                 None => {
-                    return recognised
+                    return recognized
                         .list()
                         .map(|list| Format::Lists(ListFormat::Addresses(list)));
                 }
             };
-            Format::Hosts(HostsArgs::recognised(common, action))
+            Format::Hosts(HostsArgs::recognized(common, action))
         }
-        Kind::Addresses => Format::Lists(ListFormat::Addresses(recognised.list()?)),
-        Kind::GoogleSwp => Format::Lists(ListFormat::GoogleSwp(recognised.list()?)),
-        Kind::Endpoints => Format::Lists(ListFormat::Endpoints(recognised.endpoints())),
-        Kind::FirewallScript => Format::Lists(recognised.firewall_script()),
-        Kind::Squidguard => Format::Lists(recognised.squidguard()),
-        Kind::Tinyproxy => Format::Lists(recognised.tinyproxy()),
+        Kind::Addresses => Format::Lists(ListFormat::Addresses(recognized.list()?)),
+        Kind::GoogleSwp => Format::Lists(ListFormat::GoogleSwp(recognized.list()?)),
+        Kind::Endpoints => Format::Lists(ListFormat::Endpoints(recognized.endpoints())),
+        Kind::FirewallScript => Format::Lists(recognized.firewall_script()),
+        Kind::Squidguard => Format::Lists(recognized.squidguard()),
+        Kind::Tinyproxy => Format::Lists(recognized.tinyproxy()),
         Kind::Cilium => Format::Lists(ListFormat::Cilium(common)),
         Kind::Istio => Format::Lists(ListFormat::Istio(common)),
         Kind::Smokescreen => Format::Lists(ListFormat::Smokescreen(common)),

@@ -21,7 +21,7 @@ pub enum Format {
     /// Lists and policies of other products.
     #[command(flatten)]
     Lists(ListFormat),
-    /// A file of any of these kinds: it is recognised, and told what it was taken for
+    /// A file of any of these kinds: it is recognized, and told what it was taken for
     Auto(AutoArgs),
 }
 

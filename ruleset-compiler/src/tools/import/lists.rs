@@ -83,9 +83,9 @@ pub struct TinyproxyArgs {
     action: Option<DefaultAction>,
 }
 
-/// What a file that was recognised is imported with.
+/// What a file that was recognized is imported with.
 #[derive(Clone, Debug)]
-pub(super) struct Recognised {
+pub(super) struct Recognized {
     pub(super) common: ImportArgs,
     pub(super) action: Option<DefaultAction>,
     pub(super) root: Option<PathBuf>,
@@ -158,7 +158,7 @@ impl ListFormat {
     }
 }
 
-impl Recognised {
+impl Recognized {
     fn rooted(self) -> RootedArgs {
         RootedArgs {
             common: self.common,

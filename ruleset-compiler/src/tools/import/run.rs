@@ -9,7 +9,7 @@ use crate::diagnostic::counted;
 use crate::import::aws::{self, AwsOptions};
 use crate::import::hosts::{self, HostsOptions};
 use crate::import::input::{DiskInput, InputFiles};
-use crate::import::recognise::likenesses;
+use crate::import::recognize::likenesses;
 use crate::import::squid::{self, SquidOptions};
 use crate::import::suricata::{self, SuricataOptions};
 use crate::import::{Import, ImportError, aws_domain_list, write_folder};
@@ -27,7 +27,7 @@ const SHOWN_ENTRIES_MAX: usize = 200;
 pub fn run(format: &Format, terminal: &mut Terminal<'_>) -> Result<Status, CliError> {
     let (format, told) = match format {
         Format::Auto(args) => {
-            let (format, told) = auto::recognised(args, &text_of(&args.common)?)?;
+            let (format, told) = auto::recognized(args, &text_of(&args.common)?)?;
             (&{ format }, Some(told))
         }
         format => (format, None),
@@ -128,7 +128,7 @@ impl Format {
                 hosts::import(&files, &name, &options)?
             }
             Self::Lists(format) => format.import(&files, &name)?,
-            Self::Auto(_) => return Err(CliError::Usage("a file is recognised once".to_owned())),
+            Self::Auto(_) => return Err(CliError::Usage("a file is recognized once".to_owned())),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Which optimisations there are, and their order: those that make conditions fewer before the one
+//! Which optimizations there are, and their order: those that make conditions fewer before the one
 //! that puts them in order.
 
 use sallyport_ruleset::Ruleset;
@@ -7,9 +7,9 @@ use sallyport_ruleset::bundle::Unreachable;
 use super::{dedupe, merge_sets, order, shadowed};
 use crate::cover::Covers;
 
-/// One optimisation.
+/// One optimization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Optimisation {
+pub enum Optimization {
     /// Conditions and values that others of the rule imply are dropped; conditions that say the
     /// same are shared.
     Dedupe,
@@ -21,7 +21,7 @@ pub enum Optimisation {
     Order,
 }
 
-impl Optimisation {
+impl Optimization {
     /// All, in the order in which they run.
     pub const ALL: [Self; 4] = [Self::Dedupe, Self::MergeSets, Self::Shadowed, Self::Order];
 
@@ -37,11 +37,11 @@ impl Optimisation {
     }
 }
 
-/// Which optimisations run.
+/// Which optimizations run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Optimisations(u8);
+pub struct Optimizations(u8);
 
-impl Optimisations {
+impl Optimizations {
     /// All of them.
     pub const ALL: Self = Self(0b1111);
     /// None.
@@ -49,51 +49,51 @@ impl Optimisations {
 
     /// The same and one more.
     #[must_use]
-    pub const fn with(self, one: Optimisation) -> Self {
+    pub const fn with(self, one: Optimization) -> Self {
         Self(self.0 | 1 << one as u8)
     }
 
     /// The same without one.
     #[must_use]
-    pub const fn without(self, one: Optimisation) -> Self {
+    pub const fn without(self, one: Optimization) -> Self {
         Self(self.0 & !(1 << one as u8))
     }
 
     /// Whether one of them runs.
     #[must_use]
-    pub const fn contains(self, one: Optimisation) -> bool {
+    pub const fn contains(self, one: Optimization) -> bool {
         self.0 >> one as u8 & 1 == 1
     }
 }
 
 /// A ruleset that decides as the one it was made from.
 #[derive(Debug)]
-pub struct Optimised {
+pub struct Optimized {
     /// Rules in their old places.
     pub ruleset: Ruleset,
     /// Rules that need not be looked for.
     pub unreachable: Unreachable,
 }
 
-/// Runs the optimisations that are wanted. `covers` is what [`crate::cover::find`] found in the same
+/// Runs the optimizations that are wanted. `covers` is what [`crate::cover::find`] found in the same
 /// ruleset.
 #[must_use]
-pub fn run(mut ruleset: Ruleset, covers: &Covers, wanted: Optimisations) -> Optimised {
-    if wanted.contains(Optimisation::Dedupe) {
+pub fn run(mut ruleset: Ruleset, covers: &Covers, wanted: Optimizations) -> Optimized {
+    if wanted.contains(Optimization::Dedupe) {
         dedupe::run(&mut ruleset);
     }
-    if wanted.contains(Optimisation::MergeSets) {
+    if wanted.contains(Optimization::MergeSets) {
         merge_sets::run(&mut ruleset);
     }
-    let unreachable = if wanted.contains(Optimisation::Shadowed) {
+    let unreachable = if wanted.contains(Optimization::Shadowed) {
         shadowed::unreachable(covers)
     } else {
         Unreachable::default()
     };
-    if wanted.contains(Optimisation::Order) {
+    if wanted.contains(Optimization::Order) {
         order::run(&mut ruleset);
     }
-    Optimised {
+    Optimized {
         ruleset,
         unreachable,
     }

@@ -2,8 +2,8 @@
 //! rules and alerts for all facts. Rules keep their places and names, so that diagnostics, counters
 //! and `explain` speak of the rules as written.
 //!
-//! One room for each optimisation, each of which can be switched off (`compile --no-optimise NAME`).
-//! `tests/optimise.rs` holds them, alone and together, against the reference evaluator.
+//! One room for each optimization, each of which can be switched off (`compile --no-optimize NAME`).
+//! `tests/optimize.rs` holds them, alone and together, against the reference evaluator.
 
 mod dedupe;
 mod merge_sets;
@@ -11,4 +11,4 @@ mod order;
 mod passes;
 mod shadowed;
 
-pub use passes::{Optimisation, Optimisations, Optimised, run};
+pub use passes::{Optimization, Optimizations, Optimized, run};

@@ -1,10 +1,10 @@
-//! Each optimisation, alone and with the others, against the reference over the rules as written;
+//! Each optimization, alone and with the others, against the reference over the rules as written;
 //! and no rule that is said to be covered ever decides or alerts.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use sallyport_rules::cover::{self, Covers};
-use sallyport_rules::optimise::{self, Optimisation, Optimisations};
+use sallyport_rules::optimize::{self, Optimization, Optimizations};
 use sallyport_ruleset::bundle::write_reachable;
 use sallyport_ruleset::generate::{self, Entropy, OwnedFacts};
 use sallyport_ruleset::generate_near;
@@ -28,16 +28,16 @@ fn rules() -> impl Strategy<Value = Ruleset> {
     })
 }
 
-fn choices() -> impl Iterator<Item = Optimisations> {
-    let alone = Optimisation::ALL.map(|one| Optimisations::NONE.with(one));
-    let without = Optimisation::ALL.map(|one| Optimisations::ALL.without(one));
-    [Optimisations::ALL].into_iter().chain(alone).chain(without)
+fn choices() -> impl Iterator<Item = Optimizations> {
+    let alone = Optimization::ALL.map(|one| Optimizations::NONE.with(one));
+    let without = Optimization::ALL.map(|one| Optimizations::ALL.without(one));
+    [Optimizations::ALL].into_iter().chain(alone).chain(without)
 }
 
-fn compile(ruleset: &Ruleset, covers: &Covers, wanted: Optimisations) -> Bundle {
-    let optimised = optimise::run(ruleset.clone(), covers, wanted);
+fn compile(ruleset: &Ruleset, covers: &Covers, wanted: Optimizations) -> Bundle {
+    let optimized = optimize::run(ruleset.clone(), covers, wanted);
     let record = BuildRecord::default();
-    let bytes = write_reachable(&optimised.ruleset, &optimised.unreachable, &record).unwrap();
+    let bytes = write_reachable(&optimized.ruleset, &optimized.unreachable, &record).unwrap();
     Bundle::load(bytes).unwrap()
 }
 
@@ -58,7 +58,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(generate::cases(400)))]
 
     #[test]
-    fn optimised_is_plain(ruleset in rules(), requests in entropy(1_200)) {
+    fn optimized_is_plain(ruleset in rules(), requests in entropy(1_200)) {
         let reference = Reference::new(&ruleset).unwrap();
         let covers = cover::find(&ruleset).covers;
         for wanted in choices() {

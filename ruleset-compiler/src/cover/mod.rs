@@ -9,5 +9,5 @@ mod region;
 mod search;
 mod witness;
 
-pub use region::{Fact, Oracle, Point};
+pub use region::{Assumption, Oracle, Point};
 pub use search::{Cover, Covers, Found, find};

@@ -1,4 +1,4 @@
-//! Conditions of one field that no fact can meet together.
+//! Conditions of one field that no value can meet together.
 //!
 //! Numbers, times and addresses are exact: what is wanted less what is excluded, as ranges. Texts
 //! are looked at value by value: each element that a wanted test lets through must be excluded. "No
@@ -22,7 +22,7 @@ const COMPARISON_LOOKUPS: usize = 8;
 
 /// What is taken for given: a test of a field, and its answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Fact<'r> {
+pub struct Assumption<'r> {
     /// The field.
     pub field: &'r Field,
     /// What is asked of it.
@@ -31,7 +31,7 @@ pub struct Fact<'r> {
     pub holds: bool,
 }
 
-impl<'r> Fact<'r> {
+impl<'r> Assumption<'r> {
     /// The condition holds.
     #[must_use]
     pub const fn of(condition: &'r Condition) -> Self {
@@ -77,30 +77,36 @@ pub struct Oracle<'r> {
 }
 
 impl<'r> Oracle<'r> {
-    /// Whether the facts leave no room for one more.
-    pub fn contradicts(&mut self, facts: &[Fact<'r>], one_more: Fact<'r>) -> bool {
+    /// Whether the assumptions leave no room for one more.
+    pub fn contradicts(
+        &mut self,
+        assumptions: &[Assumption<'r>],
+        one_more: Assumption<'r>,
+    ) -> bool {
         let field = one_more.field;
         let mut wanted = Vec::new();
         let mut excluded = Vec::new();
-        let of_field = facts.iter().filter(|fact| fact.field == field);
-        for fact in of_field.chain([&one_more]) {
-            match fact.holds {
-                true => wanted.push(fact.test),
-                false => excluded.push(fact.test),
+        let of_field = assumptions
+            .iter()
+            .filter(|assumption| assumption.field == field);
+        for assumption in of_field.chain([&one_more]) {
+            match assumption.holds {
+                true => wanted.push(assumption.test),
+                false => excluded.push(assumption.test),
             }
         }
         self.is_empty(field, &wanted, &excluded)
     }
 
-    /// Whether a condition holds wherever the facts do.
-    pub fn follows(&mut self, facts: &[Fact<'r>], condition: &'r Condition) -> bool {
-        self.contradicts(facts, Fact::of(condition).turned())
+    /// Whether a condition holds wherever the assumptions do.
+    pub fn follows(&mut self, assumptions: &[Assumption<'r>], condition: &'r Condition) -> bool {
+        self.contradicts(assumptions, Assumption::of(condition).turned())
     }
 
-    /// Whether a fact is so where its field has one value, and that is the point; `None`: that cannot
+    /// Whether a assumption is so where its field has one value, and that is the point; `None`: that cannot
     /// be told.
-    pub fn holds_at(&mut self, fact: Fact<'r>, point: Point<'_>) -> Option<bool> {
-        let (field, test) = (fact.field, plain(fact.test));
+    pub fn holds_at(&mut self, assumption: Assumption<'r>, point: Point<'_>) -> Option<bool> {
+        let (field, test) = (assumption.field, plain(assumption.test));
         let fits = match (test, point) {
             (Test::Absent(is_absent), _) => Some(!is_absent),
             (_, Point::Text(text)) => self.holds(Element::Whole(text), test, field),
@@ -110,7 +116,7 @@ impl<'r> Oracle<'r> {
                 contain(&all, family, number)
             }),
         };
-        fits.map(|fits| fits == fact.holds)
+        fits.map(|fits| fits == assumption.holds)
     }
 
     fn is_empty(&mut self, field: &'r Field, wanted: &[&'r Test], excluded: &[&'r Test]) -> bool {

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 use sallyport_ruleset::{Action, Condition, Field, FieldType, Phase, Rule, Ruleset, Test};
 
-use super::region::{Fact, Oracle};
+use super::region::{Assumption, Oracle};
 use super::witness::Witness;
 use crate::limits::{COVERING_CANDIDATES_MAX, COVERING_PHASE_STEPS_MAX, COVERING_STEPS_MAX};
 
@@ -113,12 +113,15 @@ impl<'a, 'r> Search<'a, 'r> {
                 unreachable,
             })
         };
-        let mut facts = Vec::with_capacity(rule.conditions.len());
+        let mut assumptions = Vec::with_capacity(rule.conditions.len());
         for condition in &rule.conditions {
-            if self.oracle.contradicts(&facts, Fact::of(condition)) {
+            if self
+                .oracle
+                .contradicts(&assumptions, Assumption::of(condition))
+            {
                 return found(Vec::new(), false, true);
             }
-            facts.push(Fact::of(condition));
+            assumptions.push(Assumption::of(condition));
         }
         if let Some([deciding, alerting]) = self.same.get(&conditions_of(rule)) {
             match (deciding, alerting, rule.action) {
@@ -145,37 +148,37 @@ impl<'a, 'r> Search<'a, 'r> {
             let earlier = self.rules.get(*by);
             earlier.is_some_and(|earlier| {
                 let mut conditions = earlier.conditions.iter();
-                conditions.all(|condition| self.oracle.follows(&facts, condition))
+                conditions.all(|condition| self.oracle.follows(&assumptions, condition))
             })
         });
         if let Some(by) = alone {
             return found(vec![by], false, true);
         }
         let mut used = Vec::new();
-        if !self.is_covered_within_budget(&mut facts, &candidates, &mut used) {
+        if !self.is_covered_within_budget(&mut assumptions, &candidates, &mut used) {
             self.undecided_count += usize::from(self.steps_left == 0);
             return None;
         }
-        found(self.needed(&mut facts, used), false, true)
+        found(self.needed(&mut assumptions, used), false, true)
     }
 
     fn is_covered_within_budget(
         &mut self,
-        facts: &mut Vec<Fact<'r>>,
+        assumptions: &mut Vec<Assumption<'r>>,
         candidates: &[usize],
         used: &mut Vec<usize>,
     ) -> bool {
         let budget = COVERING_STEPS_MAX.min(self.phase_steps_left);
         self.steps_left = budget;
-        let is_covered = self.is_covered(facts, candidates, used);
+        let is_covered = self.is_covered(assumptions, candidates, used);
         self.phase_steps_left -= budget - self.steps_left;
         is_covered
     }
 
-    /// Whether the candidates take all of where the facts hold; `used` are those that do.
+    /// Whether the candidates take all of where the assumptions hold; `used` are those that do.
     fn is_covered(
         &mut self,
-        facts: &mut Vec<Fact<'r>>,
+        assumptions: &mut Vec<Assumption<'r>>,
         candidates: &[usize],
         used: &mut Vec<usize>,
     ) -> bool {
@@ -184,14 +187,14 @@ impl<'a, 'r> Search<'a, 'r> {
                 return false;
             };
             self.steps_left = left;
-            let Some(open) = self.open_conditions(facts, *at) else {
+            let Some(open) = self.open_conditions(assumptions, *at) else {
                 continue;
             };
             let rest = candidates.get(position + 1..).unwrap_or_default();
             for condition in open {
-                facts.push(Fact::of(condition).turned());
-                let is_covered = self.is_covered(facts, rest, used);
-                facts.pop();
+                assumptions.push(Assumption::of(condition).turned());
+                let is_covered = self.is_covered(assumptions, rest, used);
+                assumptions.pop();
                 if !is_covered {
                     // What is left without this rule is more, and so is not covered either.
                     return false;
@@ -203,16 +206,23 @@ impl<'a, 'r> Search<'a, 'r> {
         false
     }
 
-    /// The conditions of a rule that do not follow from the facts; `None` when the rule cannot
+    /// The conditions of a rule that do not follow from the assumptions; `None` when the rule cannot
     /// match where they hold, or leaves too many open.
-    fn open_conditions(&mut self, facts: &[Fact<'r>], at: usize) -> Option<Vec<&'r Condition>> {
+    fn open_conditions(
+        &mut self,
+        assumptions: &[Assumption<'r>],
+        at: usize,
+    ) -> Option<Vec<&'r Condition>> {
         let rule = self.rule(at)?;
         let mut open = Vec::new();
         for condition in &rule.conditions {
-            if self.oracle.contradicts(facts, Fact::of(condition)) {
+            if self
+                .oracle
+                .contradicts(assumptions, Assumption::of(condition))
+            {
                 return None;
             }
-            if !self.oracle.follows(facts, condition) {
+            if !self.oracle.follows(assumptions, condition) {
                 open.push(condition);
             }
         }
@@ -220,7 +230,11 @@ impl<'a, 'r> Search<'a, 'r> {
     }
 
     /// Those of the used rules that it does not go without.
-    fn needed(&mut self, facts: &mut Vec<Fact<'r>>, mut used: Vec<usize>) -> Vec<usize> {
+    fn needed(
+        &mut self,
+        assumptions: &mut Vec<Assumption<'r>>,
+        mut used: Vec<usize>,
+    ) -> Vec<usize> {
         used.sort_unstable();
         used.dedup();
         if used.len() > NAMED_RULES_MAX {
@@ -228,7 +242,7 @@ impl<'a, 'r> Search<'a, 'r> {
         }
         for at in used.clone() {
             let without: Vec<usize> = used.iter().copied().filter(|one| *one != at).collect();
-            if self.is_covered_within_budget(facts, &without, &mut Vec::new()) {
+            if self.is_covered_within_budget(assumptions, &without, &mut Vec::new()) {
                 used = without;
             }
         }

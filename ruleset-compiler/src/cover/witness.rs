@@ -5,7 +5,7 @@
 use sallyport_ruleset::matcher::glob;
 use sallyport_ruleset::{Condition, Field, Rule, Test};
 
-use super::region::{Fact, Oracle, Point};
+use super::region::{Assumption, Oracle, Point};
 
 /// What a field of the request is.
 #[derive(Clone, Debug)]
@@ -50,8 +50,9 @@ impl<'r> Witness<'r> {
             let of_field = || rule.conditions.iter().filter(|c| c.field == *field);
             let mut values = of_field().filter_map(value);
             let found = values.find(|value| {
-                let mut facts = of_field().map(Fact::of);
-                facts.all(|fact| oracle.holds_at(fact, value.point()) == Some(true))
+                let mut assumptions = of_field().map(Assumption::of);
+                assumptions
+                    .all(|assumption| oracle.holds_at(assumption, value.point()) == Some(true))
             });
             fields.push((field, found.map_or(Is::Anything, Is::Value)));
         }
@@ -62,11 +63,11 @@ impl<'r> Witness<'r> {
     pub(super) fn may_match(&self, rule: &'r Rule, oracle: &mut Oracle<'r>) -> bool {
         rule.conditions.iter().all(|condition| {
             let known = self.fields.iter().find(|(f, _)| **f == condition.field);
-            let fact = Fact::of(condition);
+            let assumption = Assumption::of(condition);
             let holds = match known {
-                Some((_, Is::Value(value))) => oracle.holds_at(fact, value.point()),
+                Some((_, Is::Value(value))) => oracle.holds_at(assumption, value.point()),
                 Some((_, Is::Anything)) => None,
-                None => Some(fact.holds_if_absent()),
+                None => Some(assumption.holds_if_absent()),
             };
             holds != Some(false)
         })

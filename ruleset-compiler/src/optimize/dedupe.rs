@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use foldhash::fast::FixedState;
 use sallyport_ruleset::{Condition, Field, Phase, Ruleset, Test, ValueList};
 
-use crate::cover::{Fact, Oracle};
+use crate::cover::{Assumption, Oracle};
 
 /// Longer lists are not sorted to find others that say the same.
 const SORTED_VALUES_MAX: usize = 10_000;
@@ -41,12 +41,12 @@ fn drop_implied(conditions: &mut Vec<Condition>) {
     }
     let mut is_kept = vec![true; conditions.len()];
     for at in 0..conditions.len() {
-        let others: Vec<Fact<'_>> = conditions
+        let others: Vec<Assumption<'_>> = conditions
             .iter()
             .zip(&is_kept)
             .enumerate()
             .filter(|(other, (_, is_kept))| **is_kept && *other != at)
-            .map(|(_, (condition, _))| Fact::of(condition))
+            .map(|(_, (condition, _))| Assumption::of(condition))
             .collect();
         let follows = conditions
             .get(at)
@@ -60,12 +60,12 @@ fn drop_implied(conditions: &mut Vec<Condition>) {
 }
 
 /// Whether the condition follows, and not because the others contradict each other.
-fn follows_from_field<'c>(others: &[Fact<'c>], condition: &'c Condition) -> bool {
+fn follows_from_field<'c>(others: &[Assumption<'c>], condition: &'c Condition) -> bool {
     let mut oracle = Oracle::default();
     let mut of_field = others.iter().filter(|fact| fact.field == &condition.field);
     of_field.next().is_some()
         && oracle.follows(others, condition)
-        && !oracle.contradicts(others, Fact::of(condition))
+        && !oracle.contradicts(others, Assumption::of(condition))
 }
 
 /// The name without its first label.

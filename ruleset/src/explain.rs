@@ -101,21 +101,21 @@ pub fn explain_rule(
     let Some(rule) = bundle.rule(phase, rule) else {
         return Vec::new();
     };
-    let literals = rule.literals.of(&bundle.index.literals);
+    let conditions = rule.conditions.of(&bundle.index.conditions);
     let mut scratch = bundle.scratch();
     let mut evaluation = Evaluation::new(bundle, phase, facts, &mut scratch, Free);
-    literals
+    conditions
         .iter()
-        .map(|literal| {
-            let predicate = at(&bundle.index.predicates, literal / 2);
-            let is_negated = literal % 2 == 1;
+        .map(|condition| {
+            let predicate = at(&bundle.index.predicates, condition / 2);
+            let is_negated = condition % 2 == 1;
             let field = bundle.field(predicate.field);
             ConditionExplanation {
                 found: Found::new(&field, facts),
                 field: field.to_string(),
                 operator: operator_name(predicate, is_negated),
                 values: values(bundle, predicate, is_negated),
-                holds: evaluation.literal_holds(*literal),
+                holds: evaluation.condition_holds(*condition),
             }
         })
         .collect()
@@ -137,17 +137,17 @@ pub fn asked(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> Vec<Asked> {
     let Some(rule) = bundle.rule(phase, rule) else {
         return Vec::new();
     };
-    let asked = |literal: &u32| {
-        let predicate = at(&bundle.index.predicates, literal / 2);
-        let is_negated = literal % 2 == 1;
+    let asked = |condition: &u32| {
+        let predicate = at(&bundle.index.predicates, condition / 2);
+        let is_negated = condition % 2 == 1;
         let holds = predicate.every || matches!(predicate.operator, Operator::Absent);
         Asked {
             field: bundle.field(predicate.field),
             holds_if_absent: holds != is_negated,
         }
     };
-    let literals = rule.literals.of(&bundle.index.literals);
-    literals.iter().map(asked).collect()
+    let conditions = rule.conditions.of(&bundle.index.conditions);
+    conditions.iter().map(asked).collect()
 }
 
 /// A negated `Null` is shown as the other `Null`.

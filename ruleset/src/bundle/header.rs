@@ -45,7 +45,7 @@ sections! {
     Meta "head",
     Groups "groups",
     Rules "rules",
-    Literals "conditions",
+    Conditions "conditions",
     Predicates "predicates",
     Fields "fields",
     Views "views",

@@ -417,7 +417,7 @@ fn read_index(bytes: &[u8], frame: &Frame) -> Result<(Index, MetaRecord), Bundle
         ],
         groups: table!(Groups),
         rules: table!(Rules),
-        literals: table!(Literals),
+        conditions: table!(Conditions),
         predicates: table!(Predicates),
         fields: table!(Fields),
         views: table!(Views),

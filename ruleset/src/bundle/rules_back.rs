@@ -100,12 +100,12 @@ impl Bundle {
         fields: &[Field],
         tests: &[Test],
     ) -> Option<Rule> {
-        let literals = record.literals.of(&self.index.literals);
-        let condition = |literal: &u32| {
-            let predicate = (literal / 2) as usize;
+        let conditions = record.conditions.of(&self.index.conditions);
+        let condition = |condition: &u32| {
+            let predicate = (condition / 2) as usize;
             Some(Condition {
                 field: fields.get(predicate)?.clone(),
-                negated: literal % 2 == 1,
+                negated: condition % 2 == 1,
                 test: tests.get(predicate)?.clone(),
             })
         };
@@ -113,7 +113,7 @@ impl Bundle {
             name: self.text(record.name).to_owned(),
             description: self.text(record.description).to_owned(),
             action: record.action,
-            conditions: literals.iter().map(condition).collect::<Option<_>>()?,
+            conditions: conditions.iter().map(condition).collect::<Option<_>>()?,
         })
     }
 }

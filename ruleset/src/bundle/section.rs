@@ -69,7 +69,7 @@ macro_rules! plain_records {
 plain_records! {
     Span: 2 { start, len }
     GroupRecord: 3 { name, priority }
-    RuleRecord: 9 { action, group, name, description, literals, is_reachable }
+    RuleRecord: 9 { action, group, name, description, conditions, is_reachable }
     PredicateRecord: 8 { field, operator, every, values, residuals, phases }
     FieldRecord: 8 { source, header, absent, present, index }
     ViewRecord: 7 { table, folded, needles, windows, tried_on_short }
@@ -331,7 +331,7 @@ mod tests {
             Section::Meta => MetaRecord::WORDS,
             Section::Groups => GroupRecord::WORDS,
             Section::Rules => RuleRecord::WORDS,
-            Section::Literals | Section::Nodes | Section::Reports | Section::Lists => u32::WORDS,
+            Section::Conditions | Section::Nodes | Section::Reports | Section::Lists => u32::WORDS,
             Section::Predicates => PredicateRecord::WORDS,
             Section::Fields => FieldRecord::WORDS,
             Section::Views => ViewRecord::WORDS,

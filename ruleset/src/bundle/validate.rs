@@ -114,7 +114,7 @@ impl Check<'_> {
         let Index {
             rules,
             groups,
-            literals,
+            conditions,
             predicates,
             phases,
             ..
@@ -127,15 +127,15 @@ impl Check<'_> {
         ensure(end as usize == rules.len())?;
         ensure(groups.iter().all(|group| self.is_text(group.name)))?;
         ensure(
-            literals
+            conditions
                 .iter()
-                .all(|literal| ((*literal / 2) as usize) < predicates.len()),
+                .all(|condition| ((*condition / 2) as usize) < predicates.len()),
         )?;
         ensure(rules.iter().all(|rule| {
             (rule.group as usize) < groups.len()
                 && self.is_text(rule.name)
                 && self.is_text(rule.description)
-                && literals.get(rule.literals.range()).is_some()
+                && conditions.get(rule.conditions.range()).is_some()
         }))
     }
 

@@ -114,7 +114,7 @@ fn content(
         Section::Meta => encode(std::slice::from_ref(meta)),
         Section::Groups => encode(&index.groups),
         Section::Rules => encode(&index.rules),
-        Section::Literals => encode_words(&index.literals),
+        Section::Conditions => encode_words(&index.conditions),
         Section::Predicates => encode(&index.predicates),
         Section::Fields => encode(&index.fields),
         Section::Views => encode(&index.views),

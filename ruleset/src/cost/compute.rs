@@ -116,7 +116,7 @@ impl<'i> Computation<'i> {
     fn phase(&self) -> PhaseCost {
         let span = self.index.phases.get(self.phase.index());
         let rules = span.or_broken("a phase").of(&self.index.rules);
-        let conditions_max = rules.iter().map(|rule| rule.literals.len).max();
+        let conditions_max = rules.iter().map(|rule| rule.conditions.len).max();
         let always: Vec<u32> = self
             .plan
             .always
@@ -402,9 +402,9 @@ impl<'i> Computation<'i> {
             if !record.is_reachable {
                 continue;
             }
-            let literals = record.literals.of(&self.index.literals);
+            let conditions = record.conditions.of(&self.index.conditions);
             let (mut literal, mut on_demand) = (0, 0);
-            for predicate in literals.iter().map(|l| l / 2) {
+            for predicate in conditions.iter().map(|condition| condition / 2) {
                 let record = at(&self.index.predicates, predicate);
                 on_demand += self.residuals(record).per_byte.steps;
                 literal += *at(&behind_literals, predicate);

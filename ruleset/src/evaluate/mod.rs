@@ -348,8 +348,8 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
         let index = self.index;
         self.meter.rules(1);
         self.meter.bytes(record_bytes::RULE);
-        for literal in rule.literals.of(&index.literals) {
-            match self.literal_holds(*literal) {
+        for condition in rule.conditions.of(&index.conditions) {
+            match self.condition_holds(*condition) {
                 Some(true) => {}
                 Some(false) => return Some(false),
                 None => answer = None,
@@ -359,10 +359,10 @@ impl<'a, 's, M: Meter> Evaluation<'a, 's, M> {
     }
 
     /// Whether a condition holds.
-    pub(crate) fn literal_holds(&mut self, literal: u32) -> Option<bool> {
+    pub(crate) fn condition_holds(&mut self, condition: u32) -> Option<bool> {
         self.meter.bytes(record_bytes::CONDITION);
-        self.predicate_holds(literal / 2)
-            .map(|holds| holds != (literal % 2 == 1))
+        self.predicate_holds(condition / 2)
+            .map(|holds| holds != (condition % 2 == 1))
     }
 
     fn predicate_holds(&mut self, number: u32) -> Option<bool> {

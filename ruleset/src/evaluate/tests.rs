@@ -80,8 +80,8 @@ fn rules_and_predicates() {
         "a rule",
         domains.clone(),
         &[
-            |index| index.rules[0].literals = BEYOND,
-            |index| index.literals[0] = NOWHERE,
+            |index| index.rules[0].conditions = BEYOND,
+            |index| index.conditions[0] = NOWHERE,
             |index| index.rules.clear(),
             |index| index.lists.truncate(1),
         ],

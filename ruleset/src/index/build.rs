@@ -84,7 +84,7 @@ impl<'r> Builder<'r> {
         place: Place,
         is_reachable: bool,
     ) -> Result<(), WriteError> {
-        let start = number(self.index.literals.len())?;
+        let start = number(self.index.conditions.len())?;
         for (condition, position) in rule.conditions.iter().zip(0..) {
             let predicate = self.predicate(
                 condition,
@@ -94,16 +94,16 @@ impl<'r> Builder<'r> {
                 },
             )?;
             self.index
-                .literals
+                .conditions
                 .push(predicate * 2 + u32::from(condition.negated));
         }
-        let len = number(self.index.literals.len())? - start;
+        let len = number(self.index.conditions.len())? - start;
         let record = RuleRecord {
             action: rule.action,
             group: number(place.group)?,
             name: self.strings.intern(rule.name.as_bytes())?,
             description: self.strings.intern(rule.description.as_bytes())?,
-            literals: Span { start, len },
+            conditions: Span { start, len },
             is_reachable,
         };
         self.index.rules.push(record);
@@ -183,8 +183,9 @@ impl<'r> Builder<'r> {
     fn add_access(&mut self) -> Result<(), WriteError> {
         let mut positive: Vec<Vec<u32>> = Vec::with_capacity(self.index.rules.len());
         for rule in &self.index.rules {
-            let literals = rule.literals.of(&self.index.literals).iter();
-            positive.push(literals.filter(|l| **l % 2 == 0).map(|l| *l / 2).collect());
+            let conditions = rule.conditions.of(&self.index.conditions).iter();
+            let plain = conditions.filter(|condition| **condition % 2 == 0);
+            positive.push(plain.map(|condition| *condition / 2).collect());
         }
         let mut rules = Vec::with_capacity(positive.len());
         for (phase, span) in (0..).zip(self.index.phases) {

@@ -38,7 +38,7 @@ impl Builder<'_> {
                 phases: [Span::default(); 3],
                 groups: Vec::new(),
                 rules: Vec::new(),
-                literals: Vec::new(),
+                conditions: Vec::new(),
                 predicates: Vec::new(),
                 fields: Vec::new(),
                 views: Vec::new(),

@@ -37,7 +37,7 @@ pub(crate) struct Index {
     pub(crate) groups: Vec<GroupRecord>,
     pub(crate) rules: Vec<RuleRecord>,
     /// Conditions of rules: predicate × 2, plus 1 when negated.
-    pub(crate) literals: Vec<u32>,
+    pub(crate) conditions: Vec<u32>,
     pub(crate) predicates: Vec<PredicateRecord>,
     pub(crate) fields: Vec<FieldRecord>,
     pub(crate) views: Vec<ViewRecord>,
@@ -88,7 +88,7 @@ pub(crate) struct RuleRecord {
     pub(crate) group: u32,
     pub(crate) name: Span,
     pub(crate) description: Span,
-    pub(crate) literals: Span,
+    pub(crate) conditions: Span,
     /// Whether it is looked for at all.
     pub(crate) is_reachable: bool,
 }

@@ -209,10 +209,10 @@ fn rules() {
             b.index.groups[0].name = no_text(b)
         }),
         ("the last condition", None, |b| {
-            b.index.literals[0] = count(&b.index.predicates) * 2 - 1
+            b.index.conditions[0] = count(&b.index.predicates) * 2 - 1
         }),
         ("a condition beyond", RULES, |b| {
-            b.index.literals[0] = count(&b.index.predicates) * 2
+            b.index.conditions[0] = count(&b.index.predicates) * 2
         }),
         ("a group beyond", RULES, |b| {
             b.index.rules[0].group = count(&b.index.groups)
@@ -233,14 +233,14 @@ fn rules() {
             b.index.rules[0].description = no_text(b)
         }),
         ("conditions to the end", None, |b| {
-            b.index.rules[0].literals = Span {
-                start: count(&b.index.literals) - 1,
+            b.index.rules[0].conditions = Span {
+                start: count(&b.index.conditions) - 1,
                 len: 1,
             };
         }),
         ("conditions beyond", RULES, |b| {
-            b.index.rules[0].literals = Span {
-                start: count(&b.index.literals) - 1,
+            b.index.rules[0].conditions = Span {
+                start: count(&b.index.conditions) - 1,
                 len: 2,
             };
         }),

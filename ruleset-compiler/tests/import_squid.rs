@@ -73,8 +73,8 @@ enum Kind {
     User(Vec<&'static str>),
     /// Days since Monday, first and last minute.
     Time(Vec<u32>, (u32, u32)),
-    Any(Vec<Literal>),
-    All(Vec<Literal>),
+    Any(Vec<AclReference>),
+    All(Vec<AclReference>),
 }
 
 /// Addresses as they are written, and the last octets of the first and the last.
@@ -94,13 +94,13 @@ struct Expression {
 }
 
 /// The name of an ACL; true: it must not match.
-type Literal = (bool, String);
+type AclReference = (bool, String);
 
 #[derive(Debug)]
 struct Configuration {
     acls: Vec<Acl>,
     /// True: allow.
-    lines: Vec<(bool, Vec<Literal>)>,
+    lines: Vec<(bool, Vec<AclReference>)>,
 }
 
 impl Configuration {
@@ -116,7 +116,7 @@ impl Configuration {
         self.lines.last().is_some_and(|(allows, _)| !allows)
     }
 
-    fn all_hold(&self, acls: &[Literal], request: &Request) -> Result<bool, Challenge> {
+    fn all_hold(&self, acls: &[AclReference], request: &Request) -> Result<bool, Challenge> {
         for literal in acls {
             if !self.holds(literal, request)? {
                 return Ok(false);
@@ -125,7 +125,7 @@ impl Configuration {
         Ok(true)
     }
 
-    fn holds(&self, (negated, name): &Literal, request: &Request) -> Result<bool, Challenge> {
+    fn holds(&self, (negated, name): &AclReference, request: &Request) -> Result<bool, Challenge> {
         let acl = self.acls.iter().find(|acl| acl.name == *name);
         let matches = match acl.map(|acl| &acl.kind) {
             Some(Kind::User(_)) if request.user.is_none() => return Err(Challenge),
@@ -154,7 +154,7 @@ impl Configuration {
         }
         for (allows, acls) in &self.lines {
             let action = if *allows { "allow" } else { "deny" };
-            writeln!(text, "http_access {action} {}", literals(acls)).unwrap();
+            writeln!(text, "http_access {action} {}", acl_references(acls)).unwrap();
         }
         text
     }
@@ -204,7 +204,7 @@ fn matches(kind: &Kind, request: &Request) -> bool {
     }
 }
 
-fn literals(acls: &[Literal]) -> String {
+fn acl_references(acls: &[AclReference]) -> String {
     let words = acls.iter().map(|(negated, name)| match negated {
         true => format!("!{name}"),
         false => name.clone(),
@@ -264,8 +264,8 @@ impl Kind {
             Self::Scheme(value) => ("proto", words(&[value])),
             Self::User(values) => ("proxy_auth", words(values)),
             Self::Time(days, (first, last)) => return vec![time_line(days, *first, *last)],
-            Self::Any(values) => return vec![format!("any-of {}", literals(values))],
-            Self::All(values) => return vec![format!("all-of {}", literals(values))],
+            Self::Any(values) => return vec![format!("any-of {}", acl_references(values))],
+            Self::All(values) => return vec![format!("all-of {}", acl_references(values))],
         };
         let lines = values.chunks(2);
         lines
@@ -334,7 +334,7 @@ fn expression(entropy: &mut Entropy<'_>) -> Expression {
 }
 
 /// One of those before, or one that Squid knows by itself.
-fn literal(entropy: &mut Entropy<'_>, acls: &[Acl]) -> Literal {
+fn acl_reference(entropy: &mut Entropy<'_>, acls: &[Acl]) -> AclReference {
     let negated = entropy.below(3) == 1;
     let name = match entropy.below(acls.len() + 2) {
         0 => "all",
@@ -368,8 +368,8 @@ fn kind(entropy: &mut Entropy<'_>, acls: &[Acl]) -> Kind {
             days.dedup();
             Kind::Time(days, (minute.min(720), minute))
         }
-        10 => Kind::Any(some(entropy, |entropy| literal(entropy, acls))),
-        _ => Kind::All(some(entropy, |entropy| literal(entropy, acls))),
+        10 => Kind::Any(some(entropy, |entropy| acl_reference(entropy, acls))),
+        _ => Kind::All(some(entropy, |entropy| acl_reference(entropy, acls))),
     }
 }
 
@@ -382,7 +382,10 @@ fn configuration(entropy: &mut Entropy<'_>) -> Configuration {
     }
     let lines = (0..entropy.below(6)).map(|_| {
         let allows = entropy.below(2) == 1;
-        (allows, some(entropy, |entropy| literal(entropy, &acls)))
+        (
+            allows,
+            some(entropy, |entropy| acl_reference(entropy, &acls)),
+        )
     });
     let lines = lines.collect();
     Configuration { acls, lines }

@@ -29,7 +29,7 @@ pub(super) struct Acls {
 }
 
 /// `!name` or `name`, the name in lower case.
-pub(super) fn literal(word: &str) -> (bool, String) {
+pub(super) fn acl_reference(word: &str) -> (bool, String) {
     let (negated, name) = word
         .strip_prefix('!')
         .map_or((false, word), |name| (true, name));
@@ -92,7 +92,7 @@ impl Acls {
         for line in lines {
             let mut parts = Vec::new();
             for word in line {
-                let (negated, name) = literal(word);
+                let (negated, name) = acl_reference(word);
                 match self.nested(&name, view, depth + 1) {
                     Ok(formula) if negated => parts.push(formula.negated()),
                     Ok(formula) => parts.push(formula),
@@ -214,7 +214,7 @@ impl Acls {
         let mut before = Formula::Always;
         let mut found = Vec::new();
         for line in lines {
-            let words: Vec<(bool, String)> = line.iter().map(|word| literal(word)).collect();
+            let words: Vec<(bool, String)> = line.iter().map(|word| acl_reference(word)).collect();
             let groups: Vec<Vec<(bool, String)>> = if is_any {
                 words.into_iter().map(|word| vec![word]).collect()
             } else {
@@ -256,7 +256,7 @@ impl Acls {
             return;
         }
         for word in lines.iter().flatten() {
-            self.mark_nested(&literal(word).1, rules, depth + 1);
+            self.mark_nested(&acl_reference(word).1, rules, depth + 1);
         }
     }
 

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use sallyport_ruleset::normalize::is_token;
 
 use super::super::report::{Difference, Effect, Fate, Report};
-use super::acls::{Acls, literal};
+use super::acls::{Acls, acl_reference};
 use super::bump::{Scope, scope};
 use super::toml_values::{list, quoted};
 
@@ -288,7 +288,7 @@ impl Settings {
                 return Err("a tunnel that is to be closed is denied by a rule".to_owned());
             }
         };
-        let names: Vec<(bool, String)> = names.iter().map(|name| literal(name)).collect();
+        let names: Vec<(bool, String)> = names.iter().map(|name| acl_reference(name)).collect();
         let mut scope = scope(&names, acls)?;
         scope.intercepts = intercepts;
         acls.in_settings

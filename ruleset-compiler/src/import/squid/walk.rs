@@ -11,7 +11,7 @@ use super::super::outcome::{Import, ImportError, Origin};
 use super::super::report::{Effect, Entry, Fate, Place, Report};
 use super::access::{always_allowed, request_rules, response_rules};
 use super::acl::{Acl, AclLine, AclValue, PREDEFINED, Translator};
-use super::acls::{Acls, literal};
+use super::acls::{Acls, acl_reference};
 use super::read::{self, Line, Word};
 use super::reply_size::{self, SizeLine, size_rules};
 use super::settings::{self, SettingLine};
@@ -226,7 +226,7 @@ impl Walk<'_> {
             place: line.place.clone(),
             text: line.text.clone(),
             action,
-            acls: words.iter().map(|word| literal(word)).collect(),
+            acls: words.iter().map(|word| acl_reference(word)).collect(),
             words,
             entry: self.open_entry(line, directive),
         }

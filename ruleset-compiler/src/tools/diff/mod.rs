@@ -4,10 +4,10 @@
 //! answer is tried on both rulesets before it is believed (`witness.rs`), as a request whose fields fit
 //! each other (`consistent.rs`).
 
+mod claims;
 mod command;
 mod consistent;
 mod fields;
-mod literals;
 mod pinned;
 mod regions;
 mod search;

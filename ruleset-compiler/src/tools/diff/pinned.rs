@@ -3,9 +3,9 @@
 
 use sallyport_ruleset::{Composed, Condition, Field, Test, UrlScheme};
 
+use super::claims::{Claim, Vocabulary};
 use super::consistent::OwnHost;
 use super::fields::FieldValue;
-use super::literals::{Literal, Vocabulary};
 
 /// Listed texts up to which each is looked at.
 const TEXTS_MAX: usize = 1_000;
@@ -26,36 +26,36 @@ pub(super) fn listed(condition: &Condition) -> Option<(&Field, Vec<&str>)> {
     (values.len() <= TEXTS_MAX).then(|| (field, values.iter().collect()))
 }
 
-/// Whether no request that has one of these texts meets all `literals` and no rule of `excluded`.
+/// Whether no request that has one of these texts meets all `claims` and no rule of `excluded`.
 pub(super) fn is_impossible(
     vocabulary: &mut Vocabulary,
     (field, texts): (&Field, Vec<&str>),
-    literals: &[Literal],
-    excluded: &[Vec<Literal>],
+    claims: &[Claim],
+    excluded: &[Vec<Claim>],
 ) -> bool {
     texts.into_iter().all(|text| {
         let Some(values) = pinned(field, text) else {
             return true;
         };
-        let mut holds = |literal: &Literal| holds(vocabulary, &values, *literal);
-        literals.iter().any(|literal| holds(literal) == Some(false))
+        let mut holds = |claim: &Claim| holds(vocabulary, &values, *claim);
+        claims.iter().any(|claim| holds(claim) == Some(false))
             || excluded
                 .iter()
-                .any(|rule| rule.iter().all(|literal| holds(literal) == Some(true)))
+                .any(|rule| rule.iter().all(|claim| holds(claim) == Some(true)))
     })
 }
 
-/// Whether a literal holds; `None`: that is not pinned.
+/// Whether a claim holds; `None`: that is not pinned.
 fn holds(
     vocabulary: &mut Vocabulary,
     values: &[(Field, FieldValue)],
-    literal: Literal,
+    claim: Claim,
 ) -> Option<bool> {
-    let of = vocabulary.predicates.get(literal.predicate)?;
+    let of = vocabulary.predicates.get(claim.predicate)?;
     let field = vocabulary.fields.get(of.field)?;
     let (_, value) = values.iter().find(|(pinned, _)| pinned == field)?;
     let space = vocabulary.spaces.get_mut(of.field)?;
-    Some(space.holds(of.test, value) == literal.holds)
+    Some(space.holds(of.test, value) == claim.holds)
 }
 
 /// What a text says of other fields; `None`: no request has it.

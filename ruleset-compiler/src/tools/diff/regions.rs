@@ -3,7 +3,7 @@
 //! both meet before any other rule, or there is none.
 //!
 //! Most pairs need no search. Take a sequence of rules that both rulesets have in the same order
-//! (`literals.rs`). When both deciding rules are in it, one stands before the other in both, and
+//! (`claims.rs`). When both deciding rules are in it, one stands before the other in both, and
 //! would decide in both. So one of the two is new, gone, changed or moved, or both are defaults.
 
 use std::collections::HashSet;
@@ -11,9 +11,9 @@ use std::collections::HashSet;
 use sallyport_ruleset::reference::Reference;
 use sallyport_ruleset::{Action, Decision, Phase, Verdict};
 
+use super::claims::{Claim, RuleClaims, Vocabulary, in_common};
 use super::consistent;
 use super::fields::Found;
-use super::literals::{Literal, RuleLiterals, Vocabulary, in_common};
 use super::pinned;
 use super::search::Search;
 use super::side::{Said, Side};
@@ -109,7 +109,7 @@ impl Comparison<'_> {
             .collect()
     }
 
-    fn rules(&self, side: usize) -> &[RuleLiterals] {
+    fn rules(&self, side: usize) -> &[RuleClaims] {
         self.vocabulary.rules.get(side).map_or(&[], Vec::as_slice)
     }
 
@@ -129,13 +129,13 @@ impl Comparison<'_> {
         self.common.get(side)?.get(at).copied().flatten()
     }
 
-    fn literals(&self, side: usize, at: Option<usize>) -> Vec<Literal> {
+    fn claims(&self, side: usize, at: Option<usize>) -> Vec<Claim> {
         let rule = at.and_then(|at| self.rules(side).get(at));
-        rule.map(|rule| rule.literals.clone()).unwrap_or_default()
+        rule.map(|rule| rule.claims.clone()).unwrap_or_default()
     }
 
     /// The decisive rules before a position, of both sides: none of them may match.
-    fn excluded(&self, before: [Option<usize>; 2]) -> Vec<Vec<Literal>> {
+    fn excluded(&self, before: [Option<usize>; 2]) -> Vec<Vec<Claim>> {
         let mut seen = HashSet::new();
         let mut excluded = Vec::new();
         for (side, before) in before.into_iter().enumerate() {
@@ -144,8 +144,8 @@ impl Comparison<'_> {
                 .get(..before.unwrap_or(rules.len()))
                 .unwrap_or_default();
             for rule in rules.iter().filter(|rule| rule.decision().is_some()) {
-                if seen.insert(rule.literals.clone()) {
-                    excluded.push(rule.literals.clone());
+                if seen.insert(rule.claims.clone()) {
+                    excluded.push(rule.claims.clone());
                 }
             }
         }
@@ -159,8 +159,8 @@ impl Comparison<'_> {
 
     fn decide_pair(&mut self, at: [Option<usize>; 2], decisions: [Decision; 2]) {
         let [old, new] = at;
-        let literals = [self.literals(0, old), self.literals(1, new)].concat();
-        if !Search::is_possible(&mut self.vocabulary, &literals) {
+        let claims = [self.claims(0, old), self.claims(1, new)].concat();
+        if !Search::is_possible(&mut self.vocabulary, &claims) {
             return;
         }
         let excluded = self.excluded(at);
@@ -172,7 +172,7 @@ impl Comparison<'_> {
                 .map(|rule| rule.unwrap_or_else(|| DEFAULT.to_owned()));
             format!("{}: {old} against {new}", phase)
         };
-        match Search::run(&mut self.vocabulary, &literals, excluded.clone()) {
+        match Search::run(&mut self.vocabulary, &claims, excluded.clone()) {
             Found::Empty => {}
             Found::Unknown => {
                 let what = pair();
@@ -188,7 +188,7 @@ impl Comparison<'_> {
                 };
                 let witness = match self.shown(values, shows) {
                     Ok(witness) => witness,
-                    Err(_) if self.is_impossible(at, &literals, &excluded) => return,
+                    Err(_) if self.is_impossible(at, &claims, &excluded) => return,
                     Err(why) => {
                         let what = format!("{} ({why})", pair());
                         self.findings.undecided.push(what);
@@ -216,8 +216,8 @@ impl Comparison<'_> {
     fn is_impossible(
         &mut self,
         at: [Option<usize>; 2],
-        literals: &[Literal],
-        excluded: &[Vec<Literal>],
+        claims: &[Claim],
+        excluded: &[Vec<Claim>],
     ) -> bool {
         let rules = self.sides.into_iter().zip(at);
         let rules = rules.filter_map(|(side, at)| side.ruleset.rules(self.phase).nth(at?));
@@ -226,7 +226,7 @@ impl Comparison<'_> {
             .filter_map(pinned::listed)
             .collect();
         let mut lists = lists.into_iter();
-        lists.any(|list| pinned::is_impossible(&mut self.vocabulary, list, literals, excluded))
+        lists.any(|list| pinned::is_impossible(&mut self.vocabulary, list, claims, excluded))
     }
 
     /// A request that shows what was looked for: the one that was found, or, where fields are put together
@@ -291,11 +291,11 @@ impl Comparison<'_> {
         let partner = match at {
             None => (self.default(other) == Action::Alert).then_some(None),
             Some(_) => {
-                let same = |rule: &RuleLiterals| rule.title == title && rule.decision().is_none();
+                let same = |rule: &RuleClaims| rule.title == title && rule.decision().is_none();
                 self.rules(other).iter().position(same).map(Some)
             }
         };
-        let literals = self.literals(side, at);
+        let claims = self.claims(side, at);
         let before = |at: Option<usize>, other_at: Option<usize>| {
             if side == 0 {
                 [at, other_at]
@@ -306,14 +306,14 @@ impl Comparison<'_> {
         let Some(partner) = partner else {
             // None of the other side's rules matters: it never raises this one.
             let excluded = self.excluded(before(at, Some(0)));
-            self.search_alert(side, &title, &literals, excluded);
+            self.search_alert(side, &title, &claims, excluded);
             return;
         };
-        let theirs = self.literals(other, partner);
-        if !theirs.iter().all(|literal| literals.contains(literal)) {
+        let theirs = self.claims(other, partner);
+        if !theirs.iter().all(|claim| claims.contains(claim)) {
             let mut excluded = self.excluded(before(at, Some(0)));
             excluded.push(theirs);
-            self.search_alert(side, &title, &literals, excluded);
+            self.search_alert(side, &title, &claims, excluded);
         }
         let end = partner.unwrap_or_else(|| self.rules(other).len());
         for earlier in 0..end {
@@ -325,12 +325,12 @@ impl Comparison<'_> {
                 .partner(other, earlier)
                 .is_some_and(|here| at.is_none_or(|at| here < at));
             if is_decisive && !decides_here_too {
-                let literals = [literals.clone(), self.literals(other, Some(earlier))].concat();
-                if !Search::is_possible(&mut self.vocabulary, &literals) {
+                let claims = [claims.clone(), self.claims(other, Some(earlier))].concat();
+                if !Search::is_possible(&mut self.vocabulary, &claims) {
                     continue;
                 }
                 let excluded = self.excluded(before(at, Some(earlier)));
-                if self.search_alert(side, &title, &literals, excluded) {
+                if self.search_alert(side, &title, &claims, excluded) {
                     return;
                 }
             }
@@ -342,14 +342,14 @@ impl Comparison<'_> {
         &mut self,
         side: usize,
         title: &str,
-        literals: &[Literal],
-        excluded: Vec<Vec<Literal>>,
+        claims: &[Claim],
+        excluded: Vec<Vec<Claim>>,
     ) -> bool {
         let known = |change: &AlertChange| change.rule == title && change.is_new == (side == 1);
         if self.findings.alerts.iter().any(known) {
             return true;
         }
-        let found = Search::run(&mut self.vocabulary, literals, excluded);
+        let found = Search::run(&mut self.vocabulary, claims, excluded);
         let Found::Value(values) = found else {
             if found == Found::Unknown {
                 let what = format!("{}: the alert {title}", self.phase);

@@ -1,12 +1,12 @@
-//! Is there a request of which some literals hold, and of each of some rules not all? The search
+//! Is there a request of which some claims hold, and of each of some rules not all? The search
 //! holds a request, one value for each field, and looks which rules it still meets. Of such a rule
 //! some condition must not hold: each is tried, and each try asks the field for another value.
 //! That a field has none is a proof, so a search that comes to its end without a request is one.
 
 use std::rc::Rc;
 
+use super::claims::{Claim, Vocabulary};
 use super::fields::{FieldValue, Found};
-use super::literals::{Literal, Vocabulary};
 
 /// Tries in one search before it is given up.
 const TRIES_MAX: usize = 20_000;
@@ -15,7 +15,7 @@ const TRIES_MAX: usize = 20_000;
 pub(super) struct Search<'v> {
     vocabulary: &'v mut Vocabulary,
     /// Rules that must not match.
-    excluded: Rc<[Vec<Literal>]>,
+    excluded: Rc<[Vec<Claim>]>,
     /// What must hold or not, by field.
     constraints: Vec<Vec<(usize, bool)>>,
     values: Vec<FieldValue>,
@@ -32,14 +32,14 @@ struct Undo {
 }
 
 impl<'v> Search<'v> {
-    /// A request of which all `literals` hold, and of each of `excluded` not all. The values are in
+    /// A request of which all `claims` hold, and of each of `excluded` not all. The values are in
     /// the order of [`Vocabulary::fields`].
     pub(super) fn run(
         vocabulary: &'v mut Vocabulary,
-        literals: &[Literal],
-        excluded: Vec<Vec<Literal>>,
+        claims: &[Claim],
+        excluded: Vec<Vec<Claim>>,
     ) -> Found<Vec<FieldValue>> {
-        match Self::begin(vocabulary, literals) {
+        match Self::begin(vocabulary, claims) {
             Found::Value(mut search) => {
                 search.excluded = excluded.into();
                 search.solve()
@@ -49,12 +49,12 @@ impl<'v> Search<'v> {
         }
     }
 
-    /// Whether all `literals` can hold at once.
-    pub(super) fn is_possible(vocabulary: &mut Vocabulary, literals: &[Literal]) -> bool {
-        !matches!(Search::begin(vocabulary, literals), Found::Empty)
+    /// Whether all `claims` can hold at once.
+    pub(super) fn is_possible(vocabulary: &mut Vocabulary, claims: &[Claim]) -> bool {
+        !matches!(Search::begin(vocabulary, claims), Found::Empty)
     }
 
-    fn begin(vocabulary: &'v mut Vocabulary, literals: &[Literal]) -> Found<Self> {
+    fn begin(vocabulary: &'v mut Vocabulary, claims: &[Claim]) -> Found<Self> {
         let mut values = Vec::with_capacity(vocabulary.spaces.len());
         for space in &mut vocabulary.spaces {
             match space.find(&[]) {
@@ -71,8 +71,8 @@ impl<'v> Search<'v> {
             tries: 0,
         };
         // All that is asked of a field at once: fewer values are looked for.
-        for literal in literals {
-            search.constrain(*literal);
+        for claim in claims {
+            search.constrain(*claim);
         }
         let mut is_known = true;
         for field in 0..search.values.len() {
@@ -89,12 +89,12 @@ impl<'v> Search<'v> {
         }
     }
 
-    fn constrain(&mut self, literal: Literal) -> usize {
-        let Some(predicate) = self.vocabulary.predicates.get(literal.predicate) else {
+    fn constrain(&mut self, claim: Claim) -> usize {
+        let Some(predicate) = self.vocabulary.predicates.get(claim.predicate) else {
             return 0;
         };
         if let Some(constraints) = self.constraints.get_mut(predicate.field) {
-            constraints.push((predicate.test, literal.holds));
+            constraints.push((predicate.test, claim.holds));
         }
         predicate.field
     }
@@ -129,9 +129,9 @@ impl<'v> Search<'v> {
         }
     }
 
-    /// Adds a literal, if a value can be found.
-    fn assume(&mut self, literal: Literal) -> (Found<()>, Undo) {
-        let field = self.constrain(literal);
+    /// Adds a claim, if a value can be found.
+    fn assume(&mut self, claim: Claim) -> (Found<()>, Undo) {
+        let field = self.constrain(claim);
         let before = self.values.get(field).cloned();
         let settled = self.settle(field);
         let constraints = self.constraints.get(field).map_or(0, Vec::len);
@@ -159,10 +159,10 @@ impl<'v> Search<'v> {
         }
     }
 
-    fn holds(&mut self, literal: Literal) -> bool {
-        let known = self.truth.get(literal.predicate).copied().flatten();
-        let truth = known.unwrap_or_else(|| self.ask(literal.predicate));
-        truth == literal.holds
+    fn holds(&mut self, claim: Claim) -> bool {
+        let known = self.truth.get(claim.predicate).copied().flatten();
+        let truth = known.unwrap_or_else(|| self.ask(claim.predicate));
+        truth == claim.holds
     }
 
     fn ask(&mut self, predicate: usize) -> bool {
@@ -191,8 +191,8 @@ impl<'v> Search<'v> {
             match self.next_split() {
                 Split::Done => break Found::Value(self.values.clone()),
                 Split::Dead => break Found::Empty,
-                Split::Forced(literal) => {
-                    let (settled, undo) = self.assume(literal);
+                Split::Forced(claim) => {
+                    let (settled, undo) = self.assume(claim);
                     undos.push(undo);
                     match settled {
                         Found::Value(()) => {}
@@ -200,7 +200,7 @@ impl<'v> Search<'v> {
                         Found::Unknown => break Found::Unknown,
                     }
                 }
-                Split::Choice(literals) => break self.branch(&literals),
+                Split::Choice(claims) => break self.branch(&claims),
             }
         };
         for undo in undos.into_iter().rev() {
@@ -209,12 +209,12 @@ impl<'v> Search<'v> {
         found
     }
 
-    /// Tries each literal, with those before it turned round: no request is met twice.
-    fn branch(&mut self, literals: &[Literal]) -> Found<Vec<FieldValue>> {
+    /// Tries each claim, with those before it turned round: no request is met twice.
+    fn branch(&mut self, claims: &[Claim]) -> Found<Vec<FieldValue>> {
         let mut undos = Vec::new();
         let mut answer = Found::Empty;
-        for literal in literals {
-            let (settled, undo) = self.assume(*literal);
+        for claim in claims {
+            let (settled, undo) = self.assume(*claim);
             let found = match settled {
                 Found::Value(()) => self.solve(),
                 Found::Empty => Found::Empty,
@@ -229,7 +229,7 @@ impl<'v> Search<'v> {
                 Found::Empty => {}
                 Found::Unknown => answer = Found::Unknown,
             }
-            let (settled, undo) = self.assume(literal.turned());
+            let (settled, undo) = self.assume(claim.turned());
             undos.push(undo);
             match settled {
                 Found::Value(()) => {}
@@ -249,13 +249,13 @@ impl<'v> Search<'v> {
     /// Of the excluded rules that match the request, one with the fewest ways out.
     fn next_split(&mut self) -> Split {
         let excluded = Rc::clone(&self.excluded);
-        let mut best: Option<Vec<Literal>> = None;
+        let mut best: Option<Vec<Claim>> = None;
         for rule in excluded.iter() {
-            if !rule.iter().all(|literal| self.holds(*literal)) {
+            if !rule.iter().all(|claim| self.holds(*claim)) {
                 continue;
             }
-            let turned = rule.iter().map(|literal| literal.turned());
-            let ways: Vec<Literal> = turned.filter(|way| self.may_hold(*way)).collect();
+            let turned = rule.iter().map(|claim| claim.turned());
+            let ways: Vec<Claim> = turned.filter(|way| self.may_hold(*way)).collect();
             match ways.as_slice() {
                 [] => return Split::Dead,
                 [way] => return Split::Forced(*way),
@@ -268,13 +268,13 @@ impl<'v> Search<'v> {
         best.map_or(Split::Done, Split::Choice)
     }
 
-    /// Whether a literal can hold besides what must.
-    fn may_hold(&mut self, literal: Literal) -> bool {
-        let Some(of) = self.vocabulary.predicates.get(literal.predicate) else {
+    /// Whether a claim can hold besides what must.
+    fn may_hold(&mut self, claim: Claim) -> bool {
+        let Some(of) = self.vocabulary.predicates.get(claim.predicate) else {
             return false;
         };
         let mut constraints = self.constraints.get(of.field).cloned().unwrap_or_default();
-        constraints.push((of.test, literal.holds));
+        constraints.push((of.test, claim.holds));
         let space = self.vocabulary.spaces.get_mut(of.field);
         space.is_some_and(|space| space.find(&constraints) != Found::Empty)
     }
@@ -287,12 +287,12 @@ enum Split {
     /// A rule matches all that is left.
     Dead,
     /// One way out.
-    Forced(Literal),
+    Forced(Claim),
     /// Several.
-    Choice(Vec<Literal>),
+    Choice(Vec<Claim>),
 }
 
-impl Literal {
+impl Claim {
     const fn turned(self) -> Self {
         Self {
             predicate: self.predicate,

@@ -167,7 +167,7 @@ fn moved<'t>(before: &'t [(String, &Rule)], after: &'t [(String, &Rule)]) -> Has
         .enumerate()
         .filter_map(|(at, (title, _))| Some((at, *places.get(title.as_str())?)))
         .collect();
-    let kept: HashSet<usize> = super::literals::longest_increasing(&shared)
+    let kept: HashSet<usize> = super::claims::longest_increasing(&shared)
         .into_iter()
         .map(|(at, _)| at)
         .collect();

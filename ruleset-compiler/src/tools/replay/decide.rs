@@ -89,7 +89,7 @@ impl<'b> Decider<'b> {
             return Again::NoDestination;
         };
         let host = str::from_utf8(host).unwrap_or_default();
-        let address = literal(host);
+        let address = ip_literal(host);
         let domain = match address {
             Some(_) => Fact::Absent,
             None => match normalize_domain(host, &mut self.domain) {
@@ -153,7 +153,7 @@ impl<'b> Decider<'b> {
 }
 
 /// A host that is an address; few are, so the costly question is asked of few.
-fn literal(host: &str) -> Option<IpAddr> {
+fn ip_literal(host: &str) -> Option<IpAddr> {
     let may_be = host.ends_with(|last: char| last.is_ascii_hexdigit() || last == ':')
         && host.starts_with(|first: char| first.is_ascii_hexdigit() || first == ':');
     may_be.then(|| host.parse().ok()).flatten()

@@ -50,8 +50,8 @@ impl ProtocolSpace {
         }
     }
 
-    /// A set that is not empty and of which all the literals hold.
-    pub(super) fn find(&self, literals: &[Quantified]) -> Option<ProtocolSet> {
+    /// A set that is not empty and of which all the claims hold.
+    pub(super) fn find(&self, claims: &[Quantified]) -> Option<ProtocolSet> {
         let natural = NATURAL.iter().map(|words| words.iter().copied().collect());
         let all = (1..1_u8 << Protocol::ALL.len()).map(|bits| {
             let words = Protocol::ALL.into_iter().zip(0..);
@@ -61,9 +61,9 @@ impl ProtocolSpace {
                 .collect()
         });
         natural.chain(all).find(|set: &ProtocolSet| {
-            literals
+            claims
                 .iter()
-                .all(|literal| self.holds(literal.test, literal.is_every, *set) == literal.holds)
+                .all(|claim| self.holds(claim.test, claim.is_every, *set) == claim.holds)
         })
     }
 }

@@ -87,8 +87,8 @@ impl FieldSpace {
     }
 
     /// A value of which the tests hold or not, as they are given with each.
-    pub(in crate::tools::diff) fn find(&mut self, literals: &[(usize, bool)]) -> Found<FieldValue> {
-        let mut key = literals.to_vec();
+    pub(in crate::tools::diff) fn find(&mut self, claims: &[(usize, bool)]) -> Found<FieldValue> {
+        let mut key = claims.to_vec();
         key.sort_unstable();
         key.dedup();
         if let Some(found) = self.memory.get(&key) {
@@ -99,10 +99,10 @@ impl FieldSpace {
         found
     }
 
-    fn search(&mut self, literals: &[(usize, bool)]) -> Found<FieldValue> {
+    fn search(&mut self, claims: &[(usize, bool)]) -> Found<FieldValue> {
         let (mut may_be_absent, mut may_be_there) = (!self.is_always_there, true);
         let mut of_values = Vec::new();
-        for (test, holds) in literals {
+        for (test, holds) in claims {
             match self.asked.get(*test) {
                 Some(Asked::Absent(expected)) => {
                     let must_be_absent = *expected == *holds;
@@ -157,19 +157,19 @@ impl Values {
     }
 
     /// A value that is there.
-    fn find(&mut self, literals: &[Quantified], has_several: bool) -> Found<FieldValue> {
+    fn find(&mut self, claims: &[Quantified], has_several: bool) -> Found<FieldValue> {
         match self {
-            Self::Protocol(space) => match space.find(literals) {
+            Self::Protocol(space) => match space.find(claims) {
                 Some(set) => Found::Value(FieldValue::Protocols(set)),
                 None => Found::Empty,
             },
             Self::Intervals(space) => {
-                let (positive, negative) = of_one_value(literals);
+                let (positive, negative) = of_one_value(claims);
                 space.find(&positive, &negative)
             }
-            Self::Text(space) if has_several => several(space, literals),
+            Self::Text(space) if has_several => several(space, claims),
             Self::Text(space) => {
-                let (positive, negative) = of_one_value(literals);
+                let (positive, negative) = of_one_value(claims);
                 match space.find(&positive, &negative) {
                     Found::Value(text) => Found::Value(FieldValue::Texts(vec![text])),
                     Found::Empty => Found::Empty,
@@ -182,16 +182,16 @@ impl Values {
 }
 
 /// With one value, "some" and "each" are the same.
-fn of_one_value(literals: &[Quantified]) -> (Vec<usize>, Vec<usize>) {
-    let (positive, negative): (Vec<_>, Vec<_>) = literals.iter().partition(|one| one.holds);
+fn of_one_value(claims: &[Quantified]) -> (Vec<usize>, Vec<usize>) {
+    let (positive, negative): (Vec<_>, Vec<_>) = claims.iter().partition(|one| one.holds);
     let tests = |part: Vec<&Quantified>| part.iter().map(|one| one.test).collect();
     (tests(positive), tests(negative))
 }
 
 /// What holds of each value must hold of all that are found; what some value must be has one of
 /// its own.
-fn several(space: &mut TextSpace, literals: &[Quantified]) -> Found<FieldValue> {
-    let of_each: Vec<&Quantified> = literals
+fn several(space: &mut TextSpace, claims: &[Quantified]) -> Found<FieldValue> {
+    let of_each: Vec<&Quantified> = claims
         .iter()
         .filter(|one| one.is_every == one.holds)
         .collect();
@@ -200,7 +200,7 @@ fn several(space: &mut TextSpace, literals: &[Quantified]) -> Found<FieldValue> 
         part.map(|one| one.test).collect::<Vec<_>>()
     };
     let (positive, negative) = (tests(true), tests(false));
-    let of_some: Vec<&Quantified> = literals
+    let of_some: Vec<&Quantified> = claims
         .iter()
         .filter(|one| one.is_every != one.holds)
         .collect();

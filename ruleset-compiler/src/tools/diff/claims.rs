@@ -9,18 +9,18 @@ use super::fields::FieldSpace;
 
 /// A predicate that holds or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Literal {
+pub(super) struct Claim {
     pub(super) predicate: usize,
     pub(super) holds: bool,
 }
 
 /// A rule as what must hold.
 #[derive(Clone, Debug)]
-pub(super) struct RuleLiterals {
+pub(super) struct RuleClaims {
     pub(super) title: String,
     pub(super) action: Action,
     /// Sorted, without repetitions.
-    pub(super) literals: Vec<Literal>,
+    pub(super) claims: Vec<Claim>,
 }
 
 /// Where a predicate belongs.
@@ -39,7 +39,7 @@ pub(super) struct Vocabulary {
     pub(super) spaces: Vec<FieldSpace>,
     pub(super) predicates: Vec<PredicateOf>,
     /// The rules of both, in their order.
-    pub(super) rules: [Vec<RuleLiterals>; 2],
+    pub(super) rules: [Vec<RuleClaims>; 2],
 }
 
 /// What is collected while the rules are read.
@@ -58,10 +58,10 @@ impl Vocabulary {
         let rules = rulesets.map(|ruleset| {
             let rules = ruleset.rules(phase);
             rules
-                .map(|(group, rule)| RuleLiterals {
+                .map(|(group, rule)| RuleClaims {
                     title: format!("{}/{}", group.name, rule.name),
                     action: rule.action,
-                    literals: collector.literals(&rule.conditions),
+                    claims: collector.claims(&rule.conditions),
                 })
                 .collect()
         });
@@ -77,17 +77,17 @@ impl Vocabulary {
 }
 
 impl<'r> Collector<'r> {
-    fn literals(&mut self, conditions: &'r [Condition]) -> Vec<Literal> {
-        let mut literals: Vec<Literal> = conditions
+    fn claims(&mut self, conditions: &'r [Condition]) -> Vec<Claim> {
+        let mut claims: Vec<Claim> = conditions
             .iter()
-            .map(|condition| Literal {
+            .map(|condition| Claim {
                 predicate: self.predicate(&condition.field, &condition.test),
                 holds: !condition.negated,
             })
             .collect();
-        literals.sort_unstable();
-        literals.dedup();
-        literals
+        claims.sort_unstable();
+        claims.dedup();
+        claims
     }
 
     fn predicate(&mut self, field: &'r Field, test: &'r Test) -> usize {
@@ -118,7 +118,7 @@ impl<'r> Collector<'r> {
     }
 }
 
-impl RuleLiterals {
+impl RuleClaims {
     /// What the rule decides; `None` for an alert.
     pub(super) const fn decision(&self) -> Option<Decision> {
         match self.action {
@@ -131,17 +131,17 @@ impl RuleLiterals {
 
 /// For each decisive rule of one ruleset the position of the same one in the other, such that the
 /// order is the same in both. There may be a longer such sequence; any will do.
-pub(super) fn in_common(old: &[RuleLiterals], new: &[RuleLiterals]) -> [Vec<Option<usize>>; 2] {
-    let mut places: HashMap<(&[Literal], Action), Vec<usize>> = HashMap::new();
+pub(super) fn in_common(old: &[RuleClaims], new: &[RuleClaims]) -> [Vec<Option<usize>>; 2] {
+    let mut places: HashMap<(&[Claim], Action), Vec<usize>> = HashMap::new();
     for (position, rule) in new.iter().enumerate().rev() {
         if rule.action != Action::Alert {
-            let key = (rule.literals.as_slice(), rule.action);
+            let key = (rule.claims.as_slice(), rule.action);
             places.entry(key).or_default().push(position);
         }
     }
     let mut pairs = Vec::new();
     for (position, rule) in old.iter().enumerate() {
-        let key = (rule.literals.as_slice(), rule.action);
+        let key = (rule.claims.as_slice(), rule.action);
         if let Some(other) = places.get_mut(&key).and_then(Vec::pop) {
             pairs.push((position, other));
         }

@@ -43,12 +43,14 @@ impl Trail {
     /// Takes in what an evaluation said.
     pub(crate) fn record(&mut self, phase: Phase, verdict: Verdict, alerts: &[RuleIndex]) {
         // An early evaluation may be repeated with more facts: its alerts are the same ones.
-        let mut kept = self.kept;
-        self.alerts.retain(|alert| {
-            let is_kept = kept > 0;
-            kept = kept.saturating_sub(1);
-            is_kept || alert.phase != phase
-        });
+        if !self.alerts.is_empty() {
+            let mut kept = self.kept;
+            self.alerts.retain(|alert| {
+                let is_kept = kept > 0;
+                kept = kept.saturating_sub(1);
+                is_kept || alert.phase != phase
+            });
+        }
         let of_default = verdict.default_alert.then_some(None);
         let fired = alerts.iter().map(|rule| Some(*rule)).chain(of_default);
         for alert in fired.map(|rule| Alert { phase, rule }) {

@@ -17,6 +17,9 @@ const CRATES: &[&str] = &[
     "ruleset-compiler/src",
     "loadgen/src",
     "excerpt/src",
+    "engine/wire/src",
+    "engine/dns/src",
+    "engine/pki/src",
 ];
 
 /// A path of modules from the root of the crate.

@@ -15,7 +15,10 @@ use crate::error::DnsError;
 use crate::limits::PARTIAL_ANSWER_TTL_MAX;
 use crate::query::QueryId;
 use crate::question::{Outcome, Question};
-use crate::resolver::LookupId;
+
+/// Names a lookup in flight. Never used twice by one resolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LookupId(pub(crate) u64);
 
 /// What a lookup comes to at once.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,17 +19,13 @@ use crate::cache::Cache;
 use crate::config::ResolverConfig;
 use crate::counters::Counters;
 use crate::error::DnsError;
-pub use crate::lookup::Lookup;
 use crate::lookup::{Family, Held, InFlight, Progress};
+pub use crate::lookup::{Lookup, LookupId};
 use crate::name;
 use crate::query::{Match, QueryId, SentQuery, Transmit, Transport};
 use crate::question::{Attempt, Next, Question};
 use crate::servers::Servers;
 use crate::static_hosts::StaticHosts;
-
-/// Names a lookup in flight. Never used twice by one resolver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LookupId(u64);
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,11 +4,12 @@
 //! and the sender's end-to-end fields copied as they are, in runs of whole
 //! lines. Called by the engine once per message; body bytes are its business.
 
+use super::field::{HeaderField, HeaderName};
 use super::framing::BodyFraming;
-use super::headers::{HeaderField, HeaderName, Version};
-use super::hop_by_hop;
-use super::request_head::{MethodKind, RequestHead, is_token_byte};
+use super::method::MethodKind;
+use super::request_head::{RequestHead, is_token_byte};
 use super::response_head::ResponseHead;
+use super::version::Version;
 
 /// Fields that the configuration removes or sets. Names in lower case. Empty
 /// in the usual case, and then free.
@@ -74,7 +75,7 @@ fn is_editable(name: &str) -> bool {
             | HeaderName::Trailer
             | HeaderName::Via
     );
-    !is_ours && !hop_by_hop::is_fixed(id) && !name.is_empty() && name.bytes().all(is_token_byte)
+    !is_ours && !id.is_hop_by_hop() && !name.is_empty() && name.bytes().all(is_token_byte)
 }
 
 fn is_settable(name: &str, value: &str) -> bool {

@@ -4,8 +4,8 @@
 //! Reading a body of known framing is `body` and `chunked`.
 
 use super::error::HeadError;
-use super::headers::{Collected, Version};
 use super::hop_by_hop;
+use super::version::Version;
 
 /// How the end of a body is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,13 +89,14 @@ pub(crate) fn parse_content_length(value: &[u8]) -> Result<u64, HeadError> {
 /// say; `None` when they declare nothing.
 pub(crate) fn declared(
     version: Version,
-    found: &Collected,
+    transfer_coding: Option<TransferCoding>,
+    content_length: Option<u64>,
 ) -> Result<Option<BodyFraming>, HeadError> {
-    let Some(coding) = found.transfer_coding else {
-        return Ok(found.content_length.map(BodyFraming::Length));
+    let Some(coding) = transfer_coding else {
+        return Ok(content_length.map(BodyFraming::Length));
     };
     // RFC 9112 section 6.1: faulty framing, and a likely smuggling attempt.
-    if found.content_length.is_some() {
+    if content_length.is_some() {
         return Err(HeadError::TransferEncodingWithLength);
     }
     if version == Version::Http10 {

@@ -1,7 +1,7 @@
 //! What belongs to one connection and is not passed on (RFC 9110 section
 //! 7.6.1), and what a trailer section may not carry (section 6.5.1).
 
-use super::headers::{HeaderField, HeaderName};
+use super::field::{HeaderField, HeaderName};
 
 /// Most options that the `Connection` fields of one message may list. Each
 /// option is compared with each field, so the product must stay small.
@@ -11,24 +11,7 @@ pub(crate) const CONNECTION_OPTIONS_MAX: usize = 32;
 /// `Connection` says. Proxy credentials and challenges count: they are between
 /// a client and this proxy.
 pub fn is_hop_by_hop(name: &[u8]) -> bool {
-    is_fixed(HeaderName::classify(name))
-}
-
-/// [`is_hop_by_hop`] for a name already classified.
-pub(crate) fn is_fixed(id: HeaderName) -> bool {
-    matches!(
-        id,
-        HeaderName::Connection
-            | HeaderName::Http2Settings
-            | HeaderName::KeepAlive
-            | HeaderName::ProxyAuthenticate
-            | HeaderName::ProxyAuthenticationInfo
-            | HeaderName::ProxyAuthorization
-            | HeaderName::ProxyConnection
-            | HeaderName::Te
-            | HeaderName::TransferEncoding
-            | HeaderName::Upgrade
-    )
+    HeaderName::classify(name).is_hop_by_hop()
 }
 
 /// The options of all `Connection` fields, as written.

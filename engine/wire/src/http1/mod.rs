@@ -5,10 +5,12 @@ mod body;
 mod chunked;
 mod encode;
 mod error;
+mod field;
 mod framing;
 mod headers;
 mod hop_by_hop;
 mod leniency;
+mod method;
 mod request_head;
 mod response_head;
 mod session_auth;
@@ -22,16 +24,17 @@ pub use chunked::{
 };
 pub use encode::{HeaderEdits, RequestForward, ResponseForward, encode_request, encode_response};
 pub use error::HeadError;
+pub use field::{HeaderField, HeaderName};
 pub use framing::BodyFraming;
-pub use headers::{
-    HEADERS_CAPACITY, HeadLimits, HeaderField, HeaderName, Parse, Version, end_to_end,
-};
+pub use headers::{HEADERS_CAPACITY, HeadLimits, Parse, end_to_end};
 pub use hop_by_hop::{connection_options, is_forbidden_trailer, is_hop_by_hop};
 pub use leniency::{Leniency, Tolerated};
+pub use method::MethodKind;
+pub use request_head::RequestHead;
 pub(crate) use request_head::is_token_byte;
-pub use request_head::{MethodKind, RequestHead};
 pub use response_head::ResponseHead;
 pub use session_auth::SessionAuth;
 pub use target::{
     Authority, Host, RequestTarget, Scheme, TargetError, connect_host_matches, host_matches,
 };
+pub use version::Version;

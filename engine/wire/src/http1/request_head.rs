@@ -6,68 +6,14 @@
 use std::mem::MaybeUninit;
 
 use super::error::HeadError;
+use super::field::{HeaderField, HeaderName};
 use super::framing::{self, BodyFraming};
-use super::headers::{
-    self, Collected, HEADERS_CAPACITY, HeadLimits, HeaderField, HeaderName, Parse, Version,
-};
+use super::headers::{self, Collected, HEADERS_CAPACITY, HeadLimits, Parse};
 use super::leniency::Reading;
+use super::method::MethodKind;
 use super::target::Authority;
-use super::version::{self, OtherVersion};
+use super::version::{self, OtherVersion, Version};
 use crate::Span;
-
-/// A method, as far as it is known here. Methods are case-sensitive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum MethodKind {
-    /// `GET`
-    #[default]
-    Get,
-    /// `HEAD`
-    Head,
-    /// `POST`
-    Post,
-    /// `PUT`
-    Put,
-    /// `DELETE`
-    Delete,
-    /// `OPTIONS`
-    Options,
-    /// `TRACE`
-    Trace,
-    /// `CONNECT`
-    Connect,
-    /// `PATCH`
-    Patch,
-    /// Any other token.
-    Other,
-}
-
-impl MethodKind {
-    /// Which method this is.
-    pub fn classify(method: &[u8]) -> Self {
-        match method {
-            b"GET" => Self::Get,
-            b"HEAD" => Self::Head,
-            b"POST" => Self::Post,
-            b"PUT" => Self::Put,
-            b"DELETE" => Self::Delete,
-            b"OPTIONS" => Self::Options,
-            b"TRACE" => Self::Trace,
-            b"CONNECT" => Self::Connect,
-            b"PATCH" => Self::Patch,
-            _ => Self::Other,
-        }
-    }
-
-    /// RFC 9110 section 9.2.1.
-    pub fn is_safe(self) -> bool {
-        matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace)
-    }
-
-    /// RFC 9110 section 9.2.2.
-    pub fn is_idempotent(self) -> bool {
-        self.is_safe() || matches!(self, Self::Put | Self::Delete)
-    }
-}
 
 /// A parsed request head. Made once and reused: parsing allocates only when a
 /// request has more fields than any before it.
@@ -276,7 +222,9 @@ impl RequestHead {
     fn conclude(&mut self, head: &[u8], found: &Collected) -> Result<(), HeadError> {
         let is_http11 = self.version == Version::Http11;
         self.is_connect = self.method_kind == MethodKind::Connect;
-        self.framing = framing::declared(self.version, found)?.unwrap_or_default();
+        self.framing =
+            framing::declared(self.version, found.transfer_coding, found.content_length)?
+                .unwrap_or_default();
         // RFC 9110 section 9.3.6: CONNECT has no content.
         if self.is_connect && !matches!(self.framing, BodyFraming::None | BodyFraming::Length(0)) {
             return Err(HeadError::ConnectWithBody);

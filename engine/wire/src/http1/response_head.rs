@@ -8,13 +8,12 @@ use std::cell::Cell;
 use std::mem::MaybeUninit;
 
 use super::error::HeadError;
+use super::field::{HeaderField, HeaderName};
 use super::framing::{self, BodyFraming};
-use super::headers::{
-    self, Collected, HEADERS_CAPACITY, HeadLimits, HeaderField, HeaderName, Parse, Version,
-};
+use super::headers::{self, Collected, HEADERS_CAPACITY, HeadLimits, Parse};
 use super::leniency::{Leniency, Reading, Tolerated};
-use super::request_head::MethodKind;
-use super::version::{self, OtherVersion};
+use super::method::MethodKind;
+use super::version::{self, OtherVersion, Version};
 use crate::Span;
 
 /// A parsed response head. Made once and reused, as [`super::RequestHead`].
@@ -173,7 +172,8 @@ impl ResponseHead {
 
     /// What follows from the fields for this response.
     fn conclude(&mut self, method: MethodKind, found: &Collected) -> Result<(), HeadError> {
-        let declared = framing::declared(self.version, found)?;
+        let declared =
+            framing::declared(self.version, found.transfer_coding, found.content_length)?;
         self.framing = if never_has_body(self.status, method) {
             BodyFraming::None
         } else {

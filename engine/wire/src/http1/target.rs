@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use super::request_head::MethodKind;
+use super::method::MethodKind;
 
 /// Why a target or an authority was refused. Always the client's fault: 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

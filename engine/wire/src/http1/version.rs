@@ -1,8 +1,31 @@
-//! The version in a start line (RFC 9110 section 2.5, RFC 9112 section 2.3), as far as the tokenizer
-//! does not know it. Called by the parsers of both heads.
+//! The version in a start line (RFC 9110 section 2.5, RFC 9112 section 2.3), and what it is where the
+//! tokenizer does not know it. Called by the parsers of both heads.
 
 use super::error::HeadError;
-use super::headers::Version;
+
+/// Versions that are spoken; all others are refused. Parsers yield the first two only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+    /// HTTP/2. Set by who has turned a message of it into the form of an HTTP/1.1 one, and treated
+    /// as that but for what `Via` says.
+    Http2,
+}
+
+impl Version {
+    /// Its number, as logs show it.
+    #[must_use]
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
+}
 
 /// What a version is that is neither HTTP/1.0 nor HTTP/1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

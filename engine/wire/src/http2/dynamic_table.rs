@@ -1,7 +1,7 @@
 //! The dynamic table of a header decoder (RFC 7541 section 2.3.2), without its values: what is needed
 //! to know which index refers to what.
 
-use super::field_reader::Name;
+use super::name::Name;
 
 /// What is remembered of an entry.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,6 +6,7 @@
 
 use super::dynamic_table::{DynamicTable, Entry, OVERHEAD};
 use super::huffman::{HuffmanDecoder, NoString};
+use super::name::Name;
 use super::static_table::{STATIC_ENTRIES, static_name};
 
 /// A block that cannot be decoded (RFC 9113 section 4.3).
@@ -15,28 +16,6 @@ pub(super) struct NoBlock;
 impl From<NoString> for NoBlock {
     fn from(NoString: NoString) -> Self {
         Self
-    }
-}
-
-/// What a field is called, as far as it matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Name {
-    #[default]
-    Field,
-    Path,
-    Status,
-    /// Another one that begins with a colon.
-    Pseudo,
-}
-
-impl Name {
-    fn of(name: &[u8]) -> Self {
-        match name {
-            b":path" => Self::Path,
-            b":status" => Self::Status,
-            [b':', ..] => Self::Pseudo,
-            _ => Self::Field,
-        }
     }
 }
 

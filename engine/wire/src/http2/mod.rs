@@ -8,6 +8,7 @@ mod field_reader;
 mod frame_guard;
 mod frames;
 mod huffman;
+mod name;
 mod payload;
 mod reset_count;
 mod send_windows;

@@ -8,7 +8,6 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use super::ja4::Ja4;
 use crate::Span;
 use crate::cursor::Cursor;
 use crate::http1::{Authority, Host};
@@ -181,11 +180,6 @@ impl ClientHello {
     /// one.
     pub fn has_encrypted_client_hello(&self) -> bool {
         self.extensions.contains(&ENCRYPTED_CLIENT_HELLO)
-    }
-
-    /// The JA4 fingerprint: two SHA-256 over a few hundred bytes.
-    pub fn ja4(&self) -> Ja4 {
-        Ja4::of(self)
     }
 
     fn clear(&mut self) {

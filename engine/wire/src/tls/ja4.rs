@@ -23,7 +23,7 @@ impl Ja4 {
         std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
-    pub(super) fn of(hello: &ClientHello) -> Self {
+    fn of(hello: &ClientHello) -> Self {
         let mut text = [b'_'; 36];
         let (a, rest) = text.split_at_mut(10);
         let (b, c) = rest.split_at_mut(13);
@@ -31,6 +31,13 @@ impl Ja4 {
         write_b(b, hello);
         write_c(c, hello);
         Self { text }
+    }
+}
+
+impl ClientHello {
+    /// The JA4 fingerprint: two SHA-256 over a few hundred bytes.
+    pub fn ja4(&self) -> Ja4 {
+        Ja4::of(self)
     }
 }
 

@@ -12,6 +12,7 @@
 mod buffer;
 mod digits;
 mod escape;
+mod fields;
 mod json;
 mod outcomes;
 pub mod record;

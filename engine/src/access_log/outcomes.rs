@@ -3,7 +3,7 @@
 
 use sallyport_ruleset::{Action, Bundle, Phase, RuleIndex};
 
-use super::json::{array, own, text_key, word};
+use super::fields::{array, own, text_key, word};
 
 /// Where the names of rules are.
 pub trait RuleNames: std::fmt::Debug {

@@ -7,7 +7,7 @@ use sallyport_ruleset::PublicKey;
 use sha2::{Digest, Sha256};
 
 use super::checked::Config;
-use super::load::Environment;
+use super::environment::Environment;
 use super::raw::{Report, Section};
 use super::sections;
 use super::values::{self, Wrong};

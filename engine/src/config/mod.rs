@@ -11,6 +11,7 @@ pub mod checked;
 mod checked_http;
 mod checked_log;
 mod checked_tls;
+mod environment;
 mod error;
 mod keys;
 mod load;
@@ -19,9 +20,9 @@ mod sections;
 mod values;
 
 pub use checked::Config;
+pub use environment::{Environment, Overrides};
 pub use error::{ConfigErrors, Place, Problem};
 pub use keys::KEYS;
-pub use load::{Environment, Overrides};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! The compiler, the origin and the meter are the real programs, started as such: the engine links
 //! none of them.
 
+mod console;
 mod error;
 mod programs;
 mod report;

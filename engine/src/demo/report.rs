@@ -1,4 +1,4 @@
-//! What the demo prints.
+//! What the demo tells of the traffic that it made.
 
 #![expect(clippy::print_stdout, reason = "this is the program's face")]
 
@@ -11,14 +11,6 @@ use serde_json::Value;
 use super::DemoError;
 use super::tour::{Answer, Step, Way};
 use super::world::World;
-
-pub(super) fn heading(text: &str) {
-    println!("\n{text}\n{}", "─".repeat(text.chars().count()));
-}
-
-pub(super) fn line(text: &str) {
-    println!("{text}");
-}
 
 /// The transactions in the access log, once there are `count` outer ones.
 pub(super) fn wait_for_records(log: &Path, count: usize) -> Result<Vec<Value>, DemoError> {

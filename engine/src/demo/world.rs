@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use tempfile::TempDir;
 
 use super::programs::Programs;
-use super::{DemoError, doing, report};
+use super::{DemoError, console, doing};
 
 /// The example ruleset, part of the program so that the demo needs no checkout.
 const EXAMPLES: &[(&str, &str)] = &[
@@ -195,7 +195,7 @@ fn compile(programs: &Programs, folder: &Path) -> Result<(), DemoError> {
             output: text,
         });
     }
-    report::line(text.trim_end());
+    console::line(text.trim_end());
     Ok(())
 }
 

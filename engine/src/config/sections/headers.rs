@@ -6,7 +6,7 @@ use sallyport_ruleset::normalize::is_token;
 use toml::de::DeValue;
 
 use crate::config::checked::{HeaderEdits, Headers, Page, Responses};
-use crate::config::load::Environment;
+use crate::config::environment::Environment;
 use crate::config::raw::{Entry, Report, Section};
 use crate::config::values::{self, Wrong};
 use crate::limits::{

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use toml::de::DeValue;
 
 use crate::config::checked::{Listener, ListenerProtocol};
-use crate::config::load::Environment;
+use crate::config::environment::Environment;
 use crate::config::raw::{Placed, Section, Span};
 use crate::config::sections::listener_tls;
 use crate::config::values::{self, Wrong};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::checked::Dns;
-use crate::config::load::Environment;
+use crate::config::environment::Environment;
 use crate::config::raw::Section;
 use crate::config::values::{self, Wrong, show_duration};
 use crate::limits::{

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use crate::config::checked::{
     Ech, FileKey, Identity, ListenerTls, Tls, TlsMode, TlsScope, TlsUpstream, TlsVersion,
 };
-use crate::config::load::Environment;
+use crate::config::environment::Environment;
 use crate::config::raw::{Section, Span};
 use crate::config::sections::destinations::{networks, port};
 use crate::config::values::{self, Wrong};

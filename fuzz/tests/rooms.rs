@@ -173,11 +173,8 @@ impl Crate {
     /// Follows the declarations of modules from the root.
     fn of(files: &Files) -> Self {
         let mut modules = BTreeMap::new();
-        let root = ["lib.rs", "main.rs"].into_iter();
-        let root = root
-            .filter(|name| files.contains_key(*name))
-            .next()
-            .unwrap();
+        let mut root = ["lib.rs", "main.rs"].into_iter();
+        let root = root.find(|name| files.contains_key(*name)).unwrap();
         let mut open = vec![(ModulePath::new(), root.to_owned())];
         while let Some((path, file)) = open.pop() {
             let tokens = tokens(&files[&file]);

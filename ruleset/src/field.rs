@@ -170,7 +170,7 @@ impl Field {
         self.source().has_several_values()
     }
 
-    /// The member of [`Facts`] that the field is read from.
+    /// The member of [`crate::Facts`] that the field is read from.
     #[must_use]
     pub const fn source(&self) -> Source {
         match self {

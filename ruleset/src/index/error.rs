@@ -53,7 +53,7 @@ pub enum WriteError {
         /// Which bound it is over.
         why: &'static str,
     },
-    /// More rules than [`RULES_MAX`], or more than 4 GiB of one kind of content.
+    /// More rules than [`crate::limits::RULES_MAX`], or more than 4 GiB of one kind of content.
     #[error("the ruleset is too large for a bundle")]
     TooLarge,
 }

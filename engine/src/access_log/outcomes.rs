@@ -89,11 +89,8 @@ impl OutcomeTexts {
         let rule = outcome.rule.map_or(usize::MAX, |rule| rule.0 as usize);
         // Neighbors in a ruleset decide alike often, and each in one phase.
         let place = rule.wrapping_mul(Phase::ALL.len()) + outcome.phase.index();
-        let [first, rest @ ..] = &mut *self.0;
-        let kept = match place % KEPT {
-            0 => first,
-            place => rest.get_mut(place - 1).unwrap_or(first),
-        };
+        #[expect(clippy::indexing_slicing, reason = "a remainder is below its divisor")]
+        let kept = &mut self.0[place % KEPT];
         let key = Some(outcome.key());
         if kept.key != key {
             kept.key = key;

@@ -20,8 +20,33 @@ pub trait SourceFiles {
     ///
     /// # Errors
     /// Why it cannot be read, in words for the person who wrote the path.
-    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
 }
+
+/// Why a file cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// What the system says.
+    #[error("{0}")]
+    System(String),
+    /// There is none of that name.
+    #[error("no such file")]
+    NoSuchFile,
+    /// It is larger than [`SOURCE_FILE_BYTES_MAX`].
+    #[error("it is too large")]
+    TooLarge,
+}
+
+impl From<std::io::Error> for ReadError {
+    fn from(error: std::io::Error) -> Self {
+        Self::System(error.to_string())
+    }
+}
+
+/// A path does not end in a file name that is valid UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` does not name a file", .0.display())]
+pub struct NoFileName(pub PathBuf);
 
 /// Files on the disk, relative to one folder.
 #[derive(Debug)]
@@ -40,12 +65,12 @@ impl DiskFiles {
     /// Splits the path of a ruleset file into the files beside it and its own name among them.
     ///
     /// # Errors
-    /// When the path does not end in a file name that is valid UTF-8.
-    pub fn beside(ruleset: &Path) -> Result<(Self, String), String> {
+    /// When the path does not end in one that is valid UTF-8.
+    pub fn beside(ruleset: &Path) -> Result<(Self, String), NoFileName> {
         let name = ruleset
             .file_name()
             .and_then(|name| name.to_str())
-            .ok_or_else(|| format!("`{}` does not name a file", ruleset.display()))?;
+            .ok_or_else(|| NoFileName(ruleset.to_owned()))?;
         Ok((
             Self::new(ruleset.parent().unwrap_or_else(|| Path::new(""))),
             name.to_owned(),
@@ -54,8 +79,8 @@ impl DiskFiles {
 }
 
 impl SourceFiles for DiskFiles {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        std::fs::read(self.folder.join(path)).map_err(|error| error.to_string())
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        Ok(std::fs::read(self.folder.join(path))?)
     }
 }
 
@@ -111,11 +136,8 @@ impl MemoryFiles {
 }
 
 impl SourceFiles for MemoryFiles {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        self.files
-            .get(path)
-            .cloned()
-            .ok_or_else(|| "no such file".to_owned())
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        self.files.get(path).cloned().ok_or(ReadError::NoSuchFile)
     }
 }
 
@@ -160,9 +182,9 @@ struct SourceText {
 /// Why a file could not become source text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// It could not be read; the reason.
-    #[error("{0}")]
-    Unreadable(String),
+    /// It could not be read.
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
     /// It is larger than [`SOURCE_FILE_BYTES_MAX`].
     #[error("the file is larger than {} MiB", SOURCE_FILE_BYTES_MAX / (1024 * 1024))]
     TooLarge,
@@ -206,7 +228,7 @@ impl Sources {
     /// # Errors
     /// See [`LoadError`].
     pub fn load(&mut self, files: &dyn SourceFiles, path: &str) -> Result<FileId, LoadError> {
-        let bytes = files.read(path).map_err(LoadError::Unreadable)?;
+        let bytes = files.read(path)?;
         if bytes.len() > SOURCE_FILE_BYTES_MAX {
             return Err(LoadError::TooLarge);
         }

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use crate::diagnostic::Colors;
 use crate::import::{FolderError, ImportError};
 use crate::pipeline::RootError;
-use crate::source::BundleFileError;
+use crate::source::{BundleFileError, NoFileName};
 
 /// Where answers go.
 #[expect(missing_debug_implementations, reason = "writers have no debug form")]
@@ -41,6 +41,9 @@ pub enum CliError {
     /// An argument that makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// A path that names no file.
+    #[error(transparent)]
+    NoFileName(#[from] NoFileName),
     /// The ruleset file cannot be read.
     #[error(transparent)]
     Root(#[from] RootError),

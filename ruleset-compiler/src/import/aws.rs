@@ -14,7 +14,7 @@ use crate::load::{self, Parsed};
 use crate::operator::Operator;
 use crate::parse::aws_json::JsonDialect;
 use crate::pipeline::{self, Options};
-use crate::source::{SourceFiles, Sources, Span};
+use crate::source::{ReadError, SourceFiles, Sources, Span};
 
 /// What the JSON does not say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +38,7 @@ pub fn import(
     path: &str,
     options: AwsOptions,
 ) -> Result<Import, ImportError> {
-    let unreadable = |why: String| ImportError::Unreadable {
+    let unreadable = |why| ImportError::Unreadable {
         path: path.to_owned(),
         why,
     };
@@ -65,8 +65,13 @@ pub fn import(
     };
     check(files, root, options)?;
     let mut diagnostics = Diagnostics::default();
-    let (sources, parsed) = load::load(files, root, dialect, &mut diagnostics)
-        .map_err(|error| unreadable(error.to_string()))?;
+    let (sources, parsed) =
+        load::load(files, root, dialect, &mut diagnostics).map_err(|error| {
+            ImportError::Unloaded {
+                path: path.to_owned(),
+                error,
+            }
+        })?;
     let mut walk = Walk {
         sources: &sources,
         suffixes: options
@@ -126,7 +131,7 @@ struct Wrapped<'a> {
 }
 
 impl SourceFiles for Wrapped<'_> {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         if path != WRAPPER {
             return self.files.read(path);
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sallyport_ruleset::matcher::glob;
 
-use crate::source::{DiskFiles, SourceFiles};
+use crate::source::{DiskFiles, ReadError, SourceFiles};
 
 /// Gives text by path.
 pub trait InputFiles {
@@ -14,13 +14,13 @@ pub trait InputFiles {
     ///
     /// # Errors
     /// Why it cannot be read, in words.
-    fn text(&self, path: &str) -> Result<String, String>;
+    fn text(&self, path: &str) -> Result<String, ReadError>;
 
     /// Paths that match a pattern with wildcards in its last part, sorted.
     ///
     /// # Errors
     /// Why the folder cannot be read, in words.
-    fn matching(&self, pattern: &str) -> Result<Vec<String>, String>;
+    fn matching(&self, pattern: &str) -> Result<Vec<String>, ReadError>;
 }
 
 /// Files on the disk.
@@ -52,25 +52,24 @@ impl DiskInput {
 }
 
 impl InputFiles for DiskInput {
-    fn text(&self, path: &str) -> Result<String, String> {
+    fn text(&self, path: &str) -> Result<String, ReadError> {
         let place = self.place(path);
         let bytes = match (&self.root, place.to_str()) {
             (Some(_), Some(place)) => DiskFiles::new("").read(place)?,
             _ => self.files.read(path)?,
         };
         if bytes.len() > crate::limits::SOURCE_FILE_BYTES_MAX {
-            return Err("it is too large".to_owned());
+            return Err(ReadError::TooLarge);
         }
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    fn matching(&self, pattern: &str) -> Result<Vec<String>, String> {
+    fn matching(&self, pattern: &str) -> Result<Vec<String>, ReadError> {
         let (folder, last) = split(pattern);
         let place = self.place(if folder.is_empty() { "." } else { folder });
         let mut found = Vec::new();
-        for entry in std::fs::read_dir(place).map_err(|error| error.to_string())? {
-            let entry = entry.map_err(|error| error.to_string())?;
-            if let Some(name) = entry.file_name().to_str()
+        for entry in std::fs::read_dir(place)? {
+            if let Some(name) = entry?.file_name().to_str()
                 && !name.starts_with('.')
                 && glob::matches(last.as_bytes(), name.as_bytes())
             {
@@ -98,12 +97,12 @@ impl MemoryInput {
 }
 
 impl InputFiles for MemoryInput {
-    fn text(&self, path: &str) -> Result<String, String> {
+    fn text(&self, path: &str) -> Result<String, ReadError> {
         let text = self.files.get(path).cloned();
-        text.ok_or_else(|| "no such file".to_owned())
+        text.ok_or(ReadError::NoSuchFile)
     }
 
-    fn matching(&self, pattern: &str) -> Result<Vec<String>, String> {
+    fn matching(&self, pattern: &str) -> Result<Vec<String>, ReadError> {
         let fits = |path: &&String| glob::matches(pattern.as_bytes(), path.as_bytes());
         Ok(self.files.keys().filter(fits).cloned().collect())
     }

@@ -5,7 +5,7 @@ use super::report::{Fate, Report};
 use super::toml_text;
 use crate::diagnostic::Colors;
 use crate::pipeline::{self, Options};
-use crate::source::MemoryFiles;
+use crate::source::{LoadError, MemoryFiles, ReadError};
 
 /// The ruleset file among the files of an import.
 pub(super) const RULESET_FILE: &str = "ruleset.toml";
@@ -36,7 +36,15 @@ pub enum ImportError {
         /// Its path.
         path: String,
         /// Why.
-        why: String,
+        why: ReadError,
+    },
+    /// The source is read as a ruleset itself, and is none.
+    #[error("cannot read `{path}`: {error}")]
+    Unloaded {
+        /// Its path.
+        path: String,
+        /// Why.
+        error: LoadError,
     },
     /// The source is not what it should be.
     #[error("{0}")]

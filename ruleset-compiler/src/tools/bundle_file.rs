@@ -21,7 +21,7 @@ pub(super) fn load_or_compile(
         .extension()
         .is_some_and(|extension| extension == "toml" || extension == "json");
     let bundle = if is_text {
-        let (files, name) = DiskFiles::beside(path).map_err(CliError::Usage)?;
+        let (files, name) = DiskFiles::beside(path)?;
         let options = Options {
             group_rules_max: usize::MAX,
             ..Options::default()

@@ -44,7 +44,7 @@ pub fn run(
     terminal: &mut Terminal<'_>,
 ) -> Result<Status, CliError> {
     let started = Instant::now();
-    let (files, name) = DiskFiles::beside(ruleset).map_err(CliError::Usage)?;
+    let (files, name) = DiskFiles::beside(ruleset)?;
     let bar = Bar::new(terminal.is_watched && !verbosity.quiet && verbosity.format == Format::Text);
     let compiled = pipeline::compile_watched(&files, &name, options, &bar);
     drop(bar);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::super::input::InputFiles;
 use super::super::report::{Effect, Entry, Fate, Place, Report};
+use crate::source::ReadError;
 
 /// Files that include each other, at most so deep (Squid's own bound).
 const INCLUDE_DEPTH_MAX: usize = 16;
@@ -61,7 +62,7 @@ pub(super) fn lines(
     files: &dyn InputFiles,
     path: &str,
     report: &mut Report,
-) -> Result<Vec<Line>, String> {
+) -> Result<Vec<Line>, ReadError> {
     let mut reader = Reader {
         files,
         report,

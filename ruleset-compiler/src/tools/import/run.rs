@@ -13,7 +13,7 @@ use crate::import::recognize::likenesses;
 use crate::import::squid::{self, SquidOptions};
 use crate::import::suricata::{self, SuricataOptions};
 use crate::import::{Import, ImportError, aws_domain_list, write_folder};
-use crate::source::DiskFiles;
+use crate::source::{DiskFiles, NoFileName};
 use crate::terminal::{CliError, Status, Terminal};
 use crate::tools::table;
 
@@ -89,8 +89,7 @@ impl Format {
         let (files, name) = input(self.args(), root)?;
         Ok(match self {
             Self::Aws(args) => {
-                let (files, name) =
-                    DiskFiles::beside(&args.common.source).map_err(CliError::Usage)?;
+                let (files, name) = DiskFiles::beside(&args.common.source)?;
                 let suffix_equals = args.aws_suffix_equals;
                 let default = args.default;
                 let options = AwsOptions {
@@ -147,7 +146,7 @@ fn input(args: &ImportArgs, root: Option<&Path>) -> Result<(DiskInput, String), 
     let name = source
         .file_name()
         .and_then(|name| name.to_str())
-        .ok_or_else(|| CliError::Usage(format!("`{}` does not name a file", source.display())))?;
+        .ok_or_else(|| NoFileName(source.clone()))?;
     let folder = source.parent().map_or_else(PathBuf::new, Path::to_owned);
     Ok((DiskInput::new(&folder, root), name.to_owned()))
 }

@@ -10,6 +10,7 @@ use crate::diagnostic::Colors;
 use crate::import::{FolderError, ImportError};
 use crate::pipeline::RootError;
 use crate::source::{BundleFileError, NoFileName};
+use crate::tools::request::RequestError;
 
 /// Where answers go.
 #[expect(missing_debug_implementations, reason = "writers have no debug form")]
@@ -44,6 +45,9 @@ pub enum CliError {
     /// A path that names no file.
     #[error(transparent)]
     NoFileName(#[from] NoFileName),
+    /// A request that cannot be understood.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The ruleset file cannot be read.
     #[error(transparent)]
     Root(#[from] RootError),

@@ -38,7 +38,7 @@ pub fn run(args: &Args, terminal: &mut Terminal<'_>) -> Result<Status, CliError>
         return Ok(Status::Problems);
     };
     let now = jiff::Timestamp::now().as_second();
-    let request = Request::new(&args.request, Some(now)).map_err(CliError::Usage)?;
+    let request = Request::new(&args.request, Some(now))?;
     let phases = explain(&bundle, &request);
     let wanted = args.why.as_deref();
     let reasons = wanted

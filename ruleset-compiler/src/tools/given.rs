@@ -11,6 +11,7 @@ use sallyport_ruleset::{
 };
 
 use crate::suggest;
+use crate::tools::given_error::{Expected, GivenError};
 use crate::value::date;
 
 type HeaderLines = Vec<(Vec<u8>, Vec<u8>)>;
@@ -80,12 +81,12 @@ impl Given {
     /// Reads what was given: `facts` as `KEY=VALUE`, the others as keys.
     ///
     /// # Errors
-    /// What is wrong with one of them, in words.
+    /// See [`GivenError`].
     pub(super) fn new(
         facts: &[String],
         absent: &[String],
         unknown: &[String],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, GivenError> {
         let mut given = Self::default();
         for fact in facts {
             given.add_fact(fact)?;
@@ -100,7 +101,7 @@ impl Given {
                     subject = Subject::All(field.source());
                 }
                 if given.of(&subject).is_some() {
-                    return Err(format!("`{key}` is given twice"));
+                    return Err(GivenError::Twice(key.to_owned()));
                 }
                 given.facts.push((subject, told.clone()));
             }
@@ -121,22 +122,26 @@ impl Given {
         found.map(|(_, told)| told)
     }
 
-    fn add_fact(&mut self, fact: &str) -> Result<(), String> {
+    fn add_fact(&mut self, fact: &str) -> Result<(), GivenError> {
         let (key, value) = fact
             .split_once('=')
-            .ok_or_else(|| format!("`{fact}` is no fact: expected `KEY=VALUE`"))?;
+            .ok_or_else(|| GivenError::NoValue(fact.to_owned()))?;
         let Subject::Field(field) = subject(key.trim())? else {
-            return Err(format!("`{key}` is no key that has a value"));
+            return Err(GivenError::KeyOfLines(key.to_owned()));
         };
         let value = unescape(value)?;
-        let parsed = Values::parse(&field, &value)
-            .map_err(|expected| format!("`{fact}` is no fact: {field} is {expected}"))?;
+        let parsed =
+            Values::parse(&field, &value).map_err(|expected| GivenError::NotOfTheType {
+                fact: fact.to_owned(),
+                field: field.clone(),
+                expected,
+            })?;
         let subject = Subject::Field(field.clone());
         let found = self.facts.iter_mut().find(|(known, _)| *known == subject);
         match found {
             None => self.facts.push((subject, Told::Values(parsed))),
             Some((_, Told::Values(before))) if field.has_several_values() => before.join(parsed),
-            Some(_) => return Err(format!("{field} has one value, and is given two")),
+            Some(_) => return Err(GivenError::SecondValue(field)),
         }
         Ok(())
     }
@@ -351,20 +356,20 @@ fn lay<'f>(source: Source, told: &'f Told, protocols: &'f [&'f [u8]], facts: &mu
 
 impl Values {
     /// Reads a value; the error is what was expected.
-    fn parse(field: &Field, value: &[u8]) -> Result<Self, String> {
-        let text = str::from_utf8(value).map_err(|_| "text in UTF-8".to_owned());
+    fn parse(field: &Field, value: &[u8]) -> Result<Self, Expected> {
+        let text = str::from_utf8(value).map_err(|_| Expected::Utf8);
         match (field, field.field_type()) {
             (Field::Protocol, _) => {
                 let word = text?;
                 let known = Protocol::ALL.into_iter().find(|one| one.name() == word);
-                let words = Protocol::ALL.map(Protocol::name).join(", ");
-                let word = known.ok_or_else(|| format!("one of {words}"))?;
+                let word = known.ok_or(Expected::Protocol)?;
                 Ok(Self::Protocols(ProtocolSet::EMPTY.with(word)))
             }
             (Field::DestinationDomain, _) => {
                 let mut scratch = String::new();
                 let name = normalize_domain(text?, &mut scratch).map_err(|error| {
-                    format!("a domain name ({error}); for an address say `--absent {field}`")
+                    let field = field.clone();
+                    Expected::Domain { error, field }
                 })?;
                 Ok(Self::Domain(name.to_owned()))
             }
@@ -374,7 +379,7 @@ impl Values {
                 Ok(Self::one_text(normal))
             }
             (_, FieldType::Ip) => {
-                let address = text?.parse().map_err(|_| "an IP address".to_owned())?;
+                let address = text?.parse().map_err(|_| Expected::Address)?;
                 Ok(Self::Ip(address))
             }
             (field, FieldType::Number) => {
@@ -385,13 +390,11 @@ impl Values {
                     u16::MAX.into()
                 };
                 let number = text?.parse().ok().filter(|number| *number <= most);
-                Ok(Self::Number(
-                    number.ok_or_else(|| format!("a number up to {most}"))?,
-                ))
+                Ok(Self::Number(number.ok_or(Expected::NumberUpTo(most))?))
             }
             (_, FieldType::Time) => date::unix_seconds(text?)
                 .map(Self::Time)
-                .map_err(|bad| bad.expected),
+                .map_err(|bad| Expected::Time(bad.expected)),
             _ => Ok(Self::one_text(value.to_vec())),
         }
     }
@@ -426,7 +429,7 @@ impl Values {
 }
 
 /// A key as in rules, without its `request:` too, or the name of an option.
-fn subject(key: &str) -> Result<Subject, String> {
+fn subject(key: &str) -> Result<Subject, GivenError> {
     match key {
         "label" => return Ok(Subject::All(Source::SourceLabels)),
         "header" => return Ok(Subject::All(Source::RequestHeaders)),
@@ -440,9 +443,10 @@ fn subject(key: &str) -> Result<Subject, String> {
         .or_else(|| Field::parse(&format!("request:{key}")));
     field.map(Subject::Field).ok_or_else(|| {
         let keys = Field::words().map(|(word, _)| word);
-        let hint = suggest::nearest(key, keys.chain(SHORT.iter().map(|(word, _)| *word)));
-        let hint = hint.map_or_else(String::new, |word| format!(": did you mean `{word}`?"));
-        format!("there is no key `{key}`{hint}")
+        GivenError::UnknownKey {
+            key: key.to_owned(),
+            nearest: suggest::nearest(key, keys.chain(SHORT.iter().map(|(word, _)| *word))),
+        }
     })
 }
 
@@ -458,7 +462,7 @@ pub(super) fn escape(value: &[u8]) -> String {
         .collect()
 }
 
-fn unescape(value: &str) -> Result<Vec<u8>, String> {
+fn unescape(value: &str) -> Result<Vec<u8>, GivenError> {
     let mut bytes = Vec::new();
     let mut rest = value;
     while let Some((before, after)) = rest.split_once('\\') {
@@ -468,9 +472,7 @@ fn unescape(value: &str) -> Result<Vec<u8>, String> {
             .and_then(|digits| digits.get(..2))
             .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let byte = byte.ok_or_else(|| {
-            format!("`{value}` has a backslash without `xNN`; a backslash itself is `\\x5c`")
-        })?;
+        let byte = byte.ok_or_else(|| GivenError::Backslash(value.to_owned()))?;
         bytes.push(byte);
         rest = after.get(3..).unwrap_or_default();
     }
@@ -506,6 +508,7 @@ mod tests {
         assert!(
             subject("request:Http:Metod")
                 .unwrap_err()
+                .to_string()
                 .contains("request:Http:Method")
         );
     }
@@ -523,6 +526,7 @@ mod tests {
             ("label=x", "no key that has a value"),
         ] {
             let error = Given::new(&[fact.to_owned()], &[], &[]).unwrap_err();
+            let error = error.to_string();
             assert!(error.contains(expected), "{fact}: {error}");
         }
         let principal = |value: &str| format!("request:Principal={value}");

@@ -6,6 +6,7 @@ pub mod cost;
 pub mod diff;
 pub mod explain;
 mod given;
+mod given_error;
 pub mod import;
 pub mod inspect;
 pub mod log;

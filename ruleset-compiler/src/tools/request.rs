@@ -11,9 +11,11 @@ use sallyport_ruleset::{
 };
 
 use crate::tools::given::Given;
+use crate::tools::given_error::GivenError;
 use crate::tools::request_args::RequestArgs;
+use crate::value::BadValue;
 use crate::value::date;
-use crate::value::url::{Host, Scheme, Url};
+use crate::value::url::{Host, Scheme, Url, UrlError};
 
 /// Field lines as the ruleset crate takes them.
 type HeaderLines = Vec<(Vec<u8>, Vec<u8>)>;
@@ -75,23 +77,59 @@ struct Identity {
     destination_ip: Option<IpAddr>,
 }
 
+/// What cannot be understood of a request as it was described.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Neither a URL nor a phase to ask.
+    #[error("there is no `url`")]
+    NoUrl,
+    /// Something that only a request to a URL has.
+    #[error(
+        "a method, headers, `sni`, `intercept` and `status` need a `url`; \
+                        without one say `fact`"
+    )]
+    NeedsUrl,
+    /// The URL is none.
+    #[error("`{text}` is not a URL to explain: {why}")]
+    Url {
+        /// As it was written.
+        text: String,
+        /// What is wrong with it.
+        why: UrlError,
+    },
+    /// The method is no token.
+    #[error("`{0}` is not a method")]
+    Method(String),
+    /// Header fields of a response that has not come.
+    #[error("a response header needs a `status`")]
+    NeedsStatus,
+    /// The time is none.
+    #[error("{}: expected {}", .0.message, .0.expected)]
+    Time(BadValue),
+    /// A label without a name or a value.
+    #[error("`{0}` is not a label: expected `NAME=VALUE`")]
+    Label(String),
+    /// A header field without a name.
+    #[error("`{0}` is not a header: expected `NAME: VALUE`")]
+    Header(String),
+    /// Something that was given by key.
+    #[error(transparent)]
+    Given(#[from] GivenError),
+}
+
 impl Request {
     /// Understands a request as it was described. Without a time a URL is asked for `now`, if that is known.
     ///
     /// # Errors
-    /// What cannot be understood, in words.
-    pub fn new(args: &RequestArgs, now: Option<i64>) -> Result<Self, String> {
+    /// See [`RequestError`].
+    pub fn new(args: &RequestArgs, now: Option<i64>) -> Result<Self, RequestError> {
         let asked = match (&args.url, args.phase) {
             (Some(url), _) => Some(Asked::new(args, parse_url(url)?)?),
             (None, Some(_)) => None,
-            (None, None) => return Err("there is no `url`".to_owned()),
+            (None, None) => return Err(RequestError::NoUrl),
         };
         if asked.is_none() && is_about_a_url(args) {
-            return Err(
-                "a method, headers, `sni`, `intercept` and `status` need a `url`; \
-                        without one say `fact`"
-                    .to_owned(),
-            );
+            return Err(RequestError::NeedsUrl);
         }
         let labels = labels(&args.label)?;
         let mut given = Given::new(&args.fact, &args.absent, &args.unknown)?;
@@ -216,16 +254,16 @@ impl Request {
 }
 
 impl Asked {
-    fn new(args: &RequestArgs, url: Url) -> Result<Self, String> {
+    fn new(args: &RequestArgs, url: Url) -> Result<Self, RequestError> {
         let mut headers = header_lines(&args.header)?;
         if first(&headers, "host").is_none() {
             headers.push((b"host".to_vec(), url.authority.clone().into_bytes()));
         }
         if !is_token(args.method().as_bytes()) {
-            return Err(format!("`{}` is not a method", args.method()));
+            return Err(RequestError::Method(args.method().to_owned()));
         }
         if args.status.is_none() && !args.response_header.is_empty() {
-            return Err("a response header needs a `status`".to_owned());
+            return Err(RequestError::NeedsStatus);
         }
         let sni = match (&args.sni, &url.host) {
             (Some(sni), _) => Some(sni.clone()),
@@ -375,8 +413,11 @@ fn is_about_a_url(args: &RequestArgs) -> bool {
     has_lines || has_words || args.intercept
 }
 
-fn parse_url(text: &str) -> Result<Url, String> {
-    Url::parse(text).map_err(|why| format!("`{text}` is not a URL to explain: {why}"))
+fn parse_url(text: &str) -> Result<Url, RequestError> {
+    Url::parse(text).map_err(|why| RequestError::Url {
+        text: text.to_owned(),
+        why,
+    })
 }
 
 fn key_of(source: Source) -> String {
@@ -403,8 +444,8 @@ fn named<'h>(headers: &'h HeaderLines, name: &'static str) -> Fact<FieldValues<'
     Fact::Known(FieldValues::Named(headers, name))
 }
 
-fn time(text: &str) -> Result<i64, String> {
-    date::unix_seconds(text).map_err(|bad| format!("{}: expected {}", bad.message, bad.expected))
+fn time(text: &str) -> Result<i64, RequestError> {
+    date::unix_seconds(text).map_err(RequestError::Time)
 }
 
 fn first<'h>(headers: &'h HeaderLines, wanted: &str) -> Option<&'h [u8]> {
@@ -422,28 +463,26 @@ fn content_length(headers: &HeaderLines) -> Option<u64> {
         .ok()
 }
 
-fn labels(given: &[String]) -> Result<Option<HeaderLines>, String> {
+fn labels(given: &[String]) -> Result<Option<HeaderLines>, RequestError> {
     let labels = given.iter().map(|label| {
         let parts = label
             .split_once('=')
             .filter(|(name, _)| is_token(name.as_bytes()));
-        let (name, value) =
-            parts.ok_or_else(|| format!("`{label}` is not a label: expected `NAME=VALUE`"))?;
+        let (name, value) = parts.ok_or_else(|| RequestError::Label(label.clone()))?;
         Ok((name.as_bytes().to_vec(), value.as_bytes().to_vec()))
     });
-    let labels = labels.collect::<Result<HeaderLines, String>>()?;
+    let labels = labels.collect::<Result<HeaderLines, RequestError>>()?;
     Ok((!labels.is_empty()).then_some(labels))
 }
 
-fn header_lines(lines: &[String]) -> Result<HeaderLines, String> {
+fn header_lines(lines: &[String]) -> Result<HeaderLines, RequestError> {
     lines.iter().map(|line| header_line(line)).collect()
 }
 
-fn header_line(line: &str) -> Result<(Vec<u8>, Vec<u8>), String> {
+fn header_line(line: &str) -> Result<(Vec<u8>, Vec<u8>), RequestError> {
     let parts = line
         .split_once(':')
         .filter(|(name, _)| is_token(name.as_bytes()));
-    let (name, value) =
-        parts.ok_or_else(|| format!("`{line}` is not a header: expected `NAME: VALUE`"))?;
+    let (name, value) = parts.ok_or_else(|| RequestError::Header(line.to_owned()))?;
     Ok((name.as_bytes().to_vec(), value.trim().as_bytes().to_vec()))
 }

@@ -146,7 +146,7 @@ fn run_file(bundle: &Bundle, path: &Path, outcomes: &mut Vec<Outcome>) -> Result
         let case = case.into_inner();
         let bad = |why: String| content(format!("line {line}: case `{}`: {why}", case.name));
         let described = case.request.clone().or(&file.request);
-        let request = Request::new(&described, None).map_err(bad)?;
+        let request = Request::new(&described, None).map_err(|error| bad(error.to_string()))?;
         for rule in case.rules() {
             if !has_rule(bundle, rule) {
                 return Err(bad(format!("the bundle has no rule `{rule}`")));

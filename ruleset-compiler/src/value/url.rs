@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use sallyport_ruleset::normalize::{normalize_domain, normalize_uri};
+use sallyport_ruleset::normalize::{DomainError, normalize_domain, normalize_uri};
 use sallyport_ruleset::{Composed, UrlScheme};
 
 use super::BadValue;
@@ -54,6 +54,26 @@ impl Scheme {
     }
 }
 
+/// Why a text is no URL of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// There is no `://`.
+    #[error("it has no scheme")]
+    NoScheme,
+    /// What stands before `://` is another word.
+    #[error("the scheme is not http, https, ws or wss")]
+    UnknownScheme,
+    /// Something stands before an `@`.
+    #[error("it has user information, which proxies are not sent")]
+    UserInformation,
+    /// A bracket is missing, or the port is no number that ports have.
+    #[error("its host or port is malformed")]
+    MalformedAuthority,
+    /// The host is neither an address nor a name.
+    #[error(transparent)]
+    Host(#[from] DomainError),
+}
+
 /// A name in normal form, or an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -67,8 +87,8 @@ impl Host {
     /// Reads one; an IPv6 address with or without its brackets.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// When it is no address, why it is no name either.
+    pub fn parse(text: &str) -> Result<Self, DomainError> {
         let bare = text
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'))
@@ -77,9 +97,7 @@ impl Host {
             return Ok(Self::Address(address));
         }
         let mut scratch = String::new();
-        normalize_domain(text, &mut scratch)
-            .map(|name| Self::Domain(name.to_owned()))
-            .map_err(|error| error.to_string())
+        normalize_domain(text, &mut scratch).map(|name| Self::Domain(name.to_owned()))
     }
 
     /// As facts take it.
@@ -111,16 +129,16 @@ impl Url {
     /// Reads one without user information; a fragment is dropped.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").ok_or("it has no scheme")?;
-        let scheme = Scheme::parse(scheme).ok_or("the scheme is not http, https, ws or wss")?;
+    /// See [`UrlError`].
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::NoScheme)?;
+        let scheme = Scheme::parse(scheme).ok_or(UrlError::UnknownScheme)?;
         let rest = rest.split('#').next().unwrap_or(rest);
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err("it has user information, which proxies are not sent".to_owned());
+            return Err(UrlError::UserInformation);
         }
-        let (host, port) = split_port(authority).ok_or("its host or port is malformed")?;
+        let (host, port) = split_port(authority).ok_or(UrlError::MalformedAuthority)?;
         let mut uri = Vec::new();
         normalize_uri(path.as_bytes(), &mut uri);
         Ok(Self {
@@ -186,7 +204,7 @@ pub(super) fn authority_value(value: &str, out: &mut Vec<u8>) -> Result<(), BadV
     };
     let (host, port) = split_port(value).ok_or_else(|| bad("host or port is malformed"))?;
     let port = port.ok_or_else(|| bad("it has no port"))?;
-    let host = Host::parse(host).map_err(|why| bad(&why))?;
+    let host = Host::parse(host).map_err(|why| bad(&why.to_string()))?;
     Composed::Authority(host.parts(), port).text(out);
     Ok(())
 }
@@ -232,7 +250,7 @@ pub(super) fn url_value(value: &str, out: &mut Vec<u8>) -> Result<(), BadValue> 
 mod tests {
     use super::*;
 
-    fn url(text: &str) -> Result<(String, u16, String), String> {
+    fn url(text: &str) -> Result<(String, u16, String), UrlError> {
         Url::parse(text).map(|url| {
             let host = match url.host {
                 Host::Domain(name) => name,
@@ -242,7 +260,7 @@ mod tests {
         })
     }
 
-    fn parts(host: &str, port: u16, uri: &str) -> Result<(String, u16, String), String> {
+    fn parts(host: &str, port: u16, uri: &str) -> Result<(String, u16, String), UrlError> {
         Ok((host.to_owned(), port, uri.to_owned()))
     }
 
@@ -255,16 +273,16 @@ mod tests {
         );
         assert_eq!(url("wss://[::1]:9/?q"), parts("::1", 9, "/?q"));
         assert_eq!(url("http://10.0.0.1:/"), parts("10.0.0.1", 80, "/"));
-        for bad in [
-            "x.test",
-            "ftp://x.test",
-            "http://",
-            "http://u@x.test/",
-            "http://x.test:y/",
-            "http://0x7f.1/",
-            "http://[::1/",
+        for (bad, why) in [
+            ("x.test", UrlError::NoScheme),
+            ("ftp://x.test", UrlError::UnknownScheme),
+            ("http://", UrlError::Host(DomainError::Empty)),
+            ("http://u@x.test/", UrlError::UserInformation),
+            ("http://x.test:y/", UrlError::MalformedAuthority),
+            ("http://0x7f.1/", UrlError::Host(DomainError::IpLiteral)),
+            ("http://[::1/", UrlError::MalformedAuthority),
         ] {
-            assert!(url(bad).is_err(), "{bad}");
+            assert_eq!(url(bad), Err(why), "{bad}");
         }
     }
 

@@ -7,7 +7,7 @@ use sallyport_ruleset::{Decision, Phase, Ruleset};
 use serde_json::{Value, json};
 
 use super::regions::{self, AlertChange, DecisionChange, Findings};
-use super::side::Side;
+use super::side::{CompareError, Side};
 use super::textual::{self, Change};
 use super::witness::Witness;
 use crate::diagnostic::{counted, printable};
@@ -253,9 +253,9 @@ fn as_value(old: &Side, new: &Side, text: &[Change], findings: &Findings) -> Val
 ///
 /// # Errors
 /// When one of them cannot be compiled.
-pub fn compare_rulesets(old: &Ruleset, new: &Ruleset) -> Result<Compared, String> {
+pub fn compare_rulesets(old: &Ruleset, new: &Ruleset) -> Result<Compared, CompareError> {
     let [old, new] = [Side::of(old)?, Side::of(new)?];
-    let findings = decide(&old, &new).map_err(|error| error.to_string())?;
+    let findings = decide(&old, &new)?;
     Ok(Compared {
         decisions: Phase::ALL.map(|phase| {
             findings

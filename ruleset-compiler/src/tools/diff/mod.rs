@@ -16,3 +16,4 @@ mod textual;
 mod witness;
 
 pub use command::{Args, Compared, compare_rulesets, run};
+pub use side::CompareError;

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use sallyport_ruleset::bundle::write;
 use sallyport_ruleset::reference::Reference;
 use sallyport_ruleset::{
-    BuildRecord, Bundle, Facts, Outcome, Phase, RuleIndex, Ruleset, Verdict, evaluate,
+    BuildRecord, Bundle, BundleError, Facts, Outcome, Phase, RuleIndex, Ruleset, Verdict,
+    WriteError, evaluate,
 };
 
 use crate::source::BundleFileError;
@@ -19,6 +20,20 @@ pub(super) struct Side {
     pub(super) path: PathBuf,
     pub(super) bundle: Bundle,
     pub(super) ruleset: Ruleset,
+}
+
+/// Why rulesets in memory cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// One has no form as a bundle.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The bundle of one is not read back.
+    #[error(transparent)]
+    Load(#[from] BundleError),
+    /// The evaluator that they are compared by refuses one.
+    #[error(transparent)]
+    Evaluator(#[from] CliError),
 }
 
 /// What a side says about facts.
@@ -47,12 +62,12 @@ impl Side {
     }
 
     /// A ruleset in memory.
-    pub(super) fn of(ruleset: &Ruleset) -> Result<Self, String> {
-        let bytes = write(ruleset, &BuildRecord::default()).map_err(|error| error.to_string())?;
-        let bundle = Bundle::load(bytes).map_err(|error| error.to_string())?;
+    pub(super) fn of(ruleset: &Ruleset) -> Result<Self, CompareError> {
+        let bytes = write(ruleset, &BuildRecord::default())?;
+        let bundle = Bundle::load(bytes)?;
         Ok(Self {
             path: PathBuf::new(),
-            ruleset: bundle.ruleset().map_err(|error| error.to_string())?,
+            ruleset: bundle.ruleset()?,
             bundle,
         })
     }

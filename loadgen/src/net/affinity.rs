@@ -9,14 +9,23 @@ use crate::error::LoadError;
 #[serde(try_from = "String")]
 pub(crate) struct CpuList(Vec<usize>);
 
-impl std::str::FromStr for CpuList {
-    type Err = String;
+/// What a list of CPUs cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CpuListError {
+    #[error("`{0}` is not a CPU number")]
+    Number(String),
+    #[error("`{0}` is not a range of CPUs")]
+    Range(String),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl std::str::FromStr for CpuList {
+    type Err = CpuListError;
+
+    fn from_str(text: &str) -> Result<Self, CpuListError> {
         let number = |part: &str| {
             part.trim()
                 .parse::<usize>()
-                .map_err(|_| format!("`{part}` is not a CPU number"))
+                .map_err(|_| CpuListError::Number(part.to_owned()))
         };
         let mut cpus = Vec::new();
         for part in text.split(',') {
@@ -25,7 +34,7 @@ impl std::str::FromStr for CpuList {
                 Some((first, last)) => {
                     let (first, last) = (number(first)?, number(last)?);
                     if last < first || last > 4_095 {
-                        return Err(format!("`{part}` is not a range of CPUs"));
+                        return Err(CpuListError::Range(part.to_owned()));
                     }
                     cpus.extend(first..=last);
                 }
@@ -36,9 +45,9 @@ impl std::str::FromStr for CpuList {
 }
 
 impl TryFrom<String> for CpuList {
-    type Error = String;
+    type Error = CpuListError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, CpuListError> {
         text.parse()
     }
 }

@@ -3,7 +3,11 @@
 //!
 //! A target without a query is read without allocating.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+/// Longest chunk and piece that can be asked for.
+const SIZE_BYTES_MAX: usize = 1_048_576;
 
 /// What the body is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,30 @@ pub(crate) enum Cut {
     Body,
     /// After the whole response, which did not announce it.
     After,
+}
+
+/// What a target asks for that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BehaviorError {
+    #[error("`{0}` is not a number")]
+    Number(String),
+    #[error("`{text}` is not a size from 1 to {SIZE_BYTES_MAX}", text = .0)]
+    Size(String),
+    #[error("`{text}` is not a status from {} to {}", .range.start(), .range.end())]
+    Status {
+        text: String,
+        range: RangeInclusive<u16>,
+    },
+    #[error("close={0}: before, head, body or after")]
+    Close(String),
+    #[error("`{0}` is not K:V")]
+    Field(String),
+    #[error("`{0}`: broken percent-encoding")]
+    PercentEncoding(String),
+    #[error("`{0}`: control characters do not belong into a header")]
+    ControlCharacter(String),
+    #[error("`{0}` is not UTF-8")]
+    NotUtf8(String),
 }
 
 /// What the origin shall do with one request.
@@ -83,7 +111,7 @@ impl Behavior {
     }
 
     /// Reads a request target in origin-form or absolute-form; the error names what is wrong.
-    pub(crate) fn from_target(target: &str) -> Result<Self, String> {
+    pub(crate) fn from_target(target: &str) -> Result<Self, BehaviorError> {
         let path_and_query = match target.split_once("://") {
             Some((_, rest)) if !target.starts_with('/') => rest
                 .find(['/', '?'])
@@ -113,7 +141,7 @@ impl Behavior {
         Ok(behavior)
     }
 
-    fn apply(&mut self, key: &str, value: &str) -> Result<(), String> {
+    fn apply(&mut self, key: &str, value: &str) -> Result<(), BehaviorError> {
         match key {
             "delay" => self.delay = Duration::from_millis(number(value)?),
             "status" => self.status = status(value, 200..=599)?,
@@ -125,7 +153,7 @@ impl Behavior {
                     "head" => Cut::Head,
                     "body" => Cut::Body,
                     "after" => Cut::After,
-                    _ => return Err(format!("close={value}: before, head, body or after")),
+                    _ => return Err(BehaviorError::Close(value.to_owned())),
                 });
             }
             "reset" => self.reset = value == "1",
@@ -152,41 +180,40 @@ impl Behavior {
     }
 }
 
-fn number(text: &str) -> Result<u64, String> {
+fn number(text: &str) -> Result<u64, BehaviorError> {
     text.parse()
-        .map_err(|_| format!("`{text}` is not a number"))
+        .map_err(|_| BehaviorError::Number(text.to_owned()))
 }
 
-fn size(text: &str) -> Result<usize, String> {
+fn size(text: &str) -> Result<usize, BehaviorError> {
     match text.parse() {
-        Ok(size @ 1..=1_048_576) => Ok(size),
-        _ => Err(format!("`{text}` is not a size from 1 to 1048576")),
+        Ok(size @ 1..=SIZE_BYTES_MAX) => Ok(size),
+        _ => Err(BehaviorError::Size(text.to_owned())),
     }
 }
 
-fn status(text: &str, range: std::ops::RangeInclusive<u16>) -> Result<u16, String> {
+fn status(text: &str, range: RangeInclusive<u16>) -> Result<u16, BehaviorError> {
     match text.parse() {
         Ok(code) if range.contains(&code) => Ok(code),
-        _ => Err(format!(
-            "`{text}` is not a status from {} to {}",
-            range.start(),
-            range.end()
-        )),
+        _ => Err(BehaviorError::Status {
+            text: text.to_owned(),
+            range,
+        }),
     }
 }
 
 /// `K:V`, percent-encoded.
-fn field(text: &str) -> Result<(String, String), String> {
+fn field(text: &str) -> Result<(String, String), BehaviorError> {
     let text = field_text(text)?;
     let (name, value) = text
         .split_once(':')
-        .ok_or_else(|| format!("`{text}` is not K:V"))?;
+        .ok_or_else(|| BehaviorError::Field(text.clone()))?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// Percent-decodes text for a header line; line ends are refused, so that nobody splits a response
 /// by accident.
-fn field_text(text: &str) -> Result<String, String> {
+fn field_text(text: &str) -> Result<String, BehaviorError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes().iter();
     while let Some(&byte) = rest.next() {
@@ -199,14 +226,12 @@ fn field_text(text: &str) -> Result<String, String> {
             (Some(high), Some(low)) => u8::try_from(high << 4 | low).ok(),
             _ => None,
         };
-        bytes.push(code.ok_or_else(|| format!("`{text}`: broken percent-encoding"))?);
+        bytes.push(code.ok_or_else(|| BehaviorError::PercentEncoding(text.to_owned()))?);
     }
     if bytes.iter().any(u8::is_ascii_control) {
-        return Err(format!(
-            "`{text}`: control characters do not belong into a header"
-        ));
+        return Err(BehaviorError::ControlCharacter(text.to_owned()));
     }
-    String::from_utf8(bytes).map_err(|_| format!("`{text}` is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| BehaviorError::NotUtf8(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -244,16 +269,20 @@ mod tests {
         assert_eq!(fields.headers, [("X-A".to_owned(), "b,".to_owned())]);
         assert_eq!(fields.chunk_bytes, Some(4_096));
         assert_eq!(read("reset=1").unwrap().cut, Some(Cut::Before));
-        for wrong in [
-            "status=99",
-            "close=x",
-            "chunk=0",
-            "header=a",
-            "header=a:%0d%0a",
-            "type=%4",
-            "delay=-1",
+        for (wrong, message) in [
+            ("status=99", "`99` is not a status from 200 to 599"),
+            ("close=x", "close=x: before, head, body or after"),
+            ("chunk=0", "`0` is not a size from 1 to 1048576"),
+            ("header=a", "`a` is not K:V"),
+            (
+                "header=a:%0d%0a",
+                "`a:%0d%0a`: control characters do not belong into a header",
+            ),
+            ("type=%4", "`%4`: broken percent-encoding"),
+            ("type=%ff", "`%ff` is not UTF-8"),
+            ("delay=-1", "`-1` is not a number"),
         ] {
-            assert!(read(wrong).is_err(), "{wrong}");
+            assert_eq!(read(wrong).unwrap_err().to_string(), message);
         }
     }
 }

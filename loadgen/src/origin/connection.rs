@@ -243,7 +243,7 @@ impl Connection {
             match parse_head(&self.inbox) {
                 Ok(Some(head)) => return self.accept_head(head, context),
                 Ok(None) => {}
-                Err(reason) => return self.refuse(&reason, context),
+                Err(reason) => return self.refuse(&reason.to_string(), context),
             }
         }
         match self.fill(context.scratch) {
@@ -257,7 +257,7 @@ impl Connection {
         context.counters.count_request();
         let behavior = match head.behavior {
             Ok(behavior) => behavior,
-            Err(reason) => return self.refuse(&reason, context),
+            Err(reason) => return self.refuse(&reason.to_string(), context),
         };
         let echo = matches!(behavior.body, BodyKind::Echo { .. }).then(|| {
             let head = self.inbox.get(..head.bytes).unwrap_or_default().to_vec();

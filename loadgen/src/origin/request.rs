@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use serde_json::json;
 
-use super::behavior::{Behavior, BodyKind};
+use super::behavior::{Behavior, BehaviorError, BodyKind};
 use super::counters::Counters;
 use super::responses::{Asked, Content};
 use crate::http::digest;
@@ -69,25 +69,36 @@ pub(super) fn plain_content(behavior: &mut Behavior, counters: &Counters) -> Con
     }
 }
 
+/// Why a request head cannot be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum HeadError {
+    /// It breaks the grammar.
+    #[error(transparent)]
+    Syntax(#[from] httparse::Error),
+    /// It is too large, or says in no clear way how long its body is.
+    #[error(transparent)]
+    Framing(#[from] Malformed),
+}
+
 /// A request head that was understood as far as HTTP goes.
 pub(super) struct Head {
     pub(super) bytes: usize,
-    pub(super) behavior: Result<Behavior, String>,
+    pub(super) behavior: Result<Behavior, BehaviorError>,
     pub(super) asked: Asked,
     pub(super) fields: FramingFields,
 }
 
 /// `Ok(None)` if the head is not complete yet.
-pub(super) fn parse_head(inbox: &[u8]) -> Result<Option<Head>, String> {
+pub(super) fn parse_head(inbox: &[u8]) -> Result<Option<Head>, HeadError> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     let bytes = match request.parse_with_uninit_headers(inbox, &mut headers) {
         Ok(httparse::Status::Complete(bytes)) => bytes,
         Ok(httparse::Status::Partial) if inbox.len() < HEAD_BYTES_MAX => return Ok(None),
-        Ok(httparse::Status::Partial) => return Err(Malformed::HeadTooLarge.to_string()),
-        Err(error) => return Err(error.to_string()),
+        Ok(httparse::Status::Partial) => return Err(Malformed::HeadTooLarge.into()),
+        Err(error) => return Err(error.into()),
     };
-    let fields = FramingFields::of(request.headers).map_err(|error| error.to_string())?;
+    let fields = FramingFields::of(request.headers)?;
     let minor_version = request.version.unwrap_or(1);
     let asked = Asked {
         head_only: request.method == Some("HEAD"),

@@ -1,6 +1,7 @@
 //! What a request carries: so many octets of the fixed content, or a file.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::pattern;
@@ -25,16 +26,26 @@ impl Default for Body {
     }
 }
 
+/// A file cannot be sent as a body.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyFileError {
+    #[error("{}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{}: {bytes} bytes, more than 1 GiB", path.display())]
+    TooLong { path: PathBuf, bytes: u64 },
+}
+
 impl Body {
     /// Reads a file, or says why it cannot be sent.
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let wrong = |error: std::io::Error| format!("{}: {error}", path.display());
+    pub(super) fn read(path: &Path) -> Result<Self, BodyFileError> {
+        let wrong = |source| BodyFileError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
         let bytes = std::fs::metadata(path).map_err(wrong)?.len();
         if bytes > BODY_FILE_BYTES_MAX {
-            return Err(format!(
-                "{}: {bytes} bytes, more than 1 GiB",
-                path.display()
-            ));
+            let path = path.to_owned();
+            return Err(BodyFileError::TooLong { path, bytes });
         }
         let content = std::fs::read(path).map_err(wrong)?;
         Ok(Self::File(content.into()))

@@ -1,8 +1,9 @@
 //! From what is written to what can be done: every key judged, all problems told at once. Pure but
 //! for the file of recorded arrivals; names and certificates come later, see `run`.
 
+use std::io;
 use std::net::UdpSocket;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::arrival::{ArrivalPlan, RateCurve};
@@ -28,7 +29,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    pub(super) fn problem(&mut self, key: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn problem(&mut self, key: impl Into<String>, message: impl ToString) {
         self.problems.push(Problem::of(key, message));
     }
 
@@ -228,10 +229,27 @@ impl Life {
     }
 }
 
+/// A file holds no moments to send at.
+#[derive(Debug, thiserror::Error)]
+enum RecordedError {
+    #[error("{}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{}:{line_number}: not seconds: {line}", path.display())]
+    NotSeconds {
+        path: PathBuf,
+        line_number: usize,
+        line: String,
+    },
+    #[error("{}: no moment in it", .0.display())]
+    Empty(PathBuf),
+}
+
 /// Seconds after the start, one a line, in any order; `#` begins a comment.
-fn recorded(path: &Path) -> Result<Vec<f64>, String> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+fn recorded(path: &Path) -> Result<Vec<f64>, RecordedError> {
+    let text = std::fs::read_to_string(path).map_err(|source| RecordedError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
     let mut moments = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.split('#').next().unwrap_or_default().trim();
@@ -241,16 +259,16 @@ fn recorded(path: &Path) -> Result<Vec<f64>, String> {
         match line.parse::<f64>() {
             Ok(moment) if moment.is_finite() && moment >= 0.0 => moments.push(moment),
             _ => {
-                return Err(format!(
-                    "{}:{}: not seconds: {line}",
-                    path.display(),
-                    index + 1
-                ));
+                return Err(RecordedError::NotSeconds {
+                    path: path.to_owned(),
+                    line_number: index + 1,
+                    line: line.to_owned(),
+                });
             }
         }
     }
     if moments.is_empty() {
-        return Err(format!("{}: no moment in it", path.display()));
+        return Err(RecordedError::Empty(path.to_owned()));
     }
     moments.sort_unstable_by(f64::total_cmp);
     Ok(moments)

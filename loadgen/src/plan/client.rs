@@ -107,8 +107,13 @@ pub(super) fn clients(file: &PlanFile, problems: &mut Vec<Problem>) -> Vec<Clien
     entries.iter().enumerate().map(one).collect()
 }
 
+/// Lines that are no header fields.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: not of the form K: V", .0.join(", "))]
+pub(super) struct NoFields(Vec<String>);
+
 /// Splits `K: V` lines; nothing in them may break a head.
-pub(super) fn fields(lines: &[String]) -> Result<Vec<(String, String)>, String> {
+pub(super) fn fields(lines: &[String]) -> Result<Vec<(String, String)>, NoFields> {
     let (mut fields, mut wrong) = (Vec::new(), Vec::new());
     for line in lines {
         let field = line.split_once(':').filter(|(name, value)| {
@@ -124,7 +129,7 @@ pub(super) fn fields(lines: &[String]) -> Result<Vec<(String, String)>, String> 
     if wrong.is_empty() {
         Ok(fields)
     } else {
-        Err(format!("{}: not of the form K: V", wrong.join(", ")))
+        Err(NoFields(wrong))
     }
 }
 

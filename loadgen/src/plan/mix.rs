@@ -10,6 +10,7 @@ use super::body::Body;
 use super::client::{Client, render};
 use super::problem::Problem;
 use super::random::Chooser;
+use super::resolve::Unresolved;
 use super::url::{Scheme, Url};
 use crate::http2::hpack;
 
@@ -111,12 +112,21 @@ pub(super) struct Way {
     pub(super) always_tunnel: bool,
 }
 
+/// A request has no route.
+#[derive(Debug, thiserror::Error)]
+enum RouteError {
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
+    #[error("{0}: not a name TLS can verify")]
+    ServerName(String),
+}
+
 /// Groups requests into routes. `resolve` finds the address of a host and port. A request that has no
 /// route is a problem, the first of its hosts.
 pub(super) fn routes(
     templates: &[Template],
     way: Way,
-    mut resolve: impl FnMut(&Url) -> Result<SocketAddr, String>,
+    mut resolve: impl FnMut(&Url) -> Result<SocketAddr, Unresolved>,
 ) -> (Vec<Route>, Vec<Problem>) {
     let mut problems = BTreeMap::new();
     let mut routes: Vec<(Route, Vec<f64>)> = Vec::new();
@@ -139,12 +149,12 @@ pub(super) fn routes(
         if problems.contains_key(&template.request) {
             continue;
         }
-        let ends = way.proxy.map_or_else(|| resolve(url), Ok);
+        let ends = way.proxy.map_or_else(|| Ok(resolve(url)?), Ok);
         let ends = ends.and_then(|address| Ok((address, server_name(url)?)));
         let (address, name) = match ends {
             Ok(ends) => ends,
-            Err(message) => {
-                problems.insert(template.request, message);
+            Err(error) => {
+                problems.insert(template.request, error);
                 continue;
             }
         };
@@ -164,8 +174,8 @@ pub(super) fn routes(
         route.weight = weights.iter().sum();
         route
     };
-    let problem = |(request, message): (usize, String)| {
-        Problem::of(format!("request.{request}.url"), message)
+    let problem = |(request, error): (usize, RouteError)| {
+        Problem::of(format!("request.{request}.url"), error)
     };
     (
         routes.into_iter().map(finish).collect(),
@@ -174,13 +184,13 @@ pub(super) fn routes(
 }
 
 /// What TLS verifies, if it comes next.
-fn server_name(url: &Url) -> Result<Option<ServerName<'static>>, String> {
+fn server_name(url: &Url) -> Result<Option<ServerName<'static>>, RouteError> {
     if url.scheme == Scheme::Http {
         return Ok(None);
     }
     let name = ServerName::try_from(url.host.clone());
     name.map(Some)
-        .map_err(|_| format!("{}: not a name TLS can verify", url.host))
+        .map_err(|_| RouteError::ServerName(url.host.clone()))
 }
 
 fn connect_request(authority: &str) -> Vec<u8> {

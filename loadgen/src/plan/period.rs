@@ -1,7 +1,7 @@
 //! Durations and sizes as people write them, by the rule of `docs/units.md`, which is also the engine's:
 //! each has its own few lines over the same crates, since the meter shares no code with its subject.
 
-use std::time::Duration;
+use std::time::{Duration, TryFromFloatSecsError};
 
 use bytesize::ByteSize;
 use jiff::{Span, SpanRelativeTo};
@@ -15,29 +15,45 @@ pub(crate) struct Period(pub(crate) Duration);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Octets(pub(crate) u64);
 
+/// Why a text is no length of time that can be waited.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PeriodError {
+    /// It is not written as one, or is negative.
+    #[error("`{0}` is not a duration such as 250ms, 5s or 2m")]
+    NotADuration(String),
+    /// A bare number of seconds that no clock can count.
+    #[error(transparent)]
+    Seconds(#[from] TryFromFloatSecsError),
+}
+
+/// A text is no number of bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a size such as 1000, 64KiB or 1MB")]
+pub(crate) struct SizeError(String);
+
 /// Reads `5s`, `250ms`, `80us`, `1h 30m`.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration such as 250ms, 5s or 2m");
+pub(crate) fn parse(text: &str) -> Result<Duration, PeriodError> {
+    let wrong = || PeriodError::NotADuration(text.to_owned());
     let span: Span = text.parse().map_err(|_| wrong())?;
     let exact = span.to_duration(SpanRelativeTo::days_are_24_hours());
     Duration::try_from(exact.map_err(|_| wrong())?).map_err(|_| wrong())
 }
 
 /// The same on a command line, where a bare number is seconds, as with other load generators.
-pub(crate) fn parse_flag(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_flag(text: &str) -> Result<Duration, PeriodError> {
     match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+        Ok(seconds) => Ok(Duration::try_from_secs_f64(seconds)?),
         Err(_) => parse(text),
     }
 }
 
 /// Reads `1000`, `64KiB`, `1MB`.
-pub(crate) fn parse_size(text: &str) -> Result<Octets, String> {
+pub(crate) fn parse_size(text: &str) -> Result<Octets, SizeError> {
     // Without its last letter a unit may mean either of two.
     let is_plain = text.ends_with(|last: char| last == 'B' || last.is_ascii_digit());
     let size = text.parse::<ByteSize>().ok().filter(|_| is_plain);
     size.map(|size| Octets(size.as_u64()))
-        .ok_or_else(|| format!("`{text}` is not a size such as 1000, 64KiB or 1MB"))
+        .ok_or_else(|| SizeError(text.to_owned()))
 }
 
 impl<'de> Deserialize<'de> for Period {

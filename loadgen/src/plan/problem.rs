@@ -29,11 +29,11 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// A problem with the value of a key.
-    pub(crate) fn of(key: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn of(key: impl Into<String>, message: impl ToString) -> Self {
         Self {
             key: key.into(),
             span: None,
-            message: message.into(),
+            message: message.to_string(),
         }
     }
 

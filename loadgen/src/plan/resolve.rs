@@ -1,9 +1,27 @@
 //! Names to addresses: `resolve` entries first, then the system's resolver. Only at the start; a
 //! run never waits for a name.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use super::url::Url;
+
+/// There is no address for an authority.
+#[derive(Debug, thiserror::Error)]
+#[error("{authority} does not resolve: {why}")]
+pub(super) struct Unresolved {
+    authority: String,
+    why: ResolverAnswer,
+}
+
+/// What the resolver said instead of an address.
+#[derive(Debug, thiserror::Error)]
+enum ResolverAnswer {
+    #[error(transparent)]
+    Failed(#[from] io::Error),
+    #[error("no address")]
+    Empty,
+}
 
 /// Addresses that need no resolver.
 #[derive(Debug)]
@@ -31,7 +49,7 @@ impl Overrides {
     }
 
     /// The address of a URL's host and port, or why there is none.
-    pub(super) fn address(&self, url: &Url) -> Result<SocketAddr, String> {
+    pub(super) fn address(&self, url: &Url) -> Result<SocketAddr, Unresolved> {
         let digits = url.port.to_string();
         let fits = |host: &str, port: &str| (host == "*" || host == url.host) && port == digits;
         let known = self.0.iter().find(|(host, port, _)| fits(host, port));
@@ -39,10 +57,10 @@ impl Overrides {
             return Ok(SocketAddr::new(*address, url.port));
         }
         let authority = url.authority();
-        let unresolved = |reason: &str| format!("{authority} does not resolve: {reason}");
-        let mut addresses = authority
+        let found = authority
             .to_socket_addrs()
-            .map_err(|error| unresolved(&error.to_string()))?;
-        addresses.next().ok_or_else(|| unresolved("no address"))
+            .map_err(ResolverAnswer::Failed)
+            .and_then(|mut addresses| addresses.next().ok_or(ResolverAnswer::Empty));
+        found.map_err(|why| Unresolved { authority, why })
     }
 }

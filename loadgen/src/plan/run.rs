@@ -174,14 +174,16 @@ fn proxy_address(
         return None;
     };
     let scheme = if text.contains("://") { "" } else { "http://" };
-    let address = match Url::parse(&format!("{scheme}{text}")) {
-        Ok(url) if url.scheme == Scheme::Http => overrides.address(&url),
-        Ok(_) => Err("only http proxies are spoken to".to_owned()),
-        Err(message) => Err(message),
+    let problem = match Url::parse(&format!("{scheme}{text}")) {
+        Ok(url) if url.scheme == Scheme::Http => match overrides.address(&url) {
+            Ok(address) => return Some(address),
+            Err(error) => Problem::of("proxy", error),
+        },
+        Ok(_) => Problem::of("proxy", "only http proxies are spoken to"),
+        Err(error) => Problem::of("proxy", error),
     };
-    address
-        .map_err(|message| problems.push(Problem::of("proxy", message)))
-        .ok()
+    problems.push(problem);
+    None
 }
 
 /// Connections that live for ever keep their route: each route needs one.

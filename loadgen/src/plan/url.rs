@@ -23,33 +23,65 @@ pub(super) struct Url {
     pub(super) path: String,
 }
 
+/// A text is no URL that can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}: {fault}")]
+pub(super) struct UrlError {
+    /// As it was written.
+    text: String,
+    fault: UrlFault,
+}
+
+/// What is wrong with a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum UrlFault {
+    #[error("white space or control characters do not belong into a URL")]
+    Character,
+    #[error("no scheme, such as in http://a.test/")]
+    NoScheme,
+    #[error(transparent)]
+    Syntax(#[from] url::ParseError),
+    #[error("only http and https are spoken here")]
+    Scheme,
+    #[error("user information is not supported")]
+    UserInformation,
+    #[error("no host")]
+    NoHost,
+    #[error("no port to connect to")]
+    NoPort,
+}
+
 impl Url {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let wrong = |reason: &str| format!("{text}: {reason}");
+    pub(super) fn parse(text: &str) -> Result<Self, UrlError> {
+        Self::read(text).map_err(|fault| UrlError {
+            text: text.to_owned(),
+            fault,
+        })
+    }
+
+    fn read(text: &str) -> Result<Self, UrlFault> {
         // The crate would drop some and encode others.
         if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-            return Err(wrong(
-                "white space or control characters do not belong into a URL",
-            ));
+            return Err(UrlFault::Character);
         }
         // `host:port` alone would be read as a scheme and what follows it.
         if !text.contains("://") {
-            return Err(wrong("no scheme, such as in http://a.test/"));
+            return Err(UrlFault::NoScheme);
         }
-        let url = url::Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+        let url = url::Url::parse(text)?;
         let scheme = match url.scheme() {
             "http" => Scheme::Http,
             "https" => Scheme::Https,
-            _ => return Err(wrong("only http and https are spoken here")),
+            _ => return Err(UrlFault::Scheme),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("user information is not supported"));
+            return Err(UrlFault::UserInformation);
         }
         let host = match url.host() {
             Some(Host::Domain(name)) => name.to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
             Some(Host::Ipv6(address)) => address.to_string(),
-            None => return Err(wrong("no host")),
+            None => return Err(UrlFault::NoHost),
         };
         let port = url.port_or_known_default().filter(|port| *port != 0);
         let query = url
@@ -58,7 +90,7 @@ impl Url {
         Ok(Self {
             scheme,
             host,
-            port: port.ok_or_else(|| wrong("no port to connect to"))?,
+            port: port.ok_or(UrlFault::NoPort)?,
             is_default_port: url.port().is_none(),
             path: format!("{}{query}", url.path()),
         })

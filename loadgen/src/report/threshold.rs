@@ -8,7 +8,7 @@ use super::curve;
 use super::json::Report;
 use super::words::{Grouped, Time};
 use crate::histogram::merge::Summary;
-use crate::plan::period;
+use crate::plan::period::{self, PeriodError};
 use crate::status::Status;
 
 /// A figure of a report.
@@ -89,15 +89,28 @@ pub(crate) struct Threshold {
     limit: f64,
 }
 
-impl FromStr for Threshold {
-    type Err = String;
+/// Why a text is no `--fail-on`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ThresholdError {
+    #[error("no comparison: such as `p99>50ms`, with >, >=, < or <=")]
+    NoComparison,
+    #[error("`{0}` is no figure: p50, p99.9 (any percentile), mean, max, setup.p99, errors, rate")]
+    UnknownFigure(String),
+    #[error(transparent)]
+    Time(#[from] PeriodError),
+    #[error("`{0}` is not a number")]
+    Number(String),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Threshold {
+    type Err = ThresholdError;
+
+    fn from_str(text: &str) -> Result<Self, ThresholdError> {
         let (at, sign, comparison) = COMPARISONS
             .iter()
             .filter_map(|(sign, comparison)| Some((text.find(sign)?, *sign, *comparison)))
             .min_by_key(|(at, sign, _)| (*at, std::cmp::Reverse(sign.len())))
-            .ok_or("no comparison: such as `p99>50ms`, with >, >=, < or <=")?;
+            .ok_or(ThresholdError::NoComparison)?;
         let (name, limit) = (text.get(..at), text.get(at + sign.len()..));
         let (name, limit) = (
             name.unwrap_or_default().trim(),
@@ -113,7 +126,7 @@ impl FromStr for Threshold {
     }
 }
 
-fn figure_and_limit(name: &str, limit: &str) -> Result<(Figure, f64), String> {
+fn figure_and_limit(name: &str, limit: &str) -> Result<(Figure, f64), ThresholdError> {
     let time = |figure| Ok((figure, micros(limit)?));
     let set_up = SET_UPS.iter().find(|set_up| set_up.name == name);
     match (name, set_up, limit.strip_suffix('%')) {
@@ -129,22 +142,20 @@ fn figure_and_limit(name: &str, limit: &str) -> Result<(Figure, f64), String> {
                 Some(Ok(percent)) if (0.0..=100.0).contains(&percent) => {
                     time(Figure::Percentile(percent))
                 }
-                _ => Err(format!(
-                    "`{name}` is no figure: p50, p99.9 (any percentile), mean, max, setup.p99, errors, rate"
-                )),
+                _ => Err(ThresholdError::UnknownFigure(name.to_owned())),
             }
         }
     }
 }
 
-fn micros(text: &str) -> Result<f64, String> {
+fn micros(text: &str) -> Result<f64, PeriodError> {
     period::parse(text).map(|duration| duration.as_secs_f64() * 1e6)
 }
 
-fn number(text: &str) -> Result<f64, String> {
+fn number(text: &str) -> Result<f64, ThresholdError> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
-        _ => Err(format!("`{text}` is not a number")),
+        _ => Err(ThresholdError::Number(text.to_owned())),
     }
 }
 

@@ -29,5 +29,6 @@ pub mod proxy_error;
 mod shard;
 mod trail;
 mod transaction;
+mod transport;
 mod unseen;
 mod upstream;

@@ -24,7 +24,7 @@ use super::held::{Held, Holders, RELIEF_INTERVAL};
 use super::settings::Settings;
 use crate::io::buffers::{BUFFER_BYTES, BufferPool};
 use crate::io::join::join;
-use crate::io::transport::Transport;
+use crate::transport::Transport;
 
 /// Frames that may wait to be written, in bytes.
 const OUTBOUND_BYTES_MAX: usize = 4 * BUFFER_BYTES;

@@ -27,11 +27,11 @@ use super::settings::Settings;
 use super::stream::StreamTransport;
 use crate::fair_share::FairShare;
 use crate::io::join::{catch_panic, join};
-use crate::io::transport::Transport;
 use crate::limits;
 use crate::shard::Shard;
 use crate::shard::clients::{Limited, Resource, Shared, Slot};
 use crate::shard::connections::Registered;
+use crate::transport::Transport;
 
 /// A connection on which a client speaks HTTP/2.
 #[derive(Debug, Clone, Copy)]

@@ -24,9 +24,9 @@ use super::stream::StreamTransport;
 use crate::io::join::join;
 use crate::io::task;
 use crate::io::timer;
-use crate::io::transport::Transport;
 use crate::limits::HTTP2_SETTINGS_TIMEOUT;
 use crate::shard::Shard;
+use crate::transport::Transport;
 
 /// A handle to an HTTP/2 connection of the pool.
 #[derive(Debug)]

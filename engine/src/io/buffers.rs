@@ -14,9 +14,9 @@ use std::io;
 use std::rc::Rc;
 
 use super::splice::PipePool;
-use super::transport::Transport;
 use crate::fair_share::{FairShare, Use};
 use crate::limits::TUNNEL_WAITING_BYTES_MAX;
+use crate::transport::Transport;
 
 /// Capacity of a rented buffer in bytes: a request head and a small body fit, and so does the largest
 /// TLS record of a sender that does not pad.
@@ -97,7 +97,7 @@ impl BufferPool {
     }
 
     /// What bulk goes through without being copied.
-    pub(super) fn pipes(&self) -> &PipePool {
+    pub(crate) fn pipes(&self) -> &PipePool {
         &self.shelves.pipes
     }
 
@@ -160,7 +160,7 @@ impl BufferPool {
     }
 
     /// The same for a direction of a tunnel: most are silent most of the time, so only so many may.
-    pub(super) fn tunnel_wait(&self) -> Option<TunnelWait<'_>> {
+    pub(crate) fn tunnel_wait(&self) -> Option<TunnelWait<'_>> {
         let count = &self.shelves.waiting_tunnels;
         let waiting = count.get();
         let may_wait = self.may_wait() && waiting * BUFFER_BYTES < TUNNEL_WAITING_BYTES_MAX;

@@ -1,9 +1,7 @@
 //! Moving bytes: sockets, rented buffers, deadlines. Knows no HTTP and no policy.
 
 pub(crate) mod buffers;
-pub(crate) mod copy;
 pub(crate) mod deadline;
-pub(crate) mod departure;
 pub(crate) mod driver;
 pub(crate) mod join;
 pub(crate) mod liveness;
@@ -12,7 +10,3 @@ pub(crate) mod splice;
 pub(crate) mod task;
 pub(crate) mod tcp_info;
 pub(crate) mod timer;
-pub(crate) mod transport;
-
-#[cfg(test)]
-mod tests;

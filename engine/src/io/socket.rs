@@ -119,13 +119,13 @@ impl Socket {
     }
 
     /// The open descriptor.
-    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         // SAFETY: the descriptor is open as long as `self.stream` is, which outlives the borrow.
         unsafe { BorrowedFd::borrow_raw(self.descriptor) }
     }
 
     /// Has system calls on it return at once; what goes through the ring is not concerned.
-    pub(super) fn make_nonblocking(&self) -> io::Result<()> {
+    pub(crate) fn make_nonblocking(&self) -> io::Result<()> {
         if !self.nonblocking.get() {
             fcntl(self.descriptor(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
             self.nonblocking.set(true);
@@ -160,7 +160,7 @@ impl Socket {
     }
 
     /// How far the connection has got.
-    pub(super) fn info(&self) -> Option<TcpInfo> {
+    pub(crate) fn info(&self) -> Option<TcpInfo> {
         TcpInfo::of(self.descriptor())
     }
 
@@ -179,11 +179,11 @@ impl Socket {
         &self.deadline
     }
 
-    pub(super) fn count_in(&self, bytes: usize) {
+    pub(crate) fn count_in(&self, bytes: usize) {
         self.bytes_in.set(self.bytes_in.get() + bytes as u64);
     }
 
-    pub(super) fn count_out(&self, bytes: usize) {
+    pub(crate) fn count_out(&self, bytes: usize) {
         self.bytes_out.set(self.bytes_out.get() + bytes as u64);
     }
 
@@ -230,7 +230,7 @@ impl Socket {
     }
 
     /// Waits until the kernel takes more. May be dropped.
-    pub(super) async fn writable(&self) -> io::Result<()> {
+    pub(crate) async fn writable(&self) -> io::Result<()> {
         self.sending.stream()?.writable(false).await
     }
 

@@ -32,7 +32,7 @@ struct Pipe {
 
 impl PipePool {
     /// An empty pipe; `None` when there are too many, or the system gives no more.
-    pub(super) fn rent(&self) -> Option<RentedPipe<'_>> {
+    pub(crate) fn rent(&self) -> Option<RentedPipe<'_>> {
         let kept = self.free.borrow_mut().pop();
         let pipe = match kept {
             Some(pipe) => pipe,
@@ -52,13 +52,13 @@ impl PipePool {
 
     /// Pipes that there are.
     #[cfg(test)]
-    pub(super) fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.open.get()
     }
 
     /// Has `pipes` count as in use.
     #[cfg(test)]
-    pub(super) fn set_open(&self, pipes: usize) {
+    pub(crate) fn set_open(&self, pipes: usize) {
         self.open.set(pipes);
     }
 }
@@ -76,7 +76,7 @@ impl Pipe {
 
 /// A pipe for one turn. Dropped empty, it goes back; with something in it, it is closed.
 #[derive(Debug)]
-pub(super) struct RentedPipe<'a> {
+pub(crate) struct RentedPipe<'a> {
     pool: &'a PipePool,
     pipe: Option<Pipe>,
     held: usize,
@@ -84,13 +84,13 @@ pub(super) struct RentedPipe<'a> {
 
 impl RentedPipe<'_> {
     /// Bytes in it.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.held
     }
 
     /// Takes what `from` has received, as far as there is room; `Ok(0)` is the end of the stream.
     /// Never waits. The pipe must be empty: a full one would look like a silent socket.
-    pub(super) fn fill(&mut self, from: &Socket) -> io::Result<usize> {
+    pub(crate) fn fill(&mut self, from: &Socket) -> io::Result<usize> {
         let Some(pipe) = &self.pipe else {
             return Err(Errno::EBADF.into());
         };
@@ -102,7 +102,7 @@ impl RentedPipe<'_> {
     }
 
     /// Hands on what `to` takes without waiting.
-    pub(super) fn drain(&mut self, to: &Socket) -> io::Result<()> {
+    pub(crate) fn drain(&mut self, to: &Socket) -> io::Result<()> {
         let Some(pipe) = &self.pipe else {
             return Err(Errno::EBADF.into());
         };

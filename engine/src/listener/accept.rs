@@ -14,7 +14,6 @@ use crate::io::deadline::shut_down;
 use crate::io::join::catch_panic;
 use crate::io::socket::Socket;
 use crate::io::task;
-use crate::io::transport::Transport;
 use crate::listener::tls::ListenerTls;
 use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
@@ -23,6 +22,7 @@ use crate::shard::connections::Registered;
 use crate::shard::exhaustion::is_want_of_descriptors;
 use crate::tls::stream::HandshakeError;
 use crate::transaction::{self, Arrived, Client, ListenerName, Unasked, Unused};
+use crate::transport::Transport;
 
 /// A socket that listens already.
 #[derive(Debug)]

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use rustls::server::{ServerConfig, UnbufferedServerConnection};
 
-use crate::io::transport::Transport;
 use crate::shard::Shard;
 use crate::shard::connections::Registered;
 use crate::tls::client_identity::ClientIdentity;
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
+use crate::transport::Transport;
 
 /// How one listener speaks TLS.
 #[derive(Debug, Clone)]

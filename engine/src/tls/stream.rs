@@ -22,7 +22,7 @@ use super::client_certificate::CertificateDemand;
 use super::configs::take_asked;
 use super::records::{Handshake, Received, Records, sealing_buffer};
 use crate::io::buffers::BufferPool;
-use crate::io::transport::Transport;
+use crate::transport::Transport;
 
 /// Why there is no TLS connection.
 #[derive(Debug, Error)]

@@ -28,9 +28,9 @@ use super::switching;
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::Released;
 use crate::io::buffers::{ReadBuffer, WriteBuffer};
-use crate::io::departure::departed;
-use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
+use crate::transport::Transport;
+use crate::transport::departure::departed;
 use crate::upstream::pinned::Challenge;
 
 /// Why an attempt on one connection came to nothing.

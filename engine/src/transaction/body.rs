@@ -13,8 +13,8 @@ use sallyport_wire::http1::{
 
 use super::kept::Kept;
 use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, ReadBuffer, WriteBuffer};
-use crate::io::departure::lost;
-use crate::io::transport::Transport;
+use crate::transport::Transport;
+use crate::transport::departure::lost;
 
 /// Why a body was not forwarded whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use super::reply::Refusal;
 use crate::access_log::ConnectionId;
 use crate::io::buffers::BufferPool;
-use crate::io::departure::EarlyByte;
-use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::connections::Registered;
 use crate::tls::client_identity::ClientIdentity;
+use crate::transport::Transport;
+use crate::transport::departure::EarlyByte;
 use crate::upstream::pinned::Pins;
 
 /// The address that a client connected to, as the log shows it.

@@ -25,10 +25,10 @@ use crate::enforcement::{Dialable, Permitted};
 use crate::http2::Declined;
 use crate::io::buffers::{ReadBuffer, WriteBuffer};
 use crate::io::join::join;
-use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
 use crate::tls::client_certificate::CertificateDemand;
 use crate::tls::configs::Versions;
+use crate::transport::Transport;
 use crate::upstream::pinned::{Challenge, Held};
 use crate::upstream::pool::UpstreamConnection;
 

@@ -17,8 +17,8 @@ use super::request::Request;
 use super::upgrade::send_on;
 use crate::io::buffers::{BULK_BUFFER_BYTES, ReadBuffer};
 use crate::io::timer;
-use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
+use crate::transport::Transport;
 
 /// Who has something to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

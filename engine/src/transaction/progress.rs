@@ -9,8 +9,8 @@ use super::destination::Destination;
 use super::record::Draft;
 use super::request::Request;
 use crate::access_log::Event;
-use crate::io::transport::Transport;
 use crate::shard::watches::Watch;
+use crate::transport::Transport;
 
 /// What the log has heard of a transaction that goes on.
 #[derive(Debug, Default)]

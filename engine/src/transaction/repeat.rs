@@ -6,7 +6,7 @@ use super::exchange::ResponseWork;
 use super::request::Request;
 use crate::io::tcp_info::TcpInfo;
 use crate::io::timer;
-use crate::io::transport::Transport;
+use crate::transport::Transport;
 use crate::upstream::pool::UpstreamConnection;
 
 /// What is known of a connection before a request is sent on it, where [`may`] will ask.

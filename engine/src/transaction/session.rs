@@ -22,12 +22,12 @@ use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::http2::TargetForm;
 use crate::io::buffers::ReadBuffer;
-use crate::io::departure::EarlyByte;
-use crate::io::transport::Transport;
 use crate::limits::REPLY_TIMEOUT;
 use crate::shard::connections::Registered;
 use crate::shard::{Shard, Snapshot, Workspace};
 use crate::tls::client_identity::ClientIdentity;
+use crate::transport::Transport;
+use crate::transport::departure::EarlyByte;
 
 /// A connection as it was accepted.
 #[derive(Debug, Clone, Copy)]

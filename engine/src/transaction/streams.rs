@@ -14,9 +14,9 @@ use super::tunnel::InnerScope;
 use crate::http2::server::{Lasting, NoRequest, Served};
 use crate::http2::{self, TargetForm};
 use crate::io::buffers::ReadBuffer;
-use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
+use crate::transport::Transport;
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
 pub(super) async fn streams(
     shard: &Rc<Shard>,

@@ -32,11 +32,11 @@ use crate::access_log::TlsHandling;
 use crate::config::checked::{Ech, Fronting, Tunnel, UnknownProtocol};
 use crate::enforcement::Passable;
 use crate::http2::TargetForm;
-use crate::io::copy::{HeldToTls, TunnelEnd, TunnelLife, tunnel as copy};
-use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
 use crate::tls::configs::Handling;
+use crate::transport::Transport;
+use crate::transport::copy::{HeldToTls, TunnelEnd, TunnelLife, tunnel as copy};
 use crate::upstream::pool::UpstreamConnection;
 
 /// What requests inside a tunnel are held to.

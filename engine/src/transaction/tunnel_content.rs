@@ -12,8 +12,8 @@ use super::exchange::ResponseWork;
 use super::greeting::{Speaker, first_to_speak};
 use super::request::Request;
 use crate::io::timer;
-use crate::io::transport::Transport;
 use crate::proxy_error::ProxyError;
+use crate::transport::Transport;
 
 /// What a tunnel holds.
 pub(super) enum Content {

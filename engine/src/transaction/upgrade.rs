@@ -11,9 +11,9 @@ use super::request::Request;
 use super::standing::OpenTunnel;
 use super::switching::asks_for_websocket;
 use super::tunnel::{end_of_tunnel, life};
-use crate::io::copy::{TunnelEnd, tunnel as copy};
-use crate::io::transport::Transport;
 use crate::tls::stream::TlsStream;
+use crate::transport::Transport;
+use crate::transport::copy::{TunnelEnd, tunnel as copy};
 
 /// Forwards bytes both ways until both sides have closed (WebSocket and other upgrades).
 pub(super) async fn tunnel(

@@ -8,8 +8,8 @@ use super::body::{BodyRelay, Pace, Progress, RelayError, StopFlag};
 use super::kept::Kept;
 use super::request::Request;
 use crate::io::buffers::{BULK_BUFFER_BYTES, ReadBuffer, WriteBuffer};
-use crate::io::transport::Transport;
 use crate::limits::DISCARDED_BYTES_MAX;
+use crate::transport::Transport;
 
 /// What of a request's content was read from the client, and what is kept of it.
 #[derive(Debug)]

@@ -11,10 +11,10 @@ use sallyport_pki::OriginCertificate;
 
 use crate::fair_share::FairShare;
 use crate::http2::session::Session;
-use crate::io::transport::Transport;
 use crate::shard::Shard;
 use crate::shard::clients::{Account, Resource, Shared, Slot};
 use crate::tls::client_certificate::CertificateDemand;
+use crate::transport::Transport;
 
 /// What makes two upstream connections interchangeable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

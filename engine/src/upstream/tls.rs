@@ -13,7 +13,6 @@ use sallyport_pki::{CertificateFault, OriginCertificate, OriginFault, Trust, Ups
 use thiserror::Error;
 
 use crate::clock::unix_time;
-use crate::io::transport::Transport;
 use crate::shard::Shard;
 use crate::tls::caches::OriginKey;
 use crate::tls::client_certificate::CertificateDemand;
@@ -21,6 +20,7 @@ use crate::tls::configs::{OriginParameters, Versions};
 use crate::tls::sessions::Resumption;
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 use crate::tls::words::{alert_name, tls_fault};
+use crate::transport::Transport;
 
 /// An origin as TLS knows it.
 #[derive(Debug, Clone)]

@@ -3,15 +3,18 @@
 //! Whether they travel in the clear is decided where the connection is made, and is nobody's concern
 //! after that.
 
+pub(crate) mod copy;
+pub(crate) mod departure;
+
 use std::future::Future;
 use std::io;
 use std::net::Shutdown;
 use std::time::Duration;
 
-use super::deadline::Deadline;
-use super::socket::Socket;
-use super::tcp_info::TcpInfo;
 use crate::http2::{Declined, HeadFault, StreamTransport};
+use crate::io::deadline::Deadline;
+use crate::io::socket::Socket;
+use crate::io::tcp_info::TcpInfo;
 use crate::tls::configs::ALPN_HTTP2;
 use crate::tls::stream::TlsStream;
 
@@ -291,3 +294,6 @@ impl Transport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

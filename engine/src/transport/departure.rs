@@ -12,9 +12,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::deadline::TICK;
-use super::socket::{HangUp, Socket};
-use super::transport::{Bottom, Transport};
+use super::{Bottom, Transport};
+use crate::io::deadline::TICK;
+use crate::io::socket::{HangUp, Socket};
 
 /// How long an origin may think before somebody looks whether the client still waits: longer than a
 /// busy proxy takes for an exchange, since looking costs operations of the ring.

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use monoio::{LegacyDriver, RuntimeBuilder};
 
-use super::buffers::BufferPool;
+use super::Transport;
 use super::copy::{TunnelEnd, TunnelLife, tunnel};
-use super::deadline::{TICK, Wheel};
-use super::socket::Socket;
-use super::transport::Transport;
+use crate::io::buffers::BufferPool;
+use crate::io::deadline::{TICK, Wheel};
 use crate::io::driver::{io_uring_runtime, probe_io_uring};
+use crate::io::socket::Socket;
 use crate::limits::PIPES_MAX;
 
 #[path = "../../tests/skip.rs"]

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use sallyport_wire::tls::{AlertDescription, RecordFollower, fatal_alert};
 
-use super::buffers::{BUFFER_BYTES, BufferPool};
-use super::join::{join, yield_now};
-use super::socket::Socket;
-use super::splice::RentedPipe;
-use super::transport::Transport;
+use super::Transport;
+use crate::io::buffers::{BUFFER_BYTES, BufferPool};
+use crate::io::join::{join, yield_now};
+use crate::io::socket::Socket;
+use crate::io::splice::RentedPipe;
 
 /// Bytes that one direction moves before other connections get their turn.
 const TURN_BYTES: usize = 1024 * 1024;

@@ -27,10 +27,11 @@ use super::request::Request;
 use super::switching;
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::Released;
-use crate::io::buffers::{ReadBuffer, WriteBuffer};
+use crate::io::buffers::WriteBuffer;
 use crate::proxy_error::ProxyError;
 use crate::transport::Transport;
 use crate::transport::departure::departed;
+use crate::transport::read_buffer::ReadBuffer;
 use crate::upstream::pinned::Challenge;
 
 /// Why an attempt on one connection came to nothing.

@@ -12,9 +12,10 @@ use sallyport_wire::http1::{
 };
 
 use super::kept::Kept;
-use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, ReadBuffer, WriteBuffer};
+use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, WriteBuffer};
 use crate::transport::Transport;
 use crate::transport::departure::lost;
+use crate::transport::read_buffer::ReadBuffer;
 
 /// Why a body was not forwarded whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

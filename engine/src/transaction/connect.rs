@@ -17,7 +17,6 @@ use super::session::{After, ClientContext, conclude};
 use super::{phases, resolve, tunnel};
 use crate::config::checked::{Config, TunnelEnds};
 use crate::enforcement::{Dialable, Early, Guarded};
-use crate::io::buffers::ReadBuffer;
 use crate::limits::REPLY_TIMEOUT;
 use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
@@ -25,6 +24,7 @@ use crate::shard::{Shard, Workspace};
 use crate::tls::caches::OriginKey;
 use crate::tls::configs::Handling;
 use crate::tls::fallback::ScopedOrigin;
+use crate::transport::read_buffer::ReadBuffer;
 use crate::upstream::pool::UpstreamConnection;
 
 /// A tunnel whose CONNECT was not refused.

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::session::{After, ClientContext};
-use crate::io::buffers::ReadBuffer;
 use crate::shard::Shard;
+use crate::transport::read_buffer::ReadBuffer;
 
 /// Ends a connection, or TLS inside it, in order.
 pub(super) async fn end(

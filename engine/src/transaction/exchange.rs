@@ -23,12 +23,13 @@ use super::switching::may_switch;
 use super::upload::{self, Upload};
 use crate::enforcement::{Dialable, Permitted};
 use crate::http2::Declined;
-use crate::io::buffers::{ReadBuffer, WriteBuffer};
+use crate::io::buffers::WriteBuffer;
 use crate::io::join::join;
 use crate::proxy_error::ProxyError;
 use crate::tls::client_certificate::CertificateDemand;
 use crate::tls::configs::Versions;
 use crate::transport::Transport;
+use crate::transport::read_buffer::ReadBuffer;
 use crate::upstream::pinned::{Challenge, Held};
 use crate::upstream::pool::UpstreamConnection;
 

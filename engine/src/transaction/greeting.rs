@@ -15,10 +15,11 @@ use super::exchange::ResponseWork;
 use super::reply::Refusal;
 use super::request::Request;
 use super::upgrade::send_on;
-use crate::io::buffers::{BULK_BUFFER_BYTES, ReadBuffer};
+use crate::io::buffers::BULK_BUFFER_BYTES;
 use crate::io::timer;
 use crate::proxy_error::ProxyError;
 use crate::transport::Transport;
+use crate::transport::read_buffer::ReadBuffer;
 
 /// Who has something to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -35,13 +35,13 @@ use super::standing::OpenTunnel;
 use super::tunnel::{Ended, InnerScope, check_sni, note_odd_name, notes};
 use crate::access_log::TlsHandling;
 use crate::enforcement::{Early, Trail};
-use crate::io::buffers::ReadBuffer;
 use crate::proxy_error::ProxyError;
 use crate::tls::caches::KnownOrigin;
 use crate::tls::configs::{Handling, Versions};
 use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
 use crate::tls::words::{alert_name, tls_fault};
 use crate::transport::Transport;
+use crate::transport::read_buffer::ReadBuffer;
 use crate::upstream::tls::Origin;
 
 /// The TLS around the requests of an intercepted tunnel.

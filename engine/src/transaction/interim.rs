@@ -9,7 +9,7 @@ use super::phases;
 use super::record::Draft;
 use super::reply::Refusal;
 use crate::config::checked::InterimLimits;
-use crate::io::buffers::ReadBuffer;
+use crate::transport::read_buffer::ReadBuffer;
 
 /// What an origin has sent before its final response.
 #[derive(Debug, Default)]

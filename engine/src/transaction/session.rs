@@ -21,13 +21,13 @@ use super::unasked::{Unasked, Unused};
 use super::upgrade;
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::http2::TargetForm;
-use crate::io::buffers::ReadBuffer;
 use crate::limits::REPLY_TIMEOUT;
 use crate::shard::connections::Registered;
 use crate::shard::{Shard, Snapshot, Workspace};
 use crate::tls::client_identity::ClientIdentity;
 use crate::transport::Transport;
 use crate::transport::departure::EarlyByte;
+use crate::transport::read_buffer::ReadBuffer;
 
 /// A connection as it was accepted.
 #[derive(Debug, Clone, Copy)]

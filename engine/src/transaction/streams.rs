@@ -13,10 +13,10 @@ use super::session::{After, ClientContext, transaction};
 use super::tunnel::InnerScope;
 use crate::http2::server::{Lasting, NoRequest, Served};
 use crate::http2::{self, TargetForm};
-use crate::io::buffers::ReadBuffer;
 use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
 use crate::transport::Transport;
+use crate::transport::read_buffer::ReadBuffer;
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
 pub(super) async fn streams(
     shard: &Rc<Shard>,

@@ -68,7 +68,7 @@ pub(super) async fn tunnel(
 
 /// Sends what has been received already.
 pub(super) async fn send_on(
-    buffer: &mut crate::io::buffers::ReadBuffer,
+    buffer: &mut crate::transport::read_buffer::ReadBuffer,
     to: &Transport,
 ) -> std::io::Result<()> {
     if buffer.is_empty() {

@@ -7,9 +7,10 @@ use sallyport_wire::http1::BodyFraming;
 use super::body::{BodyRelay, Pace, Progress, RelayError, StopFlag};
 use super::kept::Kept;
 use super::request::Request;
-use crate::io::buffers::{BULK_BUFFER_BYTES, ReadBuffer, WriteBuffer};
+use crate::io::buffers::{BULK_BUFFER_BYTES, WriteBuffer};
 use crate::limits::DISCARDED_BYTES_MAX;
 use crate::transport::Transport;
+use crate::transport::read_buffer::ReadBuffer;
 
 /// What of a request's content was read from the client, and what is kept of it.
 #[derive(Debug)]

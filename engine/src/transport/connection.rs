@@ -1,0 +1,293 @@
+//! A connection as sessions, exchanges and tunnels see it: bytes in, bytes out, a deadline, an end.
+//!
+//! Whether they travel in the clear is decided where the connection is made, and is nobody's concern
+//! after that.
+
+use std::future::Future;
+use std::io;
+use std::net::Shutdown;
+use std::time::Duration;
+
+use crate::http2::{Declined, HeadFault, StreamTransport};
+use crate::io::deadline::Deadline;
+use crate::io::socket::Socket;
+use crate::io::tcp_info::TcpInfo;
+use crate::tls::configs::ALPN_HTTP2;
+use crate::tls::stream::TlsStream;
+
+/// One connection, owned by one task; reading and writing may go on side by side.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most connections are plain: a box would cost each of them an allocation"
+)]
+#[derive(Debug)]
+pub(crate) enum Transport {
+    /// Bytes as the kernel gives them.
+    Plain(Socket),
+    /// TLS over another connection.
+    Tls(Box<TlsStream>),
+    /// One exchange of an HTTP/2 connection, in the form of HTTP/1.1.
+    Stream(Box<StreamTransport>),
+}
+
+/// What is beneath all TLS of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Bottom<'a> {
+    Socket(&'a Socket),
+    Stream(&'a StreamTransport),
+}
+
+impl Transport {
+    /// The deadline of whatever is at the bottom.
+    fn deadline(&self) -> &Deadline {
+        match self {
+            Self::Plain(socket) => socket.deadline(),
+            Self::Tls(stream) => stream.carrier().deadline(),
+            Self::Stream(stream) => stream.deadline(),
+        }
+    }
+
+    /// Waits until a client no longer wants what it asked for. Only streams can say so while nothing
+    /// is read from them or written to them; may be dropped.
+    pub(crate) async fn gone(&self) {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => std::future::pending().await,
+            Self::Stream(stream) => stream.gone().await,
+        }
+    }
+
+    /// What carries the bytes in the end.
+    pub(crate) fn bottom(&self) -> Bottom<'_> {
+        match self {
+            Self::Plain(socket) => Bottom::Socket(socket),
+            Self::Tls(stream) => stream.carrier().bottom(),
+            Self::Stream(stream) => Bottom::Stream(stream),
+        }
+    }
+
+    /// Sends a few bytes if they can be sent at once; must not be called while a write is under way, and
+    /// not unless the socket at the bottom is writable, as the connection is broken by what is sent in
+    /// part. Says whether they were sent.
+    pub(crate) fn send_now(&self, data: &[u8]) -> bool {
+        match self {
+            Self::Plain(socket) => socket.send_now(data),
+            Self::Tls(stream) => stream.send_now(data),
+            Self::Stream(_) => false,
+        }
+    }
+
+    /// Whether both sides have agreed on HTTP/2 in their TLS handshake.
+    pub(crate) fn speaks_http2(&self) -> bool {
+        self.tls()
+            .is_some_and(|tls| tls.with_common(|common| common.alpn_protocol() == Some(ALPN_HTTP2)))
+    }
+
+    /// Whether this is a stream of an HTTP/2 connection.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self, Self::Stream(_))
+    }
+
+    /// Has a trailer section follow content of a declared length, where this is a stream that is read.
+    pub(crate) fn receive_trailers(&self) {
+        if let Self::Stream(stream) = self {
+            stream.receive_trailers();
+        }
+    }
+
+    /// The same where this is a stream that is written.
+    pub(crate) fn send_trailers(&self) {
+        if let Self::Stream(stream) = self {
+            stream.send_trailers();
+        }
+    }
+
+    /// Why the request in a stream cannot be served although it was decoded.
+    pub(crate) fn fault(&self) -> Option<HeadFault> {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => None,
+            Self::Stream(stream) => stream.fault(),
+        }
+    }
+
+    /// Whether the origin said that it has not processed the request that was sent here.
+    pub(crate) fn declined(&self) -> Option<Declined> {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => None,
+            Self::Stream(stream) => stream.declined(),
+        }
+    }
+
+    /// What an HTTP/2 origin did wrong, or said was wrong, before all had come.
+    pub(crate) fn origin_fault(&self) -> Option<String> {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => None,
+            Self::Stream(stream) => stream.origin_fault(),
+        }
+    }
+
+    /// Whether it was given up because it held too much (`limits.buffer_bytes`).
+    pub(crate) fn was_given_up(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => false,
+            Self::Stream(stream) => stream.was_given_up(),
+        }
+    }
+
+    /// Whether the origin has said that it wants HTTP/1.1.
+    pub(crate) fn wants_http1(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => false,
+            Self::Stream(stream) => stream.wants_http1(),
+        }
+    }
+
+    /// Tells the client of a stream that nobody has processed its request; says whether it could.
+    pub(crate) fn decline(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => false,
+            Self::Stream(stream) => {
+                stream.decline();
+                true
+            }
+        }
+    }
+
+    /// How far the connection at the bottom has got; a stream shares it with others, and does not know.
+    pub(crate) fn info(&self) -> Option<TcpInfo> {
+        match self.bottom() {
+            Bottom::Socket(socket) => socket.info(),
+            Bottom::Stream(_) => None,
+        }
+    }
+
+    /// Whether something (bytes, an end, an error) waits to be received, without waiting.
+    pub(crate) fn is_readable_now(&self) -> bool {
+        match self {
+            Self::Plain(socket) => socket.is_readable_now(),
+            Self::Tls(stream) => stream.is_readable_now(),
+            // Made for one request, which was not sent yet.
+            Self::Stream(_) => false,
+        }
+    }
+
+    /// Cuts the connection if it is still waiting after `after`.
+    pub(crate) fn arm(&self, after: Duration) {
+        self.deadline().arm(after);
+    }
+
+    /// Ends receiving if it is still waited for after `after`; sending stays possible.
+    pub(crate) fn arm_read(&self, after: Duration) {
+        self.deadline().arm_read(after);
+    }
+
+    /// Lets the connection live, whatever was armed.
+    pub(crate) fn disarm(&self) {
+        self.deadline().disarm();
+    }
+
+    /// Whether the connection was cut by its deadline.
+    pub(crate) fn expired(&self) -> bool {
+        self.deadline().expired()
+    }
+
+    /// The socket, if bytes are on it as they are here.
+    pub(super) fn plain(&self) -> Option<&Socket> {
+        match self {
+            Self::Plain(socket) => Some(socket),
+            Self::Tls(_) | Self::Stream(_) => None,
+        }
+    }
+
+    /// What TLS negotiated, if this is a TLS connection.
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
+        match self {
+            Self::Plain(_) | Self::Stream(_) => None,
+            Self::Tls(stream) => Some(stream),
+        }
+    }
+
+    /// Bytes of content received so far.
+    pub(crate) fn bytes_in(&self) -> u64 {
+        match self {
+            Self::Plain(socket) => socket.bytes_in(),
+            Self::Tls(stream) => stream.bytes_in(),
+            Self::Stream(stream) => stream.bytes_in(),
+        }
+    }
+
+    /// Bytes of content sent so far.
+    pub(crate) fn bytes_out(&self) -> u64 {
+        match self {
+            Self::Plain(socket) => socket.bytes_out(),
+            Self::Tls(stream) => stream.bytes_out(),
+            Self::Stream(stream) => stream.bytes_out(),
+        }
+    }
+
+    /// Waits until a read may have something to give. May be dropped: nothing is consumed.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.readable().await,
+            Self::Tls(stream) => stream.readable().await,
+            Self::Stream(stream) => stream.readable().await,
+        }
+    }
+
+    /// Receives into `data` behind its first `filled` bytes; `Ok(0)` is the end, said by the other
+    /// side. Must be awaited to its end.
+    pub(crate) async fn read_after(
+        &self,
+        data: Vec<u8>,
+        filled: usize,
+    ) -> (io::Result<usize>, Vec<u8>) {
+        match self {
+            Self::Plain(socket) => socket.read_after(data, filled).await,
+            Self::Tls(stream) => stream.read_after(data, filled).await,
+            Self::Stream(stream) => stream.read_after(data, filled).await,
+        }
+    }
+
+    /// Sends `data[from..]` whole. Must be awaited to its end.
+    pub(crate) async fn write_from(&self, data: Vec<u8>, from: usize) -> (io::Result<()>, Vec<u8>) {
+        match self {
+            Self::Plain(socket) => socket.write_from(data, from).await,
+            Self::Tls(stream) => stream.write_from(data, from).await,
+            Self::Stream(stream) => stream.write_from(data, from).await,
+        }
+    }
+
+    /// Sends all of `data`. Must be awaited to its end.
+    pub(crate) fn write_all(
+        &self,
+        data: Vec<u8>,
+    ) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
+        self.write_from(data, 0)
+    }
+
+    /// Says that nothing more will be sent; receiving goes on. Must be awaited to its end.
+    pub(crate) async fn finish(&self) {
+        match self {
+            Self::Plain(socket) => socket.shut_down(Shutdown::Write),
+            Self::Tls(stream) => stream.finish().await,
+            Self::Stream(stream) => stream.finish(),
+        }
+    }
+
+    /// Has nothing more be received than what has come already, also under a pending operation.
+    pub(crate) fn stop_receiving(&self) {
+        match self {
+            Self::Plain(socket) => socket.shut_down(Shutdown::Read),
+            Self::Tls(stream) => stream.carrier().stop_receiving(),
+            Self::Stream(stream) => stream.stop_receiving(),
+        }
+    }
+
+    /// Ends both directions at once and without a word, also under a pending operation.
+    pub(crate) fn cut(&self) {
+        match self {
+            Self::Plain(socket) => socket.shut_down(Shutdown::Both),
+            Self::Tls(stream) => stream.cut(),
+            Self::Stream(stream) => stream.cut(),
+        }
+    }
+}

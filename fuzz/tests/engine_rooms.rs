@@ -31,7 +31,6 @@ const CLIMBS: &[(&str, &str)] = &[
     ("shard", "http2"),
     ("shard", "transaction"),
     ("shard", "upstream"),
-    ("tls", "transport"),
     ("transport", "http2"),
     ("upstream", "http2"),
 ];

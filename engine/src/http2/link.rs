@@ -23,8 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::held::{Held, Holders, RELIEF_INTERVAL};
 use super::settings::Settings;
 use crate::io::buffers::{BUFFER_BYTES, BufferPool};
+use crate::io::carrier::Carrier;
 use crate::io::join::join;
-use crate::transport::Transport;
 
 /// Frames that may wait to be written, in bytes.
 const OUTBOUND_BYTES_MAX: usize = 4 * BUFFER_BYTES;
@@ -91,9 +91,9 @@ impl Outbound {
 pub(super) struct LinkIo(pub(super) Rc<Link>);
 
 /// What the pumps need besides the link.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pumped<'a> {
-    pub(super) transport: &'a Transport,
+#[derive(Debug)]
+pub(super) struct Pumped<'a, C> {
+    pub(super) transport: &'a C,
     pub(super) pool: &'a BufferPool,
     /// Longest time for one write.
     pub(super) write_timeout: Duration,
@@ -234,7 +234,7 @@ impl Link {
     }
 
     /// Arms the deadline of a connection without streams, or takes it away.
-    pub(super) fn set_idle(&self, transport: &Transport, idle: Option<Duration>) {
+    pub(super) fn set_idle(&self, transport: &impl Carrier, idle: Option<Duration>) {
         if self.idle.replace(idle) == idle {
             return;
         }
@@ -243,7 +243,7 @@ impl Link {
         }
     }
 
-    fn rearm(&self, transport: &Transport) {
+    fn rearm(&self, transport: &impl Carrier) {
         match self.idle.get() {
             _ if self.deaf.get() => {}
             Some(idle) => transport.arm_read(idle),
@@ -252,11 +252,11 @@ impl Link {
     }
 
     /// Moves bytes both ways until the link is closed and all that was written has left.
-    pub(super) async fn pump(&self, pumped: Pumped<'_>) {
-        join(pin!(self.pump_in(pumped)), pin!(self.pump_out(pumped))).await;
+    pub(super) async fn pump(&self, pumped: Pumped<'_, impl Carrier>) {
+        join(pin!(self.pump_in(&pumped)), pin!(self.pump_out(&pumped))).await;
     }
 
-    async fn pump_in(&self, pumped: Pumped<'_>) {
+    async fn pump_in(&self, pumped: &Pumped<'_, impl Carrier>) {
         let Pumped {
             transport, pool, ..
         } = pumped;
@@ -327,8 +327,8 @@ impl Link {
         .await
     }
 
-    async fn pump_out(&self, pumped: Pumped<'_>) {
-        let Pumped {
+    async fn pump_out(&self, pumped: &Pumped<'_, impl Carrier>) {
+        let &Pumped {
             transport,
             pool,
             write_timeout,

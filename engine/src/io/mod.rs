@@ -1,6 +1,7 @@
 //! Moving bytes: sockets, rented buffers, deadlines. Knows no HTTP and no policy.
 
 pub(crate) mod buffers;
+pub(crate) mod carrier;
 pub(crate) mod deadline;
 pub(crate) mod driver;
 pub(crate) mod join;

@@ -9,8 +9,8 @@ use rustls::server::{ServerConfig, UnbufferedServerConnection};
 use crate::shard::Shard;
 use crate::shard::connections::Registered;
 use crate::tls::client_identity::ClientIdentity;
-use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
-use crate::transport::Transport;
+use crate::tls::stream::{HandshakeError, LastFlight};
+use crate::transport::{TlsConnection, Transport};
 
 /// How one listener speaks TLS.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl ListenerTls {
         // A client that only connects holds nothing.
         carrier.readable().await?;
         let buffers = registered.account().buffers();
-        let stream = TlsStream::server(Rc::clone(&carrier), buffers, connection, Vec::new());
+        let stream = TlsConnection::server(Rc::clone(&carrier), buffers, connection, Vec::new());
         let shaken = stream.handshake(LastFlight::WithData).await;
         carrier.disarm();
         shaken?;

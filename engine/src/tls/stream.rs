@@ -22,7 +22,7 @@ use super::client_certificate::CertificateDemand;
 use super::configs::take_asked;
 use super::records::{Handshake, Received, Records, sealing_buffer};
 use crate::io::buffers::BufferPool;
-use crate::transport::Transport;
+use crate::io::carrier::Carrier;
 
 /// Why there is no TLS connection.
 #[derive(Debug, Error)]
@@ -56,8 +56,8 @@ pub(crate) enum LastFlight {
 
 /// A TLS connection; its deadline is that of the socket at the bottom.
 #[derive(Debug)]
-pub(crate) struct TlsStream {
-    carrier: Rc<Transport>,
+pub(crate) struct TlsStream<C: Carrier> {
+    carrier: Rc<C>,
     pool: Rc<BufferPool>,
     records: RefCell<Records>,
     /// Records that go before the next ones.
@@ -83,10 +83,10 @@ struct Frames {
     sent: FrameFollower,
 }
 
-impl TlsStream {
+impl<C: Carrier> TlsStream<C> {
     /// The client's end, before its handshake.
     pub(crate) fn client(
-        carrier: Rc<Transport>,
+        carrier: Rc<C>,
         pool: &Rc<BufferPool>,
         connection: UnbufferedClientConnection,
     ) -> Self {
@@ -95,7 +95,7 @@ impl TlsStream {
 
     /// The server's end, before its handshake; `received` is what the client has sent already.
     pub(crate) fn server(
-        carrier: Rc<Transport>,
+        carrier: Rc<C>,
         pool: &Rc<BufferPool>,
         connection: UnbufferedServerConnection,
         received: Vec<u8>,
@@ -103,7 +103,7 @@ impl TlsStream {
         Self::new(carrier, pool, Records::server(connection, received))
     }
 
-    fn new(carrier: Rc<Transport>, pool: &Rc<BufferPool>, records: Records) -> Self {
+    fn new(carrier: Rc<C>, pool: &Rc<BufferPool>, records: Records) -> Self {
         Self {
             carrier,
             pool: Rc::clone(pool),
@@ -120,7 +120,7 @@ impl TlsStream {
     }
 
     /// The connection beneath.
-    pub(crate) fn carrier(&self) -> &Transport {
+    pub(crate) fn carrier(&self) -> &C {
         &self.carrier
     }
 
@@ -210,7 +210,7 @@ impl TlsStream {
         self.bytes_out.get()
     }
 
-    /// As [`Transport::is_readable_now`]: session tickets and the like are not something to receive.
+    /// As [`Carrier::is_readable_now`]: session tickets and the like are not something to receive.
     pub(crate) fn is_readable_now(&self) -> bool {
         if self.records.borrow().has_pending() {
             return true;
@@ -218,7 +218,7 @@ impl TlsStream {
         if !self.carrier.is_readable_now() {
             return false;
         }
-        let Transport::Plain(socket) = &*self.carrier else {
+        let Some(socket) = self.carrier.socket() else {
             return true;
         };
         let mut records = self.records.borrow_mut();
@@ -239,21 +239,21 @@ impl TlsStream {
             || records.holds_part()
     }
 
-    /// As [`Transport::readable`].
+    /// As [`Carrier::readable`].
     pub(crate) async fn readable(&self) -> io::Result<()> {
         if self.records.borrow().has_pending() {
             return Ok(());
         }
-        match &*self.carrier {
-            Transport::Plain(socket) => socket.readable().await,
-            nested => {
-                let readable: Boxed<'_, _> = Box::pin(nested.readable());
+        match self.carrier.socket() {
+            Some(socket) => socket.readable().await,
+            None => {
+                let readable: Boxed<'_, _> = Box::pin(self.carrier.readable());
                 readable.await
             }
         }
     }
 
-    /// As [`Transport::read_after`].
+    /// As [`Carrier::read_after`].
     ///
     /// # Errors
     /// Also when the connection beneath ended without a word: what came may have been cut short
@@ -320,7 +320,7 @@ impl TlsStream {
         }
     }
 
-    /// As [`Transport::write_from`].
+    /// As [`Carrier::write_all`].
     pub(crate) async fn write_from(&self, data: Vec<u8>, from: usize) -> (io::Result<()>, Vec<u8>) {
         let mut sent = from;
         while let Some(rest) = data.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -349,7 +349,7 @@ impl TlsStream {
         (self.flush().await, data)
     }
 
-    /// As [`Transport::finish`]: says close_notify (RFC 8446 section 6.1).
+    /// As [`Carrier::finish`]: says close_notify (RFC 8446 section 6.1).
     pub(crate) async fn finish(&self) {
         if !self.finished.replace(true) {
             self.turn().await;
@@ -367,13 +367,13 @@ impl TlsStream {
         end.await;
     }
 
-    /// As [`Transport::cut`].
+    /// As [`Carrier::cut`].
     pub(crate) fn cut(&self) {
         self.finished.set(true);
         self.carrier.cut();
     }
 
-    /// As [`Transport::send_now`].
+    /// As [`Carrier::send_now`].
     pub(crate) fn send_now(&self, data: &[u8]) -> bool {
         if self.finished.get() || self.writing.get() {
             return false;
@@ -430,10 +430,10 @@ impl TlsStream {
     /// Sends what was sealed in this turn, and ends it.
     async fn send(&self, out: Vec<u8>) -> io::Result<()> {
         let _lease = self.pool.lease(out.capacity());
-        let (result, out) = match &*self.carrier {
-            Transport::Plain(socket) => socket.write_all(out).await,
-            nested => {
-                let write: Boxed<'_, _> = Box::pin(nested.write_all(out));
+        let (result, out) = match self.carrier.socket() {
+            Some(socket) => socket.write_all(out).await,
+            None => {
+                let write: Boxed<'_, _> = Box::pin(self.carrier.write_all(out));
                 write.await
             }
         };
@@ -449,10 +449,10 @@ impl TlsStream {
     async fn receive(&self) -> io::Result<()> {
         let buffer = self.records.borrow_mut().receiving_buffer(&self.pool);
         let filled = buffer.len();
-        let (result, buffer) = match &*self.carrier {
-            Transport::Plain(socket) => socket.read_after(buffer, filled).await,
-            nested => {
-                let read: Boxed<'_, _> = Box::pin(nested.read_after(buffer, filled));
+        let (result, buffer) = match self.carrier.socket() {
+            Some(socket) => socket.read_after(buffer, filled).await,
+            None => {
+                let read: Boxed<'_, _> = Box::pin(self.carrier.read_after(buffer, filled));
                 read.await
             }
         };
@@ -468,11 +468,11 @@ impl TlsStream {
 /// What breaks the circle of a connection over a connection: only nested ones pay for it.
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-impl Drop for TlsStream {
+impl<C: Carrier> Drop for TlsStream<C> {
     /// An orderly end for connections that are dropped while they idle: said if it can be said at
     /// once, because nobody waits for it.
     fn drop(&mut self) {
-        let Transport::Plain(socket) = &*self.carrier else {
+        let Some(socket) = self.carrier.socket() else {
             return;
         };
         if self.finished.get() || self.writing.get() {

@@ -38,10 +38,10 @@ use crate::enforcement::{Early, Trail};
 use crate::proxy_error::ProxyError;
 use crate::tls::caches::KnownOrigin;
 use crate::tls::configs::{Handling, Versions};
-use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
+use crate::tls::stream::{HandshakeError, LastFlight};
 use crate::tls::words::{alert_name, tls_fault};
-use crate::transport::Transport;
 use crate::transport::read_buffer::ReadBuffer;
+use crate::transport::{TlsConnection, Transport};
 use crate::upstream::tls::Origin;
 
 /// The TLS around the requests of an intercepted tunnel.
@@ -251,7 +251,7 @@ impl Intercepted<'_, '_> {
         host: &str,
         draft: &mut Draft,
         work: &mut ResponseWork<'_>,
-    ) -> Result<TlsStream, (Refusal, Option<AlertDescription>)> {
+    ) -> Result<TlsConnection, (Refusal, Option<AlertDescription>)> {
         let Request {
             client, snapshot, ..
         } = *self.request;
@@ -264,7 +264,7 @@ impl Intercepted<'_, '_> {
         work.input.consume(usize::MAX);
         work.input.release(client.buffers());
         let carrier = Rc::clone(&client.transport);
-        let stream = TlsStream::server(carrier, client.buffers(), connection, received);
+        let stream = TlsConnection::server(carrier, client.buffers(), connection, received);
         let started = Instant::now();
         client.transport.arm(snapshot.config.timeouts.tls_handshake);
         let shaken = stream.handshake(LastFlight::WithData).await;
@@ -305,7 +305,7 @@ impl Intercepted<'_, '_> {
     }
 
     /// The notes with what was agreed on, for the log of the tunnel and of the requests inside.
-    fn agreed(&self, stream: &TlsStream, draft: &mut Draft) -> Rc<TlsNotes> {
+    fn agreed(&self, stream: &TlsConnection, draft: &mut Draft) -> Rc<TlsNotes> {
         let before = draft.tls.take().map(Rc::unwrap_or_clone);
         let notes = stream.with_common(|common| TlsNotes {
             version: version_name(common),
@@ -320,7 +320,7 @@ impl Intercepted<'_, '_> {
     /// A session like any other, inside.
     async fn requests(
         &self,
-        stream: TlsStream,
+        stream: TlsConnection,
         origin: Origin,
         tls: &InnerTls<'_>,
         draft: &mut Draft,

@@ -11,9 +11,8 @@ use super::request::Request;
 use super::standing::OpenTunnel;
 use super::switching::asks_for_websocket;
 use super::tunnel::{end_of_tunnel, life};
-use crate::tls::stream::TlsStream;
-use crate::transport::Transport;
 use crate::transport::copy::{TunnelEnd, tunnel as copy};
+use crate::transport::{TlsConnection, Transport};
 
 /// Forwards bytes both ways until both sides have closed (WebSocket and other upgrades).
 pub(super) async fn tunnel(
@@ -57,7 +56,7 @@ pub(super) async fn tunnel(
         };
         let flowing = pin!(tunnel.unless_over(copying, cut));
         let end = tunnel.long_step(Some(counted)).begin(draft, flowing).await;
-        let is_in_order = tls.is_some_and(TlsStream::is_closed_websocket);
+        let is_in_order = tls.is_some_and(TlsConnection::is_closed_websocket);
         end_of_tunnel(draft, if is_in_order { TunnelEnd::Closed } else { end });
     }
     tunnel.conclude(draft);

@@ -15,6 +15,9 @@ use crate::io::tcp_info::TcpInfo;
 use crate::tls::configs::ALPN_HTTP2;
 use crate::tls::stream::TlsStream;
 
+/// TLS over a connection.
+pub(crate) type TlsConnection = TlsStream<Transport>;
+
 /// One connection, owned by one task; reading and writing may go on side by side.
 #[expect(
     clippy::large_enum_variant,
@@ -25,7 +28,7 @@ pub(crate) enum Transport {
     /// Bytes as the kernel gives them.
     Plain(Socket),
     /// TLS over another connection.
-    Tls(Box<TlsStream>),
+    Tls(Box<TlsConnection>),
     /// One exchange of an HTTP/2 connection, in the form of HTTP/1.1.
     Stream(Box<StreamTransport>),
 }
@@ -199,7 +202,7 @@ impl Transport {
     }
 
     /// What TLS negotiated, if this is a TLS connection.
-    pub(crate) fn tls(&self) -> Option<&TlsStream> {
+    pub(crate) fn tls(&self) -> Option<&TlsConnection> {
         match self {
             Self::Plain(_) | Self::Stream(_) => None,
             Self::Tls(stream) => Some(stream),

@@ -18,9 +18,9 @@ use crate::tls::caches::OriginKey;
 use crate::tls::client_certificate::CertificateDemand;
 use crate::tls::configs::{OriginParameters, Versions};
 use crate::tls::sessions::Resumption;
-use crate::tls::stream::{HandshakeError, LastFlight, TlsStream};
+use crate::tls::stream::{HandshakeError, LastFlight};
 use crate::tls::words::{alert_name, tls_fault};
-use crate::transport::Transport;
+use crate::transport::{TlsConnection, Transport};
 
 /// An origin as TLS knows it.
 #[derive(Debug, Clone)]
@@ -126,7 +126,7 @@ pub(crate) async fn secure(
     let connection = UnbufferedClientConnection::new(config, origin.name.clone())
         .map_err(|error| plain(OriginTlsError::Protocol(error)))?;
     let carrier = Rc::new(carrier);
-    let stream = TlsStream::client(Rc::clone(&carrier), &shard.buffers, connection);
+    let stream = TlsConnection::client(Rc::clone(&carrier), &shard.buffers, connection);
     carrier.arm(timeout);
     let shaken = stream.handshake(LastFlight::Now).await;
     carrier.disarm();
@@ -171,7 +171,7 @@ pub(crate) async fn secure(
 fn certified(
     shard: &Shard,
     origin: &Origin,
-    stream: &TlsStream,
+    stream: &TlsConnection,
     fault: Option<Option<OriginFault>>,
 ) -> Result<(Rc<OriginCertificate>, Option<OriginFault>), OriginFault> {
     let remembered = stream.with_common(|common| {

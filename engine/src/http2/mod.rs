@@ -12,6 +12,7 @@ mod error_code;
 mod heads;
 mod held;
 mod incoming;
+mod lease;
 mod link;
 pub(crate) mod liveness;
 mod messages;

@@ -3,7 +3,6 @@
 //! A task of the shard drives it; exchanges hold streams of it. Which session serves which request is
 //! decided in `upstream::pool`. When nobody holds a handle any more the connection says goodbye.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -17,6 +16,7 @@ use sallyport_wire::http1::Scheme;
 use sallyport_wire::http2::ReceivingSide;
 
 use super::error_code;
+use super::lease::{Lease, SessionState};
 use super::link::{Link, LinkIo, Pumped};
 use super::liveness::{Pings, unanswered};
 use super::settings::Settings;
@@ -38,33 +38,6 @@ pub(crate) struct Session {
     link: Rc<Link>,
     state: Rc<SessionState>,
     streams_max: usize,
-}
-
-/// What the driver and the streams tell the pool.
-#[derive(Debug)]
-struct SessionState {
-    streams: Cell<usize>,
-    /// No new stream can be opened: the origin said so, or the connection is gone.
-    closed: Cell<bool>,
-    idle_since: Cell<Instant>,
-}
-
-/// A place among the streams of a session.
-#[derive(Debug)]
-pub(super) struct Lease(Rc<SessionState>);
-
-impl Lease {
-    /// Has the session take no further requests.
-    pub(super) fn distrust(&self) {
-        self.0.closed.set(true);
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.0.streams.set(self.0.streams.get().saturating_sub(1));
-        self.0.idle_since.set(Instant::now());
-    }
 }
 
 /// Begins HTTP/2 on a connection to an origin, which is driven from now on by a task of its own.
@@ -94,11 +67,7 @@ pub(crate) async fn start(
             let fault = error_code::of_origin(&error);
             fault.unwrap_or_else(|| "the origin closed its connection as HTTP/2 began".to_owned())
         })?;
-    let state = Rc::new(SessionState {
-        streams: Cell::new(0),
-        closed: Cell::new(false),
-        idle_since: Cell::new(Instant::now()),
-    });
+    let state = SessionState::new();
     let driver = Driver {
         shard: Rc::clone(shard),
         transport,
@@ -144,8 +113,7 @@ impl Session {
         if streams >= most || self.is_closed() {
             return None;
         }
-        self.state.streams.set(streams + 1);
-        let lease = Lease(Rc::clone(&self.state));
+        let lease = Lease::new(&self.state);
         Some(StreamTransport::of_upstream(
             self.send.clone(),
             self.scheme,

@@ -20,9 +20,9 @@ use sallyport_wire::http1::Scheme;
 
 use super::heads::{Asked, HeadFault, TargetForm, Text, request_text};
 use super::incoming::{Declined, Incoming};
+use super::lease::Lease;
 use super::link::Link;
 use super::outgoing::{Outgoing, Unsent};
-use super::session::Lease;
 use crate::io::deadline::{Cut, Deadline, Wheel};
 
 /// One exchange in a stream.

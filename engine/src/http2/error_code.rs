@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use h2::Reason;
 
 /// The name of a code (RFC 9113 section 7), or its number.
-pub(super) fn name(code: Reason) -> Cow<'static, str> {
+pub(crate) fn name(code: Reason) -> Cow<'static, str> {
     match code {
         Reason::NO_ERROR => "NO_ERROR",
         Reason::PROTOCOL_ERROR => "PROTOCOL_ERROR",
@@ -27,7 +27,7 @@ pub(super) fn name(code: Reason) -> Cow<'static, str> {
 }
 
 /// What an origin, or its connection, did to an exchange that it did not finish; `None` if it only ended.
-pub(super) fn of_origin(error: &h2::Error) -> Option<String> {
+pub(crate) fn of_origin(error: &h2::Error) -> Option<String> {
     let code = error.reason()?;
     let is_plain_end = matches!(code, Reason::NO_ERROR | Reason::CANCEL);
     let name = name(code);
@@ -41,7 +41,7 @@ pub(super) fn of_origin(error: &h2::Error) -> Option<String> {
 }
 
 /// What a GOAWAY of an origin says, unless it only says that no more is taken.
-pub(super) fn of_goaway(code: Reason) -> Option<String> {
+pub(crate) fn of_goaway(code: Reason) -> Option<String> {
     let name = name(code);
     (code != Reason::NO_ERROR).then(|| format!("the origin ended its connection: {name}"))
 }

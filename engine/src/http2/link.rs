@@ -31,7 +31,7 @@ const OUTBOUND_BYTES_MAX: usize = 4 * BUFFER_BYTES;
 
 /// The memory between the codec and the pumps of one connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     inbound: RefCell<Inbound>,
     outbound: RefCell<Outbound>,
     guard: RefCell<FrameGuard>,
@@ -88,24 +88,24 @@ impl Outbound {
 
 /// The codec's end of a [`Link`].
 #[derive(Debug)]
-pub(super) struct LinkIo(pub(super) Rc<Link>);
+pub(crate) struct LinkIo(pub(crate) Rc<Link>);
 
 /// What the pumps need besides the link.
 #[derive(Debug)]
-pub(super) struct Pumped<'a, C> {
-    pub(super) transport: &'a C,
-    pub(super) pool: &'a BufferPool,
+pub(crate) struct Pumped<'a, C> {
+    pub(crate) transport: &'a C,
+    pub(crate) pool: &'a BufferPool,
     /// Longest time for one write.
-    pub(super) write_timeout: Duration,
+    pub(crate) write_timeout: Duration,
     /// Time to read and discard at the end, so that a reset does not overtake the last frames.
-    pub(super) linger: Duration,
+    pub(crate) linger: Duration,
     /// What the other side has said last is read although nothing can be written any more.
-    pub(super) hears_out: bool,
+    pub(crate) hears_out: bool,
 }
 
 impl Link {
     /// A link whose codec first reads `early`, which has been received already.
-    pub(super) fn new(
+    pub(crate) fn new(
         (pool, holders): (&Rc<BufferPool>, &Rc<Holders>),
         side: ReceivingSide,
         settings: &Settings,
@@ -137,7 +137,7 @@ impl Link {
 
     /// What the other side has sent too much of or wrongly, if it has, and the codec has read all that
     /// came before: what that asks for is answered before the connection ends.
-    pub(super) fn fault(&self) -> Option<FrameFault> {
+    pub(crate) fn fault(&self) -> Option<FrameFault> {
         if self.held.is_over() {
             return Some(FrameFault::Memory);
         }
@@ -152,43 +152,43 @@ impl Link {
     }
 
     /// What is wrong with the last message in a stream, which the codec takes to be right.
-    pub(super) fn malformed(&self, stream: StreamId) -> Option<Malformed> {
+    pub(crate) fn malformed(&self, stream: StreamId) -> Option<Malformed> {
         self.guard.borrow_mut().malformed(stream.into())
     }
 
     /// Whether a head larger than `limits.head_bytes` has come in a stream.
-    pub(super) fn had_large_head(&self, stream: StreamId) -> bool {
+    pub(crate) fn had_large_head(&self, stream: StreamId) -> bool {
         self.guard.borrow().had_large_head(stream.into())
     }
 
     /// What the other side has said at its leave, if it takes it.
-    pub(super) fn going_away(&self) -> Option<GoingAway> {
+    pub(crate) fn going_away(&self) -> Option<GoingAway> {
         self.guard.borrow().going_away()
     }
 
     /// Whether it leaves because it wants HTTP/1.1 (RFC 9113 section 7).
-    pub(super) fn wants_http1(&self) -> bool {
+    pub(crate) fn wants_http1(&self) -> bool {
         let told = self.going_away();
         told.is_some_and(|told| Reason::from(told.code) == Reason::HTTP_1_1_REQUIRED)
     }
 
     /// Tells that the request in a stream is served.
-    pub(super) fn take(&self, stream: StreamId) {
+    pub(crate) fn take(&self, stream: StreamId) {
         self.guard.borrow_mut().take(stream.into());
     }
 
     /// A request that the codec has refused by itself; each once.
-    pub(super) fn refused(&self) -> Option<Refused> {
+    pub(crate) fn refused(&self) -> Option<Refused> {
         self.guard.borrow_mut().refused()
     }
 
     /// Tells the other side what was wrong, where the codec has no word for it.
-    pub(super) fn say_goaway(&self, fault: FrameFault) {
+    pub(crate) fn say_goaway(&self, fault: FrameFault) {
         self.send_frame(&goaway_frame(fault.code()));
     }
 
     /// Ends a stream that the codec takes to be closed.
-    pub(super) fn say_reset(&self, stream: StreamId, reason: Reason) {
+    pub(crate) fn say_reset(&self, stream: StreamId, reason: Reason) {
         self.send_frame(&reset_frame(stream.into(), reason.into()));
     }
 
@@ -200,7 +200,7 @@ impl Link {
     }
 
     /// Waits until the other side has said something; its SETTINGS come first.
-    pub(super) async fn begun(&self) {
+    pub(crate) async fn begun(&self) {
         poll_fn(|context| {
             let mut inbound = self.inbound.borrow_mut();
             if inbound.begun {
@@ -213,19 +213,19 @@ impl Link {
     }
 
     /// How long nothing has been received.
-    pub(super) fn silence(&self) -> Duration {
+    pub(crate) fn silence(&self) -> Duration {
         self.heard.get().elapsed()
     }
 
     /// Lets the pumps end.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closing.set(true);
         wake(&mut self.inbound.borrow_mut().pump);
         wake(&mut self.outbound.borrow_mut().pump);
     }
 
     /// Says that nothing comes any more to whoever waits: what moved the bytes has panicked.
-    pub(super) fn abandon(&self) {
+    pub(crate) fn abandon(&self) {
         let mut inbound = self.inbound.borrow_mut();
         (inbound.ended, inbound.begun) = (true, true);
         self.broken.set(true);
@@ -234,7 +234,7 @@ impl Link {
     }
 
     /// Arms the deadline of a connection without streams, or takes it away.
-    pub(super) fn set_idle(&self, transport: &impl Carrier, idle: Option<Duration>) {
+    pub(crate) fn set_idle(&self, transport: &impl Carrier, idle: Option<Duration>) {
         if self.idle.replace(idle) == idle {
             return;
         }
@@ -252,7 +252,7 @@ impl Link {
     }
 
     /// Moves bytes both ways until the link is closed and all that was written has left.
-    pub(super) async fn pump(&self, pumped: Pumped<'_, impl Carrier>) {
+    pub(crate) async fn pump(&self, pumped: Pumped<'_, impl Carrier>) {
         join(pin!(self.pump_in(&pumped)), pin!(self.pump_out(&pumped))).await;
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct Pings {
 }
 
 /// Ends once the other side does not answer. May be dropped.
-pub(super) async fn unanswered(
+pub(crate) async fn unanswered(
     link: &Link,
     ping: Option<PingPong>,
     pings: Pings,

@@ -8,17 +8,15 @@
 //! Knows no policy: `transaction` serves what comes out of a stream as it does a connection's
 //! requests. How it works and what bounds it: `docs/internals/http2.md`.
 
-mod error_code;
+pub(crate) mod error_code;
 mod heads;
 mod held;
 mod incoming;
-mod lease;
-mod link;
+pub(crate) mod lease;
+pub(crate) mod link;
 pub(crate) mod liveness;
 mod messages;
 mod outgoing;
-pub(crate) mod server;
-pub(crate) mod session;
 mod settings;
 mod stream;
 mod websocket;

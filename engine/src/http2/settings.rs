@@ -34,7 +34,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// The window of a connection to an origin. A slow reader holds its own stream only: the windows of
     /// all of them fit into it.
-    pub(super) fn upstream_window_bytes(&self) -> u32 {
+    pub(crate) fn upstream_window_bytes(&self) -> u32 {
         let streams = u32::try_from(self.upstream_streams).unwrap_or(u32::MAX);
         let all = self.stream_window_bytes.saturating_mul(streams);
         all.min(HTTP2_WINDOW_BYTES_MAX)

@@ -74,7 +74,7 @@ impl Ends {
 
 impl StreamTransport {
     /// The stream of a request that a client has sent; without a form it cannot be served.
-    pub(super) fn of_client(
+    pub(crate) fn of_client(
         request: Request<RecvStream>,
         send: SendResponse<Bytes>,
         form: Result<TargetForm, HeadFault>,
@@ -97,7 +97,7 @@ impl StreamTransport {
     }
 
     /// A stream for a request that is still to be sent.
-    pub(super) fn of_upstream(
+    pub(crate) fn of_upstream(
         send: SendRequest<Bytes>,
         scheme: Scheme,
         link: &Rc<Link>,

@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod client;
 mod connect;
+mod connection;
 mod date;
 mod destination;
 mod ending;

@@ -16,7 +16,6 @@ use super::switching::may_switch;
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::{Dialable, Guarded};
 use crate::http2;
-use crate::http2::session::Session;
 use crate::io::socket::Socket;
 use crate::limits::HTTP2_DIALS_AWAITED;
 use crate::proxy_error::ProxyError;
@@ -24,6 +23,7 @@ use crate::tls::configs::Versions;
 use crate::transport::Transport;
 use crate::upstream::dial::{DialError, dial};
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
+use crate::upstream::session::{self, Session};
 use crate::upstream::shared_dial::Turn;
 use crate::upstream::tls::Origin;
 
@@ -271,7 +271,7 @@ pub(super) async fn begin_session(
 ) -> Result<Session, Refusal> {
     let shard = request.shard;
     let settings = http2::Settings::of(&request.snapshot.config);
-    let session = http2::session::start(shard, transport, certificate, &settings).await;
+    let session = session::start(shard, transport, certificate, &settings).await;
     let session = session.map_err(Refusal::protocol)?;
     // Until then nobody knows how many streams the origin takes, and whether WebSockets.
     session.settled().await;

@@ -19,6 +19,7 @@ use sallyport_ruleset::{Fact, Facts, Protocol};
 use sallyport_wire::http1::{Authority, Host};
 
 use super::admission::Admission;
+use super::connection::http2_server::Lasting;
 use super::destination::{Destination, NormalHost};
 use super::held::{Hello, Holds, facts_of_tunnel, without_tls};
 use super::progress::{Counted, LongStep};
@@ -30,7 +31,6 @@ use super::{absolute, connect, phases};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
 use crate::destination::AddressList;
 use crate::enforcement::{Guarded, Trail};
-use crate::http2::server::Lasting;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::tunnels::Watch;

@@ -6,13 +6,13 @@ use std::time::Instant;
 use sallyport_wire::http1::{RequestHead, Version};
 
 use super::connect;
+use super::connection::http2_server::{self, Lasting, NoRequest, Served};
 use super::ending::end;
 use super::record::Draft;
 use super::request::{Request, unix_seconds};
 use super::session::{After, ClientContext, transaction};
 use super::tunnel::InnerScope;
-use crate::http2::server::{Lasting, NoRequest, Served};
-use crate::http2::{self, TargetForm};
+use crate::http2::TargetForm;
 use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
 use crate::transport::Transport;
@@ -29,7 +29,7 @@ pub(super) async fn streams(
     input.consume(usize::MAX);
     input.release(client.buffers());
     client.registered.set_idle(false);
-    let connection = http2::server::ClientConnection {
+    let connection = http2_server::ClientConnection {
         shard,
         transport: &client.transport,
         registered: &client.registered,
@@ -56,7 +56,7 @@ pub(super) async fn streams(
         })
     };
     let tell = |refused| tell_refused(shard, client, scope, refused);
-    http2::server::serve(connection, early, serve_stream, tell).await;
+    http2_server::serve(connection, early, serve_stream, tell).await;
 }
 
 /// Writes the line of what HTTP/2 refused before it was a request: all that is known is who sent it.

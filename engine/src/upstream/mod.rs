@@ -7,5 +7,6 @@ pub(crate) mod pool;
 #[cfg(test)]
 mod pool_model;
 pub(crate) mod resolver;
+pub(crate) mod session;
 pub(crate) mod shared_dial;
 pub(crate) mod tls;

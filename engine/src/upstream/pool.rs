@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use hashbrown::HashTable;
 use sallyport_pki::OriginCertificate;
 
+use super::session::Session;
 use crate::fair_share::FairShare;
-use crate::http2::session::Session;
 use crate::shard::Shard;
 use crate::shard::clients::{Account, Resource, Shared, Slot};
 use crate::tls::client_certificate::CertificateDemand;

@@ -1,7 +1,7 @@
 //! A connection to an origin that carries many exchanges at once.
 //!
 //! A task of the shard drives it; exchanges hold streams of it. Which session serves which request is
-//! decided in `upstream::pool`. When nobody holds a handle any more the connection says goodbye.
+//! decided in `pool`. When nobody holds a handle any more the connection says goodbye.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -15,12 +15,12 @@ use sallyport_pki::OriginCertificate;
 use sallyport_wire::http1::Scheme;
 use sallyport_wire::http2::ReceivingSide;
 
-use super::error_code;
-use super::lease::{Lease, SessionState};
-use super::link::{Link, LinkIo, Pumped};
-use super::liveness::{Pings, unanswered};
-use super::settings::Settings;
-use super::stream::StreamTransport;
+use crate::http2::Settings;
+use crate::http2::StreamTransport;
+use crate::http2::error_code;
+use crate::http2::lease::{Lease, SessionState};
+use crate::http2::link::{Link, LinkIo, Pumped};
+use crate::http2::liveness::{Pings, unanswered};
 use crate::io::join::join;
 use crate::io::task;
 use crate::io::timer;

@@ -1,0 +1,3 @@
+//! The loop of one client connection.
+
+pub(super) mod http2_server;

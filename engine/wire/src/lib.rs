@@ -1,5 +1,5 @@
 //! Codecs without I/O: HTTP/1 heads and bodies, targets, HTTP/2 frame counts, ClientHello,
-//! WebSocket frames.
+//! WebSocket frames, PROXY protocol headers.
 //!
 //! Everything here is a function from bytes to values or back. Nothing reads a
 //! socket or a clock, and nothing knows a policy: what a request *is* is said
@@ -13,6 +13,7 @@
 mod cursor;
 pub mod http1;
 pub mod http2;
+pub mod proxy_protocol;
 pub mod sniff;
 mod span;
 pub mod tls;

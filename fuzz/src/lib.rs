@@ -14,6 +14,8 @@
     reason = "a target tells of a fault by panicking, one of its own included"
 )]
 
+mod proxy_protocol;
+
 mod tls;
 
 mod request_target;
@@ -53,6 +55,7 @@ pub use http2::http2_frames;
 pub use imports::imports;
 pub use mutation::Mutator;
 pub use normal_forms::normal_forms;
+pub use proxy_protocol::proxy_protocol;
 pub use request_target::request_target;
 pub use sources::{aws_json_source, ruleset_source};
 pub use tls::{client_hello, sniff, tls_records};

@@ -22,6 +22,7 @@ macro_rules! targets {
 }
 
 targets! {
+    proxy_protocol 200_000,
     sniff 400_000,
     client_hello 100_000,
     tls_records 50_000,

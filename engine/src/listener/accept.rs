@@ -21,7 +21,7 @@ use crate::shard::clients::Limited;
 use crate::shard::connections::Registered;
 use crate::shard::exhaustion::is_want_of_descriptors;
 use crate::tls::stream::HandshakeError;
-use crate::transaction::{self, Arrived, Client, ListenerName, Unasked, Unused};
+use crate::transaction::{self, Arrived, Client, ListenerName, Proxy, Unasked, Unused};
 use crate::transport::Transport;
 
 /// A socket that listens already.
@@ -53,7 +53,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 impl Listeners {
     /// Starts one accept loop per socket. A loop is never raced against anything else: a dropped
     /// accept leaks what it accepted.
-    pub(crate) fn start(shard: &Rc<Shard>, bound: Vec<BoundListener>) -> io::Result<Self> {
+    pub(crate) fn start(proxy: &Rc<Proxy>, bound: Vec<BoundListener>) -> io::Result<Self> {
         let mut listeners = Vec::new();
         for BoundListener {
             address,
@@ -63,15 +63,15 @@ impl Listeners {
         {
             let entrance = Rc::new(Entrance {
                 name: address.to_string().into(),
-                tls: ListenerTls::of(shard, configured),
+                tls: ListenerTls::of(&proxy.shard, configured),
             });
             let rest = socket.try_clone()?;
             let listener = TcpListener::from_std(socket)?;
             listeners.push((listener.as_raw_fd(), rest, Rc::clone(&entrance)));
-            let shard = Rc::clone(shard);
+            let proxy = Rc::clone(proxy);
             monoio::spawn(async move {
                 while let Err(panic) =
-                    catch_panic(pin!(accept_loop(&shard, &listener, &entrance))).await
+                    catch_panic(pin!(accept_loop(&proxy, &listener, &entrance))).await
                 {
                     task::tell("accepting connections", &*panic);
                     monoio::time::sleep(ACCEPT_PAUSE).await;
@@ -79,13 +79,13 @@ impl Listeners {
             });
         }
         let listeners = Self { listeners };
-        listeners.look_after(shard);
+        listeners.look_after(&proxy.shard);
         Ok(listeners)
     }
 
     /// Has the kernel look after the connections that are accepted from now on.
     pub(crate) fn look_after(&self, shard: &Shard) {
-        let liveness = shard.snapshot().dial_limits.liveness;
+        let liveness = shard.snapshot().liveness;
         for (_, socket, _) in &self.listeners {
             if let Err(error) = liveness.apply(socket) {
                 tracing::warn!(%error, "clients that vanish will be noticed late (tcp)");
@@ -94,13 +94,13 @@ impl Listeners {
     }
 
     /// Stops listening, after serving what the kernel had already accepted for us.
-    pub(crate) fn stop(&self, shard: &Rc<Shard>) {
+    pub(crate) fn stop(&self, proxy: &Rc<Proxy>) {
         for (descriptor, rest, entrance) in &self.listeners {
             while let Ok((stream, peer)) = rest.accept() {
                 // The epoll driver takes it for granted, the ring does not mind.
                 let stream = stream.set_nonblocking(true).map(|()| stream);
                 match stream.and_then(TcpStream::from_std) {
-                    Ok(stream) => admit(shard, stream, peer, entrance),
+                    Ok(stream) => admit(proxy, stream, peer, entrance),
                     Err(error) => tracing::warn!(%error, "an accepted connection was lost"),
                 }
             }
@@ -109,15 +109,15 @@ impl Listeners {
     }
 }
 
-async fn accept_loop(shard: &Rc<Shard>, listener: &TcpListener, entrance: &Rc<Entrance>) {
+async fn accept_loop(proxy: &Rc<Proxy>, listener: &TcpListener, entrance: &Rc<Entrance>) {
     let spare = RefCell::new(SpareDescriptor::new());
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => admit(shard, stream, peer, entrance),
-            Err(_) if shard.is_draining() => return,
+            Ok((stream, peer)) => admit(proxy, stream, peer, entrance),
+            Err(_) if proxy.shard.is_draining() => return,
             Err(error) if is_want_of_descriptors(&error) => {
-                if !shard.make_descriptors().await {
-                    shard.refused_for_want_of_descriptors();
+                if !proxy.make_descriptors().await {
+                    proxy.shard.exhaustion.refused();
                     refuse_one(listener, &spare);
                     monoio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -130,21 +130,22 @@ async fn accept_loop(shard: &Rc<Shard>, listener: &TcpListener, entrance: &Rc<En
     }
 }
 
-fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<Entrance>) {
+fn admit(proxy: &Rc<Proxy>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<Entrance>) {
     // Small exchanges must not wait for each other's acknowledgments; failure costs only speed.
     let _ = stream.set_nodelay(true);
     let registered = {
-        let config = shard.config();
-        shard
+        let config = proxy.shard.config();
+        proxy
+            .shard
             .connections
             .register(peer.ip(), stream.as_raw_fd(), &config.limits)
     };
-    let socket = Socket::new(stream, &shard.wheel);
+    let socket = Socket::new(stream, &proxy.shard.wheel);
     match registered {
         Ok(registered) => {
-            let (shard, entrance) = (Rc::clone(shard), Rc::clone(entrance));
+            let (proxy, entrance) = (Rc::clone(proxy), Rc::clone(entrance));
             monoio::spawn(async move {
-                let served = pin!(serve(&shard, socket, registered, peer, &entrance));
+                let served = pin!(serve(&proxy, socket, registered, peer, &entrance));
                 if let Err(panic) = catch_panic(served).await {
                     task::tell(&format!("the connection of {peer}"), &*panic);
                 }
@@ -153,7 +154,7 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
         Err(limited) => {
             // Nothing can be said in the clear where TLS is spoken.
             let is_told = entrance.tls.is_none();
-            arrival(shard, peer, entrance).failed(Unused {
+            arrival(&proxy.shard, peer, entrance).failed(Unused {
                 status: is_told.then(|| limited.status()),
                 error: ProxyError::ConnectionLimitReached,
                 detail: &limited.detail(),
@@ -167,17 +168,17 @@ fn admit(shard: &Rc<Shard>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
 }
 
 async fn serve(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     socket: Socket,
     registered: Registered,
     peer: SocketAddr,
     entrance: &Entrance,
 ) {
-    let arrived = arrival(shard, peer, entrance);
+    let arrived = arrival(&proxy.shard, peer, entrance);
     let (mut transport, mut identity) = (Rc::new(Transport::Plain(socket)), None);
     if let Some(tls) = &entrance.tls {
         // Boxed: it is gone before the connection's long life begins.
-        match Box::pin(tls.secure(shard, &registered, Rc::clone(&transport))).await {
+        match Box::pin(tls.secure(&proxy.shard, &registered, Rc::clone(&transport))).await {
             Ok(secured) => (transport, identity) = (secured.transport, Some(secured.identity)),
             Err(error) => {
                 tell_failed_handshake(&arrived, &transport, &error);
@@ -192,7 +193,7 @@ async fn serve(
         address: peer,
         began: arrived.began,
     };
-    let client = Client::new(shard, transport, registered, arrived, name, identity);
+    let client = Client::new(proxy, transport, registered, arrived, name, identity);
     transaction::serve(client).await;
 }
 

@@ -9,7 +9,8 @@ use crate::fair_share::FairShare;
 use crate::io::deadline::TICK;
 use crate::io::task;
 use crate::listener::accept::Listeners;
-use crate::shard::{Generation, Shard, Snapshot, pool_limits, resolver};
+use crate::shard::{Generation, Shard, Snapshot};
+use crate::transaction::Proxy;
 
 /// A message from the control thread.
 #[derive(Debug)]
@@ -26,7 +27,8 @@ const SECOND_TICKS: u64 = 10;
 const CUT_TICKS: u32 = 5;
 
 /// Runs the shard until it has drained.
-pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiver<Message>) {
+pub(crate) async fn run(proxy: Rc<Proxy>, listeners: Listeners, messages: Receiver<Message>) {
+    let shard = &proxy.shard;
     let mut drain: Option<Instant> = None;
     let mut cut = false;
     let mut flushed = Instant::now();
@@ -40,37 +42,38 @@ pub(crate) async fn run(shard: Rc<Shard>, listeners: Listeners, messages: Receiv
         }
         shard.connections.sweep(jiff::Timestamp::now().as_second());
         if tick.is_multiple_of(SECOND_TICKS) {
-            shard.pool.borrow_mut().sweep(now);
+            proxy.origins.pool.borrow_mut().sweep(now);
             shard.watches.advance();
         }
         while let Ok(message) = messages.try_recv() {
             match message {
                 Message::Adopt(generation) => {
-                    let adopting = AssertUnwindSafe(|| adopt(&shard, *generation));
+                    let adopting = AssertUnwindSafe(|| adopt(&proxy, *generation));
                     if let Err(panic) = catch_unwind(adopting) {
                         task::tell("taking up a configuration", &*panic);
                     }
-                    listeners.look_after(&shard);
+                    listeners.look_after(&proxy.shard);
                 }
                 Message::Drain(timeout) => {
                     let end = now + timeout;
                     drain = Some(drain.map_or(end, |earlier| earlier.min(end)));
                     shard.begin_draining();
-                    listeners.stop(&shard);
+                    listeners.stop(&proxy);
                 }
             }
         }
         if let Some(end) = drain
-            && is_drained(&shard, now, end, &mut cut)
+            && is_drained(&proxy.shard, now, end, &mut cut)
         {
             break;
         }
     }
-    shard.pool.borrow_mut().clear();
+    proxy.origins.pool.borrow_mut().clear();
     shard.log.borrow_mut().flush();
 }
 
-fn adopt(shard: &Shard, generation: Generation) {
+fn adopt(proxy: &Proxy, generation: Generation) {
+    let shard = &proxy.shard;
     let before = shard.snapshot();
     let snapshot = match Snapshot::new(generation, Some(&before), &shard.tls) {
         Ok(snapshot) => snapshot,
@@ -82,18 +85,9 @@ fn adopt(shard: &Shard, generation: Generation) {
     let config = &snapshot.config;
     let share = FairShare::new(config.limits.per_client.share);
     shard.buffers.set_client_share(share);
-    if config.dns != before.config.dns || config.hosts != before.config.hosts {
-        match resolver(config) {
-            // Lookups in flight end with the resolver that they began with.
-            Ok(resolver) => shard.set_resolver(resolver),
-            Err(error) => {
-                tracing::error!(%error, "no entropy for a new resolver: the old one stays")
-            }
-        }
-    }
-    shard.pool.borrow_mut().set_limits(pool_limits(config));
+    proxy.origins.adopt(config, &before.config);
     if !Rc::ptr_eq(&snapshot.tls, &before.tls) {
-        shard.pool.borrow_mut().close_tls();
+        proxy.origins.pool.borrow_mut().close_tls();
     }
     let is_news = !snapshot.says_the_same(&before) || !snapshot.tls.asks_clients_as(&before.tls);
     shard.set_snapshot(snapshot);

@@ -15,8 +15,10 @@ use crate::io::buffers::BufferPool;
 use crate::io::driver::Driver;
 use crate::listener::accept::{BoundListener, Listeners};
 use crate::shard::clients::Clients;
-use crate::shard::{Generation, Row, Shard, ShardParts, Snapshot, pool_limits, resolver};
+use crate::shard::{Generation, Row, Shard, ShardParts, Snapshot};
 use crate::tls::caches::TlsCaches;
+use crate::transaction::Proxy;
+use crate::upstream::origins::Origins;
 
 /// Everything that a shard begins with.
 #[derive(Debug)]
@@ -70,17 +72,15 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         buffers,
         clients,
         log: plan.log,
-        pool_limits: pool_limits(&config),
-        resolver: resolver(&config)?,
         snapshot,
         tls,
     })?;
-    let shard = Rc::new(shard);
-    let listeners = Listeners::start(&shard, plan.listeners)?;
+    let proxy = Rc::new(Proxy::new(shard, Origins::new(&config)?));
+    let listeners = Listeners::start(&proxy, plan.listeners)?;
     // Who started the shards waits for this, or has given up.
     let _ = plan.accepting.send(());
     drop(plan.accepting);
-    shard_loop::run(shard, listeners, plan.messages).await;
+    shard_loop::run(proxy, listeners, plan.messages).await;
     Ok(())
 }
 
@@ -88,6 +88,6 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
 pub(crate) fn verify_for_shards(generation: &Generation) -> Result<(), String> {
     Snapshot::new(generation.clone(), None, &TlsCaches::new())
         .map_err(|error| error.to_string())?;
-    resolver(&generation.config).map_err(|error| error.to_string())?;
+    Origins::verify(&generation.config).map_err(|error| error.to_string())?;
     Ok(())
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use nix::libc::{EMFILE, ENFILE};
 
-use super::Shard;
 use crate::io::timer;
 
 /// How often it is said while it lasts.
@@ -39,27 +38,32 @@ pub(crate) fn has_no_descriptor() -> bool {
     std::fs::File::open("/dev/null").is_err_and(|error| is_want_of_descriptors(&error))
 }
 
-impl Shard {
-    /// Closes some idle connections: those to origins, which can be made again, and those of clients that
-    /// wait for nothing. Returns once there is a descriptor; `false`: there is nothing to close.
-    pub(crate) async fn make_descriptors(&self) -> bool {
-        let now = Instant::now();
+impl Exhaustion {
+    /// How many idle connections of each kind are closed at once while there are `connections` of clients.
+    pub(crate) fn shed_at_once(connections: usize) -> usize {
         let (low, high) = (*SHED_AT_ONCE.start(), *SHED_AT_ONCE.end());
-        let most = (self.connections.count() / 8).clamp(low, high);
-        let pooled = self.pool.borrow_mut().shed(most, now);
-        let shed = pooled + self.connections.shed_idle(most);
-        let Exhaustion {
-            closed_at,
-            shed: total,
-            ..
-        } = &self.exhaustion;
-        total.set(total.get() + shed as u64);
-        self.tell_exhaustion();
+        (connections / 8).clamp(low, high)
+    }
+
+    /// Notes that the shard of this index closed `shed` connections at `now`, where it has `connections` of
+    /// clients. Returns once there is a descriptor; `false`: there was nothing to close.
+    pub(crate) async fn closed(
+        &self,
+        (shard, connections): (usize, usize),
+        shed: usize,
+        now: Instant,
+    ) -> bool {
+        self.shed.set(self.shed.get() + shed as u64);
+        self.tell(shard, connections);
         if shed > 0 {
-            closed_at.set(Some(now));
+            self.closed_at.set(Some(now));
         }
         // What somebody else has had closed a moment ago may be on its way still.
-        while closed_at.get().is_some_and(|at| at.elapsed() < CLOSING) {
+        while self
+            .closed_at
+            .get()
+            .is_some_and(|at| at.elapsed() < CLOSING)
+        {
             timer::sleep(CLOSING_LOOK).await;
             if !has_no_descriptor() {
                 return true;
@@ -69,30 +73,21 @@ impl Shard {
     }
 
     /// Notes that there was nothing left to close for somebody.
-    pub(crate) fn refused_for_want_of_descriptors(&self) {
-        let refused = &self.exhaustion.refused;
-        refused.set(refused.get() + 1);
+    pub(crate) fn refused(&self) {
+        self.refused.set(self.refused.get() + 1);
     }
 
-    fn tell_exhaustion(&self) {
-        let Exhaustion {
-            told,
-            shed,
-            refused,
-            ..
-        } = &self.exhaustion;
-        if told
-            .get()
-            .is_some_and(|told| told.elapsed() < TELL_INTERVAL)
-        {
+    fn tell(&self, shard: usize, connections: usize) {
+        let is_told = |told: Instant| told.elapsed() < TELL_INTERVAL;
+        if self.told.get().is_some_and(is_told) {
             return;
         }
-        told.set(Some(Instant::now()));
+        self.told.set(Some(Instant::now()));
         tracing::warn!(
-            shard = self.index,
-            connections = self.connections.count(),
-            closed = shed.take(),
-            refused = refused.take(),
+            shard,
+            connections,
+            closed = self.shed.take(),
+            refused = self.refused.take(),
             "cannot accept connections or make new ones for want of descriptors: idle ones are closed, \
              the rest of new work gets 503; raise the descriptor limit (ulimit -n) or lower \
              limits.connections"

@@ -6,22 +6,18 @@
 pub(crate) mod clients;
 pub(crate) mod connections;
 pub(crate) mod exhaustion;
-mod settings;
 mod snapshot;
 pub(crate) mod tunnels;
 mod usage_board;
 pub(crate) mod watches;
-mod workspace;
 
 use std::cell::{Cell, Ref, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-pub(crate) use settings::{pool_limits, resolver};
 pub(crate) use snapshot::{Generation, Snapshot};
 pub(crate) use usage_board::{Row, UsageBoard};
-pub(crate) use workspace::Workspace;
 
 use crate::access_log::{ConnectionId, ShardLog, TransactionId};
 use crate::config::checked::Config;
@@ -35,10 +31,6 @@ use crate::shard::exhaustion::Exhaustion;
 use crate::shard::tunnels::Tunnels;
 use crate::shard::watches::Watches;
 use crate::tls::caches::TlsCaches;
-use crate::upstream::http1_only::Http1Only;
-use crate::upstream::pool::{Pool, PoolLimits};
-use crate::upstream::resolver::Resolver;
-use crate::upstream::shared_dial::SharedDials;
 
 /// The state of one shard.
 #[derive(Debug)]
@@ -47,31 +39,20 @@ pub(crate) struct Shard {
     pub(crate) wheel: Rc<Wheel>,
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) holders: Rc<Holders>,
-    pub(crate) pool: RefCell<Pool>,
-    pub(crate) dials: SharedDials,
-    pub(crate) http1_only: Http1Only,
     pub(crate) connections: Rc<Connections>,
     pub(crate) tunnels: Rc<Tunnels>,
     pub(crate) tls: TlsCaches,
     pub(crate) log: RefCell<ShardLog>,
     /// Transactions that go on for long.
     pub(crate) watches: Rc<Watches>,
-    resolver: RefCell<Rc<Resolver>>,
     snapshot: RefCell<Rc<Snapshot>>,
-    #[expect(
-        clippy::vec_box,
-        reason = "workspaces are large and move between owners"
-    )]
-    workspaces: RefCell<Vec<Box<Workspace>>>,
     draining: Cell<bool>,
-    exhaustion: Exhaustion,
+    pub(crate) exhaustion: Exhaustion,
     /// It has been said that requests wait for the log.
     stall_told: Cell<bool>,
     next_id: Cell<u64>,
 }
 
-/// Workspaces kept for reuse; a shard with more transactions at once allocates.
-const WORKSPACES_KEPT: usize = 1024;
 /// How often a stalled shard looks whether the log has room again.
 const STALL_POLL: Duration = Duration::from_millis(2);
 /// When it is said that requests wait for the log.
@@ -83,8 +64,6 @@ pub(crate) struct ShardParts {
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) clients: Clients,
     pub(crate) log: ShardLog,
-    pub(crate) pool_limits: PoolLimits,
-    pub(crate) resolver: Rc<Resolver>,
     pub(crate) snapshot: Snapshot,
     pub(crate) tls: TlsCaches,
 }
@@ -100,17 +79,12 @@ impl Shard {
             wheel: Wheel::new(Instant::now()),
             buffers: parts.buffers,
             holders: Rc::default(),
-            pool: RefCell::new(Pool::new(parts.pool_limits)),
-            dials: SharedDials::default(),
-            http1_only: Http1Only::default(),
             connections: Rc::new(Connections::new(parts.clients)),
             tunnels: Rc::default(),
             log: RefCell::new(parts.log),
             watches: Rc::default(),
-            resolver: RefCell::new(parts.resolver),
             snapshot: RefCell::new(Rc::new(parts.snapshot)),
             tls: parts.tls,
-            workspaces: RefCell::default(),
             draining: Cell::new(false),
             exhaustion: Exhaustion::default(),
             stall_told: Cell::new(false),
@@ -132,10 +106,6 @@ impl Shard {
         Ref::map(self.snapshot.borrow(), |snapshot| &*snapshot.config)
     }
 
-    pub(crate) fn resolver(&self) -> Rc<Resolver> {
-        Rc::clone(&self.resolver.borrow())
-    }
-
     /// Whether the process is on its way out: no connection is kept alive any more.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
@@ -151,11 +121,6 @@ impl Shard {
         self.snapshot.replace(Rc::new(snapshot));
     }
 
-    /// Names are asked for here from now on.
-    pub(crate) fn set_resolver(&self, resolver: Rc<Resolver>) {
-        self.resolver.replace(resolver);
-    }
-
     pub(crate) fn transaction_id(&self) -> TransactionId {
         TransactionId(self.next())
     }
@@ -168,18 +133,6 @@ impl Shard {
         let id = self.next_id.get();
         self.next_id.set(id.wrapping_add(1));
         id
-    }
-
-    pub(crate) fn rent_workspace(&self) -> Box<Workspace> {
-        self.workspaces.borrow_mut().pop().unwrap_or_default()
-    }
-
-    pub(crate) fn give_back_workspace(&self, mut workspace: Box<Workspace>) {
-        let mut kept = self.workspaces.borrow_mut();
-        if kept.len() < WORKSPACES_KEPT {
-            workspace.clear();
-            kept.push(workspace);
-        }
     }
 
     /// Waits until a record can be written without losing one: back pressure from the log. `false`: the

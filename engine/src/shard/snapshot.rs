@@ -18,7 +18,6 @@ use crate::tls::caches::TlsCaches;
 use crate::tls::configs::TlsConfigs;
 use crate::tls::credentials::TlsCredentials;
 use crate::tls::fallback::Fallbacks;
-use crate::upstream::dial::DialLimits;
 
 /// One generation of configuration and rules, in the forms that the data path uses.
 #[derive(Debug)]
@@ -29,7 +28,8 @@ pub(crate) struct Snapshot {
     pub(crate) head_limits: HeadLimits,
     /// Those of requests; responses may have padded sizes.
     pub(crate) chunk_limits: ChunkLimits,
-    pub(crate) dial_limits: DialLimits,
+    /// How connections are looked after.
+    pub(crate) liveness: Liveness,
     pub(crate) request_edits: HeaderEdits,
     pub(crate) response_edits: HeaderEdits,
     pub(crate) tls: Rc<TlsConfigs>,
@@ -84,12 +84,7 @@ impl Snapshot {
                 trailer_bytes_max: config.limits.trailer_bytes,
                 tolerates_blanks: false,
             },
-            dial_limits: DialLimits {
-                attempt_delay: config.connect.happy_eyeballs_delay,
-                attempt_timeout: config.timeouts.connect_attempt,
-                timeout: config.timeouts.connect,
-                liveness: liveness(&config),
-            },
+            liveness: liveness(&config),
             request_edits: edits(&config.headers.request),
             response_edits: edits(&config.headers.response),
             config,

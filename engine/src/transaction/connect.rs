@@ -10,17 +10,18 @@ use super::absolute::{Scratch, bad_target, note_host};
 use super::destination::{Destination, NormalHost};
 use super::exchange::ResponseWork;
 use super::origin_connection::connect_plain;
+use super::proxy::Proxy;
 use super::record::Draft;
 use super::reply::{Refusal, went_through};
 use super::request::{Arrival, Request};
 use super::session::{After, ClientContext, conclude};
+use super::workspace::Workspace;
 use super::{phases, resolve, tunnel};
 use crate::config::checked::{Config, TunnelEnds};
 use crate::enforcement::{Dialable, Early, Guarded};
 use crate::limits::REPLY_TIMEOUT;
 use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
-use crate::shard::{Shard, Workspace};
 use crate::tls::caches::OriginKey;
 use crate::tls::configs::Handling;
 use crate::tls::fallback::ScopedOrigin;
@@ -53,7 +54,7 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// Serves a CONNECT to the end of its tunnel.
 pub(super) async fn serve(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     mut arrival: Arrival,
@@ -71,7 +72,7 @@ pub(super) async fn serve(
         draft,
     } = &mut *arrival.workspace;
     let request = Request {
-        shard,
+        proxy,
         client,
         snapshot: &arrival.snapshot,
         head,
@@ -92,7 +93,7 @@ pub(super) async fn serve(
     let texts = Scratch::of(path, uri, domain);
     // Boxed: most connections never have a tunnel.
     let after = Box::pin(answer(&request, texts, draft, &mut work)).await;
-    shard.give_back_workspace(arrival.workspace);
+    proxy.give_back_workspace(arrival.workspace);
     after
 }
 
@@ -261,5 +262,5 @@ fn is_known(request: &Request<'_>, destination: &Destination<'_>, handling: &Han
         port: destination.port,
         parameters: parameters.id,
     };
-    request.shard.tls.origin(key).is_some()
+    request.proxy.shard.tls.origin(key).is_some()
 }

@@ -146,7 +146,7 @@ impl<'a> Destination<'a> {
             NormalHost::Domain(domain) => {
                 let account = request.client.registered.account();
                 let share = FairShare::new(request.snapshot.config.limits.per_client.share);
-                let resolver = request.shard.resolver();
+                let resolver = request.proxy.origins.resolver();
                 let addresses = resolver.resolve(domain, account, share, now).await?;
                 Ok(AddressList::interleaved(addresses.as_slice()))
             }

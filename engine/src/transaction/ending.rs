@@ -1,6 +1,5 @@
 //! How a client connection ends, so that the client gets all that it was sent.
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use super::session::{After, ClientContext};
@@ -9,7 +8,7 @@ use crate::transport::read_buffer::ReadBuffer;
 
 /// Ends a connection, or TLS inside it, in order.
 pub(super) async fn end(
-    shard: &Rc<Shard>,
+    shard: &Shard,
     client: &ClientContext,
     input: &mut ReadBuffer,
     after: After,

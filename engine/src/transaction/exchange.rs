@@ -233,7 +233,7 @@ async fn attempt(
 fn heed_http1(request: &Request<'_>, destination: &Destination<'_>, upstream: &UpstreamConnection) {
     if upstream.transport.wants_http1() {
         let key = pool_key(request.origin(), destination, upstream.address);
-        request.shard.http1_only.note(key, Instant::now());
+        request.proxy.origins.http1_only.note(key, Instant::now());
     }
 }
 
@@ -269,7 +269,7 @@ fn keep(
     if let Some(upstream) = pinned::keep(request, destination, held, upstream, challenge) {
         let key = pool_key(request.origin(), destination, upstream.address);
         let account = request.client.registered.account();
-        let mut pool = request.shard.pool.borrow_mut();
+        let mut pool = request.proxy.origins.pool.borrow_mut();
         pool.check_in(key, upstream, account, Instant::now());
     }
 }

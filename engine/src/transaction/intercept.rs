@@ -86,7 +86,7 @@ impl Intercepted<'_, '_> {
         let origin = self.origin(host)?;
         let permit = self.permit(&alpn, draft);
         let mut failure = None;
-        let mut known = self.request.shard.tls.origin(origin.key());
+        let mut known = self.request.proxy.shard.tls.origin(origin.key());
         if known.is_none()
             && let Some(permit) = permit
         {
@@ -192,7 +192,10 @@ impl Intercepted<'_, '_> {
         let secured = secure(request, destination, &asked, upstream, draft);
         let upstream = secured.await?;
         let key = pool_key(Some(origin), destination, upstream.address);
-        let (pool, account) = (&request.shard.pool, request.client.registered.account());
+        let (pool, account) = (
+            &request.proxy.origins.pool,
+            request.client.registered.account(),
+        );
         if upstream.transport.speaks_http2() {
             let certificate = upstream.certificate;
             let session = begin_session(request, upstream.transport, certificate).await?;
@@ -201,7 +204,7 @@ impl Intercepted<'_, '_> {
             let mut pool = pool.borrow_mut();
             pool.check_in(key, upstream, account, Instant::now());
         }
-        Ok(request.shard.tls.origin(origin.key()))
+        Ok(request.proxy.shard.tls.origin(origin.key()))
     }
 
     /// What to show the client: a certificate for the host that it means, which takes over the names
@@ -226,7 +229,7 @@ impl Intercepted<'_, '_> {
             origin: known.and_then(KnownOrigin::believed),
             key: leaf_key,
         };
-        let minted = self.request.shard.tls.certificate(subject);
+        let minted = self.request.proxy.shard.tls.certificate(subject);
         let minted = minted.ok_or_else(|| fault("there is no authority (tls.ca)".to_owned()))?;
         let minted = minted.map_err(|error| match error {
             // Not our fault but what the authority was made for: there is no server of this name here.
@@ -282,7 +285,7 @@ impl Intercepted<'_, '_> {
             return Refusal::with_status(408, ProxyError::ConnectionReadTimeout, slow);
         }
         if let Some(alert) = error.alert().filter(|alert| is_refusal(*alert)) {
-            let count = self.request.shard.tls.count_refusal(host);
+            let count = self.request.proxy.shard.tls.count_refusal(host);
             tracing::info!(host, alert = %alert_name(alert), count, "a client refused our certificate");
             let alert = alert_name(alert);
             let detail = format!("the client refused our certificate: {alert}");
@@ -325,7 +328,7 @@ impl Intercepted<'_, '_> {
         tls: &InnerTls<'_>,
         draft: &mut Draft,
     ) {
-        let Request { shard, client, .. } = *self.request;
+        let Request { proxy, client, .. } = *self.request;
         let (request, destination) = (self.request, self.destination);
         let holds = Holds::Intercepted(Hello {
             notes: &tls.notes,
@@ -345,8 +348,8 @@ impl Intercepted<'_, '_> {
         };
         let serving = pin!(async {
             let mut input = ReadBuffer::default();
-            let after = requests_in_tls(shard, &inner, &mut input, &scope).await;
-            end(shard, &inner, &mut input, after).await;
+            let after = requests_in_tls(proxy, &inner, &mut input, &scope).await;
+            end(&proxy.shard, &inner, &mut input, after).await;
         });
         tunnel.long_step(None).begin(draft, serving).await;
         tunnel.conclude(draft);

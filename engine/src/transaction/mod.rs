@@ -27,6 +27,7 @@ mod path;
 mod phases;
 mod pinned;
 mod progress;
+mod proxy;
 mod record;
 mod repeat;
 mod reply;
@@ -41,10 +42,12 @@ mod tunnel_content;
 mod unasked;
 mod upgrade;
 mod upload;
+mod workspace;
 
 use std::time::Instant;
 
-pub(crate) use record::Draft;
+pub(crate) use proxy::Proxy;
+use record::Draft;
 pub(crate) use session::{Arrived, Client, ListenerName, serve};
 pub(crate) use unasked::{Unasked, Unused};
 
@@ -103,7 +106,7 @@ async fn resolve(
     let mut addresses = destination.resolve(request, started).await;
     if addresses.is_err() && has_no_descriptor() {
         // A question needs a socket.
-        addresses = match request.shard.make_descriptors().await {
+        addresses = match request.proxy.make_descriptors().await {
             true => destination.resolve(request, Instant::now()).await,
             false => Err(Refusal::without_descriptors()),
         };

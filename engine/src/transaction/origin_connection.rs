@@ -21,7 +21,7 @@ use crate::limits::HTTP2_DIALS_AWAITED;
 use crate::proxy_error::ProxyError;
 use crate::tls::configs::Versions;
 use crate::transport::Transport;
-use crate::upstream::dial::{DialError, dial};
+use crate::upstream::dial::{DialError, DialLimits, dial};
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
 use crate::upstream::session::{self, Session};
 use crate::upstream::shared_dial::Turn;
@@ -43,14 +43,14 @@ pub(super) async fn open(
     wish: Wish,
     draft: &mut Draft,
 ) -> Result<(Box<UpstreamConnection>, bool), Refusal> {
-    let shard = request.shard;
+    let proxy = request.proxy;
     let mut turn = None;
     // An origin that takes few streams on a connection must not be dialed by one after the other.
     for _ in 0..HTTP2_DIALS_AWAITED {
         let Some(key) = shared_key(request, destination, dialable, wish) else {
             break;
         };
-        match shard.dials.enter(key) {
+        match proxy.origins.dials.enter(key) {
             Turn::Dial(dialing) => {
                 turn = Some(dialing);
                 break;
@@ -89,9 +89,9 @@ fn shared_key<'a>(
     let address = dialable.addresses().first().filter(|_| is_shareable)?;
     let address = SocketAddr::new(*address, dialable.port());
     let key = pool_key(request.origin(), destination, address);
-    let shard = request.shard;
-    let is_http1 = !destination.prior_knowledge && shard.pool.borrow().is_http1(key)
-        || shard.http1_only.contains(key, Instant::now());
+    let proxy = request.proxy;
+    let is_http1 = !destination.prior_knowledge && proxy.origins.pool.borrow().is_http1(key)
+        || proxy.origins.http1_only.contains(key, Instant::now());
     (!is_http1).then_some(key)
 }
 
@@ -103,15 +103,15 @@ fn speaks_http2(
     versions: Versions,
 ) -> bool {
     let key = pool_key(request.origin(), destination, upstream.address);
-    let (shard, now) = (request.shard, Instant::now());
+    let (proxy, now) = (request.proxy, Instant::now());
     if !request.goes_in_tls() {
         return destination.prior_knowledge
             && versions == Versions::Any
-            && !shard.http1_only.contains(key, now);
+            && !proxy.origins.http1_only.contains(key, now);
     }
     let speaks = upstream.transport.speaks_http2();
     if !speaks {
-        shard.pool.borrow_mut().note_http1(key, now);
+        proxy.origins.pool.borrow_mut().note_http1(key, now);
     }
     speaks
 }
@@ -129,15 +129,19 @@ pub(super) fn check_out(
         true => None,
         false => Instant::now().checked_sub(idle_max),
     };
-    let mut pool = request.shard.pool.borrow_mut();
+    let mut pool = request.proxy.origins.pool.borrow_mut();
     for address in dialable.addresses() {
         let address = SocketAddr::new(*address, dialable.port());
         let key = pool_key(request.origin(), destination, address);
         let may_be_http2 = wish.versions == Versions::Any
             && (destination.prior_knowledge || key.tls.is_some())
-            && !request.shard.http1_only.contains(key, Instant::now());
+            && !request
+                .proxy
+                .origins
+                .http1_only
+                .contains(key, Instant::now());
         if may_be_http2 {
-            let stream = pool.open_stream(key, request.shard, may_switch(request));
+            let stream = pool.open_stream(key, &request.proxy.shard.wheel, may_switch(request));
             if stream.is_some() {
                 return stream;
             }
@@ -209,11 +213,11 @@ pub(super) async fn connect_plain(
     draft: &mut Draft,
 ) -> Result<Box<UpstreamConnection>, Refusal> {
     let started = Instant::now();
-    let limits = request.snapshot.dial_limits;
+    let limits = DialLimits::of(&request.snapshot.config);
     // Boxed, as all of what makes a connection is: most requests find one.
     let mut dialed = Box::pin(dial(dialable, limits)).await;
     if dialed.as_ref().is_err_and(DialError::wants_descriptors)
-        && request.shard.make_descriptors().await
+        && request.proxy.make_descriptors().await
     {
         dialed = Box::pin(dial(dialable, limits)).await;
     }
@@ -222,8 +226,8 @@ pub(super) async fn connect_plain(
         draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);
     })?;
     draft.dst_ip = Some(address.ip());
-    let socket = Socket::new(stream, &request.shard.wheel);
-    socket.look_after(&request.snapshot.dial_limits.liveness);
+    let socket = Socket::new(stream, &request.proxy.shard.wheel);
+    socket.look_after(&request.snapshot.liveness);
     Ok(Box::new(UpstreamConnection {
         transport: Transport::Plain(socket),
         address,
@@ -242,16 +246,20 @@ async fn multiplex(
     draft: &Draft,
 ) -> Result<Box<UpstreamConnection>, Refusal> {
     let key = pool_key(request.origin(), destination, upstream.address);
-    let shard = request.shard;
+    let proxy = request.proxy;
     let session = begin_session(request, upstream.transport, upstream.certificate.clone()).await?;
     let said = (upstream.address, upstream.demand.as_deref());
     if let Some(refusal) = want_of_certificate(request, destination, said, draft) {
         return Err(refusal);
     }
     let fits = !may_switch(request) || session.takes_websockets();
-    let stream = session.open(shard).filter(|_| fits);
+    let stream = session.open(&proxy.shard.wheel).filter(|_| fits);
     let account = request.client.registered.account();
-    shard.pool.borrow_mut().add_session(key, session, account);
+    proxy
+        .origins
+        .pool
+        .borrow_mut()
+        .add_session(key, session, account);
     let refused = || Refusal::protocol("the origin takes no such request over HTTP/2");
     Ok(Box::new(UpstreamConnection {
         transport: Transport::Stream(Box::new(stream.ok_or_else(refused)?)),
@@ -269,9 +277,15 @@ pub(super) async fn begin_session(
     transport: Transport,
     certificate: Option<Rc<OriginCertificate>>,
 ) -> Result<Session, Refusal> {
-    let shard = request.shard;
+    let shard = &request.proxy.shard;
     let settings = http2::Settings::of(&request.snapshot.config);
-    let session = session::start(shard, transport, certificate, &settings).await;
+    let session = session::start(
+        (&shard.buffers, &shard.holders),
+        transport,
+        certificate,
+        &settings,
+    )
+    .await;
     let session = session.map_err(Refusal::protocol)?;
     // Until then nobody knows how many streams the origin takes, and whether WebSockets.
     session.settled().await;

@@ -101,7 +101,7 @@ async fn shake_hands(
     let snapshot = request.snapshot;
     let started = Instant::now();
     let key = pool_key(Some(asked.origin), destination, upstream.address);
-    let versions = match request.shard.http1_only.contains(key, started) {
+    let versions = match request.proxy.origins.http1_only.contains(key, started) {
         true => Versions::Http1,
         false => asked.versions,
     };
@@ -112,7 +112,7 @@ async fn shake_hands(
         resumption,
     };
     let secured = tls::secure(
-        request.shard,
+        &request.proxy.shard,
         &snapshot.tls.credentials.trust,
         asked.origin,
         carrier,

@@ -107,7 +107,7 @@ impl LongStep<'_> {
         let is_watched = std::mem::replace(&mut told.is_watched, true);
         match &told.watch {
             None => {
-                let watches = &self.request.shard.watches;
+                let watches = &self.request.proxy.shard.watches;
                 told.watch = Some(watches.watch(interval, waker));
             }
             Some(watch) if !is_watched => watch.begin(interval, waker),

@@ -172,7 +172,7 @@ impl Draft {
                 }),
                 ..self.record(request, destination)
             };
-            request.shard.log.borrow_mut().write(&record);
+            request.proxy.shard.log.borrow_mut().write(&record);
         }
         self.alerts_written = self.trail.alerts.len();
     }
@@ -190,7 +190,7 @@ impl Draft {
             detail: Some(detail.as_bytes()),
             ..self.record(request, Some(destination))
         };
-        request.shard.log.borrow_mut().write(&record);
+        request.proxy.shard.log.borrow_mut().write(&record);
     }
 
     /// Writes the line of a denial (when a rule made it) and the one of the transaction.
@@ -217,7 +217,7 @@ impl Draft {
             t_total: Some(micros(request.started.elapsed())),
             ..self.record(request, destination)
         };
-        let mut log = request.shard.log.borrow_mut();
+        let mut log = request.proxy.shard.log.borrow_mut();
         if is_denied {
             log.write(&Record {
                 event: Event::Deny,
@@ -248,7 +248,7 @@ impl Draft {
             t_total: Some(micros(request.started.elapsed())),
             ..record
         };
-        request.shard.log.borrow_mut().write_if_room(&record);
+        request.proxy.shard.log.borrow_mut().write_if_room(&record);
     }
 
     fn record<'r>(
@@ -257,7 +257,7 @@ impl Draft {
         destination: Option<&Destination<'r>>,
     ) -> Record<'r> {
         let Request {
-            shard,
+            proxy,
             client,
             head,
             bytes,
@@ -272,7 +272,7 @@ impl Draft {
             event: Event::Transaction,
             txn: self.transaction,
             conn: client.id,
-            core: shard.index,
+            core: proxy.shard.index,
             bundle: snapshot.rules.bundle().id(),
             config: &snapshot.config.id,
             client_ip: client.address.ip(),

@@ -12,11 +12,13 @@ use sallyport_wire::http1::{
 
 use super::destination::Destination;
 use super::intercept::InnerTls;
+use super::proxy::Proxy;
 use super::record::{Draft, TlsNotes};
 use super::session::ClientContext;
 use super::standing::{OpenTunnel, Standing};
+use super::workspace::Workspace;
 use crate::clock::since_1970;
-use crate::shard::{Shard, Snapshot, Workspace};
+use crate::shard::Snapshot;
 use crate::upstream::tls::Origin;
 
 /// A request whose head was read, and what was allocated for it.
@@ -31,7 +33,7 @@ pub(crate) struct Arrival {
 /// One request; everything in it stays as it is until the transaction ends.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
-    pub(crate) shard: &'a Rc<Shard>,
+    pub(crate) proxy: &'a Rc<Proxy>,
     pub(crate) client: &'a ClientContext,
     pub(crate) snapshot: &'a Rc<Snapshot>,
     pub(crate) head: &'a RequestHead,
@@ -124,7 +126,7 @@ impl<'a> Request<'a> {
 
     /// Whether its connection, or the tunnel that it came in, ends with it.
     pub(crate) fn is_last(&self) -> bool {
-        self.shard.is_draining() || self.tunnel.is_some_and(|tunnel| !tunnel.is_standing())
+        self.proxy.shard.is_draining() || self.tunnel.is_some_and(|tunnel| !tunnel.is_standing())
     }
 
     /// Whether a body follows the head.

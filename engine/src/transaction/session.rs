@@ -12,6 +12,7 @@ use super::connect;
 use super::destination::Destination;
 use super::ending::end;
 use super::exchange::{Exchanged, ResponseWork};
+use super::proxy::Proxy;
 use super::record::Draft;
 use super::reply::{Refusal, Reply};
 use super::request::{Arrival, Request, unix_seconds};
@@ -19,11 +20,12 @@ use super::streams::streams;
 use super::tunnel::InnerScope;
 use super::unasked::{Unasked, Unused};
 use super::upgrade;
+use super::workspace::Workspace;
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::http2::TargetForm;
 use crate::limits::REPLY_TIMEOUT;
+use crate::shard::Snapshot;
 use crate::shard::connections::Registered;
-use crate::shard::{Shard, Snapshot, Workspace};
 use crate::tls::client_identity::ClientIdentity;
 use crate::transport::Transport;
 use crate::transport::departure::EarlyByte;
@@ -40,7 +42,7 @@ pub(crate) struct Arrived {
 /// A client connection and what has been received on it but not used.
 #[derive(Debug)]
 pub(crate) struct Client {
-    shard: Rc<Shard>,
+    proxy: Rc<Proxy>,
     context: ClientContext,
     input: ReadBuffer,
     began: Instant,
@@ -48,7 +50,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(
-        shard: &Rc<Shard>,
+        proxy: &Rc<Proxy>,
         transport: Rc<Transport>,
         registered: Registered,
         arrived: Arrived,
@@ -68,7 +70,7 @@ impl Client {
             transport,
         };
         Self {
-            shard: Rc::clone(shard),
+            proxy: Rc::clone(proxy),
             context,
             input: ReadBuffer::default(),
             began,
@@ -92,20 +94,20 @@ pub(super) enum After {
 /// Serves a client connection to its end.
 pub(crate) async fn serve(mut client: Client) {
     let Client {
-        shard,
+        proxy,
         context,
         input,
         began,
     } = &mut client;
     // Boxed: a session is large, and gone while a tunnel lives.
-    let after = match Box::pin(requests(shard, context, input, None)).await {
-        After::Connect(arrival) => connect::serve(shard, context, input, arrival).await,
+    let after = match Box::pin(requests(proxy, context, input, None)).await {
+        After::Connect(arrival) => connect::serve(proxy, context, input, arrival).await,
         after => after,
     };
-    end(shard, context, input, after).await;
+    end(&proxy.shard, context, input, after).await;
     if !context.registered.has_asked() {
         let unasked = Unasked {
-            shard,
+            shard: &proxy.shard,
             id: context.id,
             client: context.address,
             listener: &context.listener,
@@ -120,16 +122,16 @@ pub(crate) async fn serve(mut client: Client) {
 
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
 pub(super) async fn requests(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
 ) -> After {
     if client.transport.speaks_http2() {
-        return whole_streams(shard, client, input, scope).await;
+        return whole_streams(proxy, client, input, scope).await;
     }
-    while has_request(shard, client, input, scope).await {
-        match transaction(shard, client, input, scope).await {
+    while has_request(proxy, client, input, scope).await {
+        match transaction(proxy, client, input, scope).await {
             After::Next => {}
             after => return after,
         }
@@ -140,17 +142,17 @@ pub(super) async fn requests(
 /// The same inside TLS, where a tunnel has enough to hold while it idles: what a transaction needs is
 /// allocated for each, as TLS does for each record anyway.
 pub(super) async fn requests_in_tls(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: &InnerScope<'_>,
 ) -> After {
     let scope = Some(scope);
     if client.transport.speaks_http2() {
-        return whole_streams(shard, client, input, scope).await;
+        return whole_streams(proxy, client, input, scope).await;
     }
-    while has_request(shard, client, input, scope).await {
-        match Box::pin(transaction(shard, client, input, scope)).await {
+    while has_request(proxy, client, input, scope).await {
+        match Box::pin(transaction(proxy, client, input, scope)).await {
             After::Next => {}
             after => return after,
         }
@@ -160,7 +162,7 @@ pub(super) async fn requests_in_tls(
 
 /// Serves a connection on which HTTP/2 was agreed on.
 async fn whole_streams(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
@@ -170,26 +172,26 @@ async fn whole_streams(
         None => TargetForm::Absolute,
     };
     // Boxed: it holds the futures of all streams, which most connections never have.
-    Box::pin(streams(shard, client, input, scope, form)).await;
+    Box::pin(streams(proxy, client, input, scope, form)).await;
     After::Close
 }
 
 /// Waits for the first bytes of the next request, holding nothing; `false` if none comes.
 async fn has_request(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
 ) -> bool {
     if input.is_empty() {
         input.release(client.buffers());
-        if shard.is_draining() && scope.is_some() {
+        if proxy.shard.is_draining() && scope.is_some() {
             return false;
         }
         client.registered.set_idle(true);
         client
             .transport
-            .arm_read(shard.config().timeouts.keep_alive);
+            .arm_read(proxy.shard.config().timeouts.keep_alive);
         let waiting = input.wait(&client.transport, client.buffers());
         let has_bytes = match scope {
             None => waiting.await,
@@ -203,7 +205,7 @@ async fn has_request(
             return false;
         }
     }
-    shard.log_room().await
+    proxy.shard.log_room().await
 }
 
 /// How reading a head ended without one.
@@ -215,13 +217,13 @@ enum NoHead {
 
 /// One request, from its first byte to its log line; of a tunnel no more than its head.
 pub(super) async fn transaction(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
 ) -> After {
-    let snapshot = shard.snapshot();
-    let mut workspace = shard.rent_workspace();
+    let snapshot = proxy.shard.snapshot();
+    let mut workspace = proxy.rent_workspace();
     let mut started = None;
     let head = &mut workspace.request;
     let read = match (client.transport.fault(), client.buffers().shortage()) {
@@ -229,19 +231,22 @@ pub(super) async fn transaction(
         // Not a byte of it is read.
         (None, Some(shortage)) => {
             // The next one may find room.
-            shard.holders.relieve(&shard.buffers, Instant::now());
+            proxy
+                .shard
+                .holders
+                .relieve(&proxy.shard.buffers, Instant::now());
             Err(NoHead::Refused(shortage.into()))
         }
         (None, None) => read_head(client, &snapshot, input, head, &mut started).await,
     };
     // A head may be long in coming.
-    let snapshot = shard.snapshot();
+    let snapshot = proxy.shard.snapshot();
     let started = started.unwrap_or_else(Instant::now);
     let unix_time = unix_seconds();
-    workspace.draft.transaction = Some(shard.transaction_id());
+    workspace.draft.transaction = Some(proxy.shard.transaction_id());
     workspace.bytes.clear();
     if matches!(read, Err(NoHead::Gone)) {
-        shard.give_back_workspace(workspace);
+        proxy.give_back_workspace(workspace);
         return After::Close;
     }
     client.registered.set_asked();
@@ -276,13 +281,13 @@ pub(super) async fn transaction(
     };
     match refusal {
         None if is_connect => After::Connect(arrival),
-        refusal => respond(shard, client, input, scope, arrival, refusal).await,
+        refusal => respond(proxy, client, input, scope, arrival, refusal).await,
     }
 }
 
 /// Forwards a request or refuses it.
 async fn respond(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
@@ -299,7 +304,7 @@ async fn respond(
         draft,
     } = &mut *arrival.workspace;
     let request = Request {
-        shard,
+        proxy,
         client,
         snapshot: &arrival.snapshot,
         head,
@@ -331,7 +336,7 @@ async fn respond(
             absolute::serve(&request, scope, texts, draft, &mut work).await
         }
     };
-    shard.give_back_workspace(arrival.workspace);
+    proxy.give_back_workspace(arrival.workspace);
     after
 }
 

@@ -137,7 +137,7 @@ impl<'a> OpenTunnel<'a> {
             destination,
             holds,
             addresses: connected.map_or_else(AddressList::empty, AddressList::one),
-            watch: request.shard.tunnels.watch(),
+            watch: request.proxy.shard.tunnels.watch(),
             state: RefCell::new(Ok(Rc::new(standing))),
         }
     }
@@ -165,7 +165,7 @@ impl<'a> OpenTunnel<'a> {
     pub(super) fn stands(&self) -> Result<Rc<Standing>, Rc<Over>> {
         let state = self.state.borrow().clone();
         match state {
-            Ok(standing) if !self.request.shard.is_current(&standing.snapshot) => {
+            Ok(standing) if !self.request.proxy.shard.is_current(&standing.snapshot) => {
                 let state = self.judge(&standing);
                 *self.state.borrow_mut() = state.clone();
                 state
@@ -178,7 +178,7 @@ impl<'a> OpenTunnel<'a> {
     pub(super) fn is_standing(&self) -> bool {
         // Under one snapshot it was judged before: there is nothing to be taken along.
         if let Ok(standing) = &*self.state.borrow()
-            && self.request.shard.is_current(&standing.snapshot)
+            && self.request.proxy.shard.is_current(&standing.snapshot)
         {
             return true;
         }
@@ -217,7 +217,7 @@ impl<'a> OpenTunnel<'a> {
     }
 
     fn judge(&self, before: &Standing) -> Result<Rc<Standing>, Rc<Over>> {
-        let snapshot = self.request.shard.snapshot();
+        let snapshot = self.request.proxy.shard.snapshot();
         let is_left = snapshot.config.reload.tunnels == ReloadTunnels::Leave;
         // Renewed files change nothing else.
         let is_known = self.request.client.check_identity(&snapshot).is_ok();

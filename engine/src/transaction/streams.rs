@@ -8,18 +8,18 @@ use sallyport_wire::http1::{RequestHead, Version};
 use super::connect;
 use super::connection::http2_server::{self, Lasting, NoRequest, Served};
 use super::ending::end;
+use super::proxy::Proxy;
 use super::record::Draft;
 use super::request::{Request, unix_seconds};
 use super::session::{After, ClientContext, transaction};
 use super::tunnel::InnerScope;
 use crate::http2::TargetForm;
 use crate::proxy_error::ProxyError;
-use crate::shard::Shard;
 use crate::transport::Transport;
 use crate::transport::read_buffer::ReadBuffer;
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
 pub(super) async fn streams(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
@@ -30,7 +30,7 @@ pub(super) async fn streams(
     input.release(client.buffers());
     client.registered.set_idle(false);
     let connection = http2_server::ClientConnection {
-        shard,
+        shard: &proxy.shard,
         transport: &client.transport,
         registered: &client.registered,
         tunnel: scope.map(|scope| scope.tunnel as &dyn Lasting),
@@ -39,39 +39,39 @@ pub(super) async fn streams(
     let serve_stream = |stream| -> Served<'_> {
         let client = client.within(Transport::Stream(Box::new(stream)));
         Box::pin(async move {
-            if !shard.log_room().await {
+            if !proxy.shard.log_room().await {
                 return;
             }
             let mut input = ReadBuffer::default();
-            let after = match transaction(shard, &client, &mut input, scope).await {
+            let after = match transaction(proxy, &client, &mut input, scope).await {
                 After::Connect(arrival) => {
-                    connect::serve(shard, &client, &mut input, arrival).await
+                    connect::serve(proxy, &client, &mut input, arrival).await
                 }
                 after => after,
             };
             // Content that comes after the response is malformed or not, and the client is told.
-            end(shard, &client, &mut input, after).await;
+            end(&proxy.shard, &client, &mut input, after).await;
             input.consume(usize::MAX);
             input.release(client.buffers());
         })
     };
-    let tell = |refused| tell_refused(shard, client, scope, refused);
+    let tell = |refused| tell_refused(proxy, client, scope, refused);
     http2_server::serve(connection, early, serve_stream, tell).await;
 }
 
 /// Writes the line of what HTTP/2 refused before it was a request: all that is known is who sent it.
 fn tell_refused(
-    shard: &Rc<Shard>,
+    proxy: &Rc<Proxy>,
     client: &ClientContext,
     scope: Option<&InnerScope<'_>>,
     refused: NoRequest,
 ) {
     client.registered.set_asked();
-    let snapshot = shard.snapshot();
+    let snapshot = proxy.shard.snapshot();
     let mut head = RequestHead::new();
     head.version = Version::Http2;
     let request = Request {
-        shard,
+        proxy,
         client,
         snapshot: &snapshot,
         head: &head,
@@ -84,7 +84,7 @@ fn tell_refused(
         standing: None,
     };
     let mut draft = Draft {
-        transaction: Some(shard.transaction_id()),
+        transaction: Some(proxy.shard.transaction_id()),
         status: refused.status,
         tls: request.tls.map(|tls| Rc::clone(&tls.notes)),
         ..Draft::default()

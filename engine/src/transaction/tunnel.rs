@@ -409,11 +409,11 @@ async fn inner_requests(
         if prior_knowledge {
             // What fails now fails again when a request wants it, and is told then.
             if let Ok(session) = begin_session(request, upstream.transport, None).await {
-                let mut pool = request.shard.pool.borrow_mut();
+                let mut pool = request.proxy.origins.pool.borrow_mut();
                 pool.add_session(key, session, account);
             }
         } else {
-            let mut pool = request.shard.pool.borrow_mut();
+            let mut pool = request.proxy.origins.pool.borrow_mut();
             pool.check_in(key, upstream, account, Instant::now());
         }
     }
@@ -427,14 +427,14 @@ async fn inner_requests(
         prior_knowledge,
         tls: None,
     };
-    let (shard, client) = (request.shard, request.client);
+    let (proxy, client) = (request.proxy, request.client);
     let serving = pin!(async {
         if prior_knowledge {
             let form = TargetForm::Origin(Scheme::Http);
-            Box::pin(streams(shard, client, work.input, Some(&scope), form)).await;
+            Box::pin(streams(proxy, client, work.input, Some(&scope), form)).await;
             return After::Close;
         }
-        requests(shard, client, work.input, Some(&scope)).await
+        requests(proxy, client, work.input, Some(&scope)).await
     });
     let after = tunnel.long_step(None).begin(draft, serving).await;
     tunnel.conclude(draft);

@@ -10,8 +10,8 @@ use std::time::Duration;
 use monoio::net::TcpStream;
 use thiserror::Error;
 
+use crate::config::checked::Config;
 use crate::enforcement::Dialable;
-use crate::io::liveness::Liveness;
 use crate::shard::exhaustion::is_want_of_descriptors;
 
 /// How long a connection may take.
@@ -23,8 +23,17 @@ pub(crate) struct DialLimits {
     pub(crate) attempt_timeout: Duration,
     /// For all of them.
     pub(crate) timeout: Duration,
-    /// How a connection is looked after.
-    pub(crate) liveness: Liveness,
+}
+
+impl DialLimits {
+    /// Those of `config`.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self {
+            attempt_delay: config.connect.happy_eyeballs_delay,
+            attempt_timeout: config.timeouts.connect_attempt,
+            timeout: config.timeouts.connect,
+        }
+    }
 }
 
 /// Why no connection came about.

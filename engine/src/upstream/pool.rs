@@ -11,7 +11,7 @@ use sallyport_pki::OriginCertificate;
 
 use super::session::Session;
 use crate::fair_share::FairShare;
-use crate::shard::Shard;
+use crate::io::deadline::Wheel;
 use crate::shard::clients::{Account, Resource, Shared, Slot};
 use crate::tls::client_certificate::CertificateDemand;
 use crate::transport::Transport;
@@ -291,7 +291,7 @@ impl Pool {
     pub(crate) fn open_stream(
         &mut self,
         key: PoolKey<'_>,
-        shard: &Shard,
+        wheel: &Rc<Wheel>,
         for_websocket: bool,
     ) -> Option<Box<UpstreamConnection>> {
         let hash = self.hasher.hash_one(key);
@@ -303,7 +303,7 @@ impl Pool {
         let mut sessions = sessions.filter(fits);
         sessions.find_map(|session| {
             Some(Box::new(UpstreamConnection {
-                transport: Transport::Stream(Box::new(session.open(shard)?)),
+                transport: Transport::Stream(Box::new(session.open(wheel)?)),
                 address: key.address,
                 reused: true,
                 has_idled: true,

@@ -15,17 +15,18 @@ use sallyport_pki::OriginCertificate;
 use sallyport_wire::http1::Scheme;
 use sallyport_wire::http2::ReceivingSide;
 
-use crate::http2::Settings;
 use crate::http2::StreamTransport;
 use crate::http2::error_code;
 use crate::http2::lease::{Lease, SessionState};
 use crate::http2::link::{Link, LinkIo, Pumped};
 use crate::http2::liveness::{Pings, unanswered};
+use crate::http2::{Holders, Settings};
+use crate::io::buffers::BufferPool;
+use crate::io::deadline::Wheel;
 use crate::io::join::join;
 use crate::io::task;
 use crate::io::timer;
 use crate::limits::HTTP2_SETTINGS_TIMEOUT;
-use crate::shard::Shard;
 use crate::transport::Transport;
 
 /// A handle to an HTTP/2 connection of the pool.
@@ -45,7 +46,7 @@ pub(crate) struct Session {
 /// # Errors
 /// What the origin did; the connection is closed then.
 pub(crate) async fn start(
-    shard: &Rc<Shard>,
+    (buffers, holders): (&Rc<BufferPool>, &Rc<Holders>),
     transport: Transport,
     certificate: Option<Rc<OriginCertificate>>,
     settings: &Settings,
@@ -55,7 +56,7 @@ pub(crate) async fn start(
         Transport::Tls(_) => Scheme::Https,
     };
     let link = Link::new(
-        (&shard.buffers, &shard.holders),
+        (buffers, holders),
         ReceivingSide::Client,
         settings,
         Vec::new(),
@@ -69,7 +70,7 @@ pub(crate) async fn start(
         })?;
     let state = SessionState::new();
     let driver = Driver {
-        shard: Rc::clone(shard),
+        buffers: Rc::clone(buffers),
         transport,
         link: Rc::clone(&link),
         state: Rc::clone(&state),
@@ -107,7 +108,7 @@ fn builder(settings: &Settings) -> Builder {
 
 impl Session {
     /// A stream for one exchange, unless there are too many or the session is over.
-    pub(crate) fn open(&self, shard: &Shard) -> Option<StreamTransport> {
+    pub(crate) fn open(&self, wheel: &Rc<Wheel>) -> Option<StreamTransport> {
         let most = self.streams_max.min(self.send.current_max_send_streams());
         let streams = self.state.streams.get();
         if streams >= most || self.is_closed() {
@@ -119,7 +120,7 @@ impl Session {
             self.scheme,
             &self.link,
             lease,
-            &shard.wheel,
+            wheel,
         ))
     }
 
@@ -156,7 +157,7 @@ impl Session {
 
 /// The task behind a session.
 struct Driver {
-    shard: Rc<Shard>,
+    buffers: Rc<BufferPool>,
     transport: Transport,
     link: Rc<Link>,
     state: Rc<SessionState>,
@@ -168,7 +169,7 @@ struct Driver {
 impl Driver {
     async fn run(self, mut connection: Connection<LinkIo, Bytes>) {
         let Self {
-            shard,
+            buffers,
             transport,
             link,
             state,
@@ -178,7 +179,7 @@ impl Driver {
         } = &self;
         let pumped = Pumped {
             transport,
-            pool: &shard.buffers,
+            pool: buffers,
             write_timeout: *write_timeout,
             linger: *linger,
             hears_out: true,

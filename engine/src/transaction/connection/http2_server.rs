@@ -36,7 +36,7 @@ use crate::transport::Transport;
 /// A connection on which a client speaks HTTP/2.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientConnection<'a> {
-    pub(crate) shard: &'a Rc<Shard>,
+    pub(crate) shard: &'a Shard,
     pub(crate) transport: &'a Transport,
     pub(crate) registered: &'a Registered,
     /// The tunnel that it is in.

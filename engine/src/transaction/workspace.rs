@@ -2,7 +2,7 @@
 
 use sallyport_wire::http1::{RequestHead, ResponseHead};
 
-use crate::transaction::Draft;
+use super::record::Draft;
 
 /// Reused storage of one transaction: after warm-up nothing in it allocates.
 #[derive(Debug, Default)]

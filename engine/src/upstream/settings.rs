@@ -1,14 +1,14 @@
-//! What a shard makes anew when the configuration changes.
+//! What is made anew when the configuration changes.
 
 use std::io;
 use std::rc::Rc;
 
 use sallyport_dns::ResolverConfig;
 
+use super::pool::PoolLimits;
+use super::resolver::Resolver;
 use crate::config::checked::Config;
 use crate::fair_share::FairShare;
-use crate::upstream::pool::PoolLimits;
-use crate::upstream::resolver::Resolver;
 
 /// The resolver that `config` asks for.
 pub(crate) fn resolver(config: &Config) -> io::Result<Rc<Resolver>> {

@@ -20,6 +20,7 @@ const CRATES: &[&str] = &[
     "engine/wire/src",
     "engine/dns/src",
     "engine/pki/src",
+    "engine/identity/src",
 ];
 
 /// A path of modules from the root of the crate.

@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sallyport-wire", &[]),
     ("sallyport-dns", &[]),
     ("sallyport-pki", &[]),
+    ("sallyport-identity", &[]),
     ("sallyport-excerpt", &[]),
     (
         "sallyport-rules",
@@ -187,7 +188,13 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 
 #[test]
 fn pure_crates_reach_for_no_clock_socket_or_file() {
-    for folder in ["ruleset", "engine/wire", "engine/dns", "engine/pki"] {
+    for folder in [
+        "ruleset",
+        "engine/wire",
+        "engine/dns",
+        "engine/pki",
+        "engine/identity",
+    ] {
         let text = read(&format!("{folder}/clippy.toml"));
         for banned in [
             "Instant::now",

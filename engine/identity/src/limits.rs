@@ -6,6 +6,8 @@ pub const AUTHORIZATION_BYTES_MAX: usize = 8 * 1024;
 pub const NAME_BYTES_MAX: usize = 256;
 /// Most entries of a file: some 20 MiB in memory.
 pub const ENTRIES_MAX: usize = 100_000;
+/// Most names of a client's certificate.
+pub const CERTIFICATE_NAMES_MAX: usize = 64;
 /// Most memory that verifying one password may take, KiB: each thread that verifies takes as much.
 pub const ARGON2_MEMORY_KIB_MAX: u32 = 256 * 1024;
 /// Most passes over that memory.

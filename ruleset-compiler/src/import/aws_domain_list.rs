@@ -26,7 +26,10 @@ pub fn import(files: &dyn InputFiles, path: &str) -> Result<Import, ImportError>
         why,
     })?;
     let malformed = |why: &str| ImportError::Malformed(format!("`{path}`: {why}"));
-    let json = Json::parse(&text).map_err(|why| malformed(&why))?;
+    let json = Json::parse(&text).map_err(|error| ImportError::Document {
+        path: path.to_owned(),
+        error,
+    })?;
     let source = source(&json).map_err(malformed)?;
     let mut work = Work {
         file: path.into(),

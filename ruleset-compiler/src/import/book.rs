@@ -408,6 +408,8 @@ pub(super) fn source(files: &dyn InputFiles, path: &str) -> Result<String, Impor
 /// When it cannot be read.
 pub(super) fn documents(files: &dyn InputFiles, path: &str) -> Result<Vec<Json>, ImportError> {
     let text = source(files, path)?;
-    super::documents::documents(&text)
-        .map_err(|why| ImportError::Malformed(format!("`{path}`: {why}")))
+    super::documents::documents(&text).map_err(|error| ImportError::Document {
+        path: path.to_owned(),
+        error,
+    })
 }

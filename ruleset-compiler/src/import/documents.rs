@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use super::document_error::DocumentError;
 use super::json::{Json, Kind};
 
 /// Deepest nesting of values.
@@ -17,7 +18,7 @@ const VALUES_MAX: usize = 1_000_000;
 ///
 /// # Errors
 /// What is wrong with it, and where.
-pub(super) fn documents(text: &str) -> Result<Vec<Json>, String> {
+pub(super) fn documents(text: &str) -> Result<Vec<Json>, DocumentError> {
     if text.trim_start().starts_with(['{', '['])
         && let Ok(json) = Json::parse(text)
     {
@@ -25,7 +26,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Json>, String> {
     }
     let mut loader = Loader::default();
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| error.to_string())?;
+        let (event, span) = event?;
         loader.event(event, span)?;
     }
     Ok(loader.documents)
@@ -35,11 +36,9 @@ pub(super) fn documents(text: &str) -> Result<Vec<Json>, String> {
 ///
 /// # Errors
 /// The same, or that there is none.
-pub(super) fn first(text: &str) -> Result<Json, String> {
+pub(super) fn first(text: &str) -> Result<Json, DocumentError> {
     let all = documents(text)?;
-    all.into_iter()
-        .next()
-        .ok_or_else(|| "the file is empty".to_owned())
+    all.into_iter().next().ok_or(DocumentError::Empty)
 }
 
 #[derive(Default)]
@@ -61,7 +60,7 @@ struct Open {
 }
 
 impl Loader {
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), String> {
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), DocumentError> {
         let line = span.start.line();
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -87,8 +86,7 @@ impl Loader {
             }
             Event::Alias(anchor) => {
                 let known = self.anchors.get(&anchor).cloned();
-                let (json, count) =
-                    known.ok_or_else(|| format!("line {line}: an alias of nothing"))?;
+                let (json, count) = known.ok_or(DocumentError::UnknownAlias { line })?;
                 self.count(count, line)?;
                 self.value(json, 0, count);
             }
@@ -98,10 +96,11 @@ impl Loader {
         Ok(())
     }
 
-    fn count(&mut self, values: usize, line: usize) -> Result<(), String> {
+    fn count(&mut self, values: usize, line: usize) -> Result<(), DocumentError> {
         self.values_count += values;
         if self.values_count > VALUES_MAX {
-            return Err(format!("line {line}: more than {VALUES_MAX} values"));
+            let most = VALUES_MAX;
+            return Err(DocumentError::TooManyValues { line, most });
         }
         Ok(())
     }
@@ -112,11 +111,10 @@ impl Loader {
         anchor: usize,
         tag: Option<&Tag>,
         line: usize,
-    ) -> Result<(), String> {
+    ) -> Result<(), DocumentError> {
         if self.open.len() >= DEPTH_MAX {
-            return Err(format!(
-                "line {line}: values are nested more than {DEPTH_MAX} deep"
-            ));
+            let most = DEPTH_MAX;
+            return Err(DocumentError::TooDeep { line, most });
         }
         let values_before = self.values_count;
         self.count(1, line)?;
@@ -230,8 +228,18 @@ mod tests {
             let aliases = vec![format!("*a{before}"); 10].join(", ");
             text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
         }
-        assert!(documents(&text).unwrap_err().contains("more than"));
-        assert!(documents(&"[".repeat(100)).unwrap_err().contains("deep"));
+        assert!(
+            documents(&text)
+                .unwrap_err()
+                .to_string()
+                .contains("more than")
+        );
+        assert!(
+            documents(&"[".repeat(100))
+                .unwrap_err()
+                .to_string()
+                .contains("deep")
+        );
         assert!(documents("a: [").is_err());
         assert!(documents("a: *b").is_err());
     }

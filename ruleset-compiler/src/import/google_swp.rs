@@ -40,8 +40,10 @@ pub fn import(
             }
         }
     } else {
-        let documents = documents::documents(&text)
-            .map_err(|why| ImportError::Malformed(format!("`{path}`: {why}")))?;
+        let documents = documents::documents(&text).map_err(|error| ImportError::Document {
+            path: path.to_owned(),
+            error,
+        })?;
         for document in &documents {
             let mut holders = Vec::new();
             document.holders("values", &mut holders);

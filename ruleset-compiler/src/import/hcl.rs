@@ -9,6 +9,7 @@ use hcl_edit::structure::{Block, Body, Structure};
 use hcl_edit::template::{Element, Template};
 use hcl_edit::{Span, parser};
 
+use super::document_error::DocumentError;
 use super::input::InputFiles;
 use super::json::{Json, Kind};
 
@@ -18,14 +19,14 @@ const DEPTH_MAX: usize = 16;
 /// Parses a file. Blocks are arrays under their names, with their labels as `#labels`.
 ///
 /// # Errors
-/// What is wrong with it, in words, with its line.
-pub(super) fn parse(text: &str, files: &dyn InputFiles) -> Result<Json, String> {
+/// What is wrong with it, with its line.
+pub(super) fn parse(text: &str, files: &dyn InputFiles) -> Result<Json, DocumentError> {
     let body: Body = parser::parse_body(text).map_err(|error| {
-        format!(
-            "line {}: {}",
-            error.location().line(),
-            error.message().lines().next().unwrap_or_default()
-        )
+        let message = error.message().lines().next().unwrap_or_default();
+        DocumentError::Terraform {
+            line: error.location().line(),
+            message: message.to_owned(),
+        }
     })?;
     let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1));
     let reader = Reader {
@@ -262,7 +263,7 @@ mod tests {
         let files = MemoryInput::default().with("a.rules", "in a file");
         match parse(text, &files) {
             Ok(json) => json.shown(),
-            Err(why) => why,
+            Err(why) => why.to_string(),
         }
     }
 

@@ -5,6 +5,8 @@ use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
+use super::document_error::DocumentError;
+
 /// A value and its line, from one.
 #[derive(Clone, Debug)]
 pub(super) struct Json {
@@ -31,11 +33,11 @@ impl Json {
     /// Parses a document.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// What is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, DocumentError> {
         let parsed = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default());
-        let value = parsed.map_err(|error| error.to_string())?.value;
-        let value = value.ok_or("the file is empty")?;
+        let value = parsed?.value;
+        let value = value.ok_or(DocumentError::Empty)?;
         let starts: Vec<usize> = std::iter::once(0)
             .chain(text.match_indices('\n').map(|(end, _)| end + 1))
             .collect();

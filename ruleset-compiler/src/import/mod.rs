@@ -27,6 +27,7 @@ mod hcl;
 
 pub mod recognize;
 
+mod document_error;
 mod documents;
 
 mod target;
@@ -65,6 +66,7 @@ pub mod squidguard;
 
 pub mod tinyproxy;
 
+pub use document_error::DocumentError;
 pub use draft::{
     ALLOW_BY_DEFAULT, DefaultAction, DefaultsBy, Draft, DraftGroup, DraftRule, Item, Names,
 };

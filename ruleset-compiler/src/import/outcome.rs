@@ -1,5 +1,6 @@
 //! What an import gives: files, and the report. It is compiled in memory before anybody sees it.
 
+use super::document_error::DocumentError;
 use super::draft::{DefaultsBy, Draft};
 use super::report::{Fate, Report};
 use super::toml_text;
@@ -45,6 +46,14 @@ pub enum ImportError {
         path: String,
         /// Why.
         error: LoadError,
+    },
+    /// The source is no JSON, YAML or Terraform.
+    #[error("`{path}`: {error}")]
+    Document {
+        /// Its path.
+        path: String,
+        /// What is wrong with it.
+        error: DocumentError,
     },
     /// The source is not what it should be.
     #[error("{0}")]

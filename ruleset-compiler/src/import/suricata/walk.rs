@@ -34,10 +34,13 @@ pub fn import(
         path: path.to_owned(),
         why,
     })?;
-    let malformed = |why: String| ImportError::Malformed(format!("`{path}`: {why}"));
     let file: Rc<str> = path.into();
     let mut report = Report::default();
-    let source = source::read(files, &file, &text, &mut report).map_err(malformed)?;
+    let source =
+        source::read(files, &file, &text, &mut report).map_err(|error| ImportError::Document {
+            path: path.to_owned(),
+            error,
+        })?;
     let mut walk = Walk {
         files,
         report,

@@ -59,6 +59,7 @@ fn with_hint(error: CliError, format: &Format) -> CliError {
         CliError::Import(
             said @ (ImportError::Nothing { .. }
             | ImportError::AllowsEverything { .. }
+            | ImportError::Document { .. }
             | ImportError::Malformed(_)),
         ) => said.to_string(),
         _ => return error,

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use super::super::super::document_error::DocumentError;
 use super::super::super::documents;
 use super::super::super::hcl;
 use super::super::super::input::InputFiles;
@@ -29,7 +30,7 @@ pub(in super::super) fn read(
     file: &Rc<str>,
     text: &str,
     report: &mut Report,
-) -> Result<Source, String> {
+) -> Result<Source, DocumentError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree = match form(text) {
         Form::Rules => {

@@ -3,18 +3,12 @@
 
 use std::future::{pending, poll_fn};
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use h2::{Ping, PingPong};
 
 use super::link::Link;
-
-/// When it is asked, and how long an answer may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pings {
-    pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
-}
+use super::settings::Pings;
 
 /// Ends once the other side does not answer. May be dropped.
 pub(crate) async fn unanswered(

@@ -24,5 +24,5 @@ mod websocket;
 pub(crate) use heads::{HeadFault, TargetForm};
 pub(crate) use held::Holders;
 pub(crate) use incoming::Declined;
-pub(crate) use settings::Settings;
+pub(crate) use settings::{Pings, Settings};
 pub(crate) use stream::StreamTransport;

@@ -5,9 +5,15 @@ use std::time::Duration;
 use sallyport_wire::http2::{FloodLimits, ReceivingSide};
 
 use super::held::Windows;
-use super::liveness::Pings;
 use crate::config::checked::Config;
 use crate::limits::HTTP2_WINDOW_BYTES_MAX;
+
+/// When it is asked, and how long an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pings {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
 
 /// The configuration as one connection uses it.
 #[derive(Debug, Clone, Copy)]

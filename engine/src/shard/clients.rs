@@ -9,34 +9,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use hashbrown::HashMap;
 
+use super::client_key::ClientKey;
 use super::usage_board::{Mark, Requests, Row, Usage};
 use crate::config::checked::PerClient;
 use crate::fair_share::{FairShare, Use};
 use crate::io::buffers::BufferPool;
 use crate::limits::CLIENTS_LEAVING_MAX;
-
-/// What a client is known by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ClientKey(IpAddr);
-
-impl ClientKey {
-    /// The client behind `address`; of IPv6 the network of so many bits.
-    pub(crate) fn new(address: IpAddr, ipv6_prefix: u8) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => {
-                let host_bits = 128_u32.saturating_sub(ipv6_prefix.into());
-                let mask = u128::MAX.checked_shl(host_bits).unwrap_or_default();
-                Ipv6Addr::from_bits(address.to_bits() & mask).into()
-            }
-        })
-    }
-}
 
 /// Things of which a client uses some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! Nothing here is shared with another shard but what never changes. Messages from the control
 //! thread arrive between tasks.
 
+mod client_key;
 pub(crate) mod clients;
 pub(crate) mod connections;
 pub(crate) mod exhaustion;

@@ -15,7 +15,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use super::clients::ClientKey;
+use super::client_key::ClientKey;
 use crate::limits::CLIENTS_SHARED;
 
 /// Clients in one bucket.

@@ -5,7 +5,6 @@ use sallyport_ruleset::{Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, RequestTarget, Scheme, TargetError, host_matches};
 
 use super::destination::{Destination, NormalHost};
-use super::exchange::ResponseWork;
 use super::path::{Path, PathTexts};
 use super::record::Draft;
 use super::reply::{Refusal, went_through};
@@ -13,6 +12,7 @@ use super::request::Request;
 use super::session::{After, conclude};
 use super::switching::asks_for_websocket;
 use super::tunnel::InnerScope;
+use super::work::ResponseWork;
 use super::{forward, forward_inside, phases};
 use crate::config::checked::{Config, Fronting};
 use crate::proxy_error::ProxyError;

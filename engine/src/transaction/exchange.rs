@@ -1,26 +1,27 @@
 //! One request and its response on an upstream connection.
 
+use super::work::{Exchanged, ResponseWork, Switched};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::time::Instant;
 
-use sallyport_wire::http1::{RequestForward, ResponseHead, encode_request};
+use sallyport_wire::http1::{RequestForward, encode_request};
 
 use super::answer::{Answer, Conversation, Failure};
 use super::body::{Progress, RelayError, StopFlag};
 use super::destination::Destination;
-use super::forwarded;
-use super::origin_connection::{Wish, check_out, open, pool_key};
+use super::origin_connection::{Wish, check_out, open};
+use super::origin_dial::pool_key;
 use super::origin_tls::want_of_certificate;
-use super::pinned;
 use super::progress::Counted;
 use super::record::Draft;
-use super::repeat;
 use super::reply::Refusal;
 use super::request::Request;
 use super::switching::may_switch;
-use super::upload::{self, Upload};
+use super::upload;
+use super::upload::Upload;
+use super::{forwarded, pinned, repeat};
 use crate::enforcement::{Dialable, Permitted};
 use crate::http2::Declined;
 use crate::io::buffers::WriteBuffer;
@@ -30,39 +31,8 @@ use crate::tls::client_certificate::CertificateDemand;
 use crate::tls::configs::Versions;
 use crate::transport::Transport;
 use crate::transport::read_buffer::ReadBuffer;
-use crate::upstream::pinned::{Challenge, Held};
+use crate::upstream::pinned::Challenge;
 use crate::upstream::pool::UpstreamConnection;
-
-/// Storage that an exchange works in.
-#[derive(Debug)]
-pub(crate) struct ResponseWork<'a> {
-    pub(crate) head: &'a mut ResponseHead,
-    /// What the client has sent behind the request head.
-    pub(crate) input: &'a mut ReadBuffer,
-    /// The content that comes behind it, while it is sent.
-    pub(crate) upload: Option<Upload>,
-    /// The right to a connection that is this client's own.
-    pub(crate) held: Option<Held>,
-}
-
-/// How an exchange ended that sent the client a response of the origin.
-#[derive(Debug)]
-pub(crate) enum Exchanged {
-    /// Whole.
-    Complete { keep_alive: bool },
-    /// Cut short: the client must see that, so its connection is closed.
-    Broken,
-    /// The origin answered 101; the connection now belongs to another protocol.
-    Switched(Box<Switched>),
-}
-
-/// Both sides of a connection that has switched protocols.
-#[derive(Debug)]
-pub(crate) struct Switched {
-    pub(crate) upstream: Box<UpstreamConnection>,
-    /// What the origin has sent behind its 101.
-    pub(crate) early: ReadBuffer,
-}
 
 /// Sends a permitted request and forwards what comes back.
 pub(super) async fn exchange(

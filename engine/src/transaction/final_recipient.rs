@@ -7,9 +7,9 @@ use std::io::Write;
 use sallyport_wire::http1::{MethodKind, RequestHead, Version};
 
 use super::date::Date;
-use super::exchange::Exchanged;
 use super::record::Draft;
 use super::request::Request;
+use super::work::Exchanged;
 use crate::limits::REPLY_TIMEOUT;
 use crate::proxy_error::ProxyError;
 
@@ -98,7 +98,6 @@ fn reflect(head: &RequestHead, bytes: &[u8], out: &mut Vec<u8>) {
     }
     out.extend_from_slice(b"\r\n");
 }
-
 #[cfg(test)]
 mod tests {
     use sallyport_wire::http1::{HeadLimits, Parse};

@@ -19,9 +19,11 @@ mod greeting;
 mod held;
 mod intercept;
 mod interim;
+mod interim_count;
 mod kept;
 mod offer;
 mod origin_connection;
+mod origin_dial;
 mod origin_tls;
 mod path;
 mod phases;
@@ -42,23 +44,25 @@ mod tunnel_content;
 mod unasked;
 mod upgrade;
 mod upload;
+mod work;
 mod workspace;
 
 use std::time::Instant;
 
-pub(crate) use proxy::Proxy;
 use record::Draft;
-pub(crate) use session::{Arrived, Client, ListenerName, serve};
-pub(crate) use unasked::{Unasked, Unused};
 
 use crate::enforcement::{Admitted, Dialable, Guarded, Permitted};
 use crate::shard::exhaustion::has_no_descriptor;
 use crate::transaction::destination::Destination;
-use crate::transaction::exchange::{Exchanged, ResponseWork};
 use crate::transaction::origin_connection::target_origin;
 use crate::transaction::reply::Refusal;
 use crate::transaction::request::Request;
 use crate::transaction::standing::Standing;
+use crate::transaction::work::{Exchanged, ResponseWork};
+
+pub(crate) use proxy::Proxy;
+pub(crate) use session::{Arrived, Client, ListenerName, serve};
+pub(crate) use unasked::{Unasked, Unused};
 
 /// Forwards one HTTP request: all three phases, in order.
 async fn forward(

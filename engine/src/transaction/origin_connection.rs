@@ -1,6 +1,7 @@
 //! The connection that a request goes over: out of the pool, one that another request has just made,
 //! or a new one. What is said on it is `exchange`'s matter.
 
+use super::origin_dial::{connect_plain, pool_key};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
@@ -16,14 +17,13 @@ use super::switching::may_switch;
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::{Dialable, Guarded};
 use crate::http2;
-use crate::io::socket::Socket;
 use crate::limits::HTTP2_DIALS_AWAITED;
 use crate::proxy_error::ProxyError;
 use crate::tls::configs::Versions;
 use crate::transport::Transport;
-use crate::upstream::dial::{DialError, DialLimits, dial};
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
-use crate::upstream::session::{self, Session};
+use crate::upstream::session;
+use crate::upstream::session::Session;
 use crate::upstream::shared_dial::Turn;
 use crate::upstream::tls::Origin;
 
@@ -160,19 +160,6 @@ pub(super) fn check_out(
     None
 }
 
-/// What a connection to `address` is kept under.
-pub(super) fn pool_key<'a>(
-    origin: Option<&'a Origin>,
-    destination: &Destination<'a>,
-    address: SocketAddr,
-) -> PoolKey<'a> {
-    PoolKey {
-        host: origin.map_or(destination.host.as_str(), |origin| &origin.host),
-        address,
-        tls: origin.map(|origin| origin.parameters.id),
-    }
-}
-
 /// A new connection to one of the addresses, over which TLS is spoken if the request came in TLS or
 /// its target says so.
 async fn connect(
@@ -204,38 +191,6 @@ async fn connect(
         versions,
     };
     Box::pin(secure(request, destination, &asked, upstream, draft)).await
-}
-
-/// A new connection to one of the addresses, as the kernel gives it.
-pub(super) async fn connect_plain(
-    request: &Request<'_>,
-    dialable: &Dialable,
-    draft: &mut Draft,
-) -> Result<Box<UpstreamConnection>, Refusal> {
-    let started = Instant::now();
-    let limits = DialLimits::of(&request.snapshot.config);
-    // Boxed, as all of what makes a connection is: most requests find one.
-    let mut dialed = Box::pin(dial(dialable, limits)).await;
-    if dialed.as_ref().is_err_and(DialError::wants_descriptors)
-        && request.proxy.make_descriptors().await
-    {
-        dialed = Box::pin(dial(dialable, limits)).await;
-    }
-    draft.t_connect = Some(started.elapsed());
-    let (stream, address) = dialed.inspect_err(|error| {
-        draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);
-    })?;
-    draft.dst_ip = Some(address.ip());
-    let socket = Socket::new(stream, &request.proxy.shard.wheel);
-    socket.look_after(&request.snapshot.liveness);
-    Ok(Box::new(UpstreamConnection {
-        transport: Transport::Plain(socket),
-        address,
-        reused: false,
-        has_idled: false,
-        certificate: None,
-        demand: None,
-    }))
 }
 
 /// A stream of a new HTTP/2 connection, which other requests may use as well.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::destination::Destination;
-use super::origin_connection::{connect_plain, pool_key};
+use super::origin_dial::{connect_plain, pool_key};
 use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
@@ -16,7 +16,8 @@ use crate::tls::configs::{ScopeName, Versions};
 use crate::tls::fallback::ScopedOrigin;
 use crate::tls::sessions::Resumption;
 use crate::upstream::pool::UpstreamConnection;
-use crate::upstream::tls::{self, Carrier, Origin, OriginTlsFailure, Secured};
+use crate::upstream::tls;
+use crate::upstream::tls::{Carrier, Origin, OriginTlsFailure, Secured};
 
 /// An origin, and where it may be dialed.
 #[derive(Debug)]

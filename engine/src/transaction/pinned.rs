@@ -8,7 +8,7 @@ use std::task::Poll;
 use sallyport_wire::http1::{HeaderField, HeaderName, SessionAuth};
 
 use super::destination::Destination;
-use super::origin_connection::pool_key;
+use super::origin_dial::pool_key;
 use super::reply::Refusal;
 use super::request::Request;
 use crate::enforcement::Dialable;

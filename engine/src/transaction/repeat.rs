@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::exchange::ResponseWork;
 use super::request::Request;
+use super::work::ResponseWork;
 use crate::io::tcp_info::TcpInfo;
 use crate::io::timer;
 use crate::transport::Transport;

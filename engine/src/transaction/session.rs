@@ -6,12 +6,8 @@ use std::time::Instant;
 
 use sallyport_wire::http1::{HeadError, Parse, RequestHead, Scheme, Version};
 
-use super::absolute;
-pub(crate) use super::client::{ClientContext, ListenerName};
-use super::connect;
 use super::destination::Destination;
 use super::ending::end;
-use super::exchange::{Exchanged, ResponseWork};
 use super::proxy::Proxy;
 use super::record::Draft;
 use super::reply::{Refusal, Reply};
@@ -19,8 +15,9 @@ use super::request::{Arrival, Request, unix_seconds};
 use super::streams::streams;
 use super::tunnel::InnerScope;
 use super::unasked::{Unasked, Unused};
-use super::upgrade;
+use super::work::{Exchanged, ResponseWork};
 use super::workspace::Workspace;
+use super::{absolute, connect, upgrade};
 use crate::access_log::{ConnectionId, TransactionId};
 use crate::http2::TargetForm;
 use crate::limits::REPLY_TIMEOUT;
@@ -30,6 +27,8 @@ use crate::tls::client_identity::ClientIdentity;
 use crate::transport::Transport;
 use crate::transport::departure::EarlyByte;
 use crate::transport::read_buffer::ReadBuffer;
+
+pub(crate) use super::client::{ClientContext, ListenerName};
 
 /// A connection as it was accepted.
 #[derive(Debug, Clone, Copy)]

@@ -13,11 +13,11 @@ use sallyport_wire::tls::{
 
 use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
-use super::exchange::ResponseWork;
 use super::greeting::greet;
 use super::held::{Hello, Holds, without_http};
 use super::intercept::{InnerTls, Intercepted};
-use super::origin_connection::{begin_session, connect_plain, pool_key};
+use super::origin_connection::begin_session;
+use super::origin_dial::{connect_plain, pool_key};
 use super::phases;
 use super::progress::Counted;
 use super::record::{Draft, ECH_PRESENT, TlsNotes};
@@ -28,6 +28,7 @@ use super::standing::OpenTunnel;
 use super::streams::streams;
 use super::tunnel_content::{Content, peek};
 use super::upgrade::send_on;
+use super::work::ResponseWork;
 use crate::access_log::TlsHandling;
 use crate::config::checked::{Ech, Fronting, Tunnel, UnknownProtocol};
 use crate::enforcement::Passable;
@@ -36,7 +37,8 @@ use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
 use crate::tls::configs::Handling;
 use crate::transport::Transport;
-use crate::transport::copy::{HeldToTls, TunnelEnd, TunnelLife, tunnel as copy};
+use crate::transport::copy::tunnel as copy;
+use crate::transport::copy::{HeldToTls, TunnelEnd, TunnelLife};
 use crate::upstream::pool::UpstreamConnection;
 
 /// What requests inside a tunnel are held to.

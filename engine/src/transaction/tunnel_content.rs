@@ -8,9 +8,9 @@ use sallyport_wire::http1::Version;
 use sallyport_wire::sniff::Sniff;
 use sallyport_wire::tls::{AlertDescription, ClientHello, HelloError, HelloParse};
 
-use super::exchange::ResponseWork;
 use super::greeting::{Speaker, first_to_speak};
 use super::request::Request;
+use super::work::ResponseWork;
 use crate::io::timer;
 use crate::proxy_error::ProxyError;
 use crate::transport::Transport;

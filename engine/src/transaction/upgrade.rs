@@ -3,7 +3,6 @@
 use std::pin::pin;
 
 use super::destination::Destination;
-use super::exchange::{ResponseWork, Switched};
 use super::held::Holds;
 use super::progress::Counted;
 use super::record::Draft;
@@ -11,7 +10,9 @@ use super::request::Request;
 use super::standing::OpenTunnel;
 use super::switching::asks_for_websocket;
 use super::tunnel::{end_of_tunnel, life};
-use crate::transport::copy::{TunnelEnd, tunnel as copy};
+use super::work::{ResponseWork, Switched};
+use crate::transport::copy::TunnelEnd;
+use crate::transport::copy::tunnel as copy;
 use crate::transport::{TlsConnection, Transport};
 
 /// Forwards bytes both ways until both sides have closed (WebSocket and other upgrades).

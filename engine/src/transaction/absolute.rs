@@ -5,8 +5,8 @@ use sallyport_ruleset::{Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, RequestTarget, Scheme, TargetError, host_matches};
 
 use super::destination::{Destination, NormalHost};
+use super::draft::Draft;
 use super::path::{Path, PathTexts};
-use super::record::Draft;
 use super::reply::{Refusal, went_through};
 use super::request::Request;
 use super::session::{After, conclude};

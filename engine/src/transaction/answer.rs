@@ -16,15 +16,14 @@ use sallyport_wire::http1::{
 use super::body::{BodyRelay, Progress, RelayError};
 use super::date::Date;
 use super::destination::Destination;
+use super::draft::Draft;
 use super::interim_count::Interim;
 use super::kept::Kept;
-use super::phases;
 use super::phases::Answered;
 use super::progress::{Counted, LongStep};
-use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
-use super::{pinned, switching};
+use super::{phases, pinned, switching};
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::Released;
 use crate::io::buffers::WriteBuffer;

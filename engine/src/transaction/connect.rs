@@ -7,12 +7,13 @@ use sallyport_ruleset::{Fact, Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, RequestTarget, connect_host_matches};
 
 use super::absolute::{Scratch, bad_target, note_host};
+use super::arrival::Arrival;
 use super::destination::{Destination, NormalHost};
+use super::draft::Draft;
 use super::origin_dial::connect_plain;
 use super::proxy::Proxy;
-use super::record::Draft;
 use super::reply::{Refusal, went_through};
-use super::request::{Arrival, Request};
+use super::request::Request;
 use super::session::{After, ClientContext, conclude};
 use super::work::ResponseWork;
 use super::workspace::Workspace;

@@ -1,17 +1,13 @@
 //! Where a request goes: host in normal form, port, and what is sent as `Host`.
 
 use std::net::IpAddr;
-use std::time::Instant;
 
 use rustls::pki_types::ServerName;
 use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Composed, Protocol, ProtocolSet, UrlScheme};
 use sallyport_wire::http1::{Authority, Host};
 
-use crate::destination::AddressList;
-use crate::fair_share::FairShare;
 use crate::transaction::reply::Refusal;
-use crate::transaction::request::Request;
 
 /// The destination of one request.
 #[derive(Debug, Clone, Copy)]
@@ -133,23 +129,5 @@ impl<'a> Destination<'a> {
     /// Whether the URL has the scheme `https` or `wss`.
     pub(crate) fn is_secure(&self) -> bool {
         matches!(self.logged_protocol, Protocol::Https | Protocol::Wss)
-    }
-
-    /// The addresses to try, in order.
-    pub(crate) async fn resolve(
-        &self,
-        request: &Request<'_>,
-        now: Instant,
-    ) -> Result<AddressList, Refusal> {
-        match self.host {
-            NormalHost::Address(address, _) => Ok(AddressList::one(address)),
-            NormalHost::Domain(domain) => {
-                let account = request.client.registered.account();
-                let share = FairShare::new(request.snapshot.config.limits.per_client.share);
-                let resolver = request.proxy.origins.resolver();
-                let addresses = resolver.resolve(domain, account, share, now).await?;
-                Ok(AddressList::interleaved(addresses.as_slice()))
-            }
-        }
     }
 }

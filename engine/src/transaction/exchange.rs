@@ -1,6 +1,5 @@
 //! One request and its response on an upstream connection.
 
-use super::work::{Exchanged, ResponseWork, Switched};
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -11,17 +10,17 @@ use sallyport_wire::http1::{RequestForward, encode_request};
 use super::answer::{Answer, Conversation, Failure};
 use super::body::{Progress, RelayError, StopFlag};
 use super::destination::Destination;
+use super::draft::Draft;
 use super::origin_connection::{Wish, check_out, open};
 use super::origin_dial::pool_key;
 use super::origin_tls::want_of_certificate;
 use super::progress::Counted;
-use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
 use super::switching::may_switch;
-use super::upload;
 use super::upload::Upload;
-use super::{forwarded, pinned, repeat};
+use super::work::{Exchanged, ResponseWork, Switched};
+use super::{forwarded, pinned, repeat, upload};
 use crate::enforcement::{Dialable, Permitted};
 use crate::http2::Declined;
 use crate::io::buffers::WriteBuffer;

@@ -7,7 +7,7 @@ use std::io::Write;
 use sallyport_wire::http1::{MethodKind, RequestHead, Version};
 
 use super::date::Date;
-use super::record::Draft;
+use super::draft::Draft;
 use super::request::Request;
 use super::work::Exchanged;
 use crate::limits::REPLY_TIMEOUT;

@@ -4,8 +4,8 @@
 
 use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
 
-use super::record::TlsNotes;
 use super::standing::OpenTunnel;
+use super::tls_notes::TlsNotes;
 
 /// What is in a tunnel.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@
 //! The origin is asked first, if the rules let packets leave for it before a request is seen and its
 //! certificate is not remembered. Whatever is wrong with it, the client is answered inside TLS.
 
+use super::tls_notes::InnerTls;
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
@@ -21,17 +22,18 @@ use sallyport_wire::tls::{AlertDescription, ClientHello};
 
 use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
+use super::draft::Draft;
 use super::ending::end;
 use super::held::{Hello, Holds};
 use super::origin_connection::begin_session;
 use super::origin_dial::{connect_plain, pool_key};
 use super::origin_tls::{Asked, secure};
-use super::record::{Draft, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
 use super::session::requests_in_tls;
 use super::standing::OpenTunnel;
-use super::tunnel::{Ended, InnerScope, check_sni, note_odd_name, notes};
+use super::tls_notes::{TlsNotes, notes};
+use super::tunnel::{Ended, InnerScope, check_sni, note_odd_name};
 use super::work::ResponseWork;
 use super::{offer, phases};
 use crate::access_log::TlsHandling;
@@ -44,17 +46,6 @@ use crate::tls::words::{alert_name, tls_fault};
 use crate::transport::read_buffer::ReadBuffer;
 use crate::transport::{TlsConnection, Transport};
 use crate::upstream::tls::Origin;
-
-/// The TLS around the requests of an intercepted tunnel.
-#[derive(Debug)]
-pub(crate) struct InnerTls<'a> {
-    /// For the log.
-    pub(crate) notes: Rc<TlsNotes>,
-    /// What the client offered.
-    pub(crate) alpn: &'a [&'a [u8]],
-    /// Why the origin could not be asked when the tunnel began: the answer to the first request.
-    pub(crate) failure: RefCell<Option<Refusal>>,
-}
 
 /// A tunnel that is to be intercepted.
 #[derive(Debug)]

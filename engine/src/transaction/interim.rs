@@ -2,12 +2,12 @@
 //!
 //! Their fields reach the client like those of any response, so PostRESPONSE judges them the same way.
 
-use super::interim_count::is_passed_on;
 use sallyport_wire::http1::{ResponseHead, Version};
 
 use super::answer::{Answer, Failure};
+use super::draft::Draft;
+use super::interim_count::is_passed_on;
 use super::phases;
-use super::record::Draft;
 use crate::transport::read_buffer::ReadBuffer;
 
 impl Answer<'_> {

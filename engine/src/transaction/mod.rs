@@ -3,14 +3,17 @@
 
 mod absolute;
 mod accept;
+mod addresses;
 mod admission;
 mod answer;
+mod arrival;
 mod body;
 mod client;
 mod connect;
 mod connection;
 mod date;
 mod destination;
+mod draft;
 mod ending;
 mod exchange;
 mod final_recipient;
@@ -39,6 +42,8 @@ mod session;
 mod standing;
 mod streams;
 mod switching;
+mod tls_notes;
+mod told;
 mod tunnel;
 mod tunnel_content;
 mod unasked;
@@ -49,7 +54,7 @@ mod workspace;
 
 use std::time::Instant;
 
-use record::Draft;
+use draft::Draft;
 
 use crate::enforcement::{Admitted, Dialable, Guarded, Permitted};
 use crate::shard::exhaustion::has_no_descriptor;
@@ -107,11 +112,11 @@ async fn resolve(
     draft: &mut Draft,
 ) -> Result<Guarded, Refusal> {
     let started = Instant::now();
-    let mut addresses = destination.resolve(request, started).await;
+    let mut addresses = addresses::addresses(request, destination, started).await;
     if addresses.is_err() && has_no_descriptor() {
         // A question needs a socket.
         addresses = match request.proxy.make_descriptors().await {
-            true => destination.resolve(request, Instant::now()).await,
+            true => addresses::addresses(request, destination, Instant::now()).await,
             false => Err(Refusal::without_descriptors()),
         };
     }

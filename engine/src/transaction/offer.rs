@@ -5,7 +5,7 @@ use sallyport_pki::LeafKey;
 use sallyport_wire::tls::{AlertDescription, ClientHello};
 
 use super::reply::Refusal;
-use super::tunnel::version_name;
+use super::tls_notes::version_name;
 use crate::config::checked::{Tls, TlsVersion};
 use crate::proxy_error::ProxyError;
 

@@ -1,7 +1,6 @@
 //! The connection that a request goes over: out of the pool, one that another request has just made,
 //! or a new one. What is said on it is `exchange`'s matter.
 
-use super::origin_dial::{connect_plain, pool_key};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
@@ -9,8 +8,9 @@ use std::time::Instant;
 use sallyport_pki::OriginCertificate;
 
 use super::destination::Destination;
+use super::draft::Draft;
+use super::origin_dial::{connect_plain, pool_key};
 use super::origin_tls::{Asked, secure, want_of_certificate};
-use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
 use super::switching::may_switch;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::destination::Destination;
-use super::record::Draft;
+use super::draft::Draft;
 use super::reply::Refusal;
 use super::request::Request;
 use crate::enforcement::Dialable;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::destination::Destination;
+use super::draft::Draft;
 use super::origin_dial::{connect_plain, pool_key};
-use super::record::Draft;
 use super::reply::Refusal;
 use super::request::Request;
 use crate::enforcement::Dialable;

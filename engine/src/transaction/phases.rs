@@ -7,14 +7,14 @@ use sallyport_ruleset::Facts;
 use sallyport_wire::http1::ResponseHead;
 
 use super::destination::Destination;
-use super::record::Draft;
+use super::draft::Draft;
 use super::reply::Refusal;
 use super::request::{AnsweredBy, Request, response_headers};
-use crate::destination::AddressList;
-use crate::destination::Prohibited;
+use crate::destination::{AddressList, Prohibited};
+use crate::enforcement;
 use crate::enforcement::{
-    self, Admitted, Denied, Dialable, Early, Guarded, Outbound, Passable, Permitted, Released,
-    Rules, Trail,
+    Admitted, Denied, Dialable, Early, Guarded, Outbound, Passable, Permitted, Released, Rules,
+    Trail,
 };
 
 /// A message of which two recipients could make two things.

@@ -6,32 +6,10 @@ use std::pin::Pin;
 use std::task::Context;
 
 use super::destination::Destination;
-use super::record::Draft;
+use super::draft::Draft;
 use super::request::Request;
 use crate::access_log::Event;
-use crate::shard::watches::Watch;
 use crate::transport::Transport;
-
-/// What the log has heard of a transaction that goes on.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    /// It has had its `start` line.
-    has_started: bool,
-    is_watched: bool,
-    watch: Option<Watch>,
-}
-
-impl Told {
-    /// Ready for the next transaction; keeps its place among the watches.
-    pub(super) fn clear(&mut self) {
-        self.has_started = false;
-        if std::mem::take(&mut self.is_watched)
-            && let Some(watch) = &self.watch
-        {
-            watch.rest();
-        }
-    }
-}
 
 /// The bytes of one exchange on a connection that may have seen others.
 #[derive(Debug, Clone, Copy)]

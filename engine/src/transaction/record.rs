@@ -1,140 +1,24 @@
 //! What the log will say about a transaction, collected while it runs.
 
-use std::borrow::Cow;
-use std::net::IpAddr;
-use std::rc::Rc;
+use super::draft::Draft;
 use std::time::Duration;
 
-use sallyport_pki::OriginCertificate;
 use sallyport_ruleset::{Action, Bundle, Decision};
 use sallyport_wire::http1::{HeaderName, ResponseHead, Version};
 
 use super::destination::Destination;
-use super::progress::Told;
 use super::request::Request;
-use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling, TransactionId};
+use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling};
 use crate::clock::since_1970;
 use crate::enforcement::{PhaseDecision, Trail};
 use crate::limits::LOG_DECISIONS_MAX;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 
-/// Results that have no other home until the record is written.
-#[derive(Debug, Default)]
-pub(crate) struct Draft {
-    pub(crate) transaction: Option<TransactionId>,
-    pub(crate) trail: Trail,
-    /// What was told while it goes on.
-    pub(super) told: Told,
-    /// Alerts of the trail that have a line already.
-    pub(crate) alerts_written: usize,
-    /// Under which rules the trail came about, if not under those that the transaction began with.
-    pub(crate) judged_under: Option<Rc<Snapshot>>,
-    /// What the client was answered.
-    pub(crate) status: Option<u16>,
-    pub(crate) error: Option<ProxyError>,
-    pub(crate) detail: Option<Cow<'static, str>>,
-    pub(crate) dst_ip: Option<IpAddr>,
-    pub(crate) content_type: Vec<u8>,
-    /// Those of a request that names several; else it is in the request.
-    pub(crate) user_agents: Vec<u8>,
-    pub(crate) tls: Option<Rc<TlsNotes>>,
-    /// The certificate of the origin that answered.
-    pub(crate) certificate: Option<Rc<OriginCertificate>>,
-    pub(crate) bytes_up: u64,
-    pub(crate) bytes_down: u64,
-    pub(crate) upstream_reused: Option<bool>,
-    /// What was spoken with the origin.
-    pub(crate) upstream_version: Option<Version>,
-    pub(crate) t_dns: Option<Duration>,
-    pub(crate) t_connect: Option<Duration>,
-    pub(crate) t_tls_client: Option<Duration>,
-    pub(crate) t_tls_origin: Option<Duration>,
-    pub(crate) t_first_byte: Option<Duration>,
-}
-
-/// What `request:TlsEch` has to say.
-pub(crate) const ECH_PRESENT: &[u8] = b"present";
-
-/// What a ClientHello said, and what was done with it.
-#[derive(Debug, Clone)]
-pub(crate) struct TlsNotes {
-    pub(crate) handling: TlsHandling,
-    pub(crate) sni: Option<Vec<u8>>,
-    pub(crate) alpn: Option<Vec<u8>>,
-    pub(crate) ja4: String,
-    /// Whether some of it was encrypted, or looked so.
-    pub(crate) has_ech: bool,
-    /// The newest version that was offered; the one that was agreed on where TLS ends here.
-    pub(crate) version: Option<&'static str>,
-    /// The cipher suite that was agreed on, where TLS ends here.
-    pub(crate) cipher: Option<&'static str>,
-}
-
-impl TlsNotes {
-    /// The word of `request:TlsEch`, if part of the ClientHello was encrypted.
-    pub(crate) fn ech(&self) -> Option<&'static [u8]> {
-        self.has_ech.then_some(ECH_PRESENT)
-    }
-
-    /// Nothing was said.
-    pub(crate) fn empty(handling: TlsHandling) -> Self {
-        Self {
-            handling,
-            sni: None,
-            alpn: None,
-            ja4: String::new(),
-            has_ech: false,
-            version: None,
-            cipher: None,
-        }
-    }
-}
-
 impl Draft {
-    /// Ready for the next transaction; keeps its storage.
-    pub(crate) fn clear(&mut self) {
-        let mut content_type = std::mem::take(&mut self.content_type);
-        content_type.clear();
-        let mut trail = std::mem::take(&mut self.trail);
-        trail.clear();
-        let mut told = std::mem::take(&mut self.told);
-        told.clear();
-        *self = Self {
-            content_type,
-            trail,
-            told,
-            ..Self::default()
-        };
-    }
-
-    /// Notes an error that the client was not told of by a reply.
-    pub(crate) fn fail(&mut self, error: ProxyError, detail: impl Into<Cow<'static, str>>) {
-        self.error = Some(error);
-        self.detail = Some(detail.into());
-    }
-
-    /// Has another trail, which came about under `snapshot`, take the place of the present one.
-    pub(crate) fn overrule(&mut self, snapshot: &Rc<Snapshot>, trail: Trail) {
-        self.alerts_written = trail.alerts.len();
-        self.trail = trail;
-        self.judged_under = Some(Rc::clone(snapshot));
-    }
-
     /// The rules that the trail speaks of.
     pub(crate) fn snapshot<'s>(&'s self, request: &Request<'s>) -> &'s Snapshot {
         self.judged_under.as_ref().unwrap_or(request.snapshot)
-    }
-
-    /// Notes something that is no error, once, beside what is noted already.
-    pub(crate) fn add_detail(&mut self, before: &str, words: &str) {
-        let detail = match self.detail.as_deref() {
-            None => format!("{before}{words}"),
-            Some(others) if others.contains(words) => return,
-            Some(others) if others.contains(before) => format!("{others}; {words}"),
-            Some(others) => format!("{others}; {before}{words}"),
-        };
-        self.detail = Some(detail.into());
     }
 
     /// Keeps what the log says of a user agent that has several lines.
@@ -332,6 +216,15 @@ impl Draft {
                 .unwrap_or(uri.len()),
         };
         uri.get(..path_bytes).unwrap_or_default()
+    }
+}
+
+impl Request<'_> {
+    /// Writes a log line for each alert that has fired since the last call.
+    pub(crate) fn write_alerts(&self, draft: &mut Draft, destination: Option<&Destination<'_>>) {
+        if draft.alerts_written < draft.trail.alerts.len() {
+            draft.write_alerts(self, destination);
+        }
     }
 }
 

@@ -11,24 +11,12 @@ use sallyport_wire::http1::{
 };
 
 use super::destination::Destination;
-use super::intercept::InnerTls;
 use super::proxy::Proxy;
-use super::record::{Draft, TlsNotes};
 use super::session::ClientContext;
 use super::standing::{OpenTunnel, Standing};
-use super::workspace::Workspace;
-use crate::clock::since_1970;
+use super::tls_notes::{InnerTls, TlsNotes};
 use crate::shard::Snapshot;
 use crate::upstream::tls::Origin;
-
-/// A request whose head was read, and what was allocated for it.
-#[derive(Debug)]
-pub(crate) struct Arrival {
-    pub(crate) snapshot: Rc<Snapshot>,
-    pub(crate) workspace: Box<Workspace>,
-    pub(crate) started: Instant,
-    pub(crate) unix_time: i64,
-}
 
 /// One request; everything in it stays as it is until the transaction ends.
 #[derive(Debug, Clone, Copy)]
@@ -220,13 +208,6 @@ impl<'a> Request<'a> {
             ..self.pre_request_facts(destination, headers)
         }
     }
-
-    /// Writes a log line for each alert that has fired since the last call.
-    pub(crate) fn write_alerts(&self, draft: &mut Draft, destination: Option<&Destination<'_>>) {
-        if draft.alerts_written < draft.trail.alerts.len() {
-            draft.write_alerts(self, destination);
-        }
-    }
 }
 
 /// The fields of a response.
@@ -236,9 +217,4 @@ pub(crate) fn response_headers<'a>(response: &'a ResponseHead, bytes: &'a [u8]) 
         bytes,
         host: None,
     }
-}
-
-/// Now, for the rules.
-pub(super) fn unix_seconds() -> i64 {
-    i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX)
 }

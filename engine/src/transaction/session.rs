@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use sallyport_wire::http1::{HeadError, Parse, RequestHead, Scheme, Version};
 
+use super::arrival::{Arrival, unix_seconds};
 use super::destination::Destination;
+use super::draft::Draft;
 use super::ending::end;
 use super::proxy::Proxy;
-use super::record::Draft;
 use super::reply::{Refusal, Reply};
-use super::request::{Arrival, Request, unix_seconds};
+use super::request::Request;
 use super::streams::streams;
 use super::tunnel::InnerScope;
 use super::unasked::{Unasked, Unused};

@@ -19,13 +19,14 @@ use sallyport_ruleset::{Fact, Facts, Protocol};
 use sallyport_wire::http1::{Authority, Host};
 
 use super::admission::Admission;
+use super::arrival::unix_seconds;
 use super::connection::http2_server::Lasting;
 use super::destination::{Destination, NormalHost};
+use super::draft::Draft;
 use super::held::{Hello, Holds, facts_of_tunnel, without_tls};
 use super::progress::{Counted, LongStep};
-use super::record::Draft;
 use super::reply::Refusal;
-use super::request::{Request, unix_seconds};
+use super::request::Request;
 use super::tunnel::check_ech;
 use super::{absolute, connect, phases};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};

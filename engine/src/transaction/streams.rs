@@ -5,18 +5,21 @@ use std::time::Instant;
 
 use sallyport_wire::http1::{RequestHead, Version};
 
+use super::arrival::unix_seconds;
 use super::connect;
-use super::connection::http2_server::{self, Lasting, NoRequest, Served};
+use super::connection::http2_server;
+use super::connection::http2_server::{Lasting, NoRequest, Served};
+use super::draft::Draft;
 use super::ending::end;
 use super::proxy::Proxy;
-use super::record::Draft;
-use super::request::{Request, unix_seconds};
+use super::request::Request;
 use super::session::{After, ClientContext, transaction};
 use super::tunnel::InnerScope;
 use crate::http2::TargetForm;
 use crate::proxy_error::ProxyError;
 use crate::transport::Transport;
 use crate::transport::read_buffer::ReadBuffer;
+
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
 pub(super) async fn streams(
     proxy: &Rc<Proxy>,

@@ -1,5 +1,7 @@
 //! Inside a CONNECT tunnel: look at the first bytes, decide, then let them flow.
 
+use super::tls_notes::notes;
+use super::tls_notes::version_name;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Instant;
@@ -13,19 +15,20 @@ use sallyport_wire::tls::{
 
 use super::connect::{EarlyPermit, Opened};
 use super::destination::{Destination, NormalHost};
+use super::draft::Draft;
 use super::greeting::greet;
 use super::held::{Hello, Holds, without_http};
-use super::intercept::{InnerTls, Intercepted};
+use super::intercept::Intercepted;
 use super::origin_connection::begin_session;
 use super::origin_dial::{connect_plain, pool_key};
 use super::phases;
 use super::progress::Counted;
-use super::record::{Draft, ECH_PRESENT, TlsNotes};
 use super::reply::Refusal;
 use super::request::Request;
 use super::session::{After, requests};
 use super::standing::OpenTunnel;
 use super::streams::streams;
+use super::tls_notes::{ECH_PRESENT, InnerTls};
 use super::tunnel_content::{Content, peek};
 use super::upgrade::send_on;
 use super::work::ResponseWork;
@@ -441,31 +444,6 @@ async fn inner_requests(
     let after = tunnel.long_step(None).begin(draft, serving).await;
     tunnel.conclude(draft);
     after
-}
-
-/// What there is to log about a ClientHello.
-pub(super) fn notes(hello: &ClientHello, handling: TlsHandling) -> TlsNotes {
-    TlsNotes {
-        handling,
-        sni: hello.server_name().map(|sni| sni.as_bytes().to_vec()),
-        alpn: hello.alpn().next().map(<[u8]>::to_vec),
-        ja4: hello.ja4().as_str().to_owned(),
-        has_ech: hello.has_encrypted_client_hello(),
-        version: version_name(hello.highest_version()),
-        cipher: None,
-    }
-}
-
-/// The newest version that a client offers, as in `request:TlsVersion`.
-pub(super) fn version_name(version: u16) -> Option<&'static str> {
-    match version {
-        0x0300 => Some("SSLv3"),
-        0x0301 => Some("TLSv1.0"),
-        0x0302 => Some("TLSv1.1"),
-        0x0303 => Some("TLSv1.2"),
-        0x0304 => Some("TLSv1.3"),
-        _ => None,
-    }
 }
 
 pub(super) fn life(tunnel: &Tunnel) -> TunnelLife {

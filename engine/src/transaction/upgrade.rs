@@ -3,9 +3,9 @@
 use std::pin::pin;
 
 use super::destination::Destination;
+use super::draft::Draft;
 use super::held::Holds;
 use super::progress::Counted;
-use super::record::Draft;
 use super::request::Request;
 use super::standing::OpenTunnel;
 use super::switching::asks_for_websocket;

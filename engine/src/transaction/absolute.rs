@@ -1,41 +1,23 @@
 //! Requests to be forwarded: absolute-form on the connection itself, origin-form inside a tunnel that
 //! is plain or intercepted. From the request target to a [`Destination`].
 
+use super::target::{Scratch, bad_target, check_http_port, note_host};
 use sallyport_ruleset::{Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, RequestTarget, Scheme, TargetError, host_matches};
 
+use super::after::After;
+use super::conclude::conclude;
 use super::destination::{Destination, NormalHost};
 use super::draft::Draft;
-use super::path::{Path, PathTexts};
+use super::path::Path;
 use super::reply::{Refusal, went_through};
 use super::request::Request;
-use super::session::{After, conclude};
+use super::scope::InnerScope;
 use super::switching::asks_for_websocket;
-use super::tunnel::InnerScope;
 use super::work::ResponseWork;
 use super::{forward, forward_inside, phases};
-use crate::config::checked::{Config, Fronting};
+use crate::config::checked::Fronting;
 use crate::proxy_error::ProxyError;
-
-/// Where normal forms go when they differ from what was written.
-#[derive(Debug)]
-pub(crate) struct Scratch<'a> {
-    path: PathTexts<'a>,
-    pub(crate) domain: &'a mut String,
-}
-
-impl<'a> Scratch<'a> {
-    pub(crate) fn of(
-        sent: &'a mut Vec<u8>,
-        normal: &'a mut Vec<u8>,
-        domain: &'a mut String,
-    ) -> Self {
-        Self {
-            path: PathTexts { sent, normal },
-            domain,
-        }
-    }
-}
 
 /// Serves one request that is not a CONNECT of its own connection.
 pub(super) async fn serve(
@@ -71,7 +53,7 @@ pub(super) async fn serve(
     let destination = &located.destination;
     let outcome = match (request.standing, over) {
         (_, Some(over)) => Err(over.refuse(draft)),
-        (None, None) => match check_port(&request.snapshot.config, destination.port) {
+        (None, None) => match check_http_port(&request.snapshot.config, destination.port) {
             Err(refusal) => Err(refusal),
             Ok(()) => forward(request, destination, draft, work).await,
         },
@@ -143,15 +125,6 @@ fn locate<'a>(
         },
         is_fronted: false,
     })
-}
-
-/// Whether a request in absolute form may name `port`.
-pub(super) fn check_port(config: &Config, port: u16) -> Result<(), Refusal> {
-    if config.guard.http_ports.contains(port) {
-        return Ok(());
-    }
-    let detail = format!("port {port} is not open to plain requests (guard.http_ports)");
-    Err(Refusal::new(ProxyError::HttpRequestDenied, detail))
 }
 
 /// The destination of a request inside a tunnel: what `Host` says, at the tunnel's port.
@@ -229,21 +202,6 @@ fn protocol(request: &Request<'_>, is_secure: bool) -> Protocol {
     }
 }
 
-/// The target alone says where a request goes (RFC 9112 section 3.2.2). Another `Host` is not sent on:
-/// clients that put the proxy's own name there (Node's `http` does) mean no harm, but the log shall
-/// tell.
-pub(super) fn note_host(
-    request: &Request<'_>,
-    draft: &mut Draft,
-    is_target: impl Fn(&[u8]) -> bool,
-) {
-    let host = request.head.host.map(|host| host.of(request.bytes));
-    if let Some(host) = host.filter(|host| !is_target(host)) {
-        let host = String::from_utf8_lossy(host);
-        draft.detail = Some(format!("Host is not that of the target: \"{host}\"").into());
-    }
-}
-
 /// A request that names another host than its tunnel does.
 fn front(request: &Request<'_>, located: &Located<'_>, draft: &mut Draft) -> Result<(), Refusal> {
     const DETAIL: &str = "the request names another host than the CONNECT (domain fronting)";
@@ -261,8 +219,4 @@ fn front(request: &Request<'_>, located: &Located<'_>, draft: &mut Draft) -> Res
         }
         Fronting::Allow => phases::pre_dns(request, &located.destination, draft).map(|_| ()),
     }
-}
-
-pub(super) fn bad_target(error: TargetError) -> Refusal {
-    Refusal::malformed(error.status(), error.reason())
 }

@@ -1,52 +1,30 @@
 //! CONNECT up to its answer: the phases that can be decided before the client's first byte.
 
-use std::net::SocketAddr;
+use super::opened::{EarlyPermit, Opened, check_port, handling};
 use std::rc::Rc;
 
 use sallyport_ruleset::{Fact, Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, RequestTarget, connect_host_matches};
 
-use super::absolute::{Scratch, bad_target, note_host};
+use super::after::After;
 use super::arrival::Arrival;
+use super::client::ClientContext;
+use super::conclude::conclude;
 use super::destination::{Destination, NormalHost};
 use super::draft::Draft;
 use super::origin_dial::connect_plain;
 use super::proxy::Proxy;
 use super::reply::{Refusal, went_through};
 use super::request::Request;
-use super::session::{After, ClientContext, conclude};
+use super::target::{Scratch, bad_target, note_host};
 use super::work::ResponseWork;
 use super::workspace::Workspace;
 use super::{phases, resolve, tunnel};
-use crate::config::checked::{Config, TunnelEnds};
-use crate::enforcement::{Dialable, Early, Guarded};
+use crate::enforcement::Early;
 use crate::limits::REPLY_TIMEOUT;
-use crate::proxy_error::ProxyError;
-use crate::shard::clients::Slot;
 use crate::tls::caches::OriginKey;
 use crate::tls::configs::Handling;
-use crate::tls::fallback::ScopedOrigin;
 use crate::transport::read_buffer::ReadBuffer;
-use crate::upstream::pool::UpstreamConnection;
-
-/// A tunnel whose CONNECT was not refused.
-#[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) guarded: Guarded,
-    /// Where to, if the rules could say yes without seeing what the tunnel holds.
-    pub(super) early: Option<EarlyPermit>,
-    pub(super) slot: Slot,
-    /// What is done with TLS.
-    pub(super) handling: Handling,
-}
-
-/// Addresses that packets may leave for, whatever the tunnel holds.
-#[derive(Debug)]
-pub(super) struct EarlyPermit {
-    pub(super) dialable: Dialable,
-    /// The connection; none where it is likely that none is needed.
-    pub(super) upstream: Option<Box<UpstreamConnection>>,
-}
 
 const LEFT_ALONE: &str =
     "passed through: the origin wants a client certificate (tls.client_certificate_fallback)";
@@ -209,47 +187,6 @@ async fn open(
         slot,
         handling,
     })
-}
-
-/// Whether a CONNECT may name `port`.
-pub(super) fn check_port(config: &Config, port: u16) -> Result<(), Refusal> {
-    if config.guard.ports.contains(port) {
-        return Ok(());
-    }
-    let detail = format!("port {port} is not open to CONNECT (guard.ports)");
-    Err(Refusal::new(ProxyError::HttpRequestDenied, detail))
-}
-
-/// What is done with TLS in this tunnel, should it hold any; and where it may lead, if it is left alone
-/// for want of a certificate: to no other address than those that wanted one.
-pub(super) fn handling(
-    request: &Request<'_>,
-    destination: &Destination<'_>,
-    guarded: &Guarded,
-) -> (Handling, Option<Guarded>) {
-    let ends = TunnelEnds {
-        domain: destination.host.domain(),
-        destination: None,
-        port: destination.port,
-        client: request.client.address.ip(),
-    };
-    let snapshot = request.snapshot;
-    let handling = snapshot
-        .tls
-        .handling(&snapshot.config, &ends, guarded.addresses());
-    if let Handling::Intercept(parameters) = &handling
-        && snapshot.config.tls.client_certificate_fallback
-        && let Some(left_alone) = guarded.only(|address| {
-            snapshot.fallbacks.has(&ScopedOrigin {
-                host: destination.host.as_str().into(),
-                address: SocketAddr::new(address, destination.port),
-                scope: parameters.scope,
-            })
-        })
-    {
-        return (Handling::Passthrough, Some(left_alone));
-    }
-    (handling, None)
 }
 
 /// Whether the origin is one whose certificate is remembered: then the first request inside takes a

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use super::session::{After, ClientContext};
+use super::after::After;
+use super::client::ClientContext;
 use crate::shard::Shard;
 use crate::transport::read_buffer::ReadBuffer;
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 use sallyport_wire::sniff::Sniff;
 use sallyport_wire::tls::AlertDescription;
 
+use super::flow::send_on;
 use super::reply::Refusal;
 use super::request::Request;
-use super::upgrade::send_on;
 use super::work::ResponseWork;
 use crate::io::buffers::BULK_BUFFER_BYTES;
 use crate::io::timer;

@@ -4,7 +4,6 @@
 //! The origin is asked first, if the rules let packets leave for it before a request is seen and its
 //! certificate is not remembered. Whatever is wrong with it, the client is answered inside TLS.
 
-use super::tls_notes::InnerTls;
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
@@ -20,20 +19,21 @@ use sallyport_ruleset::{Fact, Facts};
 use sallyport_wire::http1::Authority;
 use sallyport_wire::tls::{AlertDescription, ClientHello};
 
-use super::connect::{EarlyPermit, Opened};
+use super::client_hello::{Ended, check_sni, note_odd_name};
 use super::destination::{Destination, NormalHost};
 use super::draft::Draft;
 use super::ending::end;
 use super::held::{Hello, Holds};
+use super::opened::{EarlyPermit, Opened};
 use super::origin_connection::begin_session;
 use super::origin_dial::{connect_plain, pool_key};
 use super::origin_tls::{Asked, secure};
 use super::reply::Refusal;
 use super::request::Request;
+use super::scope::InnerScope;
 use super::session::requests_in_tls;
 use super::standing::OpenTunnel;
-use super::tls_notes::{TlsNotes, notes};
-use super::tunnel::{Ended, InnerScope, check_sni, note_odd_name};
+use super::tls_notes::{InnerTls, TlsNotes, notes};
 use super::work::ResponseWork;
 use super::{offer, phases};
 use crate::access_log::TlsHandling;

@@ -10,10 +10,11 @@ use sallyport_wire::http1::{
     BodyFraming, HeaderField, HeaderName, RequestHead, ResponseHead, Version, end_to_end,
 };
 
+use super::client::ClientContext;
 use super::destination::Destination;
+use super::grounds::Standing;
 use super::proxy::Proxy;
-use super::session::ClientContext;
-use super::standing::{OpenTunnel, Standing};
+use super::standing::OpenTunnel;
 use super::tls_notes::{InnerTls, TlsNotes};
 use crate::shard::Snapshot;
 use crate::upstream::tls::Origin;

@@ -5,6 +5,8 @@
 //! A tunnel is judged at most once for each snapshot. One that may not go on stays ended, whatever the
 //! next snapshot says: its client has been told.
 
+use super::grounds::{Over, Standing};
+use super::{opened, target};
 use std::cell::RefCell;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -20,15 +22,15 @@ use sallyport_wire::http1::{Authority, Host};
 
 use super::admission::Admission;
 use super::arrival::unix_seconds;
+use super::client_hello::check_ech;
 use super::connection::http2_server::Lasting;
 use super::destination::{Destination, NormalHost};
 use super::draft::Draft;
 use super::held::{Hello, Holds, facts_of_tunnel, without_tls};
+use super::phases;
 use super::progress::{Counted, LongStep};
 use super::reply::Refusal;
 use super::request::Request;
-use super::tunnel::check_ech;
-use super::{absolute, connect, phases};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
 use crate::destination::AddressList;
 use crate::enforcement::{Guarded, Trail};
@@ -37,45 +39,6 @@ use crate::shard::Snapshot;
 use crate::shard::tunnels::Watch;
 use crate::tls::configs::{Handling, OriginParameters};
 use crate::upstream::tls::Origin;
-
-/// What a tunnel was let in by.
-#[derive(Debug)]
-pub(crate) struct Standing {
-    snapshot: Rc<Snapshot>,
-    /// Where requests inside may go.
-    guarded: Option<Guarded>,
-    /// How the origin is spoken to, if its TLS ends here.
-    pub(super) origin: Option<Origin>,
-    /// What PreDNS said, for the log.
-    pub(super) admission: Option<Admission>,
-}
-
-impl Standing {
-    /// Where requests inside may go.
-    pub(super) fn guarded(&self) -> Result<&Guarded, Refusal> {
-        const NONE: &str = "the tunnel leads nowhere";
-        self.guarded
-            .as_ref()
-            .ok_or_else(|| Refusal::new(ProxyError::ProxyInternalError, NONE))
-    }
-}
-
-/// Why a tunnel does not go on.
-#[derive(Debug)]
-pub(crate) struct Over {
-    snapshot: Rc<Snapshot>,
-    trail: Trail,
-    refusal: Refusal,
-}
-
-impl Over {
-    /// The answer to what still comes, and why in the log.
-    pub(super) fn refuse(&self, draft: &mut Draft) -> Refusal {
-        draft.overrule(&self.snapshot, self.trail.clone());
-        draft.fail(self.refusal.error, self.refusal.detail.clone());
-        self.refusal.clone()
-    }
-}
 
 /// A tunnel that is open.
 pub(crate) struct OpenTunnel<'a> {
@@ -269,7 +232,7 @@ impl<'a> OpenTunnel<'a> {
             let guarded = self.judge_switched(&request, inside, trail)?;
             return Ok((guarded, None));
         }
-        connect::check_port(&snapshot.config, self.destination.port)?;
+        opened::check_port(&snapshot.config, self.destination.port)?;
         let guarded = self.admit(&request, self.addresses, trail)?;
         let parameters = self.handle(&request, &guarded)?;
         self.judge_content(&request, &guarded, trail)?;
@@ -321,7 +284,7 @@ impl<'a> OpenTunnel<'a> {
                     )),
                 }
             }
-            Holds::PassedTls(_) => match connect::handling(request, self.destination, guarded).0 {
+            Holds::PassedTls(_) => match opened::handling(request, self.destination, guarded).0 {
                 Handling::Passthrough => Ok(None),
                 Handling::Intercept(_) => Err(changed(
                     "TLS to this host is intercepted now (tls.mode, tls.scope)",
@@ -432,7 +395,7 @@ impl<'a> OpenTunnel<'a> {
         let destination = self.destination;
         let guarded = match inside {
             None => {
-                absolute::check_port(&request.snapshot.config, destination.port)?;
+                target::check_http_port(&request.snapshot.config, destination.port)?;
                 self.admit(request, self.addresses, trail)?
             }
             Some(tunnel) => {

@@ -5,16 +5,18 @@ use std::time::Instant;
 
 use sallyport_wire::http1::{RequestHead, Version};
 
+use super::after::After;
 use super::arrival::unix_seconds;
+use super::client::ClientContext;
 use super::connect;
 use super::connection::http2_server;
 use super::connection::http2_server::{Lasting, NoRequest, Served};
 use super::draft::Draft;
 use super::ending::end;
+use super::one_request::transaction;
 use super::proxy::Proxy;
 use super::request::Request;
-use super::session::{After, ClientContext, transaction};
-use super::tunnel::InnerScope;
+use super::scope::InnerScope;
 use crate::http2::TargetForm;
 use crate::proxy_error::ProxyError;
 use crate::transport::Transport;

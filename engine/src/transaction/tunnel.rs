@@ -1,61 +1,47 @@
 //! Inside a CONNECT tunnel: look at the first bytes, decide, then let them flow.
 
-use super::tls_notes::notes;
-use super::tls_notes::version_name;
+use super::client_hello::{Ended, check_ech, check_sni, note_odd_name};
+use super::flow::{CLIENT_NOT_TLS, end_of_tunnel, life};
+use super::scope::InnerScope;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Instant;
 
-use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, Scheme, Version};
-use sallyport_wire::tls::{
-    AlertDescription, ClientHello, OddServerName, RecordFollower, fatal_alert,
-};
+use sallyport_wire::tls::{AlertDescription, ClientHello, RecordFollower, fatal_alert};
 
-use super::connect::{EarlyPermit, Opened};
-use super::destination::{Destination, NormalHost};
+use super::after::After;
+use super::destination::Destination;
 use super::draft::Draft;
+use super::flow::send_on;
 use super::greeting::greet;
 use super::held::{Hello, Holds, without_http};
 use super::intercept::Intercepted;
+use super::opened::{EarlyPermit, Opened};
 use super::origin_connection::begin_session;
 use super::origin_dial::{connect_plain, pool_key};
 use super::phases;
 use super::progress::Counted;
 use super::reply::Refusal;
 use super::request::Request;
-use super::session::{After, requests};
+use super::session::requests;
 use super::standing::OpenTunnel;
 use super::streams::streams;
-use super::tls_notes::{ECH_PRESENT, InnerTls};
+use super::tls_notes::{ECH_PRESENT, notes, version_name};
 use super::tunnel_content::{Content, peek};
-use super::upgrade::send_on;
 use super::work::ResponseWork;
 use crate::access_log::TlsHandling;
-use crate::config::checked::{Ech, Fronting, Tunnel, UnknownProtocol};
+use crate::config::checked::UnknownProtocol;
 use crate::enforcement::Passable;
 use crate::http2::TargetForm;
 use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
 use crate::tls::configs::Handling;
 use crate::transport::Transport;
+use crate::transport::copy::HeldToTls;
 use crate::transport::copy::tunnel as copy;
-use crate::transport::copy::{HeldToTls, TunnelEnd, TunnelLife};
 use crate::upstream::pool::UpstreamConnection;
-
-/// What requests inside a tunnel are held to.
-#[derive(Debug)]
-pub(super) struct InnerScope<'a> {
-    pub(super) authority: &'a Authority<'a>,
-    pub(super) host: NormalHost<'a>,
-    pub(super) port: u16,
-    pub(super) tunnel: &'a OpenTunnel<'a>,
-    /// HTTP/2 without TLS, on both legs.
-    pub(super) prior_knowledge: bool,
-    /// The TLS that they come in, if they do.
-    pub(super) tls: Option<&'a InnerTls<'a>>,
-}
 
 /// Serves a tunnel whose CONNECT was answered with 200.
 pub(super) async fn serve(
@@ -123,8 +109,6 @@ async fn refuse(request: &Request<'_>, alert: Option<AlertDescription>) -> After
     After::Linger
 }
 
-pub(super) type Ended = Result<(), (Refusal, Option<AlertDescription>)>;
-
 /// TLS in passthrough: decided by what the ClientHello shows, then untouched.
 async fn pass_tls(
     request: &Request<'_>,
@@ -175,11 +159,6 @@ fn hold_to_tls(
     })?;
     Ok(Some(held))
 }
-
-const CLIENT_NOT_TLS: &str =
-    "the client went on with something else than TLS (tunnel.unknown_protocol)";
-const UPSTREAM_NOT_TLS: &str = "the origin answered the ClientHello with something else than TLS that \
-                                fits (tunnel.unknown_protocol)";
 
 /// A connection to the origin and the permission to use it.
 type Passage = (Box<UpstreamConnection>, Passable);
@@ -302,58 +281,6 @@ async fn settle(
     Ok(((upstream, passable), opened.slot))
 }
 
-/// What is encrypted in a ClientHello that is passed through nobody sees.
-pub(super) fn check_ech(request: &Request<'_>, has_ech: bool) -> Result<(), Refusal> {
-    const DETAIL: &str = "part of the ClientHello is encrypted (tls.ech)";
-    match has_ech && request.snapshot.config.tls.ech == Ech::Deny {
-        true => Err(Refusal::new(ProxyError::HttpRequestDenied, DETAIL)),
-        false => Ok(()),
-    }
-}
-
-/// A server name that no other reader takes as it stands.
-pub(super) fn note_odd_name(hello: &ClientHello, draft: &mut Draft) {
-    let detail = match hello.odd_server_name() {
-        None => return,
-        Some(OddServerName::Address) => "the server name is an address: taken as absent",
-        Some(OddServerName::FinalDot) => "the server name ends in a dot: taken without it",
-    };
-    // What the CONNECT said comes first.
-    draft.detail.get_or_insert_with(|| detail.into());
-}
-
-/// The server name must be the host of the CONNECT.
-pub(super) fn check_sni(
-    request: &Request<'_>,
-    destination: &Destination<'_>,
-    hello: &ClientHello,
-    draft: &mut Draft,
-) -> Result<(), Refusal> {
-    const DETAIL: &str = "the server name is not the host of the CONNECT (domain fronting)";
-    let Some(sni) = hello.server_name() else {
-        return Ok(());
-    };
-    let mut scratch = String::new();
-    let sni = normalize_domain(sni, &mut scratch).unwrap_or(sni);
-    if destination.host.domain() == Some(sni) {
-        return Ok(());
-    }
-    match request.snapshot.config.tunnel.fronting {
-        Fronting::Deny => Err(Refusal::new(ProxyError::HttpRequestDenied, DETAIL)),
-        Fronting::Alert => {
-            draft.write_notice(request, destination, DETAIL);
-            Ok(())
-        }
-        Fronting::Allow => {
-            let fronted = Destination {
-                host: NormalHost::Domain(sni),
-                ..*destination
-            };
-            phases::pre_dns(request, &fronted, draft).map(|_| ())
-        }
-    }
-}
-
 /// A tunnel whose bytes are to flow, and what they are held to.
 struct Open<'a> {
     tunnel: &'a OpenTunnel<'a>,
@@ -444,31 +371,4 @@ async fn inner_requests(
     let after = tunnel.long_step(None).begin(draft, serving).await;
     tunnel.conclude(draft);
     after
-}
-
-pub(super) fn life(tunnel: &Tunnel) -> TunnelLife {
-    TunnelLife {
-        idle: tunnel.idle_timeout,
-        total: tunnel.lifetime_max,
-    }
-}
-
-pub(super) fn end_of_tunnel(draft: &mut Draft, end: TunnelEnd) {
-    match end {
-        TunnelEnd::Closed => {}
-        TunnelEnd::Expired => draft.fail(
-            ProxyError::ConnectionTerminated,
-            "the tunnel was idle or open for too long",
-        ),
-        TunnelEnd::ClientFailed => draft.fail(
-            ProxyError::ConnectionTerminated,
-            "the client reset the connection",
-        ),
-        TunnelEnd::UpstreamFailed => draft.fail(
-            ProxyError::ConnectionTerminated,
-            "the origin reset the connection",
-        ),
-        TunnelEnd::ClientNotTls => draft.fail(ProxyError::TlsProtocolError, CLIENT_NOT_TLS),
-        TunnelEnd::UpstreamNotTls => draft.fail(ProxyError::TlsProtocolError, UPSTREAM_NOT_TLS),
-    }
 }

@@ -1,19 +1,20 @@
 //! After a 101: the connection belongs to another protocol, and its bytes flow.
 
+use super::flow::send_on;
 use std::pin::pin;
 
 use super::destination::Destination;
 use super::draft::Draft;
+use super::flow::{end_of_tunnel, life};
 use super::held::Holds;
 use super::progress::Counted;
 use super::request::Request;
 use super::standing::OpenTunnel;
 use super::switching::asks_for_websocket;
-use super::tunnel::{end_of_tunnel, life};
 use super::work::{ResponseWork, Switched};
+use crate::transport::TlsConnection;
 use crate::transport::copy::TunnelEnd;
 use crate::transport::copy::tunnel as copy;
-use crate::transport::{TlsConnection, Transport};
 
 /// Forwards bytes both ways until both sides have closed (WebSocket and other upgrades).
 pub(super) async fn tunnel(
@@ -64,19 +65,4 @@ pub(super) async fn tunnel(
     let (up, down) = counted.up_and_down();
     draft.bytes_up += up;
     draft.bytes_down += down;
-}
-
-/// Sends what has been received already.
-pub(super) async fn send_on(
-    buffer: &mut crate::transport::read_buffer::ReadBuffer,
-    to: &Transport,
-) -> std::io::Result<()> {
-    if buffer.is_empty() {
-        return Ok(());
-    }
-    let (data, start) = buffer.take();
-    let (result, data) = to.write_from(data, start).await;
-    let end = data.len();
-    buffer.put_back(data, end);
-    result
 }

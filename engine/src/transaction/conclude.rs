@@ -1,0 +1,91 @@
+//! The end of a request: a reply of ours if one is to be made, its log line, what is next.
+
+use super::after::After;
+use super::destination::Destination;
+use super::draft::Draft;
+use super::reply::{Refusal, Reply};
+use super::request::Request;
+use super::upgrade;
+use super::work::{Exchanged, ResponseWork};
+use crate::access_log::TransactionId;
+use crate::limits::REPLY_TIMEOUT;
+
+/// Ends a forwarded request: reply if there is one to make, log line, what is next.
+pub(super) async fn conclude(
+    request: &Request<'_>,
+    destination: Option<&Destination<'_>>,
+    outcome: Result<Exchanged, Refusal>,
+    draft: &mut Draft,
+    work: &mut ResponseWork<'_>,
+) -> After {
+    let after = match outcome {
+        Ok(Exchanged::Complete { keep_alive: true }) => After::Next,
+        Ok(Exchanged::Complete { keep_alive: false }) => After::Linger,
+        Ok(Exchanged::Broken) => {
+            // Without a word: what the client has is not all there is.
+            request.client.transport.cut();
+            After::Close
+        }
+        Ok(Exchanged::Switched(switched)) => {
+            let tunnel = upgrade::tunnel(request, destination, *switched, draft, work);
+            Box::pin(tunnel).await;
+            After::Close
+        }
+        Err(refusal) => {
+            draft.fail(refusal.error, refusal.detail.clone());
+            refuse(request, &refusal, draft, true).await
+        }
+    };
+    draft.finish(request, destination);
+    after
+}
+
+/// Sends a reply of ours.
+pub(super) async fn refuse(
+    request: &Request<'_>,
+    refusal: &Refusal,
+    draft: &mut Draft,
+    is_readable: bool,
+) -> After {
+    let Request {
+        client,
+        snapshot,
+        head,
+        bytes,
+        ..
+    } = *request;
+    // What follows a refused CONNECT was meant for its tunnel, and must not be read as requests
+    // (RFC 9931). A stream of HTTP/2 ends with its CONNECT anyway.
+    let is_tunnel = head.is_connect && !client.transport.is_stream();
+    let close =
+        refusal.closes || is_tunnel || !head.keep_alive || request.has_body() || request.is_last();
+    let rule = draft.trail.decided.and_then(|decision| {
+        let bundle = draft.snapshot(request).rules.bundle();
+        decision
+            .rule
+            .map(|rule| bundle.rule_name(decision.phase, rule))
+    });
+    let mut out = client.buffers().rent();
+    let _lease = client.buffers().lease(out.capacity());
+    Reply {
+        refusal,
+        transaction: draft.transaction.unwrap_or(TransactionId(0)),
+        rule: rule.filter(|_| refusal.phase.is_some() && snapshot.config.responses.reveal_rule),
+        config: &snapshot.config,
+        request: is_readable.then_some((head, bytes)),
+        close,
+    }
+    .encode(&mut out);
+    client.early_byte.trim(&mut out);
+    client
+        .transport
+        .arm(snapshot.config.timeouts.body_idle.min(REPLY_TIMEOUT));
+    let (result, out) = client.transport.write_all(out).await;
+    client.buffers().give_back(out);
+    draft.status = Some(refusal.status);
+    match (result, close) {
+        (Err(_), _) => After::Close,
+        (Ok(()), true) => After::Linger,
+        (Ok(()), false) => After::Next,
+    }
+}

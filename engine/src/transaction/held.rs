@@ -4,7 +4,7 @@
 
 use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
 
-use super::standing::OpenTunnel;
+use super::request::Enclosing;
 use super::tls_notes::TlsNotes;
 
 /// What is in a tunnel.
@@ -19,7 +19,7 @@ pub(super) enum Holds<'a> {
     /// Neither.
     Other,
     /// What a connection has switched to after a request, which may have come in a tunnel itself.
-    Switched(Option<&'a OpenTunnel<'a>>),
+    Switched(Option<&'a dyn Enclosing>),
 }
 
 /// What rules and fronting want to know of a ClientHello.

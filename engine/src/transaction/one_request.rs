@@ -13,7 +13,7 @@ use super::absolute;
 use super::arrival::{Arrival, unix_seconds};
 use super::proxy::Proxy;
 use super::reply::Refusal;
-use super::request::Request;
+use super::request::{Enclosing, Request};
 use super::scope::InnerScope;
 use super::work::ResponseWork;
 use super::workspace::Workspace;
@@ -125,7 +125,7 @@ async fn respond(
         unix_time: arrival.unix_time,
         tls: scope.and_then(|scope| scope.tls),
         target_origin: None,
-        tunnel: scope.map(|scope| scope.tunnel),
+        tunnel: scope.map(|scope| scope.tunnel as &dyn Enclosing),
         standing: None,
     };
     draft.tls = request.tls.map(|tls| Rc::clone(&tls.notes));

@@ -14,10 +14,27 @@ use super::client::ClientContext;
 use super::destination::Destination;
 use super::grounds::Standing;
 use super::proxy::Proxy;
-use super::standing::OpenTunnel;
+use super::reply::Refusal;
 use super::tls_notes::{InnerTls, TlsNotes};
+use crate::destination::AddressList;
+use crate::enforcement::{Guarded, Trail};
 use crate::shard::Snapshot;
 use crate::upstream::tls::Origin;
+
+/// The tunnel that a request came in, as far as the request is concerned.
+pub(crate) trait Enclosing: std::fmt::Debug {
+    /// Whether it may go on.
+    fn is_standing(&self) -> bool;
+
+    /// Whether something to `destination`, which is reached at `addresses`, may go on inside.
+    fn admit_inside(
+        &self,
+        request: &Request<'_>,
+        destination: &Destination<'_>,
+        addresses: AddressList,
+        trail: &mut Trail,
+    ) -> Result<Guarded, Refusal>;
+}
 
 /// One request; everything in it stays as it is until the transaction ends.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +53,7 @@ pub(crate) struct Request<'a> {
     /// The origin of an `https` target, once its addresses are known.
     pub(crate) target_origin: Option<&'a Origin>,
     /// The tunnel that it came in.
-    pub(crate) tunnel: Option<&'a OpenTunnel<'a>>,
+    pub(crate) tunnel: Option<&'a dyn Enclosing>,
     /// What that stood on when the request came.
     pub(crate) standing: Option<&'a Standing>,
 }

@@ -30,7 +30,7 @@ use super::held::{Hello, Holds, facts_of_tunnel, without_tls};
 use super::phases;
 use super::progress::{Counted, LongStep};
 use super::reply::Refusal;
-use super::request::Request;
+use super::request::{Enclosing, Request};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
 use crate::destination::AddressList;
 use crate::enforcement::{Guarded, Trail};
@@ -136,17 +136,6 @@ impl<'a> OpenTunnel<'a> {
             }
             state => state,
         }
-    }
-
-    /// Whether it may go on.
-    pub(super) fn is_standing(&self) -> bool {
-        // Under one snapshot it was judged before: there is nothing to be taken along.
-        if let Ok(standing) = &*self.state.borrow()
-            && self.request.proxy.shard.is_current(&standing.snapshot)
-        {
-            return true;
-        }
-        self.stands().is_ok()
     }
 
     /// The same for a task that is to be woken when that changes.
@@ -389,7 +378,7 @@ impl<'a> OpenTunnel<'a> {
     fn judge_switched(
         &self,
         request: &Request<'_>,
-        inside: Option<&OpenTunnel<'_>>,
+        inside: Option<&dyn Enclosing>,
         trail: &mut Trail,
     ) -> Result<Guarded, Refusal> {
         let destination = self.destination;
@@ -398,17 +387,37 @@ impl<'a> OpenTunnel<'a> {
                 target::check_http_port(&request.snapshot.config, destination.port)?;
                 self.admit(request, self.addresses, trail)?
             }
-            Some(tunnel) => {
-                if let Err(over) = tunnel.stands() {
-                    *trail = over.trail.clone();
-                    return Err(over.refusal.clone());
-                }
-                check_named(request, tunnel.destination, destination.host, trail)?;
-                tunnel.admit(request, self.addresses, trail)?
-            }
+            Some(tunnel) => tunnel.admit_inside(request, destination, self.addresses, trail)?,
         };
         phases::pre_request_again(request, destination, &guarded, trail)?;
         Ok(guarded)
+    }
+}
+
+impl Enclosing for OpenTunnel<'_> {
+    fn is_standing(&self) -> bool {
+        // Under one snapshot it was judged before: there is nothing to be taken along.
+        if let Ok(standing) = &*self.state.borrow()
+            && self.request.proxy.shard.is_current(&standing.snapshot)
+        {
+            return true;
+        }
+        self.stands().is_ok()
+    }
+
+    fn admit_inside(
+        &self,
+        request: &Request<'_>,
+        destination: &Destination<'_>,
+        addresses: AddressList,
+        trail: &mut Trail,
+    ) -> Result<Guarded, Refusal> {
+        if let Err(over) = self.stands() {
+            *trail = over.trail.clone();
+            return Err(over.refusal.clone());
+        }
+        check_named(request, self.destination, destination.host, trail)?;
+        self.admit(request, addresses, trail)
     }
 }
 

@@ -132,9 +132,14 @@ impl SuricataArgs {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+/// A text is no assignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected NAME=VALUE")]
+struct NoAssignment;
+
+fn variable(text: &str) -> Result<(String, String), NoAssignment> {
     let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
-    let (name, value) = parts.ok_or("expected NAME=VALUE")?;
+    let (name, value) = parts.ok_or(NoAssignment)?;
     let name = name.trim_start_matches('$').to_owned();
     // A list may be given without its brackets.
     let is_list = value.contains(',') && !value.starts_with(['[', '!']);

@@ -2,7 +2,7 @@
 
 use super::args::{AutoArgs, AwsArgs, HostsArgs, SquidArgs, SuricataArgs};
 use super::format::Format;
-use super::lists::{ListFormat, Recognized};
+use super::lists::{ListFormat, NoAction, Recognized};
 use crate::import::recognize::{Kind, Likeness, likenesses};
 use crate::import::{DefaultAction, hosts};
 use crate::terminal::CliError;
@@ -48,7 +48,7 @@ fn shown(likeness: &Likeness) -> String {
     format!("{what}, by line {line}: `{text}`")
 }
 
-fn format(kind: Kind, args: &AutoArgs) -> Result<Format, String> {
+fn format(kind: Kind, args: &AutoArgs) -> Result<Format, NoAction> {
     let common = args.common.clone();
     let recognized = Recognized {
         common: args.common.clone(),

@@ -158,6 +158,13 @@ impl ListFormat {
     }
 }
 
+/// A list that says nothing itself was given without an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the list does not say what becomes of what is on it: `--action allow` or `--action deny` does"
+)]
+pub(super) struct NoAction;
+
 impl Recognized {
     fn rooted(self) -> RootedArgs {
         RootedArgs {
@@ -170,10 +177,9 @@ impl Recognized {
     ///
     /// # Errors
     /// When there is no action.
-    pub(super) fn list(self) -> Result<ListArgs, String> {
-        let why = "the list does not say what becomes of what is on it: `--action allow` or `--action deny` does";
+    pub(super) fn list(self) -> Result<ListArgs, NoAction> {
         Ok(ListArgs {
-            action: self.action.ok_or(why)?,
+            action: self.action.ok_or(NoAction)?,
             common: self.common,
         })
     }

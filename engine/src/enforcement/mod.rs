@@ -15,6 +15,7 @@
 //! the encoder writes what it holds: it cannot serve for another.
 
 mod permits;
+mod remembered;
 mod rules;
 
 pub(crate) use permits::{Admitted, Early, Guarded, Outbound, post_response, pre_dns};

@@ -106,9 +106,7 @@ pub(crate) fn pre_dns(
     facts: &Facts<'_>,
     trail: &mut Trail,
 ) -> Result<Admitted, Denied> {
-    rules
-        .decide(Phase::PreDns, facts, trail)
-        .map(|_| Admitted(()))
+    rules.decide_pre_dns(facts, trail).map(|_| Admitted(()))
 }
 
 /// Runs PostRESPONSE.

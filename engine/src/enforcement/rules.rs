@@ -10,12 +10,14 @@ use sallyport_ruleset::{
     evaluate,
 };
 
+use super::remembered::Remembered;
 use crate::trail::{PhaseDecision, Trail};
 
 /// The ruleset as one shard uses it. A transaction keeps the one that it began with.
 pub(crate) struct Rules {
     bundle: Arc<Bundle>,
     scratch: RefCell<Scratch>,
+    remembered: RefCell<Remembered>,
     /// Whether PreREQUEST can differ between two addresses of one name.
     pub(super) judges_addresses: bool,
     /// Whether a phase can differ between two content types of a request, or of a response.
@@ -53,6 +55,7 @@ impl Rules {
             || bundle.defaults().post_response == Action::Deny;
         Self {
             scratch: RefCell::new(bundle.scratch()),
+            remembered: RefCell::new(Remembered::new(&bundle)),
             bundle,
             judges_addresses,
             judges_content_types,
@@ -93,6 +96,30 @@ impl Rules {
         outcome
     }
 
+    /// PreDNS, with every fact that is known before a name is resolved.
+    pub(super) fn decide_pre_dns(
+        &self,
+        facts: &Facts<'_>,
+        trail: &mut Trail,
+    ) -> Result<Verdict, Denied> {
+        let phase = Phase::PreDns;
+        let mut remembered = self.remembered.borrow_mut();
+        let Some(question) = remembered.question(facts) else {
+            return self.decide(phase, facts, trail);
+        };
+        if let Some(verdict) = remembered.answer(&question) {
+            trail.record(phase, verdict, &[]);
+            return Self::conclude(phase, Outcome::Decided(verdict), trail);
+        }
+        let outcome = self.evaluate(phase, facts, trail);
+        if let Outcome::Decided(verdict) = outcome
+            && self.scratch.borrow().alerts().is_empty()
+        {
+            remembered.remember(&question, verdict);
+        }
+        Self::conclude(phase, outcome, trail)
+    }
+
     /// An evaluation in which every fact is known or absent: what is not allowed is denied.
     pub(super) fn decide(
         &self,
@@ -100,7 +127,12 @@ impl Rules {
         facts: &Facts<'_>,
         trail: &mut Trail,
     ) -> Result<Verdict, Denied> {
-        match self.evaluate(phase, facts, trail) {
+        let outcome = self.evaluate(phase, facts, trail);
+        Self::conclude(phase, outcome, trail)
+    }
+
+    fn conclude(phase: Phase, outcome: Outcome, trail: &mut Trail) -> Result<Verdict, Denied> {
+        match outcome {
             Outcome::Decided(verdict) if verdict.action == Decision::Allow => Ok(verdict),
             Outcome::Decided(verdict) => Err(Denied::by(phase, verdict)),
             Outcome::Undetermined => {

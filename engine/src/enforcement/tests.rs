@@ -4,8 +4,8 @@ use sallyport_ruleset::bundle::{BuildRecord, write};
 use std::sync::Arc;
 
 use sallyport_ruleset::{
-    Action, Bundle, Condition, Defaults, Field, FieldValues, Rule, RuleGroup, RuleIndex, Ruleset,
-    Test,
+    Action, Bundle, Composed, Condition, Defaults, Field, FieldValues, Host, Protocol, ProtocolSet,
+    Rule, RuleGroup, RuleIndex, Ruleset, Test,
 };
 use sallyport_wire::http1::{HeadLimits, RequestHead};
 
@@ -260,4 +260,94 @@ fn several_media_types_have_one_meaning_to_rules_that_do_not_look() {
     let sees = rules(Phase::PreRequest, Action::Deny, &[plain]);
     assert!(!sees.has_one_meaning(&of_request));
     assert!(sees.has_one_meaning(&facts()));
+}
+
+/// What rules of PreDNS see of a request to a name.
+fn asked(domain: &'static str, port: u16, source_ip: IpAddr) -> Facts<'static> {
+    let host = Host::Name(domain);
+    Facts {
+        source_ip: Fact::Known(source_ip),
+        protocol: Fact::Known(ProtocolSet::EMPTY.with(Protocol::Http)),
+        destination_domain: Fact::Known(domain),
+        destination_host: Fact::Known(Composed::Host(host)),
+        authority: Fact::Known(Composed::Authority(host, port)),
+        destination_port: Fact::Known(port),
+        ..Facts::unknown()
+    }
+}
+
+/// Asks for each of `questions` twice, in their order: what is remembered says what was evaluated.
+fn check_remembered(rules: &Rules, questions: &[(Facts<'_>, bool)]) {
+    for round in 0..2 {
+        for (facts, is_let_in) in questions {
+            let mut trail = Trail::default();
+            let admitted = pre_dns(rules, facts, &mut trail);
+            assert_eq!(admitted.is_ok(), *is_let_in, "{round}: {facts:?}");
+            let decided = trail.decided.unwrap();
+            assert_eq!(decided.phase, Phase::PreDns);
+            assert_eq!(decided.rule.is_some(), *is_let_in, "{round}: {facts:?}");
+        }
+    }
+}
+
+#[test]
+fn verdicts_of_pre_dns_are_remembered_for_the_same_question_only() {
+    let allow = |field, test| ("allow", Action::Allow, field, test);
+    let to_a = rules(
+        Phase::PreDns,
+        Action::Deny,
+        &[allow(Field::Authority, texts(&["a.test:80", "b.test:81"]))],
+    );
+    let questions = [
+        (asked("a.test", 80, A), true),
+        (asked("a.test", 81, A), false),
+        (asked("b.test", 81, A), true),
+        (asked("b.test", 80, B), false),
+    ];
+    check_remembered(&to_a, &questions);
+    // More names than there are places.
+    for number in 0..500 {
+        let name: &'static str = Box::leak(format!("n{number}.test").into_boxed_str());
+        check_remembered(&to_a, &[(asked(name, 80, A), false)]);
+    }
+    check_remembered(&to_a, &questions);
+    let of_b = rules(
+        Phase::PreDns,
+        Action::Deny,
+        &[allow(Field::SourceIp, networks(&["192.0.2.2/32"]))],
+    );
+    check_remembered(
+        &of_b,
+        &[
+            (asked("a.test", 80, A), false),
+            (asked("a.test", 80, B), true),
+        ],
+    );
+}
+
+#[test]
+fn what_else_pre_dns_rests_on_is_asked_for_each_time() {
+    let alice = ("alice", Action::Allow, Field::Principal, texts(&["alice"]));
+    let of_alice = rules(Phase::PreDns, Action::Deny, &[alice]);
+    let of = |principal: &'static [u8]| Facts {
+        principal: Fact::Known(principal),
+        ..asked("a.test", 80, A)
+    };
+    check_remembered(&of_alice, &[(of(b"alice"), true), (of(b"bob"), false)]);
+}
+
+#[test]
+fn alerts_of_pre_dns_are_told_each_time() {
+    let alert = (
+        "alert",
+        Action::Alert,
+        Field::DestinationDomain,
+        texts(&["a.test"]),
+    );
+    let rules = rules(Phase::PreDns, Action::Allow, &[alert]);
+    for _ in 0..3 {
+        let mut trail = Trail::default();
+        pre_dns(&rules, &asked("a.test", 80, A), &mut trail).unwrap();
+        assert_eq!(trail.alerts.len(), 1);
+    }
 }

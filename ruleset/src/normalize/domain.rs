@@ -40,12 +40,14 @@ pub fn normalize_domain<'a>(
     input: &'a str,
     scratch: &'a mut String,
 ) -> Result<&'a str, DomainError> {
-    if is_plain(input) {
-        check(input)?;
+    let shape = Shape::of(input);
+    let is_plain = shape.has_name_bytes_only && !input.ends_with('.');
+    if is_plain && !(shape.may_have_ace_label && has_ace_label(input)) {
+        shape.check(input)?;
         return Ok(input);
     }
     scratch.clear();
-    if input.is_ascii() && !has_ace_label(input) {
+    if input.is_ascii() && !(shape.may_have_ace_label && has_ace_label(input)) {
         scratch.push_str(input);
         scratch.make_ascii_lowercase();
     } else {
@@ -62,20 +64,71 @@ pub fn normalize_domain<'a>(
     if scratch.ends_with('.') {
         scratch.pop();
     }
-    check(scratch)?;
+    Shape::of(scratch).check(scratch)?;
     Ok(scratch)
 }
 
-/// Whether the name needs no change: all its bytes are those of the normal form and no label has
-/// to be decoded to know whether it is valid.
-fn is_plain(name: &str) -> bool {
-    !name.ends_with('.') && has_name_bytes_only(name) && !has_ace_label(name)
+/// What one pass over a name finds: names are short, and each pass costs.
+struct Shape {
+    has_name_bytes_only: bool,
+    /// `--` is somewhere in it.
+    may_have_ace_label: bool,
+    label_bytes_min: usize,
+    label_bytes_max: usize,
+    last_label_start: usize,
 }
 
-/// Asked of all bytes without a way out on the way: that becomes vector instructions.
-fn has_name_bytes_only(name: &str) -> bool {
-    name.bytes()
-        .fold(true, |all, byte| all & is_name_byte(byte))
+impl Shape {
+    fn of(name: &str) -> Self {
+        let mut shape = Self {
+            has_name_bytes_only: true,
+            may_have_ace_label: false,
+            label_bytes_min: usize::MAX,
+            label_bytes_max: 0,
+            last_label_start: 0,
+        };
+        let mut before = 0;
+        for (position, byte) in name.bytes().enumerate() {
+            shape.has_name_bytes_only &= is_name_byte(byte);
+            shape.may_have_ace_label |= byte == b'-' && before == b'-';
+            before = byte;
+            if byte == b'.' {
+                shape.end_label(position);
+                shape.last_label_start = position + 1;
+            }
+        }
+        shape.end_label(name.len());
+        shape
+    }
+
+    fn end_label(&mut self, end: usize) {
+        let bytes = end - self.last_label_start;
+        self.label_bytes_min = self.label_bytes_min.min(bytes);
+        self.label_bytes_max = self.label_bytes_max.max(bytes);
+    }
+
+    fn check(&self, name: &str) -> Result<(), DomainError> {
+        if name.is_empty() {
+            return Err(DomainError::Empty);
+        }
+        if name.len() > DOMAIN_BYTES_MAX {
+            return Err(DomainError::TooLong);
+        }
+        if self.label_bytes_min == 0 {
+            return Err(DomainError::EmptyLabel);
+        }
+        if self.label_bytes_max > LABEL_BYTES_MAX {
+            return Err(DomainError::LabelTooLong);
+        }
+        if !self.has_name_bytes_only {
+            return Err(DomainError::InvalidCharacter);
+        }
+        if is_number(name.get(self.last_label_start..).unwrap_or_default()) {
+            Err(DomainError::IpLiteral)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 const fn is_name_byte(byte: u8) -> bool {
@@ -84,48 +137,8 @@ const fn is_name_byte(byte: u8) -> bool {
 
 /// Whether a label is in Punycode, or could be (`--` in the third and fourth place).
 fn has_ace_label(name: &str) -> bool {
-    let behind = name.as_bytes().get(1..).unwrap_or_default();
-    let has_two = name.bytes().zip(behind).fold(false, |any, (one, next)| {
-        any | (one == b'-') & (*next == b'-')
-    });
-    has_two
-        && name
-            .split('.')
-            .any(|label| label.as_bytes().get(2..4) == Some(b"--"))
-}
-
-fn check(name: &str) -> Result<(), DomainError> {
-    if name.is_empty() {
-        return Err(DomainError::Empty);
-    }
-    if name.len() > DOMAIN_BYTES_MAX {
-        return Err(DomainError::TooLong);
-    }
-    // Labels are short: a walk over the bytes costs less than a search for each dot.
-    let mut label_start = 0;
-    for (position, byte) in name.bytes().enumerate() {
-        if byte == b'.' {
-            check_label(position - label_start)?;
-            label_start = position + 1;
-        }
-    }
-    check_label(name.len() - label_start)?;
-    if !has_name_bytes_only(name) {
-        return Err(DomainError::InvalidCharacter);
-    }
-    if is_number(name.get(label_start..).unwrap_or_default()) {
-        Err(DomainError::IpLiteral)
-    } else {
-        Ok(())
-    }
-}
-
-const fn check_label(bytes: usize) -> Result<(), DomainError> {
-    match bytes {
-        0 => Err(DomainError::EmptyLabel),
-        1..=LABEL_BYTES_MAX => Ok(()),
-        _ => Err(DomainError::LabelTooLong),
-    }
+    name.split('.')
+        .any(|label| label.as_bytes().get(2..4) == Some(b"--"))
 }
 
 /// A last label that a resolver library would read as part of an IPv4 address: decimal, octal, or

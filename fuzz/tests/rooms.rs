@@ -29,18 +29,18 @@ const CRATES: &[&str] = &[
 const TIES: &[(&str, &str, &str)] = &[
     (
         "engine/src",
-        "transaction/intercept.rs",
-        "transaction/session.rs",
+        "transaction/tunnel/intercept.rs",
+        "transaction/connection/session.rs",
     ),
     (
         "engine/src",
-        "transaction/tunnel.rs",
-        "transaction/session.rs",
+        "transaction/tunnel/inside.rs",
+        "transaction/connection/session.rs",
     ),
     (
         "engine/src",
-        "transaction/tunnel.rs",
-        "transaction/streams.rs",
+        "transaction/tunnel/inside.rs",
+        "transaction/connection/streams.rs",
     ),
 ];
 

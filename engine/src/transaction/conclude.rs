@@ -1,17 +1,17 @@
 //! The end of a request: a reply of ours if one is to be made, its log line, what is next.
 
-use super::after::After;
-use super::destination::Destination;
-use super::draft::Draft;
-use super::reply::{Refusal, Reply};
-use super::request::Request;
-use super::upgrade;
-use super::work::{Exchanged, ResponseWork};
 use crate::access_log::TransactionId;
 use crate::limits::REPLY_TIMEOUT;
+use crate::transaction::connection::after::After;
+use crate::transaction::exchange::work::{Exchanged, ResponseWork};
+use crate::transaction::request::context::Request;
+use crate::transaction::request::destination::Destination;
+use crate::transaction::request::draft::Draft;
+use crate::transaction::request::reply::{Refusal, Reply};
+use crate::transaction::tunnel::upgrade;
 
 /// Ends a forwarded request: reply if there is one to make, log line, what is next.
-pub(super) async fn conclude(
+pub(crate) async fn conclude(
     request: &Request<'_>,
     destination: Option<&Destination<'_>>,
     outcome: Result<Exchanged, Refusal>,
@@ -41,7 +41,7 @@ pub(super) async fn conclude(
 }
 
 /// Sends a reply of ours.
-pub(super) async fn refuse(
+pub(crate) async fn refuse(
     request: &Request<'_>,
     refusal: &Refusal,
     draft: &mut Draft,

@@ -1,82 +1,37 @@
 //! One request from its head to its log line. Here is the order of the phases; the steps are in
 //! the rooms.
 
-mod absolute;
-mod accept;
-mod addresses;
-mod admission;
-mod after;
-mod answer;
-mod arrival;
-mod body;
-mod client;
-mod client_hello;
 mod conclude;
-mod connect;
 mod connection;
-mod date;
-mod destination;
-mod draft;
-mod ending;
 mod exchange;
-mod final_recipient;
-mod flow;
-mod forwarded;
-mod greeting;
-mod grounds;
-mod held;
-mod intercept;
-mod interim;
-mod interim_count;
-mod kept;
-mod offer;
-mod one_request;
-mod opened;
-mod origin_connection;
-mod origin_dial;
-mod origin_tls;
-mod path;
 mod phases;
-mod pinned;
-mod progress;
 mod proxy;
-mod record;
-mod repeat;
-mod reply;
-mod reply_body;
 mod request;
-mod scope;
-mod session;
-mod standing;
-mod streams;
-mod switching;
-mod target;
-mod tls_notes;
-mod told;
 mod tunnel;
-mod tunnel_content;
-mod unasked;
-mod upgrade;
-mod upload;
-mod work;
 mod workspace;
 
 use std::time::Instant;
 
-use draft::Draft;
-
 use crate::enforcement::{Admitted, Dialable, Guarded, Permitted};
 use crate::shard::exhaustion::has_no_descriptor;
-use crate::transaction::destination::Destination;
-use crate::transaction::grounds::Standing;
-use crate::transaction::origin_connection::target_origin;
-use crate::transaction::reply::Refusal;
-use crate::transaction::request::Request;
-use crate::transaction::work::{Exchanged, ResponseWork};
+use crate::transaction::exchange::attempts;
+use crate::transaction::exchange::origin_connection::target_origin;
+use crate::transaction::exchange::work::{Exchanged, ResponseWork};
+use crate::transaction::request::addresses;
+use crate::transaction::request::context::Request;
+use crate::transaction::request::destination::Destination;
+use crate::transaction::request::draft::Draft;
+use crate::transaction::request::final_recipient;
+use crate::transaction::request::reply::Refusal;
+use crate::transaction::tunnel::grounds::Standing;
 
+pub(crate) use crate::transaction::connection::session::Arrived;
+pub(crate) use crate::transaction::connection::session::Client;
+pub(crate) use crate::transaction::connection::session::ListenerName;
+pub(crate) use crate::transaction::connection::session::serve;
+pub(crate) use crate::transaction::connection::unasked::Unasked;
+pub(crate) use crate::transaction::connection::unasked::Unused;
 pub(crate) use proxy::Proxy;
-pub(crate) use session::{Arrived, Client, ListenerName, serve};
-pub(crate) use unasked::{Unasked, Unused};
 
 /// Forwards one HTTP request: all three phases, in order.
 async fn forward(
@@ -150,5 +105,5 @@ async fn deliver(
     if final_recipient::is_reached(request) {
         return Ok(final_recipient::answer(request, draft).await);
     }
-    exchange::exchange(request, destination, (&dialable, &permitted), draft, work).await
+    attempts::exchange(request, destination, (&dialable, &permitted), draft, work).await
 }

@@ -6,22 +6,22 @@ use std::net::IpAddr;
 use sallyport_ruleset::Facts;
 use sallyport_wire::http1::ResponseHead;
 
-use super::destination::Destination;
-use super::draft::Draft;
-use super::reply::Refusal;
-use super::request::{AnsweredBy, Request, response_headers};
 use crate::destination::{AddressList, Prohibited};
 use crate::enforcement;
 use crate::enforcement::{
     Admitted, Denied, Dialable, Early, Guarded, Outbound, Passable, Permitted, Released, Rules,
     Trail,
 };
+use crate::transaction::request::context::{AnsweredBy, Request, response_headers};
+use crate::transaction::request::destination::Destination;
+use crate::transaction::request::draft::Draft;
+use crate::transaction::request::reply::Refusal;
 
 /// A message of which two recipients could make two things.
 const SEVERAL_TYPES: &str = "Content-Type names several media types, and rules look at it";
 
 /// PreDNS.
-pub(super) fn pre_dns(
+pub(crate) fn pre_dns(
     request: &Request<'_>,
     destination: &Destination<'_>,
     draft: &mut Draft,
@@ -32,7 +32,7 @@ pub(super) fn pre_dns(
 }
 
 /// PreDNS of what was let in before; its alerts were told then.
-pub(super) fn pre_dns_again(
+pub(crate) fn pre_dns_again(
     request: &Request<'_>,
     destination: &Destination<'_>,
     trail: &mut Trail,
@@ -42,7 +42,7 @@ pub(super) fn pre_dns_again(
 }
 
 /// The destination guard, over the addresses of a name that was admitted.
-pub(super) fn guard(
+pub(crate) fn guard(
     request: &Request<'_>,
     admitted: &Admitted,
     addresses: AddressList,
@@ -53,7 +53,7 @@ pub(super) fn guard(
 }
 
 /// PreREQUEST of a request, with every fact.
-pub(super) fn pre_request<'d>(
+pub(crate) fn pre_request<'d>(
     request: &Request<'d>,
     destination: &Destination<'d>,
     guarded: &Guarded,
@@ -81,7 +81,7 @@ pub(super) fn pre_request<'d>(
 
 /// PreREQUEST of a request that was permitted before and has switched protocols; its alerts were told
 /// then.
-pub(super) fn pre_request_again(
+pub(crate) fn pre_request_again(
     request: &Request<'_>,
     destination: &Destination<'_>,
     guarded: &Guarded,
@@ -93,7 +93,7 @@ pub(super) fn pre_request_again(
 }
 
 /// As much of PreREQUEST as can be said of a tunnel while facts are missing.
-pub(super) fn early(
+pub(crate) fn early(
     request: &Request<'_>,
     guarded: &Guarded,
     facts: &Facts<'_>,
@@ -103,7 +103,7 @@ pub(super) fn early(
 }
 
 /// PreREQUEST of a tunnel of bytes, whose facts are all there.
-pub(super) fn pre_request_of_tunnel(
+pub(crate) fn pre_request_of_tunnel(
     request: &Request<'_>,
     guarded: &Guarded,
     facts: &Facts<'_>,
@@ -113,7 +113,7 @@ pub(super) fn pre_request_of_tunnel(
 }
 
 /// The same where the connection was made early, for the address that it leads to.
-pub(super) fn pre_request_of_connected(
+pub(crate) fn pre_request_of_connected(
     request: &Request<'_>,
     (dialable, connected): (&Dialable, IpAddr),
     facts: &Facts<'_>,
@@ -124,16 +124,16 @@ pub(super) fn pre_request_of_connected(
 
 /// A response whose head was received.
 #[derive(Clone, Copy)]
-pub(super) struct Answered<'a> {
-    pub(super) request: &'a Request<'a>,
-    pub(super) destination: &'a Destination<'a>,
-    pub(super) head: &'a ResponseHead,
+pub(crate) struct Answered<'a> {
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) destination: &'a Destination<'a>,
+    pub(crate) head: &'a ResponseHead,
     /// What the spans of `head` refer to.
-    pub(super) bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
 }
 
 /// PostRESPONSE.
-pub(super) fn post_response(
+pub(crate) fn post_response(
     answered: Answered<'_>,
     draft: &mut Draft,
 ) -> Result<Released, Refusal> {
@@ -152,7 +152,7 @@ pub(super) fn post_response(
 
 /// PostRESPONSE of an interim response. Its alerts are told beside those of the final one. `None`: it is
 /// denied although it `may_be_left_out`, and the final one decides.
-pub(super) fn post_response_of_interim(
+pub(crate) fn post_response_of_interim(
     answered: Answered<'_>,
     may_be_left_out: bool,
     draft: &mut Draft,

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use super::workspace::Workspace;
 use crate::shard::Shard;
 use crate::shard::exhaustion::Exhaustion;
+use crate::transaction::workspace::Workspace;
 use crate::upstream::origins::Origins;
 
 /// Workspaces kept for reuse; a shard with more transactions at once allocates.
@@ -32,11 +32,11 @@ impl Proxy {
         }
     }
 
-    pub(super) fn rent_workspace(&self) -> Box<Workspace> {
+    pub(crate) fn rent_workspace(&self) -> Box<Workspace> {
         self.workspaces.borrow_mut().pop().unwrap_or_default()
     }
 
-    pub(super) fn give_back_workspace(&self, mut workspace: Box<Workspace>) {
+    pub(crate) fn give_back_workspace(&self, mut workspace: Box<Workspace>) {
         let mut kept = self.workspaces.borrow_mut();
         if kept.len() < WORKSPACES_KEPT {
             workspace.clear();

@@ -2,7 +2,7 @@
 
 use sallyport_wire::http1::{RequestHead, ResponseHead};
 
-use super::draft::Draft;
+use crate::transaction::request::draft::Draft;
 
 /// Reused storage of one transaction: after warm-up nothing in it allocates.
 #[derive(Debug, Default)]

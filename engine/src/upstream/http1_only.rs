@@ -3,7 +3,7 @@
 //!
 //! What is remembered belongs to one way of connecting: host, address and parameters, so that neither
 //! another scope nor another port learns from it, and a reload forgets it. Called by
-//! `transaction::origin_connection`; does no I/O.
+//! `transaction::exchange::origin_connection`; does no I/O.
 
 use std::cell::RefCell;
 use std::hash::BuildHasher;

@@ -3,7 +3,7 @@
 //! The first request to an origin dials; those that come while it does wait, and find streams of what
 //! it has made in the pool. If nothing came of it that can be shared, each goes its own way, so that
 //! an origin of HTTP/1.1 or one that does not answer costs nobody more than one such wait. Called by
-//! `transaction::origin_connection`; does no I/O.
+//! `transaction::exchange::origin_connection`; does no I/O.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

@@ -20,12 +20,9 @@ use http::{Method, Request};
 use sallyport_wire::http2::{FrameFault, Malformed, ReceivingSide, Refused};
 
 use crate::fair_share::FairShare;
-use crate::http2::Settings;
-use crate::http2::StreamTransport;
-use crate::http2::error_code;
 use crate::http2::link::{Link, LinkIo, Pumped};
 use crate::http2::liveness::unanswered;
-use crate::http2::{HeadFault, TargetForm};
+use crate::http2::{HeadFault, Settings, StreamTransport, TargetForm, error_code};
 use crate::io::join::{catch_panic, join};
 use crate::limits;
 use crate::shard::Shard;

@@ -1,3 +1,10 @@
-//! The loop of one client connection.
+//! The loop of one client connection, and each request on it.
 
-pub(super) mod http2_server;
+pub(crate) mod absolute;
+pub(crate) mod after;
+pub(crate) mod ending;
+pub(crate) mod http2_server;
+pub(crate) mod one_request;
+pub(crate) mod session;
+pub(crate) mod streams;
+pub(crate) mod unasked;

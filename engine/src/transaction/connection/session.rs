@@ -1,0 +1,190 @@
+//! A client connection: head after head, each one a transaction, until one side has enough.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use sallyport_wire::http1::Scheme;
+
+use crate::access_log::ConnectionId;
+use crate::http2::TargetForm;
+use crate::shard::connections::Registered;
+use crate::tls::client_identity::ClientIdentity;
+use crate::transaction::connection::after::After;
+use crate::transaction::connection::ending::end;
+use crate::transaction::connection::one_request::transaction;
+use crate::transaction::connection::streams::streams;
+use crate::transaction::connection::unasked::{Unasked, Unused};
+use crate::transaction::proxy::Proxy;
+use crate::transaction::tunnel::connect;
+use crate::transaction::tunnel::scope::InnerScope;
+use crate::transport::Transport;
+use crate::transport::departure::EarlyByte;
+use crate::transport::read_buffer::ReadBuffer;
+
+pub(crate) use crate::transaction::request::client::ClientContext;
+pub(crate) use crate::transaction::request::client::ListenerName;
+
+/// A connection as it was accepted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrived {
+    pub(crate) id: ConnectionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) began: Instant,
+}
+
+/// A client connection and what has been received on it but not used.
+#[derive(Debug)]
+pub(crate) struct Client {
+    proxy: Rc<Proxy>,
+    context: ClientContext,
+    input: ReadBuffer,
+    began: Instant,
+}
+
+impl Client {
+    pub(crate) fn new(
+        proxy: &Rc<Proxy>,
+        transport: Rc<Transport>,
+        registered: Registered,
+        arrived: Arrived,
+        listener: ListenerName,
+        identity: Option<Rc<ClientIdentity>>,
+    ) -> Self {
+        let Arrived { id, address, began } = arrived;
+        let context = ClientContext {
+            id,
+            address,
+            listener,
+            registered: Rc::new(registered),
+            principal: identity.as_ref().and_then(|identity| identity.principal()),
+            identity,
+            early_byte: EarlyByte::default(),
+            pins: Rc::default(),
+            transport,
+        };
+        Self {
+            proxy: Rc::clone(proxy),
+            context,
+            input: ReadBuffer::default(),
+            began,
+        }
+    }
+}
+
+/// Serves a client connection to its end.
+pub(crate) async fn serve(mut client: Client) {
+    let Client {
+        proxy,
+        context,
+        input,
+        began,
+    } = &mut client;
+    // Boxed: a session is large, and gone while a tunnel lives.
+    let after = match Box::pin(requests(proxy, context, input, None)).await {
+        After::Connect(arrival) => connect::serve(proxy, context, input, arrival).await,
+        after => after,
+    };
+    end(&proxy.shard, context, input, after).await;
+    if !context.registered.has_asked() {
+        let unasked = Unasked {
+            shard: &proxy.shard,
+            id: context.id,
+            client: context.address,
+            listener: &context.listener,
+            began: *began,
+        };
+        unasked.unused(match context.transport.expired() {
+            true => Unused::TIMED_OUT,
+            false => Unused::ENDED,
+        });
+    }
+}
+
+/// Serves the requests of a connection, or of a tunnel on it (`scope`).
+pub(crate) async fn requests(
+    proxy: &Rc<Proxy>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: Option<&InnerScope<'_>>,
+) -> After {
+    if client.transport.speaks_http2() {
+        return whole_streams(proxy, client, input, scope).await;
+    }
+    while has_request(proxy, client, input, scope).await {
+        match transaction(proxy, client, input, scope).await {
+            After::Next => {}
+            after => return after,
+        }
+    }
+    After::Close
+}
+
+/// The same inside TLS, where a tunnel has enough to hold while it idles: what a transaction needs is
+/// allocated for each, as TLS does for each record anyway.
+pub(crate) async fn requests_in_tls(
+    proxy: &Rc<Proxy>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: &InnerScope<'_>,
+) -> After {
+    let scope = Some(scope);
+    if client.transport.speaks_http2() {
+        return whole_streams(proxy, client, input, scope).await;
+    }
+    while has_request(proxy, client, input, scope).await {
+        match Box::pin(transaction(proxy, client, input, scope)).await {
+            After::Next => {}
+            after => return after,
+        }
+    }
+    After::Close
+}
+
+/// Serves a connection on which HTTP/2 was agreed on.
+async fn whole_streams(
+    proxy: &Rc<Proxy>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: Option<&InnerScope<'_>>,
+) -> After {
+    let form = match scope {
+        Some(_) => TargetForm::Origin(Scheme::Https),
+        None => TargetForm::Absolute,
+    };
+    // Boxed: it holds the futures of all streams, which most connections never have.
+    Box::pin(streams(proxy, client, input, scope, form)).await;
+    After::Close
+}
+
+/// Waits for the first bytes of the next request, holding nothing; `false` if none comes.
+async fn has_request(
+    proxy: &Rc<Proxy>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    scope: Option<&InnerScope<'_>>,
+) -> bool {
+    if input.is_empty() {
+        input.release(client.buffers());
+        if proxy.shard.is_draining() && scope.is_some() {
+            return false;
+        }
+        client.registered.set_idle(true);
+        client
+            .transport
+            .arm_read(proxy.shard.config().timeouts.keep_alive);
+        let waiting = input.wait(&client.transport, client.buffers());
+        let has_bytes = match scope {
+            None => waiting.await,
+            Some(scope) => {
+                let end = || client.transport.stop_receiving();
+                scope.tunnel.unless_over(waiting, end).await
+            }
+        };
+        client.registered.set_idle(false);
+        if !has_bytes || client.transport.expired() {
+            return false;
+        }
+    }
+    proxy.shard.log_room().await
+}

@@ -1,0 +1,476 @@
+//! The response of one request: interim responses, PostRESPONSE, and then the response itself.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Instant;
+
+use sallyport_wire::http1::{
+    BodyFraming, ChunkLimits, HeadError, HeaderName, Parse, ResponseForward, ResponseHead, Version,
+    encode_response,
+};
+
+use crate::config::checked::TunnelEnds;
+use crate::enforcement::Released;
+use crate::io::buffers::WriteBuffer;
+use crate::proxy_error::ProxyError;
+use crate::transaction::exchange::body::{BodyRelay, Progress, RelayError};
+use crate::transaction::exchange::interim_count::Interim;
+use crate::transaction::exchange::kept::Kept;
+use crate::transaction::exchange::{pinned, switching};
+use crate::transaction::phases;
+use crate::transaction::phases::Answered;
+use crate::transaction::request::context::Request;
+use crate::transaction::request::date::Date;
+use crate::transaction::request::destination::Destination;
+use crate::transaction::request::draft::Draft;
+use crate::transaction::request::progress::{Counted, LongStep};
+use crate::transaction::request::reply::Refusal;
+use crate::transport::Transport;
+use crate::transport::departure::departed;
+use crate::transport::read_buffer::ReadBuffer;
+use crate::upstream::pinned::Challenge;
+
+/// Why an attempt on one connection came to nothing.
+pub(crate) enum Failure {
+    /// A pooled connection had died before: nothing of the response was there, and the request is
+    /// one that may be sent again (RFC 9110 section 9.2.2).
+    Stale,
+    /// The same of an origin that wants it over HTTP/1.1.
+    OverHttp1,
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// How a request and its response went over one connection.
+pub(crate) enum Conversation {
+    Complete {
+        client_keep_alive: bool,
+        upstream_keep_alive: bool,
+        challenge: Challenge,
+    },
+    Broken,
+    Switched,
+}
+
+/// Receiving the response of one request.
+pub(crate) struct Answer<'a> {
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) destination: &'a Destination<'a>,
+    pub(crate) upstream: &'a Transport,
+    /// What has flowed on it since the request began.
+    pub(crate) counted: Counted<'a>,
+    /// When the request had been sent whole; `None` until then.
+    pub(crate) sent: &'a Cell<Option<Instant>>,
+    /// What is kept of the request until the response begins.
+    pub(crate) kept: Option<&'a Kept>,
+    /// The connection is this client's own.
+    pub(crate) is_pinned: bool,
+    /// Whether a client that waits for it was told to send its content (100).
+    pub(crate) continued: Cell<bool>,
+}
+
+impl Answer<'_> {
+    pub(crate) async fn receive(
+        &self,
+        draft: &mut Draft,
+        head: &mut ResponseHead,
+        input: &mut ReadBuffer,
+    ) -> Result<Conversation, Failure> {
+        let mut interim = Interim::default();
+        loop {
+            let head_bytes = match self.read_head(draft, head, input).await {
+                // What was answered at all has been processed, or will be.
+                Err(Failure::Stale) if interim.has_begun() && self.upstream.is_stream() => {
+                    const CUT: &str = "the origin ended the stream after an interim response";
+                    let fault = self.upstream.origin_fault();
+                    return Err(
+                        Refusal::protocol(fault.map_or_else(|| CUT.into(), Cow::from)).into(),
+                    );
+                }
+                Err(Failure::Stale) if interim.has_begun() => {
+                    const CUT: &str = "the origin closed the connection after an interim response";
+                    return Err(Refusal::terminated(CUT).into());
+                }
+                head_bytes => head_bytes?,
+            };
+            let Some(head_bytes) = head_bytes else {
+                const DETAIL: &str = "the client closed the connection before the response";
+                draft.fail(ProxyError::ConnectionTerminated, DETAIL);
+                return Ok(Conversation::Broken);
+            };
+            if let Some(kept) = self.kept {
+                kept.let_go(self.request.client.buffers());
+            }
+            draft.upstream_version = Some(head.version);
+            if draft.t_first_byte.is_none() {
+                draft.t_first_byte = Some(
+                    self.sent
+                        .get()
+                        .map_or_else(Default::default, |sent| sent.elapsed()),
+                );
+            }
+            if head.status >= 200 || head.status == 101 {
+                return self.finish(draft, head, head_bytes, input).await;
+            }
+            self.continued
+                .set(self.continued.get() || head.status == 100);
+            interim.note(head_bytes, self.request.snapshot.config.limits.interim)?;
+            self.forward_interim(draft, head, input).await?;
+            input.consume(head_bytes);
+            if self.sent.get().is_some() {
+                // The origin is at work.
+                self.upstream
+                    .arm(self.request.snapshot.config.timeouts.response);
+            }
+        }
+    }
+
+    /// The origin may take its time with either part of a response.
+    fn long_step(&self) -> LongStep<'_> {
+        LongStep {
+            request: self.request,
+            destination: self.destination,
+            counted: Some(self.counted),
+        }
+    }
+
+    /// Receives until a head is complete; `None` if the client no longer waits for it.
+    async fn read_head(
+        &self,
+        draft: &mut Draft,
+        head: &mut ResponseHead,
+        input: &mut ReadBuffer,
+    ) -> Result<Option<usize>, Failure> {
+        let request = self.request;
+        let limits = &request.snapshot.head_limits;
+        loop {
+            if !input.is_empty() {
+                match self.parse(draft, head, input.unread()) {
+                    Ok(Parse::Complete { head_bytes }) => {
+                        if self.upstream.is_stream() {
+                            head.version = Version::Http2;
+                        }
+                        return Ok(Some(head_bytes));
+                    }
+                    Ok(Parse::Incomplete) => {}
+                    Err(error) => return Err(Refusal::protocol(error.reason()).into()),
+                }
+            }
+            let most = limits.head_bytes_max + 1;
+            let received = {
+                let receiving = pin!(self.more(input, most));
+                self.long_step().watch(draft, receiving).await
+            };
+            let Some(received) = received else {
+                return Ok(None);
+            };
+            match received {
+                Ok(0) | Err(_) if self.upstream.expired() => {
+                    let slow = "the origin did not answer in time";
+                    return Err(Refusal::new(ProxyError::HttpResponseTimeout, slow).into());
+                }
+                // What an HTTP/2 origin said of this stream, and not of its connection.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(Refusal::protocol(error.to_string()).into());
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
+                    return Err(Refusal::terminated("the origin reset the stream").into());
+                }
+                Ok(0) | Err(_) if input.is_empty() => return Err(Failure::Stale),
+                Ok(0) | Err(_) => {
+                    let cut = "the origin closed the connection within a response head";
+                    return Err(Refusal::terminated(cut).into());
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Parses a head; what is wrong with it may be let pass for this origin.
+    fn parse(
+        &self,
+        draft: &mut Draft,
+        head: &mut ResponseHead,
+        bytes: &[u8],
+    ) -> Result<Parse, HeadError> {
+        let request = self.request;
+        let (limits, method) = (&request.snapshot.head_limits, request.head.method_kind);
+        let mut parsed = head.parse(bytes, limits, method);
+        if parsed.is_err_and(HeadError::is_tolerable) {
+            // Only now: few responses have a fault, and scopes may be many.
+            let leniency = request.snapshot.config.http.leniency(&TunnelEnds {
+                domain: self.destination.host.domain(),
+                destination: draft.dst_ip,
+                port: self.destination.port,
+                client: request.client.address.ip(),
+            });
+            parsed = head.parse_leniently(bytes, limits, method, leniency);
+        }
+        if let Ok(Parse::Complete { .. }) = parsed {
+            for words in head.tolerated.words() {
+                draft.add_detail("the origin's response has ", words);
+            }
+        }
+        parsed
+    }
+
+    /// Receives more of a head; `None` if the client no longer waits for it.
+    async fn more(&self, input: &mut ReadBuffer, most: usize) -> Option<io::Result<usize>> {
+        let pool = self.request.client.buffers();
+        if !input.is_empty() {
+            return Some(input.fill(self.upstream, pool, most).await);
+        }
+        if !pool.may_wait() {
+            // No buffer is held while the origin thinks.
+            let _ = self.while_client_waits(self.upstream.readable()).await?;
+            return Some(input.fill(self.upstream, pool, most).await);
+        }
+        let mut fill = pin!(input.fill(self.upstream, pool, most));
+        let received = self.while_client_waits(fill.as_mut()).await;
+        if received.is_none() {
+            // A receive must come to its end.
+            self.upstream.cut();
+            let _ = fill.await;
+        }
+        received
+    }
+
+    /// Waits for the origin as long as the client waits for it; `None` if it went away.
+    async fn while_client_waits<T>(&self, origin: impl Future<Output = T>) -> Option<T> {
+        let client = self.request.client;
+        let mut origin = pin!(origin);
+        let mut departed = pin!(departed(&client.transport, &client.early_byte));
+        // A client of HTTP/2 has its own way, see `exchange`.
+        let is_stream = client.transport.is_stream();
+        poll_fn(|context| {
+            if let Poll::Ready(done) = origin.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            // While a body is sent the client is listened to anyway.
+            let may_look = !is_stream && self.sent.get().is_some();
+            if may_look && departed.as_mut().poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Only a released interim response is written to the client.
+    pub(crate) async fn write_interim(
+        &self,
+        _released: Released,
+        head: &ResponseHead,
+        input: &ReadBuffer,
+    ) -> Result<(), Failure> {
+        let pool = self.request.client.buffers();
+        let mut out = pool.rent();
+        let _lease = pool.lease(out.capacity());
+        self.encode(head, input.unread(), BodyFraming::None, false, &mut out);
+        self.request.client.early_byte.trim(&mut out);
+        let client = &self.request.client.transport;
+        client.arm(self.request.snapshot.config.timeouts.body_idle);
+        let (result, out) = client.write_all(out).await;
+        pool.give_back(out);
+        client.disarm();
+        result.map_err(|_| {
+            let is_slow = client.expired();
+            Refusal::terminated(match is_slow {
+                true => "the client was too slow to take an interim response",
+                false => "the client closed the connection",
+            })
+            .into()
+        })
+    }
+
+    /// PostRESPONSE, and then the response itself.
+    async fn finish(
+        &self,
+        draft: &mut Draft,
+        head: &ResponseHead,
+        head_bytes: usize,
+        input: &mut ReadBuffer,
+    ) -> Result<Conversation, Failure> {
+        let request = self.request;
+        let is_switch = head.status == 101;
+        if is_switch && !switching::fits(request, head, input.unread()) {
+            const DETAIL: &str = "the origin switched to a protocol that was not asked for";
+            return Err(Refusal::protocol(DETAIL).into());
+        }
+        let released = phases::post_response(self.answered(head, input.unread()), draft)?;
+        draft.status = Some(head.status);
+        let challenge = match head.status {
+            401 => pinned::challenge(&head.headers, input.unread()),
+            _ => Challenge::None,
+        };
+        let upstream_keep_alive = head.keep_alive && head.framing != BodyFraming::UntilClose;
+        let client_keep_alive = request.head.keep_alive
+            && self.takes_all_content(head)
+            && !request.is_last()
+            // What was authenticated ends, and the client is to know.
+            && (upstream_keep_alive || !self.is_pinned);
+        let framing = client_framing(head.framing, request.head.version);
+        let client_keep_alive = client_keep_alive && framing != BodyFraming::UntilClose;
+        let mut out = WriteBuffer::rent(request.client.buffers());
+        self.encode(
+            head,
+            input.unread(),
+            framing,
+            !client_keep_alive && !is_switch,
+            &mut out.data,
+        );
+        let client = request.client;
+        let was_sent = client.early_byte.trim(&mut out.data);
+        let sent_before = client.transport.bytes_out();
+        input.consume(head_bytes);
+        let relayed = {
+            let relaying = pin!(self.relay(head.framing, framing, released, &mut out, input));
+            self.long_step().watch(draft, relaying).await
+        };
+        out.data.clear();
+        out.release(request.client.buffers());
+        match relayed {
+            Ok(()) if is_switch => Ok(Conversation::Switched),
+            Ok(()) => Ok(Conversation::Complete {
+                client_keep_alive,
+                upstream_keep_alive,
+                challenge,
+            }),
+            // What is wrong was found before a byte of the head had left: the client can be told.
+            Err(RelayError::Malformed(error)) if client.transport.bytes_out() == sent_before => {
+                client.early_byte.restore(was_sent);
+                Err(Refusal::protocol(error.to_string()).into())
+            }
+            Err(error) => {
+                self.note_broken(draft, error);
+                Ok(Conversation::Broken)
+            }
+        }
+    }
+
+    /// What PostRESPONSE judges.
+    pub(crate) fn answered<'h>(&'h self, head: &'h ResponseHead, bytes: &'h [u8]) -> Answered<'h> {
+        Answered {
+            request: self.request,
+            destination: self.destination,
+            head,
+            bytes,
+        }
+    }
+
+    fn encode(
+        &self,
+        head: &ResponseHead,
+        bytes: &[u8],
+        framing: BodyFraming,
+        close: bool,
+        out: &mut Vec<u8>,
+    ) {
+        let snapshot = self.request.snapshot;
+        let date = head
+            .end_to_end(HeaderName::Date)
+            .next()
+            .is_none()
+            .then(Date::now);
+        let forward = ResponseForward {
+            head,
+            buf: bytes,
+            via: snapshot.config.headers.via.as_bytes(),
+            framing,
+            close,
+            client_version: self.request.head.version,
+            upgrade: head.status == 101,
+            session_auth: head.status == 401
+                && pinned::challenge(&head.headers, bytes) != Challenge::None,
+            date: date.as_ref().map(Date::as_bytes),
+            edits: &snapshot.response_edits,
+        };
+        encode_response(out, &forward);
+    }
+
+    /// Only a released response is written to the client.
+    async fn relay(
+        &self,
+        from: BodyFraming,
+        to: BodyFraming,
+        _released: Released,
+        out: &mut WriteBuffer,
+        input: &mut ReadBuffer,
+    ) -> Result<(), RelayError> {
+        let request = self.request;
+        let limits = ChunkLimits {
+            tolerates_blanks: true,
+            ..request.snapshot.chunk_limits
+        };
+        let relay = BodyRelay {
+            from: self.upstream,
+            to: &request.client.transport,
+            pool: request.client.buffers(),
+            idle: request.snapshot.config.timeouts.body_idle,
+            framing: to,
+            limits: &limits,
+            stop: None,
+            kept: None,
+            pace: None,
+            // A stream tells by itself, and while content is received the client's deadline is in use.
+            may_lose: !request.client.transport.is_stream() && self.sent.get().is_some(),
+        };
+        let mut progress = Progress::new(from, relay.limits);
+        relay.run(&mut progress, input, out).await
+    }
+
+    /// Whether all content of the request was sent, or can be expected to be: the origin goes on to
+    /// read it, and the client to send it.
+    fn takes_all_content(&self, head: &ResponseHead) -> bool {
+        let waits = self.request.head.expect_continue && !self.continued.get();
+        self.sent.get().is_some() || (head.keep_alive && !waits)
+    }
+
+    /// Why the client got the begin of a response and not its end.
+    fn note_broken(&self, draft: &mut Draft, error: RelayError) {
+        let (token, detail): (_, Cow<'static, str>) = match error {
+            RelayError::Read if let Some(fault) = self.upstream.origin_fault() => {
+                (ProxyError::HttpProtocolError, fault.into())
+            }
+            RelayError::Read | RelayError::Stopped => (
+                ProxyError::ConnectionTerminated,
+                "the origin closed the connection within the body".into(),
+            ),
+            RelayError::ReadTimeout => (
+                ProxyError::ConnectionReadTimeout,
+                "the origin stalled within the body".into(),
+            ),
+            RelayError::Malformed(error) => {
+                (ProxyError::HttpProtocolError, error.to_string().into())
+            }
+            RelayError::Write if self.request.client.transport.expired() => (
+                ProxyError::ConnectionWriteTimeout,
+                "the client was too slow to take the body".into(),
+            ),
+            RelayError::Write => (
+                ProxyError::ConnectionTerminated,
+                "the client closed the connection within the body".into(),
+            ),
+        };
+        draft.fail(token, detail);
+    }
+}
+
+/// How the client gets a body that is framed like this: what ends with the connection is chunked
+/// for HTTP/1.1, what is chunked ends with the connection for HTTP/1.0.
+fn client_framing(framing: BodyFraming, version: Version) -> BodyFraming {
+    match (framing, version) {
+        (BodyFraming::UntilClose, Version::Http11 | Version::Http2) => BodyFraming::Chunked,
+        (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
+        (framing, _) => framing,
+    }
+}

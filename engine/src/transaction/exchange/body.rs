@@ -1,0 +1,402 @@
+//! Forwarding a body from one connection to another, re-framed where the two sides differ.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use sallyport_wire::http1::{
+    BodyError, BodyEvent, BodyFraming, BodyReader, ChunkLimits, write_last_chunk,
+};
+
+use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, WriteBuffer};
+use crate::transaction::exchange::kept::Kept;
+use crate::transport::Transport;
+use crate::transport::departure::lost;
+use crate::transport::read_buffer::ReadBuffer;
+
+/// Why a body was not forwarded whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RelayError {
+    /// The sender's connection failed or ended too early.
+    Read,
+    /// The sender said nothing for too long.
+    ReadTimeout,
+    /// The sender broke its own framing.
+    Malformed(BodyError),
+    /// The recipient's connection failed.
+    Write,
+    /// Told to stop: the exchange is over.
+    Stopped,
+}
+
+/// Tells a relay that waits for its sender that nobody needs the rest.
+#[derive(Debug, Default)]
+pub(crate) struct StopFlag {
+    stopped: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl StopFlag {
+    pub(crate) fn stop(&self) {
+        self.stopped.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+/// How slowly content may come whose length was declared: a transfer, in which nothing is waited for.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    /// Longest silence; the time before the rate counts as well.
+    idle: Duration,
+    /// 0: as slowly as the silences allow.
+    bytes_per_second_min: u64,
+    bytes: Cell<u64>,
+    waited: Cell<Duration>,
+}
+
+impl Pace {
+    pub(crate) fn new(idle: Duration, bytes_per_second_min: u64) -> Self {
+        Self {
+            idle,
+            bytes_per_second_min,
+            bytes: Cell::new(0),
+            waited: Cell::new(Duration::ZERO),
+        }
+    }
+
+    /// How long the next bytes may take.
+    fn patience(&self, idle: Duration) -> Duration {
+        let idle = self.idle.min(idle);
+        let Some(earned) = self.bytes.get().checked_div(self.bytes_per_second_min) else {
+            return idle;
+        };
+        let allowed = self.idle.saturating_add(Duration::from_secs(earned));
+        allowed.saturating_sub(self.waited.get()).min(idle)
+    }
+
+    fn count(&self, bytes: usize, since: Instant) {
+        self.bytes.set(self.bytes.get() + bytes as u64);
+        self.waited.set(self.waited.get() + since.elapsed());
+    }
+}
+
+/// How far a body was read. It outlives the relay whose recipient has failed: the next one goes on.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    reader: BodyReader,
+    /// The content is complete: a trailer section behind it is read.
+    in_trailers: bool,
+}
+
+impl Progress {
+    /// Nothing was read yet of a body that is framed like this.
+    pub(crate) fn new(framing: BodyFraming, limits: &ChunkLimits) -> Self {
+        Self {
+            reader: BodyReader::new(framing, limits),
+            in_trailers: false,
+        }
+    }
+
+    /// Drops what is in `input` of the body; whether that was the last of it.
+    pub(crate) fn discard(&mut self, input: &mut ReadBuffer) -> Result<bool, BodyError> {
+        while !self.reader.is_complete() && !input.is_empty() {
+            let (consumed, _) = self.reader.next(input.unread())?;
+            input.consume(consumed);
+        }
+        Ok(self.reader.is_complete())
+    }
+}
+
+/// One direction of an exchange.
+#[derive(Debug)]
+pub(crate) struct BodyRelay<'a> {
+    pub(crate) from: &'a Transport,
+    pub(crate) to: &'a Transport,
+    pub(crate) pool: &'a BufferPool,
+    /// Longest silence on either side.
+    pub(crate) idle: Duration,
+    /// How the body is framed on the way out.
+    pub(crate) framing: BodyFraming,
+    pub(crate) limits: &'a ChunkLimits,
+    pub(crate) stop: Option<&'a StopFlag>,
+    /// The recipient is looked after while the sender is silent: nothing else is waited for from it.
+    pub(crate) may_lose: bool,
+    /// How slow the sender may be, if it has said how much it sends.
+    pub(crate) pace: Option<&'a Pace>,
+    /// Where a copy of what is sent goes.
+    pub(crate) kept: Option<&'a Kept>,
+}
+
+impl BodyRelay<'_> {
+    /// Sends what is kept or `out` (a head, usually), and then the body that is in `input` and behind
+    /// it, as far as it was not read before.
+    ///
+    /// What follows the body stays in `input`. `out` comes back empty, for its storage.
+    pub(crate) async fn run(
+        &self,
+        progress: &mut Progress,
+        input: &mut ReadBuffer,
+        out: &mut WriteBuffer,
+    ) -> Result<(), RelayError> {
+        // Between streams of HTTP/2 a trailer section may follow content of a declared length, in the
+        // form of a last chunk.
+        let is_length = matches!(self.framing, BodyFraming::Length(1..));
+        let has_trailers = is_length && self.from.is_stream() && self.to.is_stream();
+        if has_trailers {
+            self.from.receive_trailers();
+            self.to.send_trailers();
+        }
+        self.repeat(has_trailers).await?;
+        if !progress.in_trailers {
+            self.content(input, &mut progress.reader, out).await?;
+        }
+        if !has_trailers {
+            return Ok(());
+        }
+        if !progress.in_trailers {
+            progress.in_trailers = true;
+            progress.reader = BodyReader::new(BodyFraming::Chunked, self.limits);
+            if let Some(kept) = self.kept {
+                kept.end_content();
+            }
+        }
+        let trailers = BodyRelay {
+            framing: BodyFraming::Chunked,
+            ..*self
+        };
+        trailers.content(input, &mut progress.reader, out).await
+    }
+
+    /// Sends what was sent before to a recipient that has failed.
+    async fn repeat(&self, with_trailers: bool) -> Result<(), RelayError> {
+        let Some(kept) = self.kept.filter(|kept| !kept.is_fresh()) else {
+            return Ok(());
+        };
+        self.to.arm(self.idle);
+        let (result, bytes) = self.to.write_all(kept.take(with_trailers)).await;
+        self.to.disarm();
+        kept.restore(bytes);
+        result.map_err(|_| RelayError::Write)
+    }
+
+    async fn content(
+        &self,
+        input: &mut ReadBuffer,
+        reader: &mut BodyReader,
+        out: &mut WriteBuffer,
+    ) -> Result<(), RelayError> {
+        // The head stands before the content in the first write, which is the first that is kept.
+        let mut head_bytes = out.data.len();
+        loop {
+            self.take(input, reader, out, &mut head_bytes).await?;
+            let ended = reader.is_complete();
+            self.flush(out, &mut head_bytes).await?;
+            if ended {
+                return Ok(());
+            }
+            if self.receive(input, out).await? == 0 {
+                if self.from.expired() {
+                    return Err(RelayError::ReadTimeout);
+                }
+                reader.at_eof().map_err(|_| self.read_error())?;
+                if self.framing == BodyFraming::Chunked {
+                    out.ensure(self.pool);
+                    write_last_chunk(&mut out.data, reader.trailers());
+                    self.flush(out, &mut head_bytes).await?;
+                }
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves what has been received on: into `out`, or straight from the buffer it came in.
+    async fn take(
+        &self,
+        input: &mut ReadBuffer,
+        reader: &mut BodyReader,
+        out: &mut WriteBuffer,
+        head_bytes: &mut usize,
+    ) -> Result<(), RelayError> {
+        if !input.is_empty() {
+            out.ensure(self.pool);
+        }
+        if self.framing == BodyFraming::Chunked {
+            let recoded = reader
+                .recode_chunked(input.unread(), &mut out.data)
+                .map_err(RelayError::Malformed)?;
+            input.consume(recoded.consumed);
+            return Ok(());
+        }
+        while !input.is_empty() && !reader.is_complete() {
+            let unread = input.unread();
+            let (consumed, event) = reader.next(unread).map_err(RelayError::Malformed)?;
+            let (start, len) = data_of(event);
+            let is_all = len == unread.len();
+            let room = out.data.capacity() - out.data.len();
+            if is_all && (out.data.is_empty() || len > room) {
+                self.flush(out, head_bytes).await?;
+                self.send_through(input).await?;
+                return Ok(());
+            }
+            out.data
+                .extend_from_slice(unread.get(start..start + len).unwrap_or_default());
+            input.consume(consumed);
+        }
+        Ok(())
+    }
+
+    /// Sends everything unread without copying it.
+    async fn send_through(&self, input: &mut ReadBuffer) -> Result<(), RelayError> {
+        let (data, start) = input.take();
+        self.to.arm(self.idle);
+        let (result, data) = self.to.write_from(data, start).await;
+        self.to.disarm();
+        if let Some(kept) = self.kept {
+            kept.add(data.get(start..).unwrap_or_default(), self.pool);
+        }
+        let end = data.len();
+        input.put_back(data, end);
+        result.map_err(|_| RelayError::Write)
+    }
+
+    /// Sends `out`, the first `head_bytes` of which are a head.
+    async fn flush(&self, out: &mut WriteBuffer, head_bytes: &mut usize) -> Result<(), RelayError> {
+        if out.data.is_empty() {
+            return Ok(());
+        }
+        self.to.arm(self.idle);
+        let data = std::mem::take(&mut out.data);
+        let (result, mut sent) = self.to.write_all(data).await;
+        self.to.disarm();
+        let head_bytes = std::mem::take(head_bytes);
+        match self.kept {
+            Some(kept) if kept.is_fresh() => sent = kept.begin(sent, head_bytes, self.pool),
+            Some(kept) => kept.add(&sent, self.pool),
+            None => {}
+        }
+        sent.clear();
+        out.put_back(sent);
+        result.map_err(|_| RelayError::Write)
+    }
+
+    async fn receive(
+        &self,
+        input: &mut ReadBuffer,
+        out: &mut WriteBuffer,
+    ) -> Result<usize, RelayError> {
+        let may_wait = self.pool.may_wait();
+        if !may_wait {
+            // Memory runs short: nothing is held while the sender is silent.
+            out.release(self.pool);
+            input.release(self.pool);
+        } else if input.is_full() {
+            input.enlarge(self.pool);
+        }
+        let patience = self.pace.map_or(self.idle, |pace| pace.patience(self.idle));
+        let waits = self.pace.map(|pace| (pace, Instant::now()));
+        if patience.is_zero() {
+            return Err(RelayError::ReadTimeout);
+        }
+        self.from.arm_read(patience);
+        if let Some(stop) = self.stop {
+            self.readable_or(stop).await?;
+        }
+        let received = self.fill(input).await?;
+        if let Some((pace, since)) = waits {
+            pace.count(received.as_ref().copied().unwrap_or_default(), since);
+        }
+        received.map_err(|_| self.read_error())
+    }
+
+    /// Receives, unless the recipient goes away meanwhile.
+    async fn fill(&self, input: &mut ReadBuffer) -> Result<io::Result<usize>, RelayError> {
+        let mut fill = pin!(async {
+            if !self.pool.may_wait() && input.is_empty() {
+                // What is wrong with it is told by the receive.
+                let _ = self.from.readable().await;
+            }
+            input.fill(self.from, self.pool, BULK_BUFFER_BYTES).await
+        });
+        if !self.may_lose {
+            return Ok(fill.await);
+        }
+        let received = {
+            let mut lost = pin!(lost(self.to));
+            poll_fn(|context| {
+                if let Poll::Ready(received) = fill.as_mut().poll(context) {
+                    return Poll::Ready(Some(received));
+                }
+                lost.as_mut().poll(context).map(|()| None)
+            })
+            .await
+        };
+        match received {
+            Some(received) => Ok(received),
+            None => {
+                // A receive must come to its end.
+                self.from.cut();
+                let _ = fill.await;
+                Err(RelayError::Write)
+            }
+        }
+    }
+
+    /// Waits for the sender, or to be stopped; nothing has been received when it is.
+    async fn readable_or(&self, stop: &StopFlag) -> Result<(), RelayError> {
+        let mut readable = pin!(self.from.readable());
+        poll_fn(|context| {
+            if stop.stopped.get() {
+                return Poll::Ready(Err(RelayError::Stopped));
+            }
+            stop.waker.replace(Some(context.waker().clone()));
+            readable.as_mut().poll(context).map(|_| Ok(()))
+        })
+        .await
+    }
+
+    fn read_error(&self) -> RelayError {
+        if self.from.expired() {
+            RelayError::ReadTimeout
+        } else {
+            RelayError::Read
+        }
+    }
+}
+
+fn data_of(event: BodyEvent) -> (usize, usize) {
+    match event {
+        BodyEvent::Data { start, len } => (start, len),
+        BodyEvent::NeedMore | BodyEvent::End => (0, 0),
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_keeps_up_its_rate_or_ends() {
+        let idle = Duration::from_secs(10);
+        let pace = Pace::new(idle, 100);
+        assert_eq!(pace.patience(Duration::from_secs(900)), idle);
+        assert_eq!(
+            pace.patience(Duration::from_secs(3)),
+            Duration::from_secs(3)
+        );
+        // 10 s and 2 s for 200 bytes were granted, 9 s are gone.
+        pace.bytes.set(299);
+        pace.waited.set(Duration::from_secs(9));
+        assert_eq!(pace.patience(idle), Duration::from_secs(3));
+        pace.waited.set(Duration::from_secs(13));
+        assert_eq!(pace.patience(idle), Duration::ZERO);
+        pace.bytes.set(1_000_000);
+        assert_eq!(pace.patience(idle), idle);
+        let any = Pace::new(idle, 0);
+        any.waited.set(Duration::from_secs(1_000));
+        assert_eq!(any.patience(idle), idle);
+    }
+}

@@ -1,0 +1,60 @@
+//! A new connection to one of the addresses that were judged, and what it is kept under.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::enforcement::Dialable;
+use crate::io::socket::Socket;
+use crate::transaction::request::context::Request;
+use crate::transaction::request::destination::Destination;
+use crate::transaction::request::draft::Draft;
+use crate::transaction::request::reply::Refusal;
+use crate::transport::Transport;
+use crate::upstream::dial::{DialError, DialLimits, dial};
+use crate::upstream::pool::{PoolKey, UpstreamConnection};
+use crate::upstream::tls::Origin;
+
+/// What a connection to `address` is kept under.
+pub(crate) fn pool_key<'a>(
+    origin: Option<&'a Origin>,
+    destination: &Destination<'a>,
+    address: SocketAddr,
+) -> PoolKey<'a> {
+    PoolKey {
+        host: origin.map_or(destination.host.as_str(), |origin| &origin.host),
+        address,
+        tls: origin.map(|origin| origin.parameters.id),
+    }
+}
+
+/// A new connection to one of the addresses, as the kernel gives it.
+pub(crate) async fn connect_plain(
+    request: &Request<'_>,
+    dialable: &Dialable,
+    draft: &mut Draft,
+) -> Result<Box<UpstreamConnection>, Refusal> {
+    let started = Instant::now();
+    let limits = DialLimits::of(&request.snapshot.config);
+    // Boxed, as all of what makes a connection is: most requests find one.
+    let mut dialed = Box::pin(dial(dialable, limits)).await;
+    if dialed.as_ref().is_err_and(DialError::wants_descriptors)
+        && request.proxy.make_descriptors().await
+    {
+        dialed = Box::pin(dial(dialable, limits)).await;
+    }
+    draft.t_connect = Some(started.elapsed());
+    let (stream, address) = dialed.inspect_err(|error| {
+        draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);
+    })?;
+    draft.dst_ip = Some(address.ip());
+    let socket = Socket::new(stream, &request.proxy.shard.wheel);
+    socket.look_after(&request.snapshot.liveness);
+    Ok(Box::new(UpstreamConnection {
+        transport: Transport::Plain(socket),
+        address,
+        reused: false,
+        has_idled: false,
+        certificate: None,
+        demand: None,
+    }))
+}

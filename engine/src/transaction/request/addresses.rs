@@ -1,0 +1,27 @@
+//! Where a request may lead: the addresses of its host.
+
+use std::time::Instant;
+
+use crate::destination::AddressList;
+use crate::fair_share::FairShare;
+use crate::transaction::request::context::Request;
+use crate::transaction::request::destination::{Destination, NormalHost};
+use crate::transaction::request::reply::Refusal;
+
+/// The addresses to try, in order.
+pub(crate) async fn addresses(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    now: Instant,
+) -> Result<AddressList, Refusal> {
+    match destination.host {
+        NormalHost::Address(address, _) => Ok(AddressList::one(address)),
+        NormalHost::Domain(domain) => {
+            let account = request.client.registered.account();
+            let share = FairShare::new(request.snapshot.config.limits.per_client.share);
+            let resolver = request.proxy.origins.resolver();
+            let addresses = resolver.resolve(domain, account, share, now).await?;
+            Ok(AddressList::interleaved(addresses.as_slice()))
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What a request is: who asks, for what, what is told of it. Knows no origin.
+
+pub(crate) mod accept;
+pub(crate) mod addresses;
+pub(crate) mod arrival;
+pub(crate) mod client;
+pub(crate) mod context;
+pub(crate) mod date;
+pub(crate) mod destination;
+pub(crate) mod draft;
+pub(crate) mod final_recipient;
+pub(crate) mod forwarded;
+pub(crate) mod path;
+pub(crate) mod progress;
+pub(crate) mod record;
+pub(crate) mod reply;
+pub(crate) mod reply_body;
+pub(crate) mod target;
+pub(crate) mod tls_notes;
+pub(crate) mod told;

@@ -1,0 +1,267 @@
+//! What the log will say about a transaction, collected while it runs.
+
+use std::time::Duration;
+
+use sallyport_ruleset::{Action, Bundle, Decision};
+use sallyport_wire::http1::{HeaderName, ResponseHead, Version};
+
+use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling};
+use crate::clock::since_1970;
+use crate::enforcement::{PhaseDecision, Trail};
+use crate::limits::LOG_DECISIONS_MAX;
+use crate::proxy_error::ProxyError;
+use crate::shard::Snapshot;
+use crate::transaction::request::context::Request;
+use crate::transaction::request::destination::Destination;
+use crate::transaction::request::draft::Draft;
+
+impl Draft {
+    /// The rules that the trail speaks of.
+    pub(crate) fn snapshot<'s>(&'s self, request: &Request<'s>) -> &'s Snapshot {
+        self.judged_under.as_ref().unwrap_or(request.snapshot)
+    }
+
+    /// Keeps what the log says of a user agent that has several lines.
+    pub(crate) fn note_user_agents(&mut self, request: &Request<'_>) {
+        let all = || request.head.end_to_end(HeaderName::UserAgent);
+        if all().nth(1).is_some() {
+            join(
+                &mut self.user_agents,
+                all().map(|value| value.of(request.bytes)),
+            );
+        }
+    }
+
+    /// Keeps what the log says of the content type of a response.
+    pub(crate) fn note_content_types(&mut self, head: &ResponseHead, bytes: &[u8]) {
+        let all = head.end_to_end(HeaderName::ContentType);
+        join(&mut self.content_type, all.map(|value| value.of(bytes)));
+    }
+
+    /// Writes a line for each alert that has none yet.
+    pub(crate) fn write_alerts(
+        &mut self,
+        request: &Request<'_>,
+        destination: Option<&Destination<'_>>,
+    ) {
+        let bundle = self.snapshot(request).rules.bundle();
+        for alert in self.trail.alerts.iter().skip(self.alerts_written) {
+            let record = Record {
+                event: Event::Alert,
+                decided: Some(PhaseOutcome {
+                    phase: alert.phase,
+                    action: Action::Alert,
+                    rule: alert.rule,
+                    names: bundle,
+                }),
+                ..self.record(request, destination)
+            };
+            request.proxy.shard.log.borrow_mut().write(&record);
+        }
+        self.alerts_written = self.trail.alerts.len();
+    }
+
+    /// Writes a line of `Event::Alert` that no rule made.
+    pub(crate) fn write_notice(
+        &self,
+        request: &Request<'_>,
+        destination: &Destination<'_>,
+        detail: &str,
+    ) {
+        let record = Record {
+            event: Event::Alert,
+            action: Some(Action::Alert),
+            detail: Some(detail.as_bytes()),
+            ..self.record(request, Some(destination))
+        };
+        request.proxy.shard.log.borrow_mut().write(&record);
+    }
+
+    /// Writes the line of a denial (when a rule made it) and the one of the transaction.
+    pub(crate) fn finish(&self, request: &Request<'_>, destination: Option<&Destination<'_>>) {
+        let bundle = self.snapshot(request).rules.bundle();
+        let decided = self.trail.decided;
+        let denied_by_rules = decided.is_some_and(|decided| decided.action == Decision::Deny);
+        let is_denied = denied_by_rules || self.error.is_some_and(ProxyError::is_denial);
+        // What the configuration denies (ports, addresses, fronting) no phase has decided.
+        let decided = decided.filter(|_| denied_by_rules == is_denied);
+        let mut alerts: Vec<&str> = Vec::new();
+        for alert in &self.trail.alerts {
+            alerts.push(match alert.rule {
+                Some(rule) => bundle.rule_name(alert.phase, rule),
+                None => "default",
+            });
+        }
+        let record = Record {
+            decided: decided.map(|decision| outcome(decision, bundle)),
+            action: is_denied.then_some(Action::Deny),
+            decisions: outcomes(&self.trail, bundle),
+            alerts: &alerts,
+            status: self.status,
+            t_total: Some(micros(request.started.elapsed())),
+            ..self.record(request, destination)
+        };
+        let mut log = request.proxy.shard.log.borrow_mut();
+        if is_denied {
+            log.write(&Record {
+                event: Event::Deny,
+                ..record
+            });
+        }
+        log.write(&record);
+    }
+
+    /// Writes a line of a transaction that goes on; `moved` are the bytes of the step that it is in. There
+    /// may be no room for it, as for none that is not of an end.
+    pub(crate) fn write_progress(
+        &self,
+        request: &Request<'_>,
+        destination: &Destination<'_>,
+        event: Event,
+        moved: Option<(u64, u64)>,
+    ) {
+        let bundle = self.snapshot(request).rules.bundle();
+        let record = self.record(request, Some(destination));
+        let (up, down) = moved.unwrap_or_default();
+        let record = Record {
+            event,
+            decisions: outcomes(&self.trail, bundle),
+            status: self.status,
+            bytes_up: moved.map(|_| self.bytes_up + up),
+            bytes_down: moved.map(|_| self.bytes_down + down),
+            t_total: Some(micros(request.started.elapsed())),
+            ..record
+        };
+        request.proxy.shard.log.borrow_mut().write_if_room(&record);
+    }
+
+    fn record<'r>(
+        &'r self,
+        request: &Request<'r>,
+        destination: Option<&Destination<'r>>,
+    ) -> Record<'r> {
+        let Request {
+            proxy,
+            client,
+            head,
+            bytes,
+            ..
+        } = *request;
+        let snapshot = self.snapshot(request);
+        let tls = self.tls.as_deref();
+        let proto = destination.map(|destination| destination.logged_protocol.name());
+        let method = head.method.of(bytes);
+        Record {
+            ts_us: unix_micros(),
+            event: Event::Transaction,
+            txn: self.transaction,
+            conn: client.id,
+            core: proxy.shard.index,
+            bundle: snapshot.rules.bundle().id(),
+            config: &snapshot.config.id,
+            client_ip: client.address.ip(),
+            client_port: client.address.port(),
+            listener: Some(&client.listener),
+            proto,
+            // What could not be read has no version, but streams are of HTTP/2 whatever is in them.
+            http_version: (!method.is_empty() || head.version == Version::Http2)
+                .then(|| head.version.number()),
+            method: Some(method).filter(|method| !method.is_empty()),
+            domain: destination.map(|destination| destination.host.as_str().as_bytes()),
+            port: destination.map(|destination| destination.port),
+            dst_ip: self.dst_ip,
+            sni: tls.and_then(|tls| tls.sni.as_deref()),
+            alpn: tls.and_then(|tls| tls.alpn.as_deref()),
+            ja4: tls.map(|tls| tls.ja4.as_bytes()),
+            tls_mode: Some(tls.map_or(TlsHandling::None, |tls| tls.handling)),
+            tls_version: tls.and_then(|tls| tls.version),
+            tls_cipher: tls.and_then(|tls| tls.cipher),
+            principal: client.principal.as_deref().map(str::as_bytes),
+            uri: destination
+                .map(|destination| self.logged_uri(request, destination))
+                .filter(|uri| !uri.is_empty()),
+            user_agent: match &*self.user_agents {
+                [] => head
+                    .end_to_end(HeaderName::UserAgent)
+                    .next()
+                    .map(|value| value.of(bytes)),
+                several => Some(several),
+            },
+            content_type: Some(&*self.content_type).filter(|value| !value.is_empty()),
+            error: self.error,
+            detail: self.detail.as_deref().map(str::as_bytes),
+            bytes_up: Some(self.bytes_up),
+            bytes_down: Some(self.bytes_down),
+            upstream_reused: self.upstream_reused,
+            // This version has none.
+            cache: Some(CacheOutcome::Off),
+            upstream_http_version: self.upstream_version.map(Version::number),
+            t_dns: self.t_dns.map(micros),
+            t_connect: self.t_connect.map(micros),
+            t_tls_client: self.t_tls_client.map(micros),
+            t_tls_origin: self.t_tls_origin.map(micros),
+            t_first_byte: self.t_first_byte.map(micros),
+            t_rules: Some(micros(self.trail.elapsed)),
+            ..Record::default()
+        }
+    }
+
+    fn logged_uri<'r>(&self, request: &Request<'r>, destination: &Destination<'r>) -> &'r [u8] {
+        let uri = destination.path_and_query;
+        let path_bytes = match request.snapshot.config.log.query {
+            true => uri.len(),
+            false => uri
+                .iter()
+                .position(|byte| *byte == b'?')
+                .unwrap_or(uri.len()),
+        };
+        uri.get(..path_bytes).unwrap_or_default()
+    }
+}
+
+impl Request<'_> {
+    /// Writes a log line for each alert that has fired since the last call.
+    pub(crate) fn write_alerts(&self, draft: &mut Draft, destination: Option<&Destination<'_>>) {
+        if draft.alerts_written < draft.trail.alerts.len() {
+            draft.write_alerts(self, destination);
+        }
+    }
+}
+
+/// Several values of a field as one (RFC 9110 section 5.3), in place of what `out` held.
+fn join<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v [u8]>) {
+    out.clear();
+    for value in values {
+        if !out.is_empty() {
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(value);
+    }
+}
+
+/// What the phases decided, as the log takes it.
+fn outcomes<'b>(
+    trail: &Trail,
+    bundle: &'b Bundle,
+) -> [Option<PhaseOutcome<'b>>; LOG_DECISIONS_MAX] {
+    trail
+        .decisions
+        .map(|decision| decision.map(|decision| outcome(decision, bundle)))
+}
+
+fn outcome(decision: PhaseDecision, bundle: &Bundle) -> PhaseOutcome<'_> {
+    PhaseOutcome {
+        phase: decision.phase,
+        action: decision.action.into(),
+        rule: decision.rule,
+        names: bundle,
+    }
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+pub(crate) fn unix_micros() -> u64 {
+    micros(since_1970())
+}

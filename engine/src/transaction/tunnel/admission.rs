@@ -1,0 +1,36 @@
+//! The decision of PreDNS that let a tunnel in. It stands in the lines of the requests inside too, since no
+//! other PreDNS is run for them.
+
+use std::rc::Rc;
+
+use sallyport_ruleset::Phase;
+
+use crate::enforcement::{PhaseDecision, Trail};
+use crate::shard::Snapshot;
+
+/// What PreDNS said of a tunnel.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    /// Whose rule it names.
+    judged_under: Rc<Snapshot>,
+    decision: PhaseDecision,
+}
+
+impl Admission {
+    /// That in `trail`, which came about under `snapshot`.
+    pub(crate) fn of(snapshot: &Rc<Snapshot>, trail: &Trail) -> Option<Self> {
+        Some(Self {
+            judged_under: Rc::clone(snapshot),
+            decision: trail.decision(Phase::PreDns)?,
+        })
+    }
+
+    /// Notes it for a request inside, unless that has another ruleset, whose rules have other names.
+    pub(crate) fn note(&self, snapshot: &Snapshot, trail: &mut Trail) {
+        let its_own = self.judged_under.rules.bundle();
+        let bundle = snapshot.rules.bundle();
+        if std::ptr::eq(its_own, bundle) || its_own.id() == bundle.id() {
+            trail.inherit(self.decision);
+        }
+    }
+}

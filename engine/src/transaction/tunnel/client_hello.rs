@@ -1,0 +1,66 @@
+//! What the configuration asks of a ClientHello in a tunnel.
+
+use sallyport_ruleset::normalize::normalize_domain;
+use sallyport_wire::tls::{AlertDescription, ClientHello, OddServerName};
+
+use crate::config::checked::{Ech, Fronting};
+use crate::proxy_error::ProxyError;
+use crate::transaction::phases;
+use crate::transaction::request::context::Request;
+use crate::transaction::request::destination::{Destination, NormalHost};
+use crate::transaction::request::draft::Draft;
+use crate::transaction::request::reply::Refusal;
+
+/// What is encrypted in a ClientHello that is passed through nobody sees.
+pub(crate) fn check_ech(request: &Request<'_>, has_ech: bool) -> Result<(), Refusal> {
+    const DETAIL: &str = "part of the ClientHello is encrypted (tls.ech)";
+    match has_ech && request.snapshot.config.tls.ech == Ech::Deny {
+        true => Err(Refusal::new(ProxyError::HttpRequestDenied, DETAIL)),
+        false => Ok(()),
+    }
+}
+
+/// A server name that no other reader takes as it stands.
+pub(crate) fn note_odd_name(hello: &ClientHello, draft: &mut Draft) {
+    let detail = match hello.odd_server_name() {
+        None => return,
+        Some(OddServerName::Address) => "the server name is an address: taken as absent",
+        Some(OddServerName::FinalDot) => "the server name ends in a dot: taken without it",
+    };
+    // What the CONNECT said comes first.
+    draft.detail.get_or_insert_with(|| detail.into());
+}
+
+/// The server name must be the host of the CONNECT.
+pub(crate) fn check_sni(
+    request: &Request<'_>,
+    destination: &Destination<'_>,
+    hello: &ClientHello,
+    draft: &mut Draft,
+) -> Result<(), Refusal> {
+    const DETAIL: &str = "the server name is not the host of the CONNECT (domain fronting)";
+    let Some(sni) = hello.server_name() else {
+        return Ok(());
+    };
+    let mut scratch = String::new();
+    let sni = normalize_domain(sni, &mut scratch).unwrap_or(sni);
+    if destination.host.domain() == Some(sni) {
+        return Ok(());
+    }
+    match request.snapshot.config.tunnel.fronting {
+        Fronting::Deny => Err(Refusal::new(ProxyError::HttpRequestDenied, DETAIL)),
+        Fronting::Alert => {
+            draft.write_notice(request, destination, DETAIL);
+            Ok(())
+        }
+        Fronting::Allow => {
+            let fronted = Destination {
+                host: NormalHost::Domain(sni),
+                ..*destination
+            };
+            phases::pre_dns(request, &fronted, draft).map(|_| ())
+        }
+    }
+}
+
+pub(crate) type Ended = Result<(), (Refusal, Option<AlertDescription>)>;

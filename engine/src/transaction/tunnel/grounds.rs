@@ -1,0 +1,50 @@
+//! What an open tunnel was let in by, or why it does not go on.
+
+use std::rc::Rc;
+
+use crate::enforcement::{Guarded, Trail};
+use crate::proxy_error::ProxyError;
+use crate::shard::Snapshot;
+use crate::transaction::request::draft::Draft;
+use crate::transaction::request::reply::Refusal;
+use crate::transaction::tunnel::admission::Admission;
+use crate::upstream::tls::Origin;
+
+/// What a tunnel was let in by.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) snapshot: Rc<Snapshot>,
+    /// Where requests inside may go.
+    pub(crate) guarded: Option<Guarded>,
+    /// How the origin is spoken to, if its TLS ends here.
+    pub(crate) origin: Option<Origin>,
+    /// What PreDNS said, for the log.
+    pub(crate) admission: Option<Admission>,
+}
+
+impl Standing {
+    /// Where requests inside may go.
+    pub(crate) fn guarded(&self) -> Result<&Guarded, Refusal> {
+        const NONE: &str = "the tunnel leads nowhere";
+        self.guarded
+            .as_ref()
+            .ok_or_else(|| Refusal::new(ProxyError::ProxyInternalError, NONE))
+    }
+}
+
+/// Why a tunnel does not go on.
+#[derive(Debug)]
+pub(crate) struct Over {
+    pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) trail: Trail,
+    pub(crate) refusal: Refusal,
+}
+
+impl Over {
+    /// The answer to what still comes, and why in the log.
+    pub(crate) fn refuse(&self, draft: &mut Draft) -> Refusal {
+        draft.overrule(&self.snapshot, self.trail.clone());
+        draft.fail(self.refusal.error, self.refusal.detail.clone());
+        self.refusal.clone()
+    }
+}

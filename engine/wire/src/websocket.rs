@@ -2,6 +2,8 @@
 //! whether it was closed in order. Payloads are passed over; nothing is validated: that is between the
 //! two ends. Called by the engine for what flows behind a 101.
 
+use crate::invariant::part;
+
 /// One direction of a WebSocket connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameFollower {
@@ -25,7 +27,7 @@ impl FrameFollower {
                 .unwrap_or(usize::MAX)
                 .min(bytes.len());
             self.left -= passed as u64;
-            bytes = bytes.get(passed..).unwrap_or_default();
+            bytes = part(bytes, passed..);
             if let Some((first, rest)) = bytes.split_first() {
                 self.push(*first);
                 bytes = rest;

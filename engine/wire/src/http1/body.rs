@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::chunked::{self, ChunkError, ChunkEvent, ChunkLimits, ChunkedDecoder, write_last_chunk};
 use super::framing::BodyFraming;
+use crate::invariant::{part, part_mut};
 
 /// Why a body cannot be read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -120,7 +121,7 @@ impl BodyReader {
         let mut consumed = 0;
         let mut ended = false;
         while !ended {
-            let rest = input.get(consumed..).unwrap_or_default();
+            let rest = part(input, consumed..);
             let (taken, event) = match self.next(rest) {
                 Ok(next) => next,
                 Err(error) => {
@@ -132,7 +133,7 @@ impl BodyReader {
             match event {
                 BodyEvent::NeedMore => break,
                 BodyEvent::Data { start, len } => {
-                    out.extend_from_slice(rest.get(start..start + len).unwrap_or_default());
+                    out.extend_from_slice(part(rest, start..start + len));
                 }
                 BodyEvent::End => ended = true,
             }
@@ -217,7 +218,7 @@ impl OpenChunk {
             return;
         }
         let digits = self.header_start..self.data_start.saturating_sub(2);
-        chunked::fill_hex(out.get_mut(digits).unwrap_or_default(), data_bytes);
+        chunked::fill_hex(part_mut(out, digits), data_bytes);
         out.extend_from_slice(b"\r\n");
     }
 }

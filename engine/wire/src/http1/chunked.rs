@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::hop_by_hop;
 use super::request_head::is_token_byte;
+use crate::invariant::{part, part_mut};
 
 /// Bounds of what a chunked body may carry besides its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,12 +265,8 @@ impl ChunkedDecoder {
     fn take_trailer(&mut self, input: &[u8]) -> Result<usize, ChunkError> {
         let newline = memchr::memchr(b'\n', input);
         let taken = newline.map_or(input.len(), |at| at + 1);
-        self.trailers
-            .extend_from_slice(input.get(..taken).unwrap_or_default());
-        let line = self
-            .trailers
-            .get(self.trailer_line_start..)
-            .unwrap_or_default();
+        self.trailers.extend_from_slice(part(input, ..taken));
+        let line = part(&self.trailers, self.trailer_line_start..);
         // The empty line at the end, or its begin, is no trailer.
         let is_empty = b"\r\n".starts_with(line);
         let trailer_bytes = self.trailer_bytes.saturating_add(line.len());
@@ -281,10 +278,7 @@ impl ChunkedDecoder {
             if self.limits.tolerates_blanks {
                 drop_blanks_before_colon(&mut self.trailers, self.trailer_line_start);
             }
-            let line = self
-                .trailers
-                .get(self.trailer_line_start..)
-                .unwrap_or_default();
+            let line = part(&self.trailers, self.trailer_line_start..);
             match judge_trailer(line)? {
                 Trailer::Keep => self.trailer_line_start = self.trailers.len(),
                 Trailer::Drop => self.trailers.truncate(self.trailer_line_start),
@@ -300,11 +294,11 @@ impl ChunkedDecoder {
 
 /// RFC 9112 section 5.1, for the line that begins at `line_start`.
 fn drop_blanks_before_colon(trailers: &mut Vec<u8>, line_start: usize) {
-    let line = trailers.get(line_start..).unwrap_or_default();
+    let line = part(trailers, line_start..);
     let Some(colon) = memchr::memchr(b':', line) else {
         return;
     };
-    let name = line.get(..colon).unwrap_or_default();
+    let name = part(line, ..colon);
     let name_end = name
         .iter()
         .rposition(|byte| !matches!(byte, b' ' | b'\t'))
@@ -347,7 +341,7 @@ pub fn write_chunk_header(out: &mut Vec<u8>, len: usize) {
         let digits = (usize::BITS - len.leading_zeros()).div_ceil(4);
         let start = out.len();
         out.resize(start + digits as usize, b'0');
-        fill_hex(out.get_mut(start..).unwrap_or_default(), len);
+        fill_hex(part_mut(out, start..), len);
         out.extend_from_slice(b"\r\n");
     }
 }

@@ -10,6 +10,7 @@ use super::method::MethodKind;
 use super::request_head::{RequestHead, is_token_byte};
 use super::response_head::ResponseHead;
 use super::version::Version;
+use crate::invariant::part;
 
 /// Fields that the configuration removes or sets. Names in lower case. Empty
 /// in the usual case, and then free.
@@ -270,11 +271,11 @@ fn copy_fields(
     let mut fields = fields.iter().peekable();
     while let Some(field) = fields.next() {
         if drop(field) {
-            out.extend_from_slice(buf.get(run_start..field.name.start()).unwrap_or_default());
+            out.extend_from_slice(part(buf, run_start..field.name.start()));
             run_start = fields.peek().map_or(fields_end, |next| next.name.start());
         }
     }
-    out.extend_from_slice(buf.get(run_start..fields_end).unwrap_or_default());
+    out.extend_from_slice(part(buf, run_start..fields_end));
 }
 
 /// RFC 9110 section 7.6.3: one list, ours last, with the version that the

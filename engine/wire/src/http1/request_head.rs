@@ -14,6 +14,7 @@ use super::method::MethodKind;
 use super::target::Authority;
 use super::version::{self, OtherVersion, Version};
 use crate::Span;
+use crate::invariant::{Invariant, part};
 
 /// A parsed request head. Made once and reused: parsing allocates only when a
 /// request has more fields than any before it.
@@ -90,7 +91,7 @@ impl RequestHead {
         let Some(skipped) = empty_line(buf)? else {
             return Ok(Parse::Incomplete);
         };
-        let window = Window::of(buf.get(skipped..).unwrap_or_default(), limits);
+        let window = Window::of(part(buf, skipped..), limits);
         let start = window.bytes.get(..=METHOD_BYTES_MAX).unwrap_or_default();
         if !start.is_empty() && start.iter().all(|byte| is_token_byte(*byte)) {
             return Err(HeadError::MethodTooLong);
@@ -100,7 +101,7 @@ impl RequestHead {
         let mut request = httparse::Request::new(&mut []);
         let parsed = request.parse_with_uninit_headers(
             window.bytes,
-            lines.get_mut(..lines_max).unwrap_or_default(),
+            lines.get_mut(..lines_max).or_broken("room for lines"),
         );
         let head_bytes = match parsed {
             Ok(httparse::Status::Complete(bytes)) => skipped + bytes,
@@ -110,10 +111,10 @@ impl RequestHead {
             Err(httparse::Error::Version) => return self.parse_other_version(buf, &window, limits),
             Err(error) => return Err(explain(error, window.bytes)),
         };
-        let head = buf.get(..head_bytes).unwrap_or_default();
+        let head = part(buf, ..head_bytes);
         let (method, target) = (
-            request.method.unwrap_or_default(),
-            request.path.unwrap_or_default(),
+            request.method.or_broken("a method"),
+            request.path.or_broken("a target"),
         );
         if target.len() > limits.uri_bytes_max {
             return Err(HeadError::UriTooLong);
@@ -246,7 +247,7 @@ impl RequestHead {
 /// will find to be one or not.
 fn is_judged_with(target: &[u8], host: &[u8]) -> bool {
     let scheme_bytes = memchr::memchr(b':', target).unwrap_or(target.len());
-    let authority = target.get(scheme_bytes..).unwrap_or_default();
+    let authority = part(target, scheme_bytes..);
     let behind = authority
         .strip_prefix(b"://")
         .and_then(|authority| authority.strip_prefix(host));

@@ -15,6 +15,7 @@ use super::leniency::{Leniency, Reading, Tolerated};
 use super::method::MethodKind;
 use super::version::{self, OtherVersion, Version};
 use crate::Span;
+use crate::invariant::{Invariant, part};
 
 /// A parsed response head. Made once and reused, as [`super::RequestHead`].
 #[derive(Clone, Debug)]
@@ -99,7 +100,7 @@ impl ResponseHead {
         let parsed = config.parse_response_with_uninit_headers(
             &mut response,
             window.unwrap_or(buf),
-            lines.get_mut(..lines_max).unwrap_or_default(),
+            lines.get_mut(..lines_max).or_broken("room for lines"),
         );
         let head_bytes = match parsed {
             Ok(httparse::Status::Complete(bytes)) => bytes,
@@ -123,9 +124,9 @@ impl ResponseHead {
             }
             Err(error) => return Err(explain(error)),
         };
-        let head = buf.get(..head_bytes).unwrap_or_default();
+        let head = part(buf, ..head_bytes);
         self.version = version::of_minor(response.version);
-        self.status = response.code.unwrap_or_default();
+        self.status = response.code.or_broken("a status");
         // RFC 9110 section 15: three digits, of which the first is a class.
         if self.status < 100 {
             return Err(HeadError::StatusLine);

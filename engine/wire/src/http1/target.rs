@@ -10,6 +10,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use super::method::MethodKind;
+use crate::invariant::Invariant;
 
 /// Why a target or an authority was refused. Always the client's fault: 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -148,7 +149,7 @@ impl<'a> Authority<'a> {
             .split_at_checked(scanned.end)
             .ok_or(TargetError::Host)?;
         let port = parse_rest(rest)?;
-        let last_label = host_text.get(scanned.last_label).unwrap_or_default();
+        let last_label = host_text.get(scanned.last_label).or_broken("a label");
         let host = if is_numeric_label(last_label) {
             // With a final dot some read an address, some a name: refused.
             Host::Ipv4(

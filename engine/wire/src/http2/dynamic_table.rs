@@ -2,6 +2,7 @@
 //! to know which index refers to what.
 
 use super::name::Name;
+use crate::invariant::Invariant;
 
 /// What is remembered of an entry.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,7 +84,7 @@ impl DynamicTable {
     /// Drops the oldest until no more than `bytes` are left.
     fn shrink(&mut self, bytes: u32) {
         while self.bytes > bytes && self.count > 0 {
-            let oldest = self.entries.get(self.first).copied().unwrap_or_default();
+            let oldest = self.entries.get(self.first).copied().or_broken("an entry");
             self.bytes = self.bytes.saturating_sub(u32::from(oldest.size));
             self.first = (self.first + 1) % ENTRIES_MAX;
             self.count = self.count.saturating_sub(1);

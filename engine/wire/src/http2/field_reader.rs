@@ -8,6 +8,7 @@ use super::dynamic_table::{DynamicTable, Entry, OVERHEAD};
 use super::huffman::{HuffmanDecoder, NoString};
 use super::name::Name;
 use super::static_table::{STATIC_ENTRIES, static_name};
+use crate::invariant::Invariant;
 
 /// A block that cannot be decoded (RFC 9113 section 4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,7 +297,7 @@ impl FieldReader {
             let field = &mut self.field;
             let length = usize::try_from(field.name_bytes).unwrap_or(usize::MAX);
             let start = field.name_start.get(..length.min(NAME_START));
-            field.name = Name::of(start.unwrap_or_default());
+            field.name = Name::of(start.or_broken("the start of a name"));
             self.state = State::Length(Part::Value);
             return;
         }

@@ -24,6 +24,7 @@ use super::reset_count::{ResetCount, is_for_a_fault};
 use super::send_windows::{SendWindows, WINDOW_MAX};
 use super::sent_frames::{Refused, Sent, SentFrames};
 use super::stream_set::StreamSet;
+use crate::invariant::{part, part_mut};
 
 /// Whose frames are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +246,7 @@ impl FrameGuard {
     fn read(&mut self, bytes: &mut [u8]) -> Result<(), FrameFault> {
         let mut at = 0;
         loop {
-            let rest = bytes.get(at..).unwrap_or_default();
+            let rest = part_mut(bytes, at..);
             if rest.is_empty() {
                 return Ok(());
             }
@@ -258,7 +259,7 @@ impl FrameGuard {
                 let size = self.frame.left.min(rest.len());
                 self.frame.left -= size;
                 at += size;
-                self.payload(rest.get(..size).unwrap_or_default())?;
+                self.payload(part(rest, ..size))?;
             }
             if self.frame.left > 0 {
                 continue;

@@ -3,6 +3,8 @@
 //! The code is canonical: codes of one length are consecutive, in the order of their symbols, so
 //! that their lengths say everything. Called by `field_reader`.
 
+use crate::invariant::Invariant;
+
 /// A string that is not one (RFC 7541 section 5.2): it holds the end-of-string symbol, or ends in
 /// something else than up to seven bits of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +124,7 @@ impl HuffmanDecoder {
             Some(_) => self.top(SHORT, 0),
             None => self.top(self.bits_count, SHORT - self.bits_count),
         };
-        let (symbol, length) = CODE.short.get(lead as usize).copied().unwrap_or_default();
+        let (symbol, length) = CODE.short.get(lead as usize).copied().or_broken("a code");
         if length > 0 {
             let length = u32::from(length);
             return Ok((length <= self.bits_count).then_some((symbol, length)));

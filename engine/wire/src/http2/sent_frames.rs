@@ -5,6 +5,7 @@
 
 use super::frames::{DATA, HEADERS, HeaderReader, RST_STREAM};
 use super::stream_set::StreamSet;
+use crate::invariant::part;
 
 /// A request that was refused before anybody saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl SentFrames {
                 continue;
             }
             let (taken, header) = self.header.take(bytes);
-            bytes = bytes.get(taken..).unwrap_or_default();
+            bytes = part(bytes, taken..);
             let Some(header) = header else { return };
             let stream = header.stream;
             self.left = header.length;

@@ -1,5 +1,7 @@
 //! Which of the newest streams of a connection something was noted of.
 
+use crate::invariant::Invariant;
+
 /// A set of odd stream ids that remembers the newest 1024 of them; older ones are not in it, and no
 /// even ones: nobody but clients opens streams here.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +40,7 @@ impl StreamSet {
         let number = stream.div_ceil(2);
         let is_known = number <= self.newest && self.newest - number < STREAMS;
         let (word, bit) = place(number);
-        let bits = self.bits.get(word).copied().unwrap_or_default();
+        let bits = self.bits.get(word).copied().or_broken("a word of bits");
         is_known && !stream.is_multiple_of(2) && bits & bit != 0
     }
 

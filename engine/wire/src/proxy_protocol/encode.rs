@@ -11,6 +11,7 @@ use super::tls_details::TlsDetails;
 use super::tlv::HEAD_BYTES;
 use super::tlv_kind as kind;
 use super::version2::{FIXED_BYTES, SIGNATURE};
+use crate::invariant::part_mut;
 
 /// A header has more to say than its lengths can count: 65 535 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -86,7 +87,7 @@ impl Header<'_> {
                 checksum_at = Some(out.len() - CHECKSUM_BYTES - start);
             }
         }
-        let header = out.get_mut(start..).unwrap_or_default();
+        let header = part_mut(out, start..);
         let length = u16::try_from(header.len() - FIXED_BYTES).map_err(|_| EncodeError)?;
         if let Some(place) = header.get_mut(FIXED_BYTES - 2..FIXED_BYTES) {
             place.copy_from_slice(&length.to_be_bytes());

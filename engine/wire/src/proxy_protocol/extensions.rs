@@ -6,6 +6,7 @@ use super::limits::UNIQUE_ID_BYTES_MAX;
 use super::tls_details::TlsDetails;
 use super::tlv::{HEAD_BYTES, Tlv, Tlvs};
 use super::tlv_kind as kind;
+use crate::invariant::part;
 
 /// What a header of version 2 says beside the addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl<'a> Extensions<'a> {
     /// Reads the TLVs of a whole header that begin at `at`.
     pub(super) fn parse(header: &'a [u8], at: usize) -> Result<Self, HeaderError> {
         let mut extensions = Self::default();
-        for tlv in Tlvs::new(header.get(at..).unwrap_or_default(), at) {
+        for tlv in Tlvs::new(part(header, at..), at) {
             extensions.take(&tlv?, header)?;
         }
         Ok(extensions)

@@ -6,6 +6,7 @@ use super::error::{HeaderError, HeaderFault};
 use super::extensions::Extensions;
 use super::header::{Command, Endpoints, Header, Parse, Transport, UNIX_ADDRESS_BYTES, Version};
 use crate::cursor::Cursor;
+use crate::invariant::part;
 
 /// What it begins with.
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -50,7 +51,7 @@ pub(super) fn parse(bytes: &[u8], bytes_max: usize) -> Result<Parse<'_>, HeaderE
     let Some(whole) = bytes.get(..total) else {
         return incomplete(total);
     };
-    let block = Cursor::new(whole.get(FIXED_BYTES..).unwrap_or_default());
+    let block = Cursor::new(part(whole, FIXED_BYTES..));
     let endpoints = endpoints(block, form.family).ok_or_else(|| addresses_cut.at(FIXED_BYTES))?;
     let extensions = match form.family {
         // Nobody can know where TLVs would begin.

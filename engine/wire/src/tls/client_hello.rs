@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::Span;
 use crate::cursor::Cursor;
 use crate::http1::{Authority, Host};
+use crate::invariant::part;
 
 /// Largest handshake message that is read, its header included. Post-quantum key
 /// shares bring real ones to 2 KiB; some tools offer all that they know.
@@ -198,7 +199,7 @@ impl ClientHello {
     fn assemble(&mut self, buf: &[u8]) -> Result<HelloParse, HelloError> {
         let mut at = 0;
         for _ in 0..RECORDS_MAX {
-            let rest = buf.get(at..).unwrap_or_default();
+            let rest = part(buf, at..);
             let Some(fragment) = record(rest)? else {
                 let bytes_min = buf.len() + 1;
                 return Ok(HelloParse::Incomplete { bytes_min });

@@ -9,6 +9,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::client_hello::{ALPN, CIPHER_SUITES_MAX, ClientHello, EXTENSIONS_MAX, SERVER_NAME};
+use crate::invariant::Invariant;
 
 /// A fingerprint such as `t13d1516h2_8daaf6152771_e5627efa2ab1`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,7 +21,7 @@ impl Ja4 {
     /// The fingerprint as text.
     pub fn as_str(&self) -> &str {
         // ASCII by construction.
-        std::str::from_utf8(&self.text).unwrap_or_default()
+        std::str::from_utf8(&self.text).ok().or_broken("text")
     }
 
     fn of(hello: &ClientHello) -> Self {
@@ -126,7 +127,9 @@ fn sort_into(space: &mut [u16], values: impl Iterator<Item = u16>) -> &[u16] {
         *to = value;
         count += 1;
     }
-    let sorted = space.get_mut(..count).unwrap_or_default();
+    let sorted = space
+        .get_mut(..count)
+        .or_broken("room for what was counted");
     sorted.sort_unstable();
     sorted
 }

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use sallyport_wire::invariant::Invariant;
+
 /// At most this many addresses of a name are used; more would only lengthen a failing connect.
 pub(crate) const ADDRESSES_MAX: usize = 8;
 
@@ -52,7 +54,7 @@ impl AddressList {
     }
 
     pub(crate) fn as_slice(&self) -> &[IpAddr] {
-        self.addresses.get(..self.count).unwrap_or_default()
+        self.addresses.get(..self.count).or_broken("an address")
     }
 
     pub(crate) fn first(&self) -> Option<IpAddr> {

@@ -16,6 +16,7 @@ use h2::{Reason, RecvStream};
 use http::Response;
 use sallyport_wire::http1::HeadError;
 use sallyport_wire::http2::Malformed;
+use sallyport_wire::invariant::part;
 
 use super::error_code;
 use super::heads::{Asked, Coding, Text, response_text, trailer_text};
@@ -196,8 +197,8 @@ impl Incoming {
     /// Moves what is there behind the content of `out`, up to its capacity.
     pub(super) fn read(&mut self, out: &mut Vec<u8>) -> io::Result<usize> {
         let before = out.len();
-        let text = self.text.get(self.text_read..).unwrap_or_default();
-        let part = text.get(..text.len().min(room(out))).unwrap_or_default();
+        let text = part(&self.text, self.text_read..);
+        let part = part(text, ..text.len().min(room(out)));
         out.extend_from_slice(part);
         self.text_read += part.len();
         if self.text_read == self.text.len() && !self.data.is_empty() {

@@ -18,6 +18,7 @@ use h2::{Reason, StreamId};
 use sallyport_wire::http2::{
     FrameFault, FrameGuard, GoingAway, Malformed, ReceivingSide, Refused, goaway_frame, reset_frame,
 };
+use sallyport_wire::invariant::part;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::held::{Held, Holders, RELIEF_INTERVAL};
@@ -396,7 +397,7 @@ impl AsyncRead for LinkIo {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut inbound = self.0.inbound.borrow_mut();
-        let unread = inbound.data.get(inbound.taken..).unwrap_or_default();
+        let unread = part(&inbound.data, inbound.taken..);
         if unread.is_empty() {
             if inbound.ended {
                 return Poll::Ready(Ok(()));
@@ -406,7 +407,7 @@ impl AsyncRead for LinkIo {
             return Poll::Pending;
         }
         let bytes = unread.len().min(into.remaining());
-        into.put_slice(unread.get(..bytes).unwrap_or_default());
+        into.put_slice(part(unread, ..bytes));
         inbound.taken += bytes;
         if inbound.taken == inbound.data.len() {
             // No buffer is held while the connection is silent.

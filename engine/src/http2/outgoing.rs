@@ -11,6 +11,7 @@ use h2::client::SendRequest;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use sallyport_wire::http1::{BodyEvent, BodyFraming, BodyReader, ChunkLimits, Scheme};
+use sallyport_wire::invariant::part;
 
 use super::heads::{Asked, Coding};
 use super::incoming::{Incoming, io_error};
@@ -69,9 +70,9 @@ impl<'w> Unsent<'w> {
         while self.content.is_empty() && !self.text.is_empty() && !reader.is_complete() {
             let (consumed, event) = reader.next(self.text).map_err(invalid)?;
             if let BodyEvent::Data { start, len } = event {
-                self.content = self.text.get(start..start + len).unwrap_or_default();
+                self.content = part(self.text, start..start + len);
             }
-            self.text = self.text.get(consumed..).unwrap_or_default();
+            self.text = part(self.text, consumed..);
         }
         Ok(())
     }
@@ -164,9 +165,9 @@ impl Outgoing {
                 let Some(end) = end_of_head(&self.head) else {
                     return Ok(&[]);
                 };
-                let rest = input.get(end.saturating_sub(before)..).unwrap_or_default();
+                let rest = part(input, end.saturating_sub(before)..);
                 let head = std::mem::take(&mut self.head);
-                self.send_head(head.get(..end).unwrap_or_default(), incoming)?;
+                self.send_head(part(&head, ..end), incoming)?;
                 return Ok(rest);
             }
         };

@@ -17,6 +17,7 @@ use h2::client::SendRequest;
 use h2::server::SendResponse;
 use http::Request;
 use sallyport_wire::http1::Scheme;
+use sallyport_wire::invariant::part;
 
 use super::heads::{Asked, HeadFault, TargetForm, Text, request_text};
 use super::incoming::{Declined, Incoming};
@@ -254,7 +255,7 @@ impl StreamTransport {
 
     /// Sends `data[from..]`: at its end all of it is within the windows of the recipient.
     pub(crate) async fn write_from(&self, data: Vec<u8>, from: usize) -> (io::Result<()>, Vec<u8>) {
-        let input = data.get(from..).unwrap_or_default();
+        let input = part(&data, from..);
         let result = self.send(input).await;
         if result.is_ok() {
             self.bytes_out

@@ -12,6 +12,8 @@ use rustls::unbuffered::{
 };
 use rustls::{CommonState, Error};
 
+use sallyport_wire::invariant::{part, part_mut};
+
 use crate::io::buffers::{BUFFER_BYTES, BULK_BUFFER_BYTES, BufferPool, Lease};
 
 /// What one record costs beyond its content, at most: header, explicit nonce, tag, content type.
@@ -182,9 +184,9 @@ impl Records {
     }
 
     fn take_plain(&mut self, into: &mut Vec<u8>) {
-        let waiting = self.plain.get(self.plain_start..).unwrap_or_default();
+        let waiting = part(&self.plain, self.plain_start..);
         let bytes = waiting.len().min(into.capacity() - into.len());
-        into.extend_from_slice(waiting.get(..bytes).unwrap_or_default());
+        into.extend_from_slice(part(waiting, ..bytes));
         self.plain_start += bytes;
         if self.plain_start == self.plain.len() {
             self.plain = Vec::new();
@@ -224,7 +226,7 @@ impl Records {
     /// One step of rustls over what lies in the inbox. A fault is kept, and what there is to say
     /// about it to the other side is appended to `out`.
     fn turn(&mut self, wants: &mut Wants<'_>, out: &mut Vec<u8>) -> Result<Turn, Error> {
-        let unread = self.inbox.get_mut(self.inbox_start..).unwrap_or_default();
+        let unread = part_mut(&mut self.inbox, self.inbox_start..);
         let mut step = Step {
             wants,
             out,
@@ -248,7 +250,7 @@ impl Records {
 
     /// A buffer to receive into, behind what it holds already: the begin of a record, or nothing.
     pub(crate) fn receiving_buffer(&mut self, pool: &BufferPool) -> Vec<u8> {
-        let partial = self.inbox.get(self.inbox_start..).unwrap_or_default();
+        let partial = part(&self.inbox, self.inbox_start..);
         let may_grow = self.was_full && pool.shortage().is_none();
         let is_bulk = may_grow || partial.len() + RECORD_OVERHEAD_BYTES > BUFFER_BYTES / 2;
         let mut buffer = match is_bulk {
@@ -421,7 +423,7 @@ fn append(
     let mut room = bytes;
     for _ in 0..2 {
         out.resize(begin + room, 0);
-        match write(out.get_mut(begin..).unwrap_or_default()) {
+        match write(part_mut(out, begin..)) {
             Ok(written) => {
                 out.truncate(begin + written);
                 return Ok(());

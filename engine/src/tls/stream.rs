@@ -15,6 +15,7 @@ use std::task::{Poll, Waker};
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 use rustls::{AlertDescription, CommonState, ProtocolVersion};
+use sallyport_wire::invariant::part;
 use sallyport_wire::websocket::FrameFollower;
 use thiserror::Error;
 
@@ -280,9 +281,7 @@ impl<C: Carrier> TlsStream<C> {
                 Ok(Received::Bytes(bytes)) => {
                     self.bytes_in.set(self.bytes_in.get() + bytes as u64);
                     if let Some(frames) = self.frames.borrow_mut().as_deref_mut() {
-                        frames
-                            .received
-                            .follow(data.get(filled..).unwrap_or_default());
+                        frames.received.follow(part(&data, filled..));
                     }
                     return (Ok(bytes), data);
                 }
@@ -340,7 +339,7 @@ impl<C: Carrier> TlsStream<C> {
             }
             if let Some(frames) = self.frames.borrow_mut().as_deref_mut() {
                 let end = sent.saturating_add(bytes);
-                frames.sent.follow(data.get(sent..end).unwrap_or_default());
+                frames.sent.follow(part(&data, sent..end));
             }
             sent += bytes;
             self.bytes_out.set(self.bytes_out.get() + bytes as u64);

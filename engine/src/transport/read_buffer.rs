@@ -2,6 +2,8 @@
 
 use std::io;
 
+use sallyport_wire::invariant::part;
+
 use super::Transport;
 use crate::io::buffers::{BUFFER_BYTES, BULK_BUFFER_BYTES, BufferPool, Lease};
 
@@ -15,7 +17,7 @@ pub(crate) struct ReadBuffer {
 
 impl ReadBuffer {
     pub(crate) fn unread(&self) -> &[u8] {
-        self.data.get(self.start..).unwrap_or_default()
+        part(&self.data, self.start..)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

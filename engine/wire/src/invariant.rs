@@ -1,4 +1,4 @@
-//! What happens where a codec's own arithmetic leads out of the bytes that it was done with.
+//! What happens where arithmetic over the bytes of a connection leads out of them.
 //!
 //! Lengths and places are checked where they are read. One that leads nowhere all the same is a fault of this
 //! program or of the memory under it, and to go on with an empty slice or a zero would be to judge, or to send,
@@ -10,8 +10,11 @@
 use std::slice::SliceIndex;
 
 /// Takes what an [`Option`] must hold.
-pub(crate) trait Invariant<T> {
+pub trait Invariant<T> {
     /// The value. `what` names what is missing otherwise.
+    ///
+    /// # Panics
+    /// When there is none.
     fn or_broken(self, what: &'static str) -> T;
 }
 
@@ -27,9 +30,12 @@ impl<T> Invariant<T> for Option<T> {
 }
 
 /// A part of `bytes` whose place was computed from them.
+///
+/// # Panics
+/// When it is not within them.
 #[inline]
 #[track_caller]
-pub(crate) fn part<I>(bytes: &[u8], place: I) -> &[u8]
+pub fn part<I>(bytes: &[u8], place: I) -> &[u8]
 where
     I: SliceIndex<[u8], Output = [u8]>,
 {
@@ -37,9 +43,12 @@ where
 }
 
 /// The same, to be written.
+///
+/// # Panics
+/// When it is not within them.
 #[inline]
 #[track_caller]
-pub(crate) fn part_mut<I>(bytes: &mut [u8], place: I) -> &mut [u8]
+pub fn part_mut<I>(bytes: &mut [u8], place: I) -> &mut [u8]
 where
     I: SliceIndex<[u8], Output = [u8]>,
 {

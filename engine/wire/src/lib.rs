@@ -13,7 +13,7 @@
 mod cursor;
 pub mod http1;
 pub mod http2;
-mod invariant;
+pub mod invariant;
 pub mod proxy_protocol;
 pub mod sniff;
 mod span;

@@ -271,11 +271,14 @@ fn what_it_holds_stays_the_same() {
     world.run(phase);
     let bytes_before = world.bytes_at_rest(sockets);
     world.run(phase);
-    let bytes = world.bytes_at_rest(sockets);
-    let grown = bytes.saturating_sub(bytes_before);
-    assert!(
-        grown < GROWTH_MAX,
-        "grew by {grown} bytes from {bytes_before}"
+    world.bytes_at_rest(sockets);
+    // What is freed goes back to the system a little later.
+    wait_for(
+        &format!("memory to go back to {bytes_before} bytes and some"),
+        || {
+            let grown = world.bytes_at_rest(sockets).saturating_sub(bytes_before);
+            (grown < GROWTH_MAX).then_some(())
+        },
     );
     let answered = world.answered.into_inner();
     // One line each, whatever else there was.

@@ -4,6 +4,7 @@ pub(crate) mod absolute;
 pub(crate) mod after;
 pub(crate) mod ending;
 pub(crate) mod http2_server;
+pub(crate) mod inside;
 pub(crate) mod one_request;
 pub(crate) mod session;
 pub(crate) mod streams;

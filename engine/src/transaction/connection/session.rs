@@ -12,11 +12,14 @@ use crate::shard::connections::Registered;
 use crate::tls::client_identity::ClientIdentity;
 use crate::transaction::connection::after::After;
 use crate::transaction::connection::ending::end;
+use crate::transaction::connection::inside;
 use crate::transaction::connection::one_request::transaction;
 use crate::transaction::connection::streams::streams;
 use crate::transaction::connection::unasked::{Unasked, Unused};
 use crate::transaction::proxy::Proxy;
-use crate::transaction::tunnel::connect;
+use crate::transaction::request::arrival::Arrival;
+use crate::transaction::tunnel::connect::connect;
+use crate::transaction::tunnel::outcome::Tunnel;
 use crate::transaction::tunnel::scope::InnerScope;
 use crate::transport::Transport;
 use crate::transport::departure::EarlyByte;
@@ -82,7 +85,7 @@ pub(crate) async fn serve(mut client: Client) {
     } = &mut client;
     // Boxed: a session is large, and gone while a tunnel lives.
     let after = match Box::pin(requests(proxy, context, input, None)).await {
-        After::Connect(arrival) => connect::serve(proxy, context, input, arrival).await,
+        After::Connect(arrival) => tunnel(proxy, context, input, arrival).await,
         after => after,
     };
     end(&proxy.shard, context, input, after).await;
@@ -101,14 +104,40 @@ pub(crate) async fn serve(mut client: Client) {
     }
 }
 
+/// Serves a CONNECT to the end of its tunnel. What that holds is a connection again.
+async fn tunnel(
+    proxy: &Rc<Proxy>,
+    client: &ClientContext,
+    input: &mut ReadBuffer,
+    mut arrival: Arrival,
+) -> After {
+    let after = match connect(proxy, client, input, &mut arrival).await {
+        Tunnel::Ended(after) => after,
+        Tunnel::Holds(inside) => {
+            let requests =
+                async |client: &ClientContext, input: &mut ReadBuffer, scope: &InnerScope<'_>| {
+                    match scope.tls {
+                        Some(_) => requests_in_tls(proxy, client, input, scope).await,
+                        None => requests(proxy, client, input, Some(scope)).await,
+                    }
+                };
+            let parts = arrival.of_connect(proxy, client);
+            // Boxed: a session is large, and most tunnels hold none.
+            Box::pin(inside::serve(parts, inside, input, requests)).await
+        }
+    };
+    proxy.give_back_workspace(arrival.workspace);
+    after
+}
+
 /// Serves the requests of a connection, or of a tunnel on it (`scope`).
-pub(crate) async fn requests(
+async fn requests(
     proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
 ) -> After {
-    if client.transport.speaks_http2() {
+    if client.transport.speaks_http2() || scope.is_some_and(|scope| scope.prior_knowledge) {
         return whole_streams(proxy, client, input, scope).await;
     }
     while has_request(proxy, client, input, scope).await {
@@ -122,7 +151,7 @@ pub(crate) async fn requests(
 
 /// The same inside TLS, where a tunnel has enough to hold while it idles: what a transaction needs is
 /// allocated for each, as TLS does for each record anyway.
-pub(crate) async fn requests_in_tls(
+async fn requests_in_tls(
     proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
@@ -141,7 +170,7 @@ pub(crate) async fn requests_in_tls(
     After::Close
 }
 
-/// Serves a connection on which HTTP/2 was agreed on.
+/// Serves a connection on which HTTP/2 is spoken.
 async fn whole_streams(
     proxy: &Rc<Proxy>,
     client: &ClientContext,
@@ -149,11 +178,15 @@ async fn whole_streams(
     scope: Option<&InnerScope<'_>>,
 ) -> After {
     let form = match scope {
+        Some(scope) if scope.tls.is_none() => TargetForm::Origin(Scheme::Http),
         Some(_) => TargetForm::Origin(Scheme::Https),
         None => TargetForm::Absolute,
     };
+    let tunnel = async |client: &ClientContext, input: &mut ReadBuffer, arrival: Arrival| {
+        tunnel(proxy, client, input, arrival).await
+    };
     // Boxed: it holds the futures of all streams, which most connections never have.
-    Box::pin(streams(proxy, client, input, scope, form)).await;
+    Box::pin(streams(proxy, client, input, scope, form, tunnel)).await;
     After::Close
 }
 

@@ -13,22 +13,22 @@ use crate::transaction::connection::http2_server;
 use crate::transaction::connection::http2_server::{Lasting, NoRequest, Served};
 use crate::transaction::connection::one_request::transaction;
 use crate::transaction::proxy::Proxy;
-use crate::transaction::request::arrival::unix_seconds;
+use crate::transaction::request::arrival::{Arrival, unix_seconds};
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::draft::Draft;
-use crate::transaction::tunnel::connect;
 use crate::transaction::tunnel::scope::InnerScope;
 use crate::transport::Transport;
 use crate::transport::read_buffer::ReadBuffer;
 
-/// Serves the requests of a connection, or of a tunnel on it (`scope`).
+/// Serves the requests of a connection, or of a tunnel on it (`scope`); a CONNECT is given to `tunnel`.
 pub(crate) async fn streams(
     proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
     scope: Option<&InnerScope<'_>>,
     form: TargetForm,
+    tunnel: impl AsyncFn(&ClientContext, &mut ReadBuffer, Arrival) -> After,
 ) {
     let early = input.unread().to_vec();
     input.consume(usize::MAX);
@@ -41,6 +41,7 @@ pub(crate) async fn streams(
         tunnel: scope.map(|scope| scope.tunnel as &dyn Lasting),
         form,
     };
+    let tunnel = &tunnel;
     let serve_stream = |stream| -> Served<'_> {
         let client = client.within(Transport::Stream(Box::new(stream)));
         Box::pin(async move {
@@ -49,9 +50,7 @@ pub(crate) async fn streams(
             }
             let mut input = ReadBuffer::default();
             let after = match transaction(proxy, &client, &mut input, scope).await {
-                After::Connect(arrival) => {
-                    connect::serve(proxy, &client, &mut input, arrival).await
-                }
+                After::Connect(arrival) => tunnel(&client, &mut input, arrival).await,
                 after => after,
             };
             // Content that comes after the response is malformed or not, and the client is told.

@@ -3,8 +3,15 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use sallyport_wire::http1::ResponseHead;
+
 use crate::clock::since_1970;
 use crate::shard::Snapshot;
+use crate::transaction::proxy::Proxy;
+use crate::transaction::request::client::ClientContext;
+use crate::transaction::request::context::Request;
+use crate::transaction::request::draft::Draft;
+use crate::transaction::request::target::Scratch;
 use crate::transaction::workspace::Workspace;
 
 /// A request whose head was read, and what was allocated for it.
@@ -14,6 +21,53 @@ pub(crate) struct Arrival {
     pub(crate) workspace: Box<Workspace>,
     pub(crate) started: Instant,
     pub(crate) unix_time: i64,
+}
+
+/// A CONNECT and what it is served with, each to be used by itself.
+#[derive(Debug)]
+pub(crate) struct ConnectParts<'a> {
+    pub(crate) request: Request<'a>,
+    pub(crate) texts: Scratch<'a>,
+    pub(crate) draft: &'a mut Draft,
+    /// Room for a response that never comes.
+    pub(crate) response: &'a mut ResponseHead,
+}
+
+impl Arrival {
+    /// The parts of a CONNECT, which has neither TLS nor a tunnel around it.
+    pub(crate) fn of_connect<'a>(
+        &'a mut self,
+        proxy: &'a Rc<Proxy>,
+        client: &'a ClientContext,
+    ) -> ConnectParts<'a> {
+        let Workspace {
+            request: head,
+            bytes,
+            response,
+            path,
+            uri,
+            domain,
+            draft,
+        } = &mut *self.workspace;
+        ConnectParts {
+            request: Request {
+                proxy,
+                client,
+                snapshot: &self.snapshot,
+                head,
+                bytes,
+                started: self.started,
+                unix_time: self.unix_time,
+                tls: None,
+                target_origin: None,
+                tunnel: None,
+                standing: None,
+            },
+            texts: Scratch::of(path, uri, domain),
+            draft,
+            response,
+        }
+    }
 }
 
 /// Now, for the rules.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use sallyport_ruleset::{Fact, Protocol, ProtocolSet};
 use sallyport_wire::http1::{Authority, RequestTarget, connect_host_matches};
+use sallyport_wire::invariant::Invariant;
 
 use crate::enforcement::Early;
 use crate::limits::REPLY_TIMEOUT;
@@ -23,7 +24,7 @@ use crate::transaction::request::reply::{Refusal, went_through};
 use crate::transaction::request::target::{Scratch, bad_target, note_host};
 use crate::transaction::tunnel::inside;
 use crate::transaction::tunnel::opened::{EarlyPermit, Opened, check_port, handling};
-use crate::transaction::workspace::Workspace;
+use crate::transaction::tunnel::outcome::Tunnel;
 use crate::transaction::{phases, resolve};
 use crate::transport::read_buffer::ReadBuffer;
 
@@ -32,49 +33,25 @@ const LEFT_ALONE: &str =
 
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
-/// Serves a CONNECT to the end of its tunnel.
-pub(crate) async fn serve(
+/// Answers a CONNECT. A tunnel of bytes is served to its end; one that holds requests is given back.
+pub(crate) async fn connect(
     proxy: &Rc<Proxy>,
     client: &ClientContext,
     input: &mut ReadBuffer,
-    mut arrival: Arrival,
-) -> After {
+    arrival: &mut Arrival,
+) -> Tunnel {
     // Not held for the life of a tunnel: room for many fields, and for a response that never comes.
     arrival.workspace.request.headers.shrink_to_fit();
     arrival.workspace.response.headers = Vec::new();
-    let Workspace {
-        request: head,
-        bytes,
-        response,
-        path,
-        uri,
-        domain,
-        draft,
-    } = &mut *arrival.workspace;
-    let request = Request {
-        proxy,
-        client,
-        snapshot: &arrival.snapshot,
-        head,
-        bytes,
-        started: arrival.started,
-        unix_time: arrival.unix_time,
-        tls: None,
-        target_origin: None,
-        tunnel: None,
-        standing: None,
-    };
+    let parts = arrival.of_connect(proxy, client);
     let mut work = ResponseWork {
-        head: response,
+        head: parts.response,
         input,
         upload: None,
         held: None,
     };
-    let texts = Scratch::of(path, uri, domain);
     // Boxed: most connections never have a tunnel.
-    let after = Box::pin(answer(&request, texts, draft, &mut work)).await;
-    proxy.give_back_workspace(arrival.workspace);
-    after
+    Box::pin(answer(&parts.request, parts.texts, parts.draft, &mut work)).await
 }
 
 async fn answer(
@@ -82,11 +59,12 @@ async fn answer(
     texts: Scratch<'_>,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
-) -> After {
-    let (authority, destination) = match locate(request, texts, draft) {
+) -> Tunnel {
+    let (_, destination) = match locate(request, texts, draft) {
         Ok(located) => located,
         Err(refusal) => {
-            return Box::pin(conclude(request, None, Err(refusal), draft, work)).await;
+            let refused = conclude(request, None, Err(refusal), draft, work);
+            return Tunnel::Ended(Box::pin(refused).await);
         }
     };
     // Boxed, like all that is gone before the tunnel's long life begins.
@@ -94,7 +72,7 @@ async fn answer(
         Ok(opened) => opened,
         Err(refusal) => {
             let refused = conclude(request, Some(&destination), Err(refusal), draft, work);
-            return Box::pin(refused).await;
+            return Tunnel::Ended(Box::pin(refused).await);
         }
     };
     let client = &request.client.transport;
@@ -103,15 +81,18 @@ async fn answer(
     let (result, _) = Box::pin(client.write_all(ESTABLISHED.to_vec())).await;
     client.disarm();
     draft.status = Some(200);
-    let after = match result {
-        Ok(()) => inside::serve(request, &authority, &destination, opened, draft, work).await,
-        Err(_) => After::Close,
+    let tunnel = match result {
+        Ok(()) => inside::enter(request, &destination, opened, draft, work).await,
+        Err(_) => Tunnel::Ended(After::Close),
     };
-    draft.finish(request, Some(&destination));
-    after
+    if let Tunnel::Ended(_) = tunnel {
+        draft.finish(request, Some(&destination));
+    }
+    tunnel
 }
 
-fn locate<'a>(
+/// Where a CONNECT leads.
+pub(crate) fn locate<'a>(
     request: &Request<'a>,
     texts: Scratch<'a>,
     draft: &mut Draft,
@@ -132,7 +113,7 @@ fn locate<'a>(
     note_host(request, draft, |host| {
         connect_host_matches(&authority, host)
     });
-    let port = authority.port.unwrap_or_default();
+    let port = authority.port.or_broken("the port of a CONNECT");
     let destination = Destination {
         host: NormalHost::new(&authority, texts.domain)?,
         port,

@@ -5,19 +5,16 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
-use sallyport_wire::http1::{Authority, Scheme, Version};
+use sallyport_wire::http1::Version;
 use sallyport_wire::tls::{AlertDescription, ClientHello, RecordFollower, fatal_alert};
 
 use crate::access_log::TlsHandling;
 use crate::config::checked::UnknownProtocol;
 use crate::enforcement::Passable;
-use crate::http2::TargetForm;
 use crate::proxy_error::ProxyError;
 use crate::shard::clients::Slot;
 use crate::tls::configs::Handling;
 use crate::transaction::connection::after::After;
-use crate::transaction::connection::session::requests;
-use crate::transaction::connection::streams::streams;
 use crate::transaction::exchange::origin_connection::begin_session;
 use crate::transaction::exchange::origin_dial::{connect_plain, pool_key};
 use crate::transaction::exchange::work::ResponseWork;
@@ -35,35 +32,32 @@ use crate::transaction::tunnel::greeting::greet;
 use crate::transaction::tunnel::held::{Hello, Holds, without_http};
 use crate::transaction::tunnel::intercept::Intercepted;
 use crate::transaction::tunnel::opened::{EarlyPermit, Opened};
-use crate::transaction::tunnel::scope::InnerScope;
+use crate::transaction::tunnel::outcome::{Carrier, Inside, Tunnel};
 use crate::transaction::tunnel::standing::OpenTunnel;
 use crate::transport::Transport;
 use crate::transport::copy::HeldToTls;
 use crate::transport::copy::tunnel as copy;
 use crate::upstream::pool::UpstreamConnection;
 
-/// Serves a tunnel whose CONNECT was answered with 200.
-pub(crate) async fn serve(
+/// Looks into a tunnel whose CONNECT was answered with 200, and lets its bytes flow if it holds no requests.
+pub(crate) async fn enter(
     request: &Request<'_>,
-    authority: &Authority<'_>,
     destination: &Destination<'_>,
     opened: Opened,
     draft: &mut Draft,
     work: &mut ResponseWork<'_>,
-) -> After {
+) -> Tunnel {
     let content = match Box::pin(peek(request, server(request, &opened), work)).await {
         Ok(content) => content,
         Err(unopened) => {
             draft.fail(unopened.error, unopened.detail);
-            return refuse(request, unopened.alert).await;
+            return Tunnel::Ended(refuse(request, unopened.alert).await);
         }
     };
-    let outcome = match content {
+    let ended = match content {
         Content::Http(version) => {
-            // Boxed: a session's future is large, and most tunnels hold none.
-            let tunnel = (authority, destination, opened);
-            let inner = inner_requests(request, tunnel, version, draft, work);
-            return Box::pin(inner).await;
+            let inside = plain_requests(request, destination, opened, version);
+            return Tunnel::Holds(Box::pin(inside).await);
         }
         Content::Tls(hello) => match &opened.handling {
             Handling::Passthrough => {
@@ -72,21 +66,23 @@ pub(crate) async fn serve(
             Handling::Intercept(_) => {
                 let tunnel = Intercepted {
                     request,
-                    authority,
                     destination,
                     opened,
                 };
-                Box::pin(tunnel.serve(hello, draft, work)).await
+                match Box::pin(tunnel.open(hello, draft, work)).await {
+                    Ok(inside) => return Tunnel::Holds(inside),
+                    Err(refused) => Err(refused),
+                }
             }
         },
         Content::Other => pass_other(request, destination, opened, draft, work).await,
     };
-    let Err((refusal, alert)) = outcome else {
-        return After::Close;
+    let Err((refusal, alert)) = ended else {
+        return Tunnel::Ended(After::Close);
     };
     draft.fail(refusal.error, refusal.detail);
     refuse(request, alert).await;
-    After::Linger
+    Tunnel::Ended(After::Linger)
 }
 
 /// The connection to the server, where it may be heard before its client has spoken.
@@ -319,25 +315,23 @@ async fn flow(
 }
 
 /// Plain HTTP: nothing is encrypted, so nothing is exempt.
-async fn inner_requests(
+async fn plain_requests(
     request: &Request<'_>,
-    (authority, destination, opened): (&Authority<'_>, &Destination<'_>, Opened),
+    destination: &Destination<'_>,
+    opened: Opened,
     version: Version,
-    draft: &mut Draft,
-    work: &mut ResponseWork<'_>,
-) -> After {
+) -> Inside {
     let Opened {
         guarded,
         early,
-        slot: _slot,
+        slot,
         handling: _,
     } = opened;
-    let prior_knowledge = version == Version::Http2;
     if let Some(upstream) = early.and_then(|early| early.upstream) {
         // The first inner request finds it in the pool.
         let key = pool_key(None, destination, upstream.address);
         let account = request.client.registered.account();
-        if prior_knowledge {
+        if version == Version::Http2 {
             // What fails now fails again when a request wants it, and is told then.
             if let Ok(session) = begin_session(request, upstream.transport, None).await {
                 let mut pool = request.proxy.origins.pool.borrow_mut();
@@ -348,26 +342,9 @@ async fn inner_requests(
             pool.check_in(key, upstream, account, Instant::now());
         }
     }
-    let tunnel = OpenTunnel::of_requests(request, destination, Holds::Http, (guarded, None))
-        .let_in_by(&draft.trail);
-    let scope = InnerScope {
-        authority,
-        host: destination.host,
-        port: destination.port,
-        tunnel: &tunnel,
-        prior_knowledge,
-        tls: None,
-    };
-    let (proxy, client) = (request.proxy, request.client);
-    let serving = pin!(async {
-        if prior_knowledge {
-            let form = TargetForm::Origin(Scheme::Http);
-            Box::pin(streams(proxy, client, work.input, Some(&scope), form)).await;
-            return After::Close;
-        }
-        requests(proxy, client, work.input, Some(&scope)).await
-    });
-    let after = tunnel.long_step(None).begin(draft, serving).await;
-    tunnel.conclude(draft);
-    after
+    Inside {
+        guarded,
+        slot,
+        carrier: Carrier::Plain(version),
+    }
 }

@@ -4,8 +4,6 @@
 //! The origin is asked first, if the rules let packets leave for it before a request is seen and its
 //! certificate is not remembered. Whatever is wrong with it, the client is answered inside TLS.
 
-use std::cell::RefCell;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +14,6 @@ use rustls::{CipherSuite, CommonState, ProtocolVersion};
 use sallyport_pki::{CertificateName, LeafKey, LeafSubject, MintError};
 use sallyport_ruleset::normalize::normalize_domain;
 use sallyport_ruleset::{Fact, Facts};
-use sallyport_wire::http1::Authority;
 use sallyport_wire::tls::{AlertDescription, ClientHello};
 
 use crate::access_log::TlsHandling;
@@ -26,8 +23,6 @@ use crate::tls::caches::KnownOrigin;
 use crate::tls::configs::{Handling, Versions};
 use crate::tls::stream::{HandshakeError, LastFlight};
 use crate::tls::words::{alert_name, tls_fault};
-use crate::transaction::connection::ending::end;
-use crate::transaction::connection::session::requests_in_tls;
 use crate::transaction::exchange::origin_connection::begin_session;
 use crate::transaction::exchange::origin_dial::{connect_plain, pool_key};
 use crate::transaction::exchange::origin_tls::{Asked, secure};
@@ -37,34 +32,31 @@ use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::{Destination, NormalHost};
 use crate::transaction::request::draft::Draft;
 use crate::transaction::request::reply::Refusal;
-use crate::transaction::request::tls_notes::{InnerTls, TlsNotes, notes};
-use crate::transaction::tunnel::client_hello::{Ended, check_sni, note_odd_name};
-use crate::transaction::tunnel::held::{Hello, Holds};
+use crate::transaction::request::tls_notes::{TlsNotes, notes};
+use crate::transaction::tunnel::client_hello::{check_sni, note_odd_name};
+use crate::transaction::tunnel::held::Hello;
 use crate::transaction::tunnel::offer;
 use crate::transaction::tunnel::opened::{EarlyPermit, Opened};
-use crate::transaction::tunnel::scope::InnerScope;
-use crate::transaction::tunnel::standing::OpenTunnel;
-use crate::transport::read_buffer::ReadBuffer;
-use crate::transport::{TlsConnection, Transport};
+use crate::transaction::tunnel::outcome::{Carrier, InnerConnection, Inside};
+use crate::transport::TlsConnection;
 use crate::upstream::tls::Origin;
 
 /// A tunnel that is to be intercepted.
 #[derive(Debug)]
 pub(crate) struct Intercepted<'t, 'a> {
     pub(crate) request: &'t Request<'a>,
-    pub(crate) authority: &'t Authority<'a>,
     pub(crate) destination: &'t Destination<'a>,
     pub(crate) opened: Opened,
 }
 
 impl Intercepted<'_, '_> {
-    /// Serves the tunnel to its end.
-    pub(crate) async fn serve(
+    /// Ends TLS with the client.
+    pub(crate) async fn open(
         mut self,
         hello: Box<ClientHello>,
         draft: &mut Draft,
         work: &mut ResponseWork<'_>,
-    ) -> Ended {
+    ) -> Result<Inside, (Refusal, Option<AlertDescription>)> {
         draft.tls = Some(Rc::new(notes(&hello, TlsHandling::Intercept)));
         note_odd_name(&hello, draft);
         let denied = Some(AlertDescription::AccessDenied);
@@ -91,13 +83,17 @@ impl Intercepted<'_, '_> {
         }
         let config = self.server_config(&host, known.as_ref(), leaf_key)?;
         let stream = Box::pin(self.shake_hands(config, host.as_str(), draft, work)).await?;
-        let tls = InnerTls {
-            notes: self.agreed(&stream, draft),
-            alpn: &alpn,
-            failure: RefCell::new(failure),
-        };
-        self.requests(stream, origin, &tls, draft).await;
-        Ok(())
+        self.note_agreed(&stream, draft);
+        Ok(Inside {
+            guarded: self.opened.guarded,
+            slot: self.opened.slot,
+            carrier: Carrier::Tls(Box::new(InnerConnection {
+                stream,
+                origin,
+                protocols,
+                failure,
+            })),
+        })
     }
 
     /// The host that the client means: what it says in TLS, else what it said in the CONNECT.
@@ -300,52 +296,15 @@ impl Intercepted<'_, '_> {
         Refusal::with_status(400, proxy_error, detail)
     }
 
-    /// The notes with what was agreed on, for the log of the tunnel and of the requests inside.
-    fn agreed(&self, stream: &TlsConnection, draft: &mut Draft) -> Rc<TlsNotes> {
+    /// Adds what was agreed on to the notes, for the log of the tunnel and of the requests inside.
+    fn note_agreed(&self, stream: &TlsConnection, draft: &mut Draft) {
         let before = draft.tls.take().map(Rc::unwrap_or_clone);
         let notes = stream.with_common(|common| TlsNotes {
             version: version_name(common),
             cipher: cipher_name(common),
             ..before.unwrap_or_else(|| TlsNotes::empty(TlsHandling::Intercept))
         });
-        let notes = Rc::new(notes);
-        draft.tls = Some(Rc::clone(&notes));
-        notes
-    }
-
-    /// A session like any other, inside.
-    async fn requests(
-        &self,
-        stream: TlsConnection,
-        origin: Origin,
-        tls: &InnerTls<'_>,
-        draft: &mut Draft,
-    ) {
-        let Request { proxy, client, .. } = *self.request;
-        let (request, destination) = (self.request, self.destination);
-        let holds = Holds::Intercepted(Hello {
-            notes: &tls.notes,
-            alpn: tls.alpn,
-        });
-        let standing = (self.opened.guarded.clone(), Some(origin));
-        let tunnel =
-            OpenTunnel::of_requests(request, destination, holds, standing).let_in_by(&draft.trail);
-        let inner = client.within(Transport::Tls(Box::new(stream)));
-        let scope = InnerScope {
-            authority: self.authority,
-            host: self.destination.host,
-            port: self.destination.port,
-            tunnel: &tunnel,
-            prior_knowledge: false,
-            tls: Some(tls),
-        };
-        let serving = pin!(async {
-            let mut input = ReadBuffer::default();
-            let after = requests_in_tls(proxy, &inner, &mut input, &scope).await;
-            end(&proxy.shard, &inner, &mut input, after).await;
-        });
-        tunnel.long_step(None).begin(draft, serving).await;
-        tunnel.conclude(draft);
+        draft.tls = Some(Rc::new(notes));
     }
 }
 

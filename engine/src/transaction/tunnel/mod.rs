@@ -12,6 +12,7 @@ pub(crate) mod inside;
 pub(crate) mod intercept;
 pub(crate) mod offer;
 pub(crate) mod opened;
+pub(crate) mod outcome;
 pub(crate) mod scope;
 pub(crate) mod standing;
 pub(crate) mod upgrade;

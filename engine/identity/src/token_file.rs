@@ -76,6 +76,19 @@ pub enum TokenError {
     TooMany,
 }
 
+/// A message may hold the name of a key, in which quotes allow any character.
+fn printable(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len());
+    for found in message.chars() {
+        if found.is_control() {
+            shown.extend(found.escape_default());
+        } else {
+            shown.push(found);
+        }
+    }
+    shown
+}
+
 fn all(errors: &[(usize, TokenError)]) -> String {
     let line = |(number, error): &(usize, TokenError)| format!("token {number}: {error}");
     errors.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -110,7 +123,7 @@ impl TokenFile {
             let before = text.get(..start).unwrap_or_default();
             TokenFileError::Toml {
                 line_number: 1 + before.matches('\n').count(),
-                message: error.message().to_owned(),
+                message: printable(error.message()),
             }
         })?;
         let mut file = Self::default();
@@ -287,5 +300,12 @@ mod tests {
                 matches!(&error, TokenFileError::Toml { line_number, .. } if *line_number == line);
             assert!(is_there, "{error}");
         }
+        let error = TokenFile::parse("\"a\\u001b\\n\" = 1").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("line 1: unknown field `a\\u{1b}\\n`"),
+            "{error}"
+        );
     }
 }

@@ -18,6 +18,8 @@ mod proxy_protocol;
 
 mod tls;
 
+mod identity;
+
 mod request_target;
 
 mod heads;
@@ -52,6 +54,7 @@ pub use dns::dns_messages;
 pub use forwarding::{forwarded_request, forwarded_response};
 pub use heads::{request_head, response_head};
 pub use http2::http2_frames;
+pub use identity::identity;
 pub use imports::imports;
 pub use mutation::Mutator;
 pub use normal_forms::normal_forms;

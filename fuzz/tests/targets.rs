@@ -26,6 +26,7 @@ targets! {
     sniff 400_000,
     client_hello 100_000,
     tls_records 50_000,
+    identity 100_000,
     request_target 500_000,
     request_head 100_000,
     forwarded_request 100_000,

@@ -43,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "sallyport",
             "sallyport-dns",
+            "sallyport-identity",
             "sallyport-rules",
             "sallyport-ruleset",
             "sallyport-wire",

@@ -21,6 +21,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
 
+use sallyport_wire::invariant::part_mut;
+
 use super::deadline::{Deadline, Wheel, shut_down};
 use super::join::yield_now;
 use super::liveness::Liveness;
@@ -203,7 +205,7 @@ impl Socket {
         data.resize(data.capacity(), 0);
         let received = recv(
             self.descriptor,
-            data.get_mut(filled..).unwrap_or_default(),
+            part_mut(data, filled..),
             MsgFlags::MSG_DONTWAIT,
         );
         let bytes = received.as_ref().copied().unwrap_or_default();

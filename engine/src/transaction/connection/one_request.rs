@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use sallyport_wire::http1::{HeadError, Parse, RequestHead, Version};
+use sallyport_wire::invariant::part;
 
 use crate::shard::Snapshot;
 use crate::transaction::conclude::refuse;
@@ -71,7 +72,7 @@ pub(crate) async fn transaction(
         Ok(head_bytes) => {
             // A copy of the few hundred bytes that matter: the buffer they came in is not held
             // while the origin thinks, or for the life of a tunnel.
-            let head = input.unread().get(..head_bytes).unwrap_or_default();
+            let head = part(input.unread(), ..head_bytes);
             workspace.bytes.extend_from_slice(head);
             input.consume(head_bytes);
             input.release(client.buffers());

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sallyport_wire::http1::{
     BodyError, BodyEvent, BodyFraming, BodyReader, ChunkLimits, write_last_chunk,
 };
+use sallyport_wire::invariant::part;
 
 use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, WriteBuffer};
 use crate::transaction::exchange::kept::Kept;
@@ -243,8 +244,7 @@ impl BodyRelay<'_> {
                 self.send_through(input).await?;
                 return Ok(());
             }
-            out.data
-                .extend_from_slice(unread.get(start..start + len).unwrap_or_default());
+            out.data.extend_from_slice(part(unread, start..start + len));
             input.consume(consumed);
         }
         Ok(())
@@ -257,7 +257,7 @@ impl BodyRelay<'_> {
         let (result, data) = self.to.write_from(data, start).await;
         self.to.disarm();
         if let Some(kept) = self.kept {
-            kept.add(data.get(start..).unwrap_or_default(), self.pool);
+            kept.add(part(&data, start..), self.pool);
         }
         let end = data.len();
         input.put_back(data, end);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sallyport_ruleset::{Action, Bundle, Decision};
 use sallyport_wire::http1::{HeaderName, ResponseHead, Version};
+use sallyport_wire::invariant::part;
 
 use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling};
 use crate::clock::since_1970;
@@ -215,7 +216,7 @@ impl Draft {
                 .position(|byte| *byte == b'?')
                 .unwrap_or(uri.len()),
         };
-        uri.get(..path_bytes).unwrap_or_default()
+        part(uri, ..path_bytes)
     }
 }
 

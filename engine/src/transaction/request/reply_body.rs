@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use html_escape::encode_safe;
 use serde_json::json;
 
+use sallyport_wire::invariant::part;
+
 use crate::config::checked::Page;
 use crate::transaction::request::accept::{Format, preferred};
 use crate::transaction::request::reply::{Reply, reason_phrase};
@@ -52,7 +54,7 @@ impl Reply<'_> {
                     1
                 }
             };
-            rest = from.get(taken..).unwrap_or_default();
+            rest = part(from, taken..);
         }
         out.extend_from_slice(rest);
         out

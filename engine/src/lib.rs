@@ -18,6 +18,7 @@ pub mod process;
 pub mod tls;
 
 mod ca;
+mod decisions;
 mod demo;
 mod destination;
 mod fair_share;
@@ -27,7 +28,6 @@ mod listener;
 mod messages;
 pub mod proxy_error;
 mod shard;
-mod trail;
 mod transaction;
 mod transport;
 mod unseen;

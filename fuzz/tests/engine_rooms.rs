@@ -15,7 +15,7 @@ const ROOMS: &[&[&str]] = &[
     &["upstream"],
     &["shard"],
     &["enforcement"],
-    &["trail", "destination"],
+    &["decisions", "destination"],
     &["transport"],
     &["access_log"],
     &["tls", "http2"],

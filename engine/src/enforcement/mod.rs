@@ -22,4 +22,4 @@ pub(crate) use permits::{Admitted, Early, Guarded, Outbound, post_response, pre_
 pub use permits::{Dialable, Passable, Permitted, Released};
 pub(crate) use rules::{Denied, DeniedBy, Rules};
 
-pub(crate) use crate::trail::{PhaseDecision, Trail};
+pub(crate) use crate::decisions::{Decisions, PhaseDecision};

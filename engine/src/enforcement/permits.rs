@@ -6,9 +6,9 @@ use sallyport_ruleset::{Decision, Fact, Facts, Outcome, Phase, Verdict};
 use sallyport_wire::http1::RequestHead;
 
 use super::rules::{Denied, DeniedBy, Rules};
+use crate::decisions::Decisions;
 use crate::destination::AddressList;
 use crate::destination::{DestinationGuard, Prohibited};
-use crate::trail::Trail;
 
 /// PreDNS let the transaction in: its name may be resolved.
 #[derive(Debug)]
@@ -104,19 +104,19 @@ pub(crate) enum Early {
 pub(crate) fn pre_dns(
     rules: &Rules,
     facts: &Facts<'_>,
-    trail: &mut Trail,
+    decisions: &mut Decisions,
 ) -> Result<Admitted, Denied> {
-    rules.decide_pre_dns(facts, trail).map(|_| Admitted(()))
+    rules.decide_pre_dns(facts, decisions).map(|_| Admitted(()))
 }
 
 /// Runs PostRESPONSE.
 pub(crate) fn post_response(
     rules: &Rules,
     facts: &Facts<'_>,
-    trail: &mut Trail,
+    decisions: &mut Decisions,
 ) -> Result<Released, Denied> {
     rules
-        .decide(Phase::PostResponse, facts, trail)
+        .decide(Phase::PostResponse, facts, decisions)
         .map(|_| Released(()))
 }
 
@@ -154,12 +154,12 @@ impl Guarded {
         &self,
         rules: &Rules,
         facts: &Facts<'_>,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<Early, Denied> {
         let phase = Phase::PreRequest;
         let (mut allowed, mut denied, mut open) = (AddressList::empty(), None, false);
         for address in self.judged(rules) {
-            match rules.evaluate(phase, &at(facts, *address), trail) {
+            match rules.evaluate(phase, &at(facts, *address), decisions) {
                 Outcome::Decided(verdict) if verdict.action == Decision::Deny => {
                     denied = Some(Denied::by(phase, verdict));
                 }
@@ -189,7 +189,7 @@ impl Guarded {
         &self,
         rules: &Rules,
         (outbound, facts): (Outbound<'a>, &Facts<'_>),
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<(Dialable, Permitted<'a>), Denied> {
         if !outbound.is_of(facts) {
             // Cannot happen while both are made of one request; if it does, the gate stays shut.
@@ -199,7 +199,7 @@ impl Guarded {
                 by: DeniedBy::Default,
             });
         }
-        let dialable = self.judge(rules, facts, trail)?;
+        let dialable = self.judge(rules, facts, decisions)?;
         Ok((dialable, Permitted(outbound)))
     }
 
@@ -208,9 +208,9 @@ impl Guarded {
         &self,
         rules: &Rules,
         facts: &Facts<'_>,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<(Dialable, Passable), Denied> {
-        let dialable = self.judge(rules, facts, trail)?;
+        let dialable = self.judge(rules, facts, decisions)?;
         Ok((dialable, Passable(())))
     }
 
@@ -220,7 +220,7 @@ impl Guarded {
         &self,
         rules: &Rules,
         facts: &Facts<'_>,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<Dialable, Denied> {
         let mut first: Option<(IpAddr, Verdict)> = None;
         let mut kept = AddressList::empty();
@@ -230,7 +230,7 @@ impl Guarded {
         };
         let judged = self.judged(rules);
         for address in judged {
-            let verdict = rules.decide(Phase::PreRequest, &at(facts, *address), trail);
+            let verdict = rules.decide(Phase::PreRequest, &at(facts, *address), decisions);
             match (verdict, &first) {
                 (Err(by), None) => denied = by,
                 (Ok(verdict), None) => {
@@ -245,8 +245,8 @@ impl Guarded {
             return Err(denied);
         };
         if judged.len() > 1 {
-            // The trail holds the last address judged: make it the deciding one's.
-            rules.decide(Phase::PreRequest, &at(facts, address), trail)?;
+            // What is noted is of the last address judged: make it the deciding one's.
+            rules.decide(Phase::PreRequest, &at(facts, address), decisions)?;
         }
         let addresses = if rules.judges_addresses {
             kept
@@ -314,10 +314,10 @@ impl Dialable {
         connected: IpAddr,
         rules: &Rules,
         facts: &Facts<'_>,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<Passable, Denied> {
         rules
-            .decide(Phase::PreRequest, &at(facts, connected), trail)
+            .decide(Phase::PreRequest, &at(facts, connected), decisions)
             .map(|_| Passable(()))
     }
 }

@@ -11,7 +11,7 @@ use sallyport_ruleset::{
 };
 
 use super::remembered::Remembered;
-use crate::trail::{PhaseDecision, Trail};
+use crate::decisions::{Decisions, PhaseDecision};
 
 /// The ruleset as one shard uses it. A transaction keeps the one that it began with.
 pub(crate) struct Rules {
@@ -85,14 +85,19 @@ impl Rules {
         &self.bundle
     }
 
-    pub(super) fn evaluate(&self, phase: Phase, facts: &Facts<'_>, trail: &mut Trail) -> Outcome {
+    pub(super) fn evaluate(
+        &self,
+        phase: Phase,
+        facts: &Facts<'_>,
+        decisions: &mut Decisions,
+    ) -> Outcome {
         let started = Instant::now();
         let mut scratch = self.scratch.borrow_mut();
         let outcome = evaluate(&self.bundle, phase, facts, &mut scratch);
         if let Outcome::Decided(verdict) = outcome {
-            trail.record(phase, verdict, scratch.alerts());
+            decisions.record(phase, verdict, scratch.alerts());
         }
-        trail.elapsed += started.elapsed();
+        decisions.elapsed += started.elapsed();
         outcome
     }
 
@@ -100,24 +105,24 @@ impl Rules {
     pub(super) fn decide_pre_dns(
         &self,
         facts: &Facts<'_>,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<Verdict, Denied> {
         let phase = Phase::PreDns;
         let mut remembered = self.remembered.borrow_mut();
         let Some(question) = remembered.question(facts) else {
-            return self.decide(phase, facts, trail);
+            return self.decide(phase, facts, decisions);
         };
         if let Some(verdict) = remembered.answer(&question) {
-            trail.record(phase, verdict, &[]);
-            return Self::conclude(phase, Outcome::Decided(verdict), trail);
+            decisions.record(phase, verdict, &[]);
+            return Self::conclude(phase, Outcome::Decided(verdict), decisions);
         }
-        let outcome = self.evaluate(phase, facts, trail);
+        let outcome = self.evaluate(phase, facts, decisions);
         if let Outcome::Decided(verdict) = outcome
             && self.scratch.borrow().alerts().is_empty()
         {
             remembered.remember(&question, verdict);
         }
-        Self::conclude(phase, outcome, trail)
+        Self::conclude(phase, outcome, decisions)
     }
 
     /// An evaluation in which every fact is known or absent: what is not allowed is denied.
@@ -125,20 +130,24 @@ impl Rules {
         &self,
         phase: Phase,
         facts: &Facts<'_>,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<Verdict, Denied> {
-        let outcome = self.evaluate(phase, facts, trail);
-        Self::conclude(phase, outcome, trail)
+        let outcome = self.evaluate(phase, facts, decisions);
+        Self::conclude(phase, outcome, decisions)
     }
 
-    fn conclude(phase: Phase, outcome: Outcome, trail: &mut Trail) -> Result<Verdict, Denied> {
+    fn conclude(
+        phase: Phase,
+        outcome: Outcome,
+        decisions: &mut Decisions,
+    ) -> Result<Verdict, Denied> {
         match outcome {
             Outcome::Decided(verdict) if verdict.action == Decision::Allow => Ok(verdict),
             Outcome::Decided(verdict) => Err(Denied::by(phase, verdict)),
             Outcome::Undetermined => {
                 // Cannot happen while the callers set every fact; if it does, the gate stays shut.
                 tracing::error!(%phase, "a rule was left undetermined: denied");
-                trail.note(PhaseDecision {
+                decisions.note(PhaseDecision {
                     phase,
                     action: Decision::Deny,
                     rule: None,
@@ -152,7 +161,7 @@ impl Rules {
     }
 }
 
-/// The rules said no; the [`Trail`] says which.
+/// The rules said no; the [`Decisions`] say which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Denied {
     pub(crate) phase: Phase,

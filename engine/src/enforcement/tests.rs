@@ -80,8 +80,8 @@ fn parsed(text: &str) -> (RequestHead, Vec<u8>) {
     (head, text.as_bytes().to_vec())
 }
 
-fn by_rule(trail: &Trail) -> Option<u32> {
-    trail.decided.unwrap().rule.map(|RuleIndex(rule)| rule)
+fn by_rule(decisions: &Decisions) -> Option<u32> {
+    decisions.decided.unwrap().rule.map(|RuleIndex(rule)| rule)
 }
 
 #[test]
@@ -99,12 +99,12 @@ fn addresses_stay_that_the_rule_of_the_first_allows() {
         networks(&["198.51.100.0/24"]),
     );
     let rules = rules(Phase::PreRequest, Action::Deny, &[near, far]);
-    let mut trail = Trail::default();
-    let judged = guarded(&[A, C, B]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+    let mut decisions = Decisions::default();
+    let judged = guarded(&[A, C, B]).pre_request_of_tunnel(&rules, &facts(), &mut decisions);
     let (dialable, _) = judged.unwrap();
     assert_eq!(dialable.addresses(), [A, B]);
     // Whichever is connected to, the log names the rule that let it through.
-    assert_eq!(by_rule(&trail), Some(0));
+    assert_eq!(by_rule(&decisions), Some(0));
 }
 
 #[test]
@@ -116,10 +116,10 @@ fn an_address_that_is_denied_is_not_dialed() {
         networks(&["192.0.2.1/32"]),
     );
     let rules = rules(Phase::PreRequest, Action::Allow, &[deny]);
-    let mut trail = Trail::default();
-    let judged = guarded(&[A, B]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+    let mut decisions = Decisions::default();
+    let judged = guarded(&[A, B]).pre_request_of_tunnel(&rules, &facts(), &mut decisions);
     assert_eq!(judged.unwrap().0.addresses(), [B]);
-    let denied = guarded(&[A]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+    let denied = guarded(&[A]).pre_request_of_tunnel(&rules, &facts(), &mut decisions);
     let expected = Denied {
         phase: Phase::PreRequest,
         by: DeniedBy::Rule,
@@ -131,8 +131,8 @@ fn an_address_that_is_denied_is_not_dialed() {
 fn one_address_stands_for_all_where_no_rule_asks() {
     let deny = ("deny", Action::Deny, Field::HttpMethod, texts(&["PUT"]));
     let rules = rules(Phase::PreRequest, Action::Allow, &[deny]);
-    let mut trail = Trail::default();
-    let judged = guarded(&[A, B, C]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+    let mut decisions = Decisions::default();
+    let judged = guarded(&[A, B, C]).pre_request_of_tunnel(&rules, &facts(), &mut decisions);
     assert_eq!(judged.unwrap().0.addresses(), [A, B, C]);
 }
 
@@ -144,11 +144,11 @@ fn what_is_not_known_leaves_the_gate_shut() {
         method: Fact::Unknown,
         ..facts()
     };
-    let mut trail = Trail::default();
-    let denied = guarded(&[A]).pre_request_of_tunnel(&rules, &unknown, &mut trail);
+    let mut decisions = Decisions::default();
+    let denied = guarded(&[A]).pre_request_of_tunnel(&rules, &unknown, &mut decisions);
     assert_eq!(denied.unwrap_err().by, DeniedBy::Default);
-    assert_eq!(trail.decided.unwrap().action, Decision::Deny);
-    let early = guarded(&[A]).early(&rules, &unknown, &mut trail);
+    assert_eq!(decisions.decided.unwrap().action, Decision::Deny);
+    let early = guarded(&[A]).early(&rules, &unknown, &mut decisions);
     assert!(matches!(early, Ok(Early::Open)), "{early:?}");
 }
 
@@ -166,8 +166,9 @@ fn early_says_yes_only_if_nothing_can_change_it() {
         method: Fact::Unknown,
         ..facts()
     };
-    let early =
-        |addresses: &[IpAddr]| guarded(addresses).early(&rules, &unknown, &mut Trail::default());
+    let early = |addresses: &[IpAddr]| {
+        guarded(addresses).early(&rules, &unknown, &mut Decisions::default())
+    };
     let Ok(Early::Allowed(dialable)) = early(&[A, B]) else {
         panic!("whatever the method is, the first rule allows both");
     };
@@ -186,7 +187,7 @@ fn a_permit_is_for_the_request_that_was_judged() {
         path_and_query: b"/",
     };
     let judge = |facts: &Facts<'_>| {
-        guarded(&[A]).pre_request(&rules, (outbound, facts), &mut Trail::default())
+        guarded(&[A]).pre_request(&rules, (outbound, facts), &mut Decisions::default())
     };
     let (_, permitted) = judge(&facts()).unwrap();
     assert_eq!(permitted.outbound().authority, "a.test");
@@ -212,12 +213,12 @@ fn a_permit_is_for_the_request_that_was_judged() {
 fn alerts_of_a_phase_that_is_asked_again_are_told_once() {
     let get = ("get", Action::Alert, Field::HttpMethod, texts(&["GET"]));
     let rules = rules(Phase::PreRequest, Action::Allow, &[get]);
-    let mut trail = Trail::default();
+    let mut decisions = Decisions::default();
     for _ in 0..3 {
-        let judged = guarded(&[A]).pre_request_of_tunnel(&rules, &facts(), &mut trail);
+        let judged = guarded(&[A]).pre_request_of_tunnel(&rules, &facts(), &mut decisions);
         assert!(judged.is_ok());
     }
-    assert_eq!(trail.alerts.len(), 1);
+    assert_eq!(decisions.alerts.len(), 1);
 }
 
 #[test]
@@ -233,9 +234,9 @@ fn responses_are_released_by_rules_and_by_nothing_else() {
         status_code: Fact::Known(status),
         ..facts()
     };
-    let mut trail = Trail::default();
-    assert!(post_response(&rules, &answered(404), &mut trail).is_ok());
-    let denied = post_response(&rules, &answered(200), &mut trail).unwrap_err();
+    let mut decisions = Decisions::default();
+    assert!(post_response(&rules, &answered(404), &mut decisions).is_ok());
+    let denied = post_response(&rules, &answered(200), &mut decisions).unwrap_err();
     assert_eq!(
         (denied.phase, denied.by),
         (Phase::PostResponse, DeniedBy::Rule)
@@ -280,10 +281,10 @@ fn asked(domain: &'static str, port: u16, source_ip: IpAddr) -> Facts<'static> {
 fn check_remembered(rules: &Rules, questions: &[(Facts<'_>, bool)]) {
     for round in 0..2 {
         for (facts, is_let_in) in questions {
-            let mut trail = Trail::default();
-            let admitted = pre_dns(rules, facts, &mut trail);
+            let mut decisions = Decisions::default();
+            let admitted = pre_dns(rules, facts, &mut decisions);
             assert_eq!(admitted.is_ok(), *is_let_in, "{round}: {facts:?}");
-            let decided = trail.decided.unwrap();
+            let decided = decisions.decided.unwrap();
             assert_eq!(decided.phase, Phase::PreDns);
             assert_eq!(decided.rule.is_some(), *is_let_in, "{round}: {facts:?}");
         }
@@ -346,8 +347,8 @@ fn alerts_of_pre_dns_are_told_each_time() {
     );
     let rules = rules(Phase::PreDns, Action::Allow, &[alert]);
     for _ in 0..3 {
-        let mut trail = Trail::default();
-        pre_dns(&rules, &asked("a.test", 80, A), &mut trail).unwrap();
-        assert_eq!(trail.alerts.len(), 1);
+        let mut decisions = Decisions::default();
+        pre_dns(&rules, &asked("a.test", 80, A), &mut decisions).unwrap();
+        assert_eq!(decisions.alerts.len(), 1);
     }
 }

@@ -59,7 +59,7 @@ pub(crate) async fn refuse(
     let is_tunnel = head.is_connect && !client.transport.is_stream();
     let close =
         refusal.closes || is_tunnel || !head.keep_alive || request.has_body() || request.is_last();
-    let rule = draft.trail.decided.and_then(|decision| {
+    let rule = draft.decisions.decided.and_then(|decision| {
         let bundle = draft.snapshot(request).rules.bundle();
         decision
             .rule

@@ -1,5 +1,5 @@
-//! Every call into `enforcement` from a transaction: which facts each phase is shown, whose trail its
-//! decision goes into, and how a denial is answered.
+//! Every call into `enforcement` from a transaction: which facts each phase is shown, among whose
+//! decisions its own goes, and how a denial is answered.
 
 use std::net::IpAddr;
 
@@ -9,8 +9,8 @@ use sallyport_wire::http1::ResponseHead;
 use crate::destination::{AddressList, Prohibited};
 use crate::enforcement;
 use crate::enforcement::{
-    Admitted, Denied, Dialable, Early, Guarded, Outbound, Passable, Permitted, Released, Rules,
-    Trail,
+    Admitted, Decisions, Denied, Dialable, Early, Guarded, Outbound, Passable, Permitted, Released,
+    Rules,
 };
 use crate::transaction::request::context::{AnsweredBy, Request, response_headers};
 use crate::transaction::request::destination::Destination;
@@ -26,7 +26,7 @@ pub(crate) fn pre_dns(
     destination: &Destination<'_>,
     draft: &mut Draft,
 ) -> Result<Admitted, Refusal> {
-    let admitted = pre_dns_again(request, destination, &mut draft.trail);
+    let admitted = pre_dns_again(request, destination, &mut draft.decisions);
     request.write_alerts(draft, Some(destination));
     Ok(admitted?)
 }
@@ -35,10 +35,10 @@ pub(crate) fn pre_dns(
 pub(crate) fn pre_dns_again(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    trail: &mut Trail,
+    decisions: &mut Decisions,
 ) -> Result<Admitted, Denied> {
     let facts = request.pre_dns_facts(destination);
-    enforcement::pre_dns(&request.snapshot.rules, &facts, trail)
+    enforcement::pre_dns(&request.snapshot.rules, &facts, decisions)
 }
 
 /// The destination guard, over the addresses of a name that was admitted.
@@ -69,7 +69,7 @@ pub(crate) fn pre_request<'d>(
         path_and_query: destination.path_and_query,
     };
     let rules = &request.snapshot.rules;
-    let permitted = guarded.pre_request(rules, (outbound, &facts), &mut draft.trail);
+    let permitted = guarded.pre_request(rules, (outbound, &facts), &mut draft.decisions);
     request.write_alerts(draft, Some(destination));
     let (dialable, permitted) = permitted?;
     if !rules.has_one_meaning(&facts) {
@@ -85,11 +85,11 @@ pub(crate) fn pre_request_again(
     request: &Request<'_>,
     destination: &Destination<'_>,
     guarded: &Guarded,
-    trail: &mut Trail,
+    decisions: &mut Decisions,
 ) -> Result<(), Denied> {
     let headers = request.headers(destination);
     let facts = request.pre_request_facts(destination, &headers);
-    pre_request_of_tunnel(request, guarded, &facts, trail).map(|_| ())
+    pre_request_of_tunnel(request, guarded, &facts, decisions).map(|_| ())
 }
 
 /// As much of PreREQUEST as can be said of a tunnel while facts are missing.
@@ -97,9 +97,9 @@ pub(crate) fn early(
     request: &Request<'_>,
     guarded: &Guarded,
     facts: &Facts<'_>,
-    trail: &mut Trail,
+    decisions: &mut Decisions,
 ) -> Result<Early, Denied> {
-    guarded.early(&request.snapshot.rules, facts, trail)
+    guarded.early(&request.snapshot.rules, facts, decisions)
 }
 
 /// PreREQUEST of a tunnel of bytes, whose facts are all there.
@@ -107,9 +107,9 @@ pub(crate) fn pre_request_of_tunnel(
     request: &Request<'_>,
     guarded: &Guarded,
     facts: &Facts<'_>,
-    trail: &mut Trail,
+    decisions: &mut Decisions,
 ) -> Result<(Dialable, Passable), Denied> {
-    guarded.pre_request_of_tunnel(&request.snapshot.rules, facts, trail)
+    guarded.pre_request_of_tunnel(&request.snapshot.rules, facts, decisions)
 }
 
 /// The same where the connection was made early, for the address that it leads to.
@@ -117,9 +117,9 @@ pub(crate) fn pre_request_of_connected(
     request: &Request<'_>,
     (dialable, connected): (&Dialable, IpAddr),
     facts: &Facts<'_>,
-    trail: &mut Trail,
+    decisions: &mut Decisions,
 ) -> Result<Passable, Denied> {
-    dialable.pre_request_of_tunnel(connected, &request.snapshot.rules, facts, trail)
+    dialable.pre_request_of_tunnel(connected, &request.snapshot.rules, facts, decisions)
 }
 
 /// A response whose head was received.
@@ -138,9 +138,9 @@ pub(crate) fn post_response(
     draft: &mut Draft,
 ) -> Result<Released, Refusal> {
     draft.note_content_types(answered.head, answered.bytes);
-    let mut trail = std::mem::take(&mut draft.trail);
-    let released = judge_response(answered, draft, &mut trail);
-    draft.trail = trail;
+    let mut decisions = std::mem::take(&mut draft.decisions);
+    let released = judge_response(answered, draft, &mut decisions);
+    draft.decisions = decisions;
     let Answered {
         request,
         destination,
@@ -157,8 +157,8 @@ pub(crate) fn post_response_of_interim(
     may_be_left_out: bool,
     draft: &mut Draft,
 ) -> Result<Option<Released>, Refusal> {
-    let mut trail = Trail::default();
-    let released = judge_response(answered, draft, &mut trail);
+    let mut decisions = Decisions::default();
+    let released = judge_response(answered, draft, &mut decisions);
     let Answered {
         request,
         destination,
@@ -166,14 +166,14 @@ pub(crate) fn post_response_of_interim(
     } = answered;
     match released {
         Ok(Some(released)) => {
-            draft.trail.keep(trail);
+            draft.decisions.keep(decisions);
             request.write_alerts(draft, Some(destination));
             Ok(Some(released))
         }
         Ok(None) => Err(Refusal::protocol(SEVERAL_TYPES)),
         Err(_) if may_be_left_out => Ok(None),
         Err(denied) => {
-            draft.trail.adopt(trail);
+            draft.decisions.adopt(decisions);
             request.write_alerts(draft, Some(destination));
             Err(denied.into())
         }
@@ -184,7 +184,7 @@ pub(crate) fn post_response_of_interim(
 fn judge_response(
     answered: Answered<'_>,
     draft: &Draft,
-    trail: &mut Trail,
+    decisions: &mut Decisions,
 ) -> Result<Option<Released>, Denied> {
     let Answered {
         request,
@@ -200,6 +200,6 @@ fn judge_response(
         certificate: draft.certificate.as_deref(),
     };
     let facts = request.post_response_facts(destination, &headers, from, head, &answered);
-    let released = enforcement::post_response(rules, &facts, trail)?;
+    let released = enforcement::post_response(rules, &facts, decisions)?;
     Ok(rules.has_one_meaning(&facts).then_some(released))
 }

@@ -40,7 +40,7 @@ pub(crate) async fn serve(
         .standing
         .and_then(|standing| standing.admission.as_ref());
     if let Some(admission) = admission {
-        admission.note(request.snapshot, &mut draft.trail);
+        admission.note(request.snapshot, &mut draft.decisions);
     }
     let located = match scope {
         None => locate(request, texts, draft),

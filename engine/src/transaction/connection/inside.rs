@@ -97,7 +97,7 @@ impl LetIn<'_> {
     ) -> After {
         let standing = (self.guarded, None);
         let tunnel = OpenTunnel::of_requests(self.request, self.destination, Holds::Http, standing)
-            .let_in_by(&draft.trail);
+            .let_in_by(&draft.decisions);
         let scope = InnerScope {
             authority: self.authority,
             host: self.destination.host,
@@ -133,7 +133,7 @@ impl LetIn<'_> {
         });
         let standing = (self.guarded, Some(origin));
         let tunnel = OpenTunnel::of_requests(self.request, self.destination, holds, standing)
-            .let_in_by(&draft.trail);
+            .let_in_by(&draft.decisions);
         let inner = client.within(Transport::Tls(Box::new(stream)));
         let scope = InnerScope {
             authority: self.authority,

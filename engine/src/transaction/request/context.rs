@@ -11,7 +11,7 @@ use sallyport_wire::http1::{
 };
 
 use crate::destination::AddressList;
-use crate::enforcement::{Guarded, Trail};
+use crate::enforcement::{Decisions, Guarded};
 use crate::shard::Snapshot;
 use crate::transaction::proxy::Proxy;
 use crate::transaction::request::client::ClientContext;
@@ -32,7 +32,7 @@ pub(crate) trait Enclosing: std::fmt::Debug {
         request: &Request<'_>,
         destination: &Destination<'_>,
         addresses: AddressList,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<Guarded, Refusal>;
 }
 

@@ -9,7 +9,7 @@ use sallyport_pki::OriginCertificate;
 use sallyport_wire::http1::Version;
 
 use crate::access_log::TransactionId;
-use crate::enforcement::Trail;
+use crate::enforcement::Decisions;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::transaction::request::tls_notes::TlsNotes;
@@ -19,12 +19,12 @@ use crate::transaction::request::told::Told;
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) transaction: Option<TransactionId>,
-    pub(crate) trail: Trail,
+    pub(crate) decisions: Decisions,
     /// What was told while it goes on.
     pub(crate) told: Told,
-    /// Alerts of the trail that have a line already.
+    /// Alerts among the decisions that have a line already.
     pub(crate) alerts_written: usize,
-    /// Under which rules the trail came about, if not under those that the transaction began with.
+    /// Under which rules the decisions came about, if not under those that the transaction began with.
     pub(crate) judged_under: Option<Rc<Snapshot>>,
     /// What the client was answered.
     pub(crate) status: Option<u16>,
@@ -54,13 +54,13 @@ impl Draft {
     pub(crate) fn clear(&mut self) {
         let mut content_type = std::mem::take(&mut self.content_type);
         content_type.clear();
-        let mut trail = std::mem::take(&mut self.trail);
-        trail.clear();
+        let mut decisions = std::mem::take(&mut self.decisions);
+        decisions.clear();
         let mut told = std::mem::take(&mut self.told);
         told.clear();
         *self = Self {
             content_type,
-            trail,
+            decisions,
             told,
             ..Self::default()
         };
@@ -72,10 +72,10 @@ impl Draft {
         self.detail = Some(detail.into());
     }
 
-    /// Has another trail, which came about under `snapshot`, take the place of the present one.
-    pub(crate) fn overrule(&mut self, snapshot: &Rc<Snapshot>, trail: Trail) {
-        self.alerts_written = trail.alerts.len();
-        self.trail = trail;
+    /// Has other decisions, which came about under `snapshot`, take the place of the present ones.
+    pub(crate) fn overrule(&mut self, snapshot: &Rc<Snapshot>, decisions: Decisions) {
+        self.alerts_written = decisions.alerts.len();
+        self.decisions = decisions;
         self.judged_under = Some(Rc::clone(snapshot));
     }
 

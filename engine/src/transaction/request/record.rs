@@ -8,7 +8,7 @@ use sallyport_wire::invariant::part;
 
 use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling};
 use crate::clock::since_1970;
-use crate::enforcement::{PhaseDecision, Trail};
+use crate::enforcement::{Decisions, PhaseDecision};
 use crate::limits::LOG_DECISIONS_MAX;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
@@ -17,7 +17,7 @@ use crate::transaction::request::destination::Destination;
 use crate::transaction::request::draft::Draft;
 
 impl Draft {
-    /// The rules that the trail speaks of.
+    /// The rules that the decisions are of.
     pub(crate) fn snapshot<'s>(&'s self, request: &Request<'s>) -> &'s Snapshot {
         self.judged_under.as_ref().unwrap_or(request.snapshot)
     }
@@ -46,7 +46,7 @@ impl Draft {
         destination: Option<&Destination<'_>>,
     ) {
         let bundle = self.snapshot(request).rules.bundle();
-        for alert in self.trail.alerts.iter().skip(self.alerts_written) {
+        for alert in self.decisions.alerts.iter().skip(self.alerts_written) {
             let record = Record {
                 event: Event::Alert,
                 decided: Some(PhaseOutcome {
@@ -59,7 +59,7 @@ impl Draft {
             };
             request.proxy.shard.log.borrow_mut().write(&record);
         }
-        self.alerts_written = self.trail.alerts.len();
+        self.alerts_written = self.decisions.alerts.len();
     }
 
     /// Writes a line of `Event::Alert` that no rule made.
@@ -81,13 +81,13 @@ impl Draft {
     /// Writes the line of a denial (when a rule made it) and the one of the transaction.
     pub(crate) fn finish(&self, request: &Request<'_>, destination: Option<&Destination<'_>>) {
         let bundle = self.snapshot(request).rules.bundle();
-        let decided = self.trail.decided;
+        let decided = self.decisions.decided;
         let denied_by_rules = decided.is_some_and(|decided| decided.action == Decision::Deny);
         let is_denied = denied_by_rules || self.error.is_some_and(ProxyError::is_denial);
         // What the configuration denies (ports, addresses, fronting) no phase has decided.
         let decided = decided.filter(|_| denied_by_rules == is_denied);
         let mut alerts: Vec<&str> = Vec::new();
-        for alert in &self.trail.alerts {
+        for alert in &self.decisions.alerts {
             alerts.push(match alert.rule {
                 Some(rule) => bundle.rule_name(alert.phase, rule),
                 None => "default",
@@ -96,7 +96,7 @@ impl Draft {
         let record = Record {
             decided: decided.map(|decision| outcome(decision, bundle)),
             action: is_denied.then_some(Action::Deny),
-            decisions: outcomes(&self.trail, bundle),
+            decisions: outcomes(&self.decisions, bundle),
             alerts: &alerts,
             status: self.status,
             t_total: Some(micros(request.started.elapsed())),
@@ -126,7 +126,7 @@ impl Draft {
         let (up, down) = moved.unwrap_or_default();
         let record = Record {
             event,
-            decisions: outcomes(&self.trail, bundle),
+            decisions: outcomes(&self.decisions, bundle),
             status: self.status,
             bytes_up: moved.map(|_| self.bytes_up + up),
             bytes_down: moved.map(|_| self.bytes_down + down),
@@ -202,7 +202,7 @@ impl Draft {
             t_tls_client: self.t_tls_client.map(micros),
             t_tls_origin: self.t_tls_origin.map(micros),
             t_first_byte: self.t_first_byte.map(micros),
-            t_rules: Some(micros(self.trail.elapsed)),
+            t_rules: Some(micros(self.decisions.elapsed)),
             ..Record::default()
         }
     }
@@ -223,7 +223,7 @@ impl Draft {
 impl Request<'_> {
     /// Writes a log line for each alert that has fired since the last call.
     pub(crate) fn write_alerts(&self, draft: &mut Draft, destination: Option<&Destination<'_>>) {
-        if draft.alerts_written < draft.trail.alerts.len() {
+        if draft.alerts_written < draft.decisions.alerts.len() {
             draft.write_alerts(self, destination);
         }
     }
@@ -242,11 +242,11 @@ fn join<'v>(out: &mut Vec<u8>, values: impl Iterator<Item = &'v [u8]>) {
 
 /// What the phases decided, as the log takes it.
 fn outcomes<'b>(
-    trail: &Trail,
+    decisions: &Decisions,
     bundle: &'b Bundle,
 ) -> [Option<PhaseOutcome<'b>>; LOG_DECISIONS_MAX] {
-    trail
-        .decisions
+    decisions
+        .of_phases
         .map(|decision| decision.map(|decision| outcome(decision, bundle)))
 }
 

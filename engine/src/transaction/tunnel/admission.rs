@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use sallyport_ruleset::Phase;
 
-use crate::enforcement::{PhaseDecision, Trail};
+use crate::enforcement::{Decisions, PhaseDecision};
 use crate::shard::Snapshot;
 
 /// What PreDNS said of a tunnel.
@@ -17,20 +17,20 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// That in `trail`, which came about under `snapshot`.
-    pub(crate) fn of(snapshot: &Rc<Snapshot>, trail: &Trail) -> Option<Self> {
+    /// That among `decisions`, which came about under `snapshot`.
+    pub(crate) fn of(snapshot: &Rc<Snapshot>, decisions: &Decisions) -> Option<Self> {
         Some(Self {
             judged_under: Rc::clone(snapshot),
-            decision: trail.decision(Phase::PreDns)?,
+            decision: decisions.decision(Phase::PreDns)?,
         })
     }
 
     /// Notes it for a request inside, unless that has another ruleset, whose rules have other names.
-    pub(crate) fn note(&self, snapshot: &Snapshot, trail: &mut Trail) {
+    pub(crate) fn note(&self, snapshot: &Snapshot, decisions: &mut Decisions) {
         let its_own = self.judged_under.rules.bundle();
         let bundle = snapshot.rules.bundle();
         if std::ptr::eq(its_own, bundle) || its_own.id() == bundle.id() {
-            trail.inherit(self.decision);
+            decisions.inherit(self.decision);
         }
     }
 }

@@ -149,7 +149,7 @@ async fn open(
         protocol: Fact::Unknown,
         ..request.pre_dns_facts(destination)
     };
-    let early = phases::early(request, &guarded, &facts, &mut draft.trail);
+    let early = phases::early(request, &guarded, &facts, &mut draft.decisions);
     if early.is_err() {
         request.write_alerts(draft, Some(destination));
     }

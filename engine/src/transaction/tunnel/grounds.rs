@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::enforcement::{Guarded, Trail};
+use crate::enforcement::{Decisions, Guarded};
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::transaction::request::draft::Draft;
@@ -36,14 +36,14 @@ impl Standing {
 #[derive(Debug)]
 pub(crate) struct Over {
     pub(crate) snapshot: Rc<Snapshot>,
-    pub(crate) trail: Trail,
+    pub(crate) decisions: Decisions,
     pub(crate) refusal: Refusal,
 }
 
 impl Over {
     /// The answer to what still comes, and why in the log.
     pub(crate) fn refuse(&self, draft: &mut Draft) -> Refusal {
-        draft.overrule(&self.snapshot, self.trail.clone());
+        draft.overrule(&self.snapshot, self.decisions.clone());
         draft.fail(self.refusal.error, self.refusal.detail.clone());
         self.refusal.clone()
     }

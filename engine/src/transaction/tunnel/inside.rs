@@ -265,11 +265,13 @@ async fn settle(
         };
         let connected = upstream.address.ip();
         let leads_to = (&dialable, connected);
-        let passable = phases::pre_request_of_connected(request, leads_to, facts, &mut draft.trail);
+        let passable =
+            phases::pre_request_of_connected(request, leads_to, facts, &mut draft.decisions);
         request.write_alerts(draft, Some(destination));
         return Ok(((upstream, passable?), opened.slot));
     }
-    let judged = phases::pre_request_of_tunnel(request, &opened.guarded, facts, &mut draft.trail);
+    let judged =
+        phases::pre_request_of_tunnel(request, &opened.guarded, facts, &mut draft.decisions);
     request.write_alerts(draft, Some(destination));
     let (dialable, passable) = judged?;
     let upstream = connect_plain(request, &dialable, draft).await?;

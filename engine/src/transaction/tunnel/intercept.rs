@@ -17,7 +17,7 @@ use sallyport_ruleset::{Fact, Facts};
 use sallyport_wire::tls::{AlertDescription, ClientHello};
 
 use crate::access_log::TlsHandling;
-use crate::enforcement::{Early, Trail};
+use crate::enforcement::{Decisions, Early};
 use crate::proxy_error::ProxyError;
 use crate::tls::caches::KnownOrigin;
 use crate::tls::configs::{Handling, Versions};
@@ -148,7 +148,7 @@ impl Intercepted<'_, '_> {
             self.request,
             &self.opened.guarded,
             &facts,
-            &mut Trail::default(),
+            &mut Decisions::default(),
         ) {
             Ok(Early::Allowed(dialable)) => Some(EarlyPermit {
                 dialable,

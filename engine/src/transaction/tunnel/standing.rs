@@ -20,7 +20,7 @@ use sallyport_wire::http1::{Authority, Host};
 
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
 use crate::destination::AddressList;
-use crate::enforcement::{Guarded, Trail};
+use crate::enforcement::{Decisions, Guarded};
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::tunnels::Watch;
@@ -108,11 +108,11 @@ impl<'a> OpenTunnel<'a> {
     }
 
     /// Notes what the CONNECT was let in by.
-    pub(crate) fn let_in_by(self, trail: &Trail) -> Self {
+    pub(crate) fn let_in_by(self, decisions: &Decisions) -> Self {
         if let Ok(standing) = &mut *self.state.borrow_mut()
             && let Some(standing) = Rc::get_mut(standing)
         {
-            standing.admission = Admission::of(&standing.snapshot, trail);
+            standing.admission = Admission::of(&standing.snapshot, decisions);
         }
         self
     }
@@ -183,10 +183,10 @@ impl<'a> OpenTunnel<'a> {
                 admission: before.admission.clone(),
             }));
         }
-        let mut trail = Trail::default();
-        match self.judge_under(&snapshot, before, &mut trail) {
+        let mut decisions = Decisions::default();
+        match self.judge_under(&snapshot, before, &mut decisions) {
             Ok((guarded, origin)) => Ok(Rc::new(Standing {
-                admission: Admission::of(&snapshot, &trail),
+                admission: Admission::of(&snapshot, &decisions),
                 snapshot,
                 guarded: Some(guarded),
                 origin,
@@ -195,7 +195,7 @@ impl<'a> OpenTunnel<'a> {
                 let detail = format!("{}: the tunnel ends after a reload", refusal.detail);
                 Err(Rc::new(Over {
                     snapshot,
-                    trail,
+                    decisions,
                     refusal: Refusal {
                         detail: detail.into(),
                         closes: true,
@@ -210,7 +210,7 @@ impl<'a> OpenTunnel<'a> {
         &self,
         snapshot: &Rc<Snapshot>,
         before: &Standing,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<(Guarded, Option<Origin>), Refusal> {
         let request = Request {
             snapshot,
@@ -219,13 +219,13 @@ impl<'a> OpenTunnel<'a> {
         };
         request.client.check_identity(snapshot)?;
         if let Holds::Switched(inside) = self.holds {
-            let guarded = self.judge_switched(&request, inside, trail)?;
+            let guarded = self.judge_switched(&request, inside, decisions)?;
             return Ok((guarded, None));
         }
         opened::check_port(&snapshot.config, self.destination.port)?;
-        let guarded = self.admit(&request, self.addresses, trail)?;
+        let guarded = self.admit(&request, self.addresses, decisions)?;
         let parameters = self.handle(&request, &guarded)?;
-        self.judge_content(&request, &guarded, trail)?;
+        self.judge_content(&request, &guarded, decisions)?;
         let origin = before.origin.as_ref().zip(parameters);
         let origin = origin.map(|(origin, parameters)| Origin {
             parameters,
@@ -239,9 +239,9 @@ impl<'a> OpenTunnel<'a> {
         &self,
         request: &Request<'_>,
         addresses: AddressList,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<Guarded, Refusal> {
-        let admitted = phases::pre_dns_again(request, self.destination, trail)?;
+        let admitted = phases::pre_dns_again(request, self.destination, decisions)?;
         let guarded = phases::guard(request, &admitted, addresses, self.destination.port);
         guarded.map_err(|(_, why)| Refusal::prohibited(request.head, why))
     }
@@ -289,7 +289,7 @@ impl<'a> OpenTunnel<'a> {
         &self,
         request: &Request<'_>,
         guarded: &Guarded,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<(), Refusal> {
         let config = &request.snapshot.config;
         let facts = request.pre_dns_facts(self.destination);
@@ -301,22 +301,22 @@ impl<'a> OpenTunnel<'a> {
                     protocol: Fact::Unknown,
                     ..facts
                 });
-                phases::early(request, guarded, &facts, trail)?;
+                phases::early(request, guarded, &facts, decisions)?;
             }
             Holds::Intercepted(hello) => {
                 self.check_hosts(request)?;
-                self.check_fronting(request, hello, trail)?;
+                self.check_fronting(request, hello, decisions)?;
                 let facts = Facts {
                     protocol: Fact::Unknown,
                     ..facts
                 };
-                phases::early(request, guarded, &hello.facts(facts), trail)?;
+                phases::early(request, guarded, &hello.facts(facts), decisions)?;
             }
             Holds::PassedTls(hello) => {
                 check_ech(request, hello.notes.has_ech)?;
-                self.check_fronting(request, hello, trail)?;
+                self.check_fronting(request, hello, decisions)?;
                 let facts = hello.facts(tunnel(Protocol::Https));
-                phases::pre_request_of_tunnel(request, guarded, &facts, trail)?;
+                phases::pre_request_of_tunnel(request, guarded, &facts, decisions)?;
             }
             Holds::Other => {
                 if config.tunnel.unknown_protocol == UnknownProtocol::Deny {
@@ -326,7 +326,7 @@ impl<'a> OpenTunnel<'a> {
                     ));
                 }
                 let facts = without_tls(tunnel(Protocol::Tcp));
-                phases::pre_request_of_tunnel(request, guarded, &facts, trail)?;
+                phases::pre_request_of_tunnel(request, guarded, &facts, decisions)?;
             }
             Holds::Switched(_) => {}
         }
@@ -355,7 +355,7 @@ impl<'a> OpenTunnel<'a> {
         &self,
         request: &Request<'_>,
         hello: Hello<'_>,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<(), Refusal> {
         let sni = hello.notes.sni.as_deref();
         let sni = sni.and_then(|sni| str::from_utf8(sni).ok());
@@ -369,7 +369,7 @@ impl<'a> OpenTunnel<'a> {
         match sni {
             Some(sni) => {
                 let named = NormalHost::Domain(sni);
-                check_named(request, self.destination, named, trail)
+                check_named(request, self.destination, named, decisions)
             }
             None => Ok(()),
         }
@@ -380,17 +380,17 @@ impl<'a> OpenTunnel<'a> {
         &self,
         request: &Request<'_>,
         inside: Option<&dyn Enclosing>,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<Guarded, Refusal> {
         let destination = self.destination;
         let guarded = match inside {
             None => {
                 target::check_http_port(&request.snapshot.config, destination.port)?;
-                self.admit(request, self.addresses, trail)?
+                self.admit(request, self.addresses, decisions)?
             }
-            Some(tunnel) => tunnel.admit_inside(request, destination, self.addresses, trail)?,
+            Some(tunnel) => tunnel.admit_inside(request, destination, self.addresses, decisions)?,
         };
-        phases::pre_request_again(request, destination, &guarded, trail)?;
+        phases::pre_request_again(request, destination, &guarded, decisions)?;
         Ok(guarded)
     }
 }
@@ -411,14 +411,14 @@ impl Enclosing for OpenTunnel<'_> {
         request: &Request<'_>,
         destination: &Destination<'_>,
         addresses: AddressList,
-        trail: &mut Trail,
+        decisions: &mut Decisions,
     ) -> Result<Guarded, Refusal> {
         if let Err(over) = self.stands() {
-            *trail = over.trail.clone();
+            *decisions = over.decisions.clone();
             return Err(over.refusal.clone());
         }
-        check_named(request, self.destination, destination.host, trail)?;
-        self.admit(request, addresses, trail)
+        check_named(request, self.destination, destination.host, decisions)?;
+        self.admit(request, addresses, decisions)
     }
 }
 
@@ -433,7 +433,7 @@ fn check_named(
     request: &Request<'_>,
     tunnel: &Destination<'_>,
     named: NormalHost<'_>,
-    trail: &mut Trail,
+    decisions: &mut Decisions,
 ) -> Result<(), Refusal> {
     if named.names_same(&tunnel.host) {
         return Ok(());
@@ -449,7 +449,7 @@ fn check_named(
                 host: named,
                 ..*tunnel
             };
-            phases::pre_dns_again(request, &fronted, trail)?;
+            phases::pre_dns_again(request, &fronted, decisions)?;
             Ok(())
         }
     }

@@ -10,11 +10,11 @@ use crate::limits::LOG_DECISIONS_MAX;
 
 /// What was decided about a transaction so far, for its log record.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Trail {
+pub(crate) struct Decisions {
     /// The decision of the last phase that ran.
     pub(crate) decided: Option<PhaseDecision>,
     /// The last decision of each phase that ran, by [`Phase::index`].
-    pub(crate) decisions: [Option<PhaseDecision>; LOG_DECISIONS_MAX],
+    pub(crate) of_phases: [Option<PhaseDecision>; LOG_DECISIONS_MAX],
     /// Alert rules that fired, in order, over all phases.
     pub(crate) alerts: Vec<Alert>,
     /// So many of them are of responses that have passed: a later evaluation leaves them.
@@ -39,7 +39,7 @@ pub(crate) struct Alert {
     pub(crate) rule: Option<RuleIndex>,
 }
 
-impl Trail {
+impl Decisions {
     /// Takes in what an evaluation said.
     pub(crate) fn record(&mut self, phase: Phase, verdict: Verdict, alerts: &[RuleIndex]) {
         // An early evaluation may be repeated with more facts: its alerts are the same ones.
@@ -72,19 +72,19 @@ impl Trail {
     /// Takes over what was decided before this transaction began and holds for it: PreDNS let its tunnel
     /// in.
     pub(crate) fn inherit(&mut self, decision: PhaseDecision) {
-        if let Some(slot) = self.decisions.get_mut(decision.phase.index()) {
+        if let Some(slot) = self.of_phases.get_mut(decision.phase.index()) {
             *slot = Some(decision);
         }
     }
 
     /// What `phase` decided, if it ran.
     pub(crate) fn decision(&self, phase: Phase) -> Option<PhaseDecision> {
-        self.decisions.get(phase.index()).copied().flatten()
+        self.of_phases.get(phase.index()).copied().flatten()
     }
 
     /// What each phase decided that ran, in their order.
-    pub(crate) fn decisions(&self) -> impl Iterator<Item = PhaseDecision> {
-        self.decisions.iter().flatten().copied()
+    pub(crate) fn by_phase(&self) -> impl Iterator<Item = PhaseDecision> {
+        self.of_phases.iter().flatten().copied()
     }
 
     /// Once is enough.
@@ -104,7 +104,7 @@ impl Trail {
     /// Takes in what was said of an interim response.
     pub(crate) fn adopt(&mut self, interim: Self) {
         self.decided = interim.decided;
-        for decision in interim.decisions() {
+        for decision in interim.by_phase() {
             self.inherit(decision);
         }
         self.elapsed += interim.elapsed;
@@ -116,7 +116,7 @@ impl Trail {
     /// Ready for the next transaction; keeps its storage.
     pub(crate) fn clear(&mut self) {
         self.decided = None;
-        self.decisions = [None; LOG_DECISIONS_MAX];
+        self.of_phases = [None; LOG_DECISIONS_MAX];
         self.alerts.clear();
         self.kept = 0;
         self.elapsed = Duration::ZERO;

@@ -6,7 +6,7 @@ use crate::transaction::connection::after::After;
 use crate::transaction::exchange::work::{Exchanged, ResponseWork};
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::{Refusal, Reply};
 use crate::transaction::tunnel::upgrade;
 
@@ -15,7 +15,7 @@ pub(crate) async fn conclude(
     request: &Request<'_>,
     destination: Option<&Destination<'_>>,
     outcome: Result<Exchanged, Refusal>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> After {
     let after = match outcome {
@@ -44,7 +44,7 @@ pub(crate) async fn conclude(
 pub(crate) async fn refuse(
     request: &Request<'_>,
     refusal: &Refusal,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     is_readable: bool,
 ) -> After {
     let Request {

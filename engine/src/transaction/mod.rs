@@ -20,8 +20,8 @@ use crate::transaction::exchange::work::{Exchanged, ResponseWork};
 use crate::transaction::request::addresses;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
 use crate::transaction::request::final_recipient;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transaction::tunnel::grounds::Standing;
 
@@ -37,7 +37,7 @@ pub(crate) use proxy::Proxy;
 async fn forward(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     let admitted = phases::pre_dns(request, destination, draft)?;
@@ -59,7 +59,7 @@ async fn forward_inside(
     request: &Request<'_>,
     destination: &Destination<'_>,
     standing: &Standing,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     let guarded = standing.guarded()?;
@@ -73,7 +73,7 @@ async fn resolve(
     request: &Request<'_>,
     destination: &Destination<'_>,
     admitted: &Admitted,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Guarded, Refusal> {
     let started = Instant::now();
     let mut addresses = addresses::addresses(request, destination, started).await;
@@ -99,7 +99,7 @@ async fn deliver(
     request: &Request<'_>,
     destination: &Destination<'_>,
     (dialable, permitted): (Dialable, Permitted<'_>),
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     if final_recipient::is_reached(request) {

@@ -14,7 +14,7 @@ use crate::enforcement::{
 };
 use crate::transaction::request::context::{AnsweredBy, Request, response_headers};
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 
 /// A message of which two recipients could make two things.
@@ -24,7 +24,7 @@ const SEVERAL_TYPES: &str = "Content-Type names several media types, and rules l
 pub(crate) fn pre_dns(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Admitted, Refusal> {
     let admitted = pre_dns_again(request, destination, &mut draft.decisions);
     request.write_alerts(draft, Some(destination));
@@ -57,7 +57,7 @@ pub(crate) fn pre_request<'d>(
     request: &Request<'d>,
     destination: &Destination<'d>,
     guarded: &Guarded,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<(Dialable, Permitted<'d>), Refusal> {
     draft.note_user_agents(request);
     let headers = request.headers(destination);
@@ -135,7 +135,7 @@ pub(crate) struct Answered<'a> {
 /// PostRESPONSE.
 pub(crate) fn post_response(
     answered: Answered<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Released, Refusal> {
     draft.note_content_types(answered.head, answered.bytes);
     let mut decisions = std::mem::take(&mut draft.decisions);
@@ -155,7 +155,7 @@ pub(crate) fn post_response(
 pub(crate) fn post_response_of_interim(
     answered: Answered<'_>,
     may_be_left_out: bool,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Option<Released>, Refusal> {
     let mut decisions = Decisions::default();
     let released = judge_response(answered, draft, &mut decisions);
@@ -183,7 +183,7 @@ pub(crate) fn post_response_of_interim(
 /// What the rules say of a response; `None` if it has more than one meaning to them.
 fn judge_response(
     answered: Answered<'_>,
-    draft: &Draft,
+    draft: &RecordBuilder,
     decisions: &mut Decisions,
 ) -> Result<Option<Released>, Denied> {
     let Answered {

@@ -2,7 +2,7 @@
 
 use sallyport_wire::http1::{RequestHead, ResponseHead};
 
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 
 /// Reused storage of one transaction: after warm-up nothing in it allocates.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct Workspace {
     pub(crate) uri: Vec<u8>,
     /// Normal form of the destination domain, when it differs from what was written.
     pub(crate) domain: String,
-    pub(crate) draft: Draft,
+    pub(crate) draft: RecordBuilder,
 }
 
 /// Storage beyond this is freed rather than kept.

@@ -12,8 +12,8 @@ use crate::transaction::exchange::switching::asks_for_websocket;
 use crate::transaction::exchange::work::ResponseWork;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::{Destination, NormalHost};
-use crate::transaction::request::draft::Draft;
 use crate::transaction::request::path::Path;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::{Refusal, went_through};
 use crate::transaction::request::target::{Scratch, bad_target, check_http_port, note_host};
 use crate::transaction::tunnel::scope::InnerScope;
@@ -24,7 +24,7 @@ pub(crate) async fn serve(
     request: &Request<'_>,
     scope: Option<&InnerScope<'_>>,
     texts: Scratch<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> After {
     let standing = scope.map(|scope| scope.tunnel.stands()).transpose();
@@ -75,7 +75,7 @@ struct Located<'a> {
 fn locate<'a>(
     request: &Request<'a>,
     texts: Scratch<'a>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Located<'a>, Refusal> {
     let (head, bytes) = (request.head, request.bytes);
     if went_through(head, bytes, &request.snapshot.config.headers.via) {
@@ -132,7 +132,7 @@ fn locate_inside<'a>(
     request: &Request<'a>,
     scope: &InnerScope<'a>,
     texts: Scratch<'a>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Located<'a>, Refusal> {
     let (head, bytes) = (request.head, request.bytes);
     if head.is_connect {
@@ -203,7 +203,11 @@ fn protocol(request: &Request<'_>, is_secure: bool) -> Protocol {
 }
 
 /// A request that names another host than its tunnel does.
-fn front(request: &Request<'_>, located: &Located<'_>, draft: &mut Draft) -> Result<(), Refusal> {
+fn front(
+    request: &Request<'_>,
+    located: &Located<'_>,
+    draft: &mut RecordBuilder,
+) -> Result<(), Refusal> {
     const DETAIL: &str = "the request names another host than the CONNECT (domain fronting)";
     if !located.is_fronted {
         return Ok(());

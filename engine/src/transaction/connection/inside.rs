@@ -14,7 +14,7 @@ use crate::transaction::request::arrival::ConnectParts;
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::tls_notes::{InnerTls, TlsNotes};
 use crate::transaction::tunnel::connect::locate;
 use crate::transaction::tunnel::held::{Hello, Holds};
@@ -92,7 +92,7 @@ impl LetIn<'_> {
     async fn plain(
         self,
         version: Version,
-        (draft, input): (&mut Draft, &mut ReadBuffer),
+        (draft, input): (&mut RecordBuilder, &mut ReadBuffer),
         requests: impl Requests,
     ) -> After {
         let standing = (self.guarded, None);
@@ -112,7 +112,12 @@ impl LetIn<'_> {
         after
     }
 
-    async fn in_tls(self, inner: InnerConnection, draft: &mut Draft, requests: impl Requests) {
+    async fn in_tls(
+        self,
+        inner: InnerConnection,
+        draft: &mut RecordBuilder,
+        requests: impl Requests,
+    ) {
         let Request { proxy, client, .. } = *self.request;
         let InnerConnection {
             stream,

@@ -16,7 +16,7 @@ use crate::transaction::proxy::Proxy;
 use crate::transaction::request::arrival::{Arrival, unix_seconds};
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::tunnel::scope::InnerScope;
 use crate::transport::Transport;
 use crate::transport::read_buffer::ReadBuffer;
@@ -87,11 +87,11 @@ fn tell_refused(
         tunnel: None,
         standing: None,
     };
-    let mut draft = Draft {
+    let mut draft = RecordBuilder {
         transaction: Some(proxy.shard.transaction_id()),
         status: refused.status,
         tls: request.tls.map(|tls| Rc::clone(&tls.notes)),
-        ..Draft::default()
+        ..RecordBuilder::default()
     };
     draft.fail(ProxyError::HttpRequestError, refused.detail);
     draft.finish(&request, None);

@@ -26,8 +26,8 @@ use crate::transaction::phases::Answered;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::date::Date;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
 use crate::transaction::request::progress::{Counted, LongStep};
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transport::Transport;
 use crate::transport::departure::departed;
@@ -81,7 +81,7 @@ pub(crate) struct Answer<'a> {
 impl Answer<'_> {
     pub(crate) async fn receive(
         &self,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
         head: &mut ResponseHead,
         input: &mut ReadBuffer,
     ) -> Result<Conversation, Failure> {
@@ -146,7 +146,7 @@ impl Answer<'_> {
     /// Receives until a head is complete; `None` if the client no longer waits for it.
     async fn read_head(
         &self,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
         head: &mut ResponseHead,
         input: &mut ReadBuffer,
     ) -> Result<Option<usize>, Failure> {
@@ -198,7 +198,7 @@ impl Answer<'_> {
     /// Parses a head; what is wrong with it may be let pass for this origin.
     fn parse(
         &self,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
         head: &mut ResponseHead,
         bytes: &[u8],
     ) -> Result<Parse, HeadError> {
@@ -295,7 +295,7 @@ impl Answer<'_> {
     /// PostRESPONSE, and then the response itself.
     async fn finish(
         &self,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
         head: &ResponseHead,
         head_bytes: usize,
         input: &mut ReadBuffer,
@@ -436,7 +436,7 @@ impl Answer<'_> {
     }
 
     /// Why the client got the begin of a response and not its end.
-    fn note_broken(&self, draft: &mut Draft, error: RelayError) {
+    fn note_broken(&self, draft: &mut RecordBuilder, error: RelayError) {
         let (token, detail): (_, Cow<'static, str>) = match error {
             RelayError::Read if let Some(fault) = self.upstream.origin_fault() => {
                 (ProxyError::HttpProtocolError, fault.into())

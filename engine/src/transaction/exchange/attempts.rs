@@ -25,9 +25,9 @@ use crate::transaction::exchange::work::{Exchanged, ResponseWork, Switched};
 use crate::transaction::exchange::{pinned, repeat, upload};
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
 use crate::transaction::request::forwarded;
 use crate::transaction::request::progress::Counted;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transport::Transport;
 use crate::transport::read_buffer::ReadBuffer;
@@ -39,7 +39,7 @@ pub(crate) async fn exchange(
     request: &Request<'_>,
     destination: &Destination<'_>,
     permit: (&Dialable, &Permitted<'_>),
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     work.upload = Upload::of(request);
@@ -54,7 +54,7 @@ async fn attempts(
     request: &Request<'_>,
     destination: &Destination<'_>,
     (dialable, permitted): (&Dialable, &Permitted<'_>),
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     // What authenticates connections is not for HTTP/2, nor for others.
@@ -110,7 +110,7 @@ fn closed_early(upstream: &UpstreamConnection) -> &'static str {
 fn give_up(
     request: &Request<'_>,
     upstream: &UpstreamConnection,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Exchanged, Failure> {
     const DECLINED: &str =
         "the origin has not processed the request, whose content was not kept to send it again";
@@ -132,7 +132,7 @@ async fn attempt(
     destination: &Destination<'_>,
     upstream: Box<UpstreamConnection>,
     permitted: &Permitted<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Failure> {
     let counted = Counted::new(&upstream.transport);
@@ -212,7 +212,7 @@ fn end_early(
     request: &Request<'_>,
     upstream: &Transport,
     is_answered: bool,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Exchanged, Failure> {
     const RESET: &str = "the client reset the stream";
     const HELD: &str = "over limits.buffer_bytes: one side does not take what the other sends";
@@ -279,7 +279,7 @@ async fn converse(
     destination: &Destination<'_>,
     connection: &UpstreamConnection,
     permitted: &Permitted<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
     input: &mut ReadBuffer,
 ) -> Result<Conversation, Failure> {

@@ -7,14 +7,14 @@ use sallyport_wire::http1::{ResponseHead, Version};
 use crate::transaction::exchange::answer::{Answer, Failure};
 use crate::transaction::exchange::interim_count::is_passed_on;
 use crate::transaction::phases;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transport::read_buffer::ReadBuffer;
 
 impl Answer<'_> {
     /// Passed on as they come, but not to HTTP/1.0 clients.
     pub(crate) async fn forward_interim(
         &self,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
         head: &ResponseHead,
         input: &ReadBuffer,
     ) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ use crate::transaction::exchange::origin_tls::{Asked, secure, want_of_certificat
 use crate::transaction::exchange::switching::may_switch;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transport::Transport;
 use crate::upstream::pool::{PoolKey, UpstreamConnection};
@@ -41,7 +41,7 @@ pub(crate) async fn open(
     destination: &Destination<'_>,
     dialable: &Dialable,
     wish: Wish,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<(Box<UpstreamConnection>, bool), Refusal> {
     let proxy = request.proxy;
     let mut turn = None;
@@ -167,7 +167,7 @@ async fn connect(
     destination: &Destination<'_>,
     dialable: &Dialable,
     versions: Versions,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Box<UpstreamConnection>, Refusal> {
     if !request.goes_in_tls() {
         return connect_plain(request, dialable, draft).await;
@@ -198,7 +198,7 @@ async fn multiplex(
     request: &Request<'_>,
     destination: &Destination<'_>,
     upstream: Box<UpstreamConnection>,
-    draft: &Draft,
+    draft: &RecordBuilder,
 ) -> Result<Box<UpstreamConnection>, Refusal> {
     let key = pool_key(request.origin(), destination, upstream.address);
     let proxy = request.proxy;

@@ -7,7 +7,7 @@ use crate::enforcement::Dialable;
 use crate::io::socket::Socket;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transport::Transport;
 use crate::upstream::dial::{DialError, DialLimits, dial};
@@ -31,7 +31,7 @@ pub(crate) fn pool_key<'a>(
 pub(crate) async fn connect_plain(
     request: &Request<'_>,
     dialable: &Dialable,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Box<UpstreamConnection>, Refusal> {
     let started = Instant::now();
     let limits = DialLimits::of(&request.snapshot.config);

@@ -13,7 +13,7 @@ use crate::tls::sessions::Resumption;
 use crate::transaction::exchange::origin_dial::{connect_plain, pool_key};
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::upstream::pool::UpstreamConnection;
 use crate::upstream::tls;
@@ -34,7 +34,7 @@ pub(crate) async fn secure(
     destination: &Destination<'_>,
     asked: &Asked<'_>,
     upstream: Box<UpstreamConnection>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Box<UpstreamConnection>, Refusal> {
     let origin = asked.origin;
     let mut address = upstream.address;
@@ -97,7 +97,7 @@ async fn shake_hands(
     asked: &Asked<'_>,
     upstream: Box<UpstreamConnection>,
     resumption: Resumption,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Secured, OriginTlsFailure> {
     let snapshot = request.snapshot;
     let started = Instant::now();
@@ -138,7 +138,7 @@ pub(crate) fn want_of_certificate(
     request: &Request<'_>,
     destination: &Destination<'_>,
     (address, demand): (SocketAddr, Option<&CertificateDemand>),
-    draft: &Draft,
+    draft: &RecordBuilder,
 ) -> Option<Refusal> {
     let unmet = Unmet {
         origin: request.origin()?,
@@ -153,7 +153,7 @@ impl Unmet<'_> {
         &self,
         request: &Request<'_>,
         destination: &Destination<'_>,
-        draft: &Draft,
+        draft: &RecordBuilder,
     ) -> Option<Refusal> {
         if !self.demand.is_unmet() {
             const RENEGOTIATES: &str = "the origin asked for another TLS handshake within the connection \

@@ -10,7 +10,7 @@ use crate::shard::Snapshot;
 use crate::transaction::proxy::Proxy;
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::target::Scratch;
 use crate::transaction::workspace::Workspace;
 
@@ -28,7 +28,7 @@ pub(crate) struct Arrival {
 pub(crate) struct ConnectParts<'a> {
     pub(crate) request: Request<'a>,
     pub(crate) texts: Scratch<'a>,
-    pub(crate) draft: &'a mut Draft,
+    pub(crate) draft: &'a mut RecordBuilder,
     /// Room for a response that never comes.
     pub(crate) response: &'a mut ResponseHead,
 }

@@ -11,7 +11,7 @@ use crate::proxy_error::ProxyError;
 use crate::transaction::exchange::work::Exchanged;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::date::Date;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 
 /// Fields that TRACE does not tell (RFC 9110 section 9.3.8): a script that cannot read them itself could
 /// have them reflected.
@@ -27,7 +27,7 @@ pub(crate) fn is_reached(request: &Request<'_>) -> bool {
 }
 
 /// Answers such a request.
-pub(crate) async fn answer(request: &Request<'_>, draft: &mut Draft) -> Exchanged {
+pub(crate) async fn answer(request: &Request<'_>, draft: &mut RecordBuilder) -> Exchanged {
     let client = request.client;
     // A body is not read: what it is for is not said, and TRACE has none.
     let keep_alive = request.head.keep_alive && !request.has_body() && !request.is_last();

@@ -8,7 +8,7 @@ use std::task::Context;
 use crate::access_log::Event;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transport::Transport;
 
 /// The bytes of one exchange on a connection that may have seen others.
@@ -51,7 +51,7 @@ impl LongStep<'_> {
     /// A tunnel or an upgrade, which lives long as a rule: its `start` line comes at once.
     pub(crate) async fn begin<T>(
         &self,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
         step: Pin<&mut impl Future<Output = T>>,
     ) -> T {
         if self.request.snapshot.config.log.progress.is_some() && !draft.told.has_started {
@@ -64,7 +64,7 @@ impl LongStep<'_> {
     /// line.
     pub(crate) async fn watch<T>(
         &self,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
         mut step: Pin<&mut impl Future<Output = T>>,
     ) -> T {
         poll_fn(|context| {
@@ -77,7 +77,7 @@ impl LongStep<'_> {
         .await
     }
 
-    fn look(&self, draft: &mut Draft, context: &Context<'_>) {
+    fn look(&self, draft: &mut RecordBuilder, context: &Context<'_>) {
         let Some(interval) = self.request.snapshot.config.log.progress else {
             return;
         };
@@ -94,7 +94,7 @@ impl LongStep<'_> {
         }
     }
 
-    fn tell(&self, draft: &mut Draft) {
+    fn tell(&self, draft: &mut RecordBuilder) {
         let event = match draft.told.has_started {
             true => Event::Progress,
             false => Event::Start,

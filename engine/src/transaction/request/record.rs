@@ -14,9 +14,9 @@ use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 
-impl Draft {
+impl RecordBuilder {
     /// The rules that the decisions are of.
     pub(crate) fn snapshot<'s>(&'s self, request: &Request<'s>) -> &'s Snapshot {
         self.judged_under.as_ref().unwrap_or(request.snapshot)
@@ -222,7 +222,11 @@ impl Draft {
 
 impl Request<'_> {
     /// Writes a log line for each alert that has fired since the last call.
-    pub(crate) fn write_alerts(&self, draft: &mut Draft, destination: Option<&Destination<'_>>) {
+    pub(crate) fn write_alerts(
+        &self,
+        draft: &mut RecordBuilder,
+        destination: Option<&Destination<'_>>,
+    ) {
         if draft.alerts_written < draft.decisions.alerts.len() {
             draft.write_alerts(self, destination);
         }

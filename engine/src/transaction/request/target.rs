@@ -5,8 +5,8 @@ use sallyport_wire::http1::TargetError;
 use crate::config::checked::Config;
 use crate::proxy_error::ProxyError;
 use crate::transaction::request::context::Request;
-use crate::transaction::request::draft::Draft;
 use crate::transaction::request::path::PathTexts;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 
 /// Where normal forms go when they differ from what was written.
@@ -34,7 +34,7 @@ impl<'a> Scratch<'a> {
 /// tell.
 pub(crate) fn note_host(
     request: &Request<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     is_target: impl Fn(&[u8]) -> bool,
 ) {
     let host = request.head.host.map(|host| host.of(request.bytes));

@@ -8,7 +8,7 @@ use crate::proxy_error::ProxyError;
 use crate::transaction::phases;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::{Destination, NormalHost};
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 
 /// What is encrypted in a ClientHello that is passed through nobody sees.
@@ -21,7 +21,7 @@ pub(crate) fn check_ech(request: &Request<'_>, has_ech: bool) -> Result<(), Refu
 }
 
 /// A server name that no other reader takes as it stands.
-pub(crate) fn note_odd_name(hello: &ClientHello, draft: &mut Draft) {
+pub(crate) fn note_odd_name(hello: &ClientHello, draft: &mut RecordBuilder) {
     let detail = match hello.odd_server_name() {
         None => return,
         Some(OddServerName::Address) => "the server name is an address: taken as absent",
@@ -36,7 +36,7 @@ pub(crate) fn check_sni(
     request: &Request<'_>,
     destination: &Destination<'_>,
     hello: &ClientHello,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<(), Refusal> {
     const DETAIL: &str = "the server name is not the host of the CONNECT (domain fronting)";
     let Some(sni) = hello.server_name() else {

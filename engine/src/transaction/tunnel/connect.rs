@@ -19,7 +19,7 @@ use crate::transaction::request::arrival::Arrival;
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::{Destination, NormalHost};
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::{Refusal, went_through};
 use crate::transaction::request::target::{Scratch, bad_target, note_host};
 use crate::transaction::tunnel::inside;
@@ -57,7 +57,7 @@ pub(crate) async fn connect(
 async fn answer(
     request: &Request<'_>,
     texts: Scratch<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Tunnel {
     let (_, destination) = match locate(request, texts, draft) {
@@ -95,7 +95,7 @@ async fn answer(
 pub(crate) fn locate<'a>(
     request: &Request<'a>,
     texts: Scratch<'a>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<(Authority<'a>, Destination<'a>), Refusal> {
     let (head, bytes) = (request.head, request.bytes);
     let config = &request.snapshot.config;
@@ -131,7 +131,7 @@ pub(crate) fn locate<'a>(
 async fn open(
     request: &Request<'_>,
     destination: &Destination<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<Opened, Refusal> {
     let config = &request.snapshot.config;
     check_port(config, destination.port)?;

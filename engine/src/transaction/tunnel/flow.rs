@@ -2,7 +2,7 @@
 
 use crate::config::checked::Tunnel;
 use crate::proxy_error::ProxyError;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transport::Transport;
 use crate::transport::copy::{TunnelEnd, TunnelLife};
 
@@ -19,7 +19,7 @@ pub(crate) fn life(tunnel: &Tunnel) -> TunnelLife {
     }
 }
 
-pub(crate) fn end_of_tunnel(draft: &mut Draft, end: TunnelEnd) {
+pub(crate) fn end_of_tunnel(draft: &mut RecordBuilder, end: TunnelEnd) {
     match end {
         TunnelEnd::Closed => {}
         TunnelEnd::Expired => draft.fail(

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::enforcement::{Decisions, Guarded};
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transaction::tunnel::admission::Admission;
 use crate::upstream::tls::Origin;
@@ -42,7 +42,7 @@ pub(crate) struct Over {
 
 impl Over {
     /// The answer to what still comes, and why in the log.
-    pub(crate) fn refuse(&self, draft: &mut Draft) -> Refusal {
+    pub(crate) fn refuse(&self, draft: &mut RecordBuilder) -> Refusal {
         draft.overrule(&self.snapshot, self.decisions.clone());
         draft.fail(self.refusal.error, self.refusal.detail.clone());
         self.refusal.clone()

@@ -21,8 +21,8 @@ use crate::transaction::exchange::work::ResponseWork;
 use crate::transaction::phases;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
 use crate::transaction::request::progress::Counted;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transaction::request::tls_notes::{ECH_PRESENT, notes, version_name};
 use crate::transaction::tunnel::client_hello::{Ended, check_ech, check_sni, note_odd_name};
@@ -44,7 +44,7 @@ pub(crate) async fn enter(
     request: &Request<'_>,
     destination: &Destination<'_>,
     opened: Opened,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Tunnel {
     let content = match Box::pin(peek(request, server(request, &opened), work)).await {
@@ -110,7 +110,7 @@ async fn pass_tls(
     destination: &Destination<'_>,
     opened: Opened,
     hello: Box<ClientHello>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Ended {
     let held = hold_to_tls(request, &hello, work.input.unread())?;
@@ -163,7 +163,7 @@ async fn judge_tls(
     destination: &Destination<'_>,
     opened: Opened,
     hello: &ClientHello,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<(Passage, Slot), (Refusal, Option<AlertDescription>)> {
     let alpn: Vec<&[u8]> = hello.alpn().collect();
     let ja4 = hello.ja4();
@@ -202,7 +202,7 @@ async fn pass_other(
     request: &Request<'_>,
     destination: &Destination<'_>,
     opened: Opened,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Ended {
     if request.snapshot.config.tunnel.unknown_protocol == UnknownProtocol::Deny {
@@ -232,7 +232,7 @@ async fn judge_other(
     request: &Request<'_>,
     destination: &Destination<'_>,
     opened: Opened,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<(Passage, Slot), Refusal> {
     let facts = Facts {
         protocol: Fact::Known(
@@ -256,7 +256,7 @@ async fn settle(
     destination: &Destination<'_>,
     opened: Opened,
     facts: &Facts<'_>,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
 ) -> Result<(Passage, Slot), Refusal> {
     if let Some(EarlyPermit { dialable, upstream }) = opened.early {
         let upstream = match upstream {
@@ -289,7 +289,7 @@ async fn flow(
     request: &Request<'_>,
     Open { tunnel, held }: Open<'_>,
     (upstream, _passable): Passage,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) {
     let (client, pool) = (&request.client.transport, request.client.buffers());

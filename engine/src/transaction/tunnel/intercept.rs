@@ -30,7 +30,7 @@ use crate::transaction::exchange::work::ResponseWork;
 use crate::transaction::phases;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::{Destination, NormalHost};
-use crate::transaction::request::draft::Draft;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transaction::request::tls_notes::{TlsNotes, notes};
 use crate::transaction::tunnel::client_hello::{check_sni, note_odd_name};
@@ -54,7 +54,7 @@ impl Intercepted<'_, '_> {
     pub(crate) async fn open(
         mut self,
         hello: Box<ClientHello>,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
         work: &mut ResponseWork<'_>,
     ) -> Result<Inside, (Refusal, Option<AlertDescription>)> {
         draft.tls = Some(Rc::new(notes(&hello, TlsHandling::Intercept)));
@@ -134,7 +134,7 @@ impl Intercepted<'_, '_> {
 
     /// Whether packets may leave before a request is seen, now that the ClientHello is. A no is said
     /// to each request, which is judged on its own.
-    fn permit(&mut self, alpn: &[&[u8]], draft: &Draft) -> Option<EarlyPermit> {
+    fn permit(&mut self, alpn: &[&[u8]], draft: &RecordBuilder) -> Option<EarlyPermit> {
         if let Some(permit) = self.opened.early.take() {
             return Some(permit);
         }
@@ -164,7 +164,7 @@ impl Intercepted<'_, '_> {
         &self,
         origin: &Origin,
         permit: EarlyPermit,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
     ) -> Result<Option<KnownOrigin>, Refusal> {
         let request = self.request;
         let EarlyPermit { dialable, upstream } = permit;
@@ -241,7 +241,7 @@ impl Intercepted<'_, '_> {
         &self,
         config: Arc<ServerConfig>,
         host: &str,
-        draft: &mut Draft,
+        draft: &mut RecordBuilder,
         work: &mut ResponseWork<'_>,
     ) -> Result<TlsConnection, (Refusal, Option<AlertDescription>)> {
         let Request {
@@ -297,7 +297,7 @@ impl Intercepted<'_, '_> {
     }
 
     /// Adds what was agreed on to the notes, for the log of the tunnel and of the requests inside.
-    fn note_agreed(&self, stream: &TlsConnection, draft: &mut Draft) {
+    fn note_agreed(&self, stream: &TlsConnection, draft: &mut RecordBuilder) {
         let before = draft.tls.take().map(Rc::unwrap_or_clone);
         let notes = stream.with_common(|common| TlsNotes {
             version: version_name(common),

@@ -30,8 +30,8 @@ use crate::transaction::phases;
 use crate::transaction::request::arrival::unix_seconds;
 use crate::transaction::request::context::{Enclosing, Request};
 use crate::transaction::request::destination::{Destination, NormalHost};
-use crate::transaction::request::draft::Draft;
 use crate::transaction::request::progress::{Counted, LongStep};
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transaction::request::target;
 use crate::transaction::tunnel::admission::Admission;
@@ -164,7 +164,7 @@ impl<'a> OpenTunnel<'a> {
     }
 
     /// Has the log say why the tunnel was ended, if it was.
-    pub(crate) fn conclude(&self, draft: &mut Draft) {
+    pub(crate) fn conclude(&self, draft: &mut RecordBuilder) {
         if let Err(over) = &*self.state.borrow() {
             over.refuse(draft);
         }

@@ -6,8 +6,8 @@ use crate::transaction::exchange::switching::asks_for_websocket;
 use crate::transaction::exchange::work::{ResponseWork, Switched};
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::draft::Draft;
 use crate::transaction::request::progress::Counted;
+use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::tunnel::flow::{end_of_tunnel, life, send_on};
 use crate::transaction::tunnel::held::Holds;
 use crate::transaction::tunnel::standing::OpenTunnel;
@@ -20,7 +20,7 @@ pub(crate) async fn tunnel(
     request: &Request<'_>,
     destination: Option<&Destination<'_>>,
     switched: Switched,
-    draft: &mut Draft,
+    draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) {
     let Switched {

@@ -17,7 +17,7 @@ use crate::transaction::request::told::Told;
 
 /// Results that have no other home until the record is written.
 #[derive(Debug, Default)]
-pub(crate) struct Draft {
+pub(crate) struct RecordBuilder {
     pub(crate) transaction: Option<TransactionId>,
     pub(crate) decisions: Decisions,
     /// What was told while it goes on.
@@ -49,7 +49,7 @@ pub(crate) struct Draft {
     pub(crate) t_first_byte: Option<Duration>,
 }
 
-impl Draft {
+impl RecordBuilder {
     /// Ready for the next transaction; keeps its storage.
     pub(crate) fn clear(&mut self) {
         let mut content_type = std::mem::take(&mut self.content_type);

@@ -198,6 +198,7 @@ async fn has_request(
     scope: Option<&InnerScope<'_>>,
 ) -> bool {
     if input.is_empty() {
+        // Most connections are idle most of the time, and hold no buffer meanwhile.
         input.release(client.buffers());
         if proxy.shard.is_draining() && scope.is_some() {
             return false;
@@ -219,5 +220,6 @@ async fn has_request(
             return false;
         }
     }
+    // What could not be written down is not begun.
     proxy.shard.log_room().await
 }

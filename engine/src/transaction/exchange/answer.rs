@@ -107,10 +107,12 @@ impl Answer<'_> {
                 draft.fail(ProxyError::ConnectionTerminated, DETAIL);
                 return Ok(Conversation::Broken);
             };
+            // An origin that answers has taken the request: it is not sent again.
             if let Some(kept) = self.kept {
                 kept.let_go(self.request.client.buffers());
             }
             draft.upstream_version = Some(head.version);
+            // The first head counts, an interim one too: that is when the origin was heard of.
             if draft.t_first_byte.is_none() {
                 draft.t_first_byte = Some(
                     self.sent
@@ -165,6 +167,7 @@ impl Answer<'_> {
                     Err(error) => return Err(Refusal::protocol(error.reason()).into()),
                 }
             }
+            // One byte more than is allowed, so that a head that is too large is seen to be so.
             let most = limits.head_bytes_max + 1;
             let received = {
                 let receiving = pin!(self.more(input, most));
@@ -185,6 +188,7 @@ impl Answer<'_> {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
                     return Err(Refusal::terminated("the origin reset the stream").into());
                 }
+                // Nothing at all came: the connection may have been dead before the request was written to it.
                 Ok(0) | Err(_) if input.is_empty() => return Err(Failure::Stale),
                 Ok(0) | Err(_) => {
                     let cut = "the origin closed the connection within a response head";
@@ -302,12 +306,14 @@ impl Answer<'_> {
     ) -> Result<Conversation, Failure> {
         let request = self.request;
         let is_switch = head.status == 101;
+        // A switch that nobody asked for would turn a judged exchange into bytes that no rule sees.
         if is_switch && !switching::fits(request, head, input.unread()) {
             const DETAIL: &str = "the origin switched to a protocol that was not asked for";
             return Err(Refusal::protocol(DETAIL).into());
         }
         let released = phases::post_response(self.answered(head, input.unread()), draft)?;
         draft.status = Some(head.status);
+        // From here on the connection may speak for the client that goes on with the handshake (RFC 4559 section 6).
         let challenge = match head.status {
             401 => pinned::challenge(&head.headers, input.unread()),
             _ => Challenge::None,
@@ -330,6 +336,7 @@ impl Answer<'_> {
         );
         let client = request.client;
         let was_sent = client.early_byte.trim(&mut out.data);
+        // A fault that is found before any of this has left can still be answered with a 502.
         let sent_before = client.transport.bytes_out();
         input.consume(head_bytes);
         let relayed = {

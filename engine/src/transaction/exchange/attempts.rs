@@ -43,6 +43,8 @@ pub(crate) async fn exchange(
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
     work.upload = Upload::of(request);
+    // NTLM and Negotiate authenticate a connection: its client waits for its own, since two requests on it at
+    // once would break the handshake.
     work.held = pinned::enter(request, destination).await?;
     let exchanged = attempts(request, destination, permit, draft, work).await;
     work.held = None;
@@ -74,6 +76,7 @@ async fn attempts(
         .or_else(|| check_out(request, destination, dialable, wish));
     let mut dialed = false;
     loop {
+        // A kept connection may have died unnoticed, so its end says nothing of the origin; that of a new one does.
         let (upstream, is_last) = match pooled.take() {
             Some(upstream) => (upstream, false),
             None => {
@@ -142,6 +145,7 @@ async fn attempt(
     draft.certificate.clone_from(&upstream.certificate);
     let mut input = ReadBuffer::default();
     let client = &request.client.transport;
+    // The conversation borrows the connection, which is kept or given on afterwards.
     let (ended, gone) = {
         let conversation = pin!(converse(
             request,
@@ -157,11 +161,14 @@ async fn attempt(
     let (up, down) = counted.up_and_down();
     draft.bytes_up += up;
     draft.bytes_down += down;
+    // A client that leaves with all of its answer leaves a connection that is as good as any.
     if gone && !matches!(ended, Ok(Conversation::Complete { .. })) {
         let is_answered = ended.is_ok();
         return end_early(request, &upstream.transport, is_answered, draft);
     }
     heed_http1(request, destination, &upstream);
+    // In TLS 1.3 an origin refuses who shows no certificate only after the handshake (RFC 8446 section 4.4.2.4):
+    // as an end of the connection under the first request.
     if ended.is_err()
         && let Some(refusal) = want_of_certificate(request, destination, upstream.said(), draft)
     {
@@ -187,6 +194,7 @@ async fn attempt(
             upstream_keep_alive,
             challenge,
         } => {
+            // Bytes behind the response answer nothing that was asked: the next request would be answered with them.
             if upstream_keep_alive && input.is_empty() && !upstream.transport.is_stream() {
                 keep(request, destination, upstream, challenge, work);
             }
@@ -251,6 +259,7 @@ async fn unless_gone<T>(
     upstream: &Transport,
     mut conversation: Pin<&mut impl Future<Output = T>>,
 ) -> (T, bool) {
+    // Over HTTP/1 a departure is noticed where something is waited for.
     if !client.is_stream() && !upstream.is_stream() {
         return (conversation.await, false);
     }
@@ -322,6 +331,7 @@ async fn converse(
             let stop = StopFlag::default();
             let receive = pin!(async {
                 let received = answer.receive(draft, head, input).await;
+                // The origin has answered and reads no further: what is still sent would only fill its window.
                 if sent.get().is_none() && !wants_the_rest(&received) {
                     stop.stop();
                     upstream.cut();
@@ -349,6 +359,7 @@ async fn converse(
         if uploaded.is_ok() {
             return Ok(received);
         }
+        // Where the client's own content failed, nobody knows where its next request begins.
         let may_go_on = uploaded == Err(RelayError::Write) && !answer.is_pinned;
         Ok(without_the_rest(request, progress, client_input, may_go_on, received).await)
     };

@@ -204,6 +204,7 @@ impl BodyRelay<'_> {
                 if self.from.expired() {
                     return Err(RelayError::ReadTimeout);
                 }
+                // An end that the framing did not announce is a body cut short, not a shorter one.
                 reader.at_eof().map_err(|_| self.read_error())?;
                 if self.framing == BodyFraming::Chunked {
                     out.ensure(self.pool);
@@ -227,6 +228,7 @@ impl BodyRelay<'_> {
             out.ensure(self.pool);
         }
         if self.framing == BodyFraming::Chunked {
+            // Chunks are made anew: their sizes and extensions are between two neighbors (RFC 9112 section 7.1.1).
             let recoded = reader
                 .recode_chunked(input.unread(), &mut out.data)
                 .map_err(RelayError::Malformed)?;
@@ -239,6 +241,8 @@ impl BodyRelay<'_> {
             let (start, len) = data_of(event);
             let is_all = len == unread.len();
             let room = out.data.capacity() - out.data.len();
+            // A buffer with nothing but content in it is sent as it is; small pieces are joined to what waits, since a
+            // system call costs more than a copy of them.
             if is_all && (out.data.is_empty() || len > room) {
                 self.flush(out, head_bytes).await?;
                 self.send_through(input).await?;
@@ -295,6 +299,7 @@ impl BodyRelay<'_> {
             out.release(self.pool);
             input.release(self.pool);
         } else if input.is_full() {
+            // The sender fills whatever it is given: larger receives are fewer.
             input.enlarge(self.pool);
         }
         let patience = self.pace.map_or(self.idle, |pace| pace.patience(self.idle));

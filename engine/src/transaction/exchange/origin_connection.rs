@@ -70,6 +70,7 @@ pub(crate) async fn open(
         true => multiplex(request, destination, upstream, draft).await?,
         false => upstream,
     };
+    // Over HTTP/1.1 it carries one request at a time: there is nothing to share.
     if let Some(turn) = turn.filter(|_| upstream.transport.is_stream()) {
         turn.share();
     }
@@ -145,6 +146,7 @@ pub(crate) fn check_out(
             if stream.is_some() {
                 return stream;
             }
+            // Where nothing negotiates the version, what is kept for HTTP/1.1 does not understand the preface.
             if destination.prior_knowledge {
                 continue;
             }
@@ -172,6 +174,7 @@ async fn connect(
     if !request.goes_in_tls() {
         return connect_plain(request, dialable, draft).await;
     }
+    // What went wrong when the tunnel began is the answer to its first request; the next one tries anew.
     if let Some(refusal) = request.tls.and_then(|tls| tls.failure.take()) {
         return Err(refusal);
     }

@@ -136,6 +136,7 @@ async fn open(
     let config = &request.snapshot.config;
     check_port(config, destination.port)?;
     let account = request.client.registered.account();
+    // Before anything is asked on its behalf: a client at its limit causes no look-up.
     let slot = account.open_tunnel(&config.limits.per_client)?;
     let admitted = phases::pre_dns(request, destination, draft)?;
     let guarded = resolve(request, destination, &admitted, draft).await?;

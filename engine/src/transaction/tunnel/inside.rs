@@ -88,6 +88,7 @@ pub(crate) async fn enter(
 /// The connection to the server, where it may be heard before its client has spoken.
 fn server<'o>(request: &Request<'_>, opened: &'o Opened) -> Option<&'o Transport> {
     let allows_unknown = request.snapshot.config.tunnel.unknown_protocol == UnknownProtocol::Allow;
+    // SMTP, SSH and others begin with the server: where they may pass, waiting for the client would be for ever.
     let early = opened.early.as_ref().filter(|_| allows_unknown)?;
     early.upstream.as_ref().map(|upstream| &upstream.transport)
 }
@@ -119,6 +120,7 @@ async fn pass_tls(
     let notes = Rc::new(notes(&hello, TlsHandling::Passthrough));
     draft.tls = Some(Rc::clone(&notes));
     let judged = Box::pin(judge_tls(request, destination, opened, &hello, draft)).await;
+    // It is large, and the tunnel may live for days.
     drop(hello);
     let (passage, _slot) = judged?;
     let holds = Holds::PassedTls(Hello {
@@ -264,6 +266,7 @@ async fn settle(
             None => connect_plain(request, &dialable, draft).await?,
         };
         let connected = upstream.address.ip();
+        // Rules about addresses are asked of the one that it leads to, not of those that it might have led to.
         let leads_to = (&dialable, connected);
         let passable =
             phases::pre_request_of_connected(request, leads_to, facts, &mut draft.decisions);
@@ -294,6 +297,7 @@ async fn flow(
 ) {
     let (client, pool) = (&request.client.transport, request.client.buffers());
     let counted = Counted::new(&upstream.transport);
+    // What was read in order to look at it is the beginning of what flows.
     let sent = Box::pin(send_on(work.input, &upstream.transport)).await;
     if sent.is_ok() {
         work.input.release(pool);

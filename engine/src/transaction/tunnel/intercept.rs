@@ -67,8 +67,10 @@ impl Intercepted<'_, '_> {
         let alpn: Vec<&[u8]> = protocols.iter().map(|protocol| &**protocol).collect();
         let mut scratch = String::new();
         let host = self.host(&hello, &mut scratch);
+        // It is large, and the tunnel may live for days.
         drop(hello);
         let origin = self.origin(host)?;
+        // Ours takes over the names of the origin's certificate: that is looked at first, if packets may leave for it.
         let permit = self.permit(&alpn, draft);
         let mut failure = None;
         let mut known = self.request.proxy.shard.tls.origin(origin.key());
@@ -252,6 +254,7 @@ impl Intercepted<'_, '_> {
             let refusal = Refusal::new(ProxyError::ProxyInternalError, detail);
             (refusal, Some(AlertDescription::InternalError))
         })?;
+        // TLS begins with the ClientHello that was read in order to decide.
         let received = work.input.unread().to_vec();
         work.input.consume(usize::MAX);
         work.input.release(client.buffers());

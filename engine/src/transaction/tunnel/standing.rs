@@ -218,6 +218,7 @@ impl<'a> OpenTunnel<'a> {
             ..*self.request
         };
         request.client.check_identity(snapshot)?;
+        // No CONNECT began it: the request that switched protocols is judged again.
         if let Holds::Switched(inside) = self.holds {
             let guarded = self.judge_switched(&request, inside, decisions)?;
             return Ok((guarded, None));

@@ -53,7 +53,8 @@ pub(crate) struct Compiled {
 /// Bytes of an automaton with so many states and classes; `None` if that is no possible size.
 pub(crate) fn size(states: usize, classes: usize) -> Option<usize> {
     let possible = (3..=REGEX_STATES_MAX).contains(&states) && (1..=256).contains(&classes);
-    possible.then_some(256 + states * classes * 2 + states)
+    // Only of what is possible: other counts come from a file, and their product may be no number.
+    possible.then(|| 256 + states * classes * 2 + states)
 }
 
 /// Builds the automaton of one expression.
@@ -232,6 +233,15 @@ mod tests {
         let automata = Automata::cut(&compiled.bytes, compiled.states, compiled.classes).unwrap();
         assert!(automata.is_sound());
         automata.is_match(text)
+    }
+
+    #[test]
+    fn sizes_of_what_no_file_can_hold_are_none() {
+        let most = u32::MAX as usize;
+        for (states, classes) in [(2, 1), (3, 0), (3, 257), (most, most), (most, 1)] {
+            assert_eq!(size(states, classes), None);
+        }
+        assert_eq!(size(3, 2), Some(256 + 12 + 3));
     }
 
     #[test]

@@ -24,7 +24,8 @@ impl Shape {
         let possible = self.states <= REGEX_STATES_MAX
             && (1..=256).contains(&self.classes)
             && self.telling < self.states.saturating_sub(1);
-        possible.then_some(256 + (self.states * self.classes + self.states + self.telling) * 2)
+        // Only of what is possible: other counts come from a file, and their product may be no number.
+        possible.then(|| 256 + (self.states * self.classes + self.states + self.telling) * 2)
     }
 }
 

@@ -145,9 +145,11 @@ fn what_no_byte_has_arrived_of_is_sent_again() {
     let proxy = Setup::new()
         .key("pool.non_idempotent_idle", "\"10s\"")
         .start(ALLOW_ALL);
-    for (bytes, is_chunked) in [(0, false), (5, false), (50_000, false)] {
+    let requests = [(0, false), (5, false), (50_000, false)];
+    for (number, (bytes, is_chunked)) in (1..).zip(requests) {
         let mut client = proxy.connection();
         assert_eq!(client.get(&origin.url("/vanish")).status, 200);
+        origin.wait_vanished(number);
         let content = vec![b'x'; bytes];
         client.send(with_content(
             "POST",

@@ -12,8 +12,9 @@ use crate::common::proxy::Setup;
 use crate::common::{ALLOW_ALL, Proxy, ScriptedOrigin};
 use crate::curl::Curl;
 
-/// Far above what a request may cost: both windows of HTTP/2 (256 KiB each), buffers, TLS records.
-const GROWTH_MAX: u64 = 8 << 20;
+/// Far above what a request may cost: both windows of HTTP/2 (256 KiB each), buffers, TLS records, and the
+/// pages that the allocator takes for each size. A quarter of what is transferred at least.
+const GROWTH_MAX: u64 = 16 << 20;
 
 const UPLOAD_BYTES: usize = 64 << 20;
 const DOWNLOAD_BYTES: usize = 256 << 20;

@@ -6,12 +6,13 @@ use std::process::Command;
 
 use super::process::Process;
 use super::programs::{skip, system};
+use super::wait::wait_for;
 
 /// An origin some of whose connections vanish; see `data/vanishing.py`.
 #[derive(Debug)]
 pub(crate) struct VanishingOrigin {
     pub(crate) port: u16,
-    _process: Process,
+    process: Process,
 }
 
 impl VanishingOrigin {
@@ -19,10 +20,16 @@ impl VanishingOrigin {
     pub(crate) fn start() -> Option<Self> {
         let mut process = Process::start(command()?.arg("origin"));
         let port = process.wait_line("the origin", |line| line.trim().parse().ok());
-        Some(Self {
-            port,
-            _process: process,
-        })
+        Some(Self { port, process })
+    }
+
+    /// Waits until so many connections are gone: what comes before is received.
+    pub(crate) fn wait_vanished(&self, connections: usize) {
+        wait_for("connections to vanish", || {
+            let lines = self.process.lines();
+            let vanished = lines.iter().filter(|line| line.trim() == "vanished");
+            (vanished.count() >= connections).then_some(())
+        });
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

@@ -1,6 +1,6 @@
 """One end of connections that vanish: nothing is said, and what comes later meets a reset.
 
-`origin`: serves HTTP/1.1 and prints its port. GET /vanish is answered, then the connection is gone; GET
+`origin`: serves HTTP/1.1 and prints its port. GET /vanish is answered, then the connection is gone (`vanished`); GET
 /stream begins a stream of events, then it is gone; all else is answered with method, path and content.
 `client HOST PORT TEXT`: sends TEXT, waits for a first response byte, is gone, and prints `gone`.
 """
@@ -51,7 +51,8 @@ def serve(connection):
             b"HTTP/1.1 200 OK\r\nContent-Length: " + size + b"\r\n\r\n" + answer
         )
         if path == "/vanish":
-            return vanish(connection)
+            vanish(connection)
+            return print("vanished", flush=True)
 
 
 def origin():

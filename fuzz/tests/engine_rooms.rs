@@ -30,9 +30,19 @@ fn engine() -> PathBuf {
     here.parent().unwrap().join("engine/src")
 }
 
+/// The rooms within `transaction/`, in the same way. What stands in its `mod.rs` is the order of the phases,
+/// which takes from all of them.
+const ROOMS_OF_TRANSACTION: &[&[&str]] = &[
+    &["connection"],
+    &["tunnel"],
+    &["exchange"],
+    &["phases"],
+    &["request"],
+];
+
 /// The storey of a room, from the ground.
-fn storey(room: &str) -> Option<usize> {
-    ROOMS.iter().rev().position(|rooms| rooms.contains(&room))
+fn storey(rooms: &[&[&str]], room: &str) -> Option<usize> {
+    rooms.iter().rev().position(|rooms| rooms.contains(&room))
 }
 
 /// Files of a room that run in the proxy.
@@ -50,43 +60,54 @@ fn is_test(path: &Path) -> bool {
     path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests")
 }
 
-/// The rooms that a text names in paths of the crate, tests within it aside.
-fn named(text: &str) -> BTreeSet<String> {
+/// The words that follow `parent` in a text, tests within it aside.
+fn named(text: &str, parent: &str) -> BTreeSet<String> {
     let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
-    let lines = text
+    let lines: Vec<_> = text
         .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
-    let paths = lines.flat_map(|line| {
-        line.match_indices("crate::")
-            .map(move |(at, _)| &line[at + 7..])
-    });
-    let rooms = paths.map(|path| {
-        let end = path.find(|letter: char| {
-            !letter.is_ascii_lowercase() && letter != '_' && !letter.is_ascii_digit()
-        });
-        path[..end.unwrap_or(path.len())].to_owned()
-    });
-    rooms.filter(|room| !room.is_empty()).collect()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let text = lines.join("\n");
+    let mut words = BTreeSet::new();
+    for (at, _) in text.match_indices(parent) {
+        let path = &text[at + parent.len()..];
+        let paths = match path.strip_prefix('{') {
+            Some(several) => several.split('}').next().unwrap(),
+            None => path,
+        };
+        let several = paths
+            .split(',')
+            .take(if path.starts_with('{') { usize::MAX } else { 1 });
+        words.extend(several.map(|path| {
+            let path = path.trim_start();
+            let end = path.find(|letter: char| {
+                !letter.is_ascii_lowercase() && letter != '_' && !letter.is_ascii_digit()
+            });
+            path[..end.unwrap_or(path.len())].to_owned()
+        }));
+    }
+    words.remove("");
+    words
 }
 
-/// All pairs of a room and one that it takes from although it stands no lower.
-fn climbs() -> BTreeSet<(String, String)> {
+/// All pairs of a room in `folder` and one that it takes from although it stands no lower.
+fn climbs(folder: &Path, rooms: &[&[&str]], parent: &str) -> BTreeSet<(String, String)> {
     let mut climbs = BTreeSet::new();
-    for entry in fs::read_dir(engine()).unwrap() {
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let room = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if ["lib", "main"].contains(&room.as_str()) {
+        if ["lib", "main", "mod"].contains(&room.as_str()) {
             continue;
         }
-        let own = storey(&room).unwrap_or_else(|| panic!("{room} is no known room"));
+        let own = storey(rooms, &room).unwrap_or_else(|| panic!("{room} is no known room"));
         let mut of_room = Vec::new();
         files(&path, &mut of_room);
         for file in of_room {
-            for other in named(&fs::read_to_string(&file).unwrap()) {
-                let its = storey(&other)
-                    .unwrap_or_else(|| panic!("{}: {other} is no known room", file.display()));
-                if other != room && its >= own {
-                    climbs.insert((room.clone(), other));
+            for other in named(&fs::read_to_string(&file).unwrap(), parent) {
+                // What is no room is an item of the room that they are in.
+                let its = storey(rooms, &other).filter(|_| other != room);
+                if its.is_some_and(|its| its >= own) {
+                    climbs.insert((file.display().to_string(), other));
                 }
             }
         }
@@ -96,17 +117,37 @@ fn climbs() -> BTreeSet<(String, String)> {
 
 #[test]
 fn nothing_climbs() {
-    let found = climbs();
+    let mut found = climbs(&engine(), ROOMS, "crate::");
+    found.extend(climbs(
+        &engine().join("transaction"),
+        ROOMS_OF_TRANSACTION,
+        "crate::transaction::",
+    ));
     assert!(
         found.is_empty(),
-        "rooms that take from above or beside: {found:?}"
+        "rooms that take from above or beside: {found:#?}"
     );
 }
 
 #[test]
+fn every_room_is_known() {
+    let mut all = Vec::new();
+    files(&engine(), &mut all);
+    for file in all {
+        for room in named(&fs::read_to_string(&file).unwrap(), "crate::") {
+            let path = engine().join(&room);
+            if path.is_dir() || path.with_extension("rs").is_file() {
+                assert!(storey(ROOMS, &room).is_some(), "{room}: {}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn a_line_that_climbs_is_seen() {
+    let storey = |room| storey(ROOMS, room);
     assert!(storey("limits") < storey("io") && storey("io") < storey("listener"));
-    let text = "use crate::listener::bind;\n// crate::demo\nfn f(x: crate::tls::T) {}\n#[cfg(test)]\nmod tests {\n use crate::ca;\n}";
-    let rooms: Vec<_> = named(text).into_iter().collect();
-    assert_eq!(rooms, ["listener", "tls"]);
+    let text = "use crate::listener::bind;\n// crate::demo\nfn f(x: crate::tls::T) {}\nuse crate::{\n    config,\n    io::buffers,\n};\n#[cfg(test)]\nmod tests {\n use crate::ca;\n}";
+    let rooms: Vec<_> = named(text, "crate::").into_iter().collect();
+    assert_eq!(rooms, ["config", "io", "listener", "tls"]);
 }

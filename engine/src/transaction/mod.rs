@@ -1,29 +1,26 @@
 //! One request from its head to its log line. Here is the order of the phases; the steps are in
 //! the rooms.
 
-mod conclude;
 mod connection;
 mod exchange;
 mod phases;
-mod proxy;
 mod request;
 mod tunnel;
-mod workspace;
 
 use std::time::Instant;
 
 use crate::enforcement::{Admitted, Dialable, Guarded, Permitted};
 use crate::shard::exhaustion::has_no_descriptor;
 use crate::transaction::exchange::attempts;
+use crate::transaction::exchange::final_recipient;
 use crate::transaction::exchange::origin_connection::target_origin;
 use crate::transaction::exchange::work::{Exchanged, ResponseWork};
 use crate::transaction::request::addresses;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
-use crate::transaction::request::final_recipient;
+use crate::transaction::request::grounds::Standing;
 use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
-use crate::transaction::tunnel::grounds::Standing;
 
 pub(crate) use crate::transaction::connection::session::Arrived;
 pub(crate) use crate::transaction::connection::session::Client;
@@ -31,7 +28,7 @@ pub(crate) use crate::transaction::connection::session::ListenerName;
 pub(crate) use crate::transaction::connection::session::serve;
 pub(crate) use crate::transaction::connection::unasked::Unasked;
 pub(crate) use crate::transaction::connection::unasked::Unused;
-pub(crate) use proxy::Proxy;
+pub(crate) use crate::transaction::request::proxy::Proxy;
 
 /// Forwards one HTTP request: all three phases, in order.
 async fn forward(

@@ -6,10 +6,10 @@ use sallyport_wire::http1::{Authority, RequestTarget, Scheme, TargetError, host_
 
 use crate::config::checked::Fronting;
 use crate::proxy_error::ProxyError;
-use crate::transaction::conclude::conclude;
-use crate::transaction::connection::after::After;
+use crate::transaction::connection::conclude::conclude;
 use crate::transaction::exchange::switching::asks_for_websocket;
 use crate::transaction::exchange::work::ResponseWork;
+use crate::transaction::request::after::After;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::{Destination, NormalHost};
 use crate::transaction::request::path::Path;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::shard::Shard;
-use crate::transaction::connection::after::After;
+use crate::transaction::request::after::After;
 use crate::transaction::request::client::ClientContext;
 use crate::transport::read_buffer::ReadBuffer;
 

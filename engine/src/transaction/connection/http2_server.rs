@@ -28,6 +28,7 @@ use crate::limits;
 use crate::shard::Shard;
 use crate::shard::clients::{Limited, Resource, Shared, Slot};
 use crate::shard::connections::Registered;
+use crate::transaction::tunnel::standing::OpenTunnel;
 use crate::transport::Transport;
 
 /// A connection on which a client speaks HTTP/2.
@@ -37,14 +38,8 @@ pub(crate) struct ClientConnection<'a> {
     pub(crate) transport: &'a Transport,
     pub(crate) registered: &'a Registered,
     /// The tunnel that it is in.
-    pub(crate) tunnel: Option<&'a dyn Lasting>,
+    pub(crate) tunnel: Option<&'a OpenTunnel<'a>>,
     pub(crate) form: TargetForm,
-}
-
-/// What a connection must not outlast.
-pub(crate) trait Lasting: std::fmt::Debug {
-    /// Whether it is over; if not, the task of `context` is woken when that may have changed.
-    fn is_over(&self, context: &Context<'_>) -> bool;
 }
 
 /// What serves one stream to its end.
@@ -217,7 +212,7 @@ where
     fn end_early(&mut self, context: &Context<'_>) {
         let is_quiet = self.is_quiet();
         let tunnel = self.connection.tunnel;
-        let is_over = tunnel.is_some_and(|tunnel| tunnel.is_over(context));
+        let is_over = tunnel.is_some_and(|tunnel| !tunnel.look(context));
         let registered = self.connection.registered;
         registered.set_quiet(is_quiet);
         let Some(codec) = &mut self.codec else { return };

@@ -8,8 +8,8 @@ use sallyport_wire::http1::{Authority, Version};
 
 use crate::access_log::TlsHandling;
 use crate::enforcement::Guarded;
-use crate::transaction::connection::after::After;
 use crate::transaction::connection::ending::end;
+use crate::transaction::request::after::After;
 use crate::transaction::request::arrival::ConnectParts;
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;

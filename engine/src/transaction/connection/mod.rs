@@ -1,7 +1,7 @@
 //! The loop of one client connection, and each request on it.
 
 pub(crate) mod absolute;
-pub(crate) mod after;
+pub(crate) mod conclude;
 pub(crate) mod ending;
 pub(crate) mod http2_server;
 pub(crate) mod inside;

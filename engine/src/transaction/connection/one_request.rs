@@ -7,18 +7,18 @@ use sallyport_wire::http1::{HeadError, Parse, RequestHead, Version};
 use sallyport_wire::invariant::part;
 
 use crate::shard::Snapshot;
-use crate::transaction::conclude::refuse;
 use crate::transaction::connection::absolute;
-use crate::transaction::connection::after::After;
 use crate::transaction::exchange::work::ResponseWork;
-use crate::transaction::proxy::Proxy;
+use crate::transaction::request::after::After;
 use crate::transaction::request::arrival::{Arrival, unix_seconds};
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::{Enclosing, Request};
+use crate::transaction::request::proxy::Proxy;
+use crate::transaction::request::refuse::refuse;
 use crate::transaction::request::reply::Refusal;
 use crate::transaction::request::target::Scratch;
+use crate::transaction::request::workspace::Workspace;
 use crate::transaction::tunnel::scope::InnerScope;
-use crate::transaction::workspace::Workspace;
 use crate::transport::read_buffer::ReadBuffer;
 
 /// How reading a head ended without one.

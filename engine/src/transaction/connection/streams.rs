@@ -7,15 +7,15 @@ use sallyport_wire::http1::{RequestHead, Version};
 
 use crate::http2::TargetForm;
 use crate::proxy_error::ProxyError;
-use crate::transaction::connection::after::After;
 use crate::transaction::connection::ending::end;
 use crate::transaction::connection::http2_server;
-use crate::transaction::connection::http2_server::{Lasting, NoRequest, Served};
+use crate::transaction::connection::http2_server::{NoRequest, Served};
 use crate::transaction::connection::one_request::transaction;
-use crate::transaction::proxy::Proxy;
+use crate::transaction::request::after::After;
 use crate::transaction::request::arrival::{Arrival, unix_seconds};
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;
+use crate::transaction::request::proxy::Proxy;
 use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::tunnel::scope::InnerScope;
 use crate::transport::Transport;
@@ -38,7 +38,7 @@ pub(crate) async fn streams(
         shard: &proxy.shard,
         transport: &client.transport,
         registered: &client.registered,
-        tunnel: scope.map(|scope| scope.tunnel as &dyn Lasting),
+        tunnel: scope.map(|scope| scope.tunnel),
         form,
     };
     let tunnel = &tunnel;

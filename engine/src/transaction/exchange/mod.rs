@@ -3,6 +3,7 @@
 pub(crate) mod answer;
 pub(crate) mod attempts;
 pub(crate) mod body;
+pub(crate) mod final_recipient;
 pub(crate) mod interim;
 pub(crate) mod interim_count;
 pub(crate) mod kept;

@@ -7,12 +7,12 @@ use sallyport_wire::http1::ResponseHead;
 
 use crate::clock::since_1970;
 use crate::shard::Snapshot;
-use crate::transaction::proxy::Proxy;
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;
+use crate::transaction::request::proxy::Proxy;
 use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::target::Scratch;
-use crate::transaction::workspace::Workspace;
+use crate::transaction::request::workspace::Workspace;
 
 /// A request whose head was read, and what was allocated for it.
 #[derive(Debug)]

@@ -13,12 +13,12 @@ use sallyport_wire::http1::{
 use crate::destination::AddressList;
 use crate::enforcement::{Decisions, Guarded};
 use crate::shard::Snapshot;
-use crate::transaction::proxy::Proxy;
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::destination::Destination;
+use crate::transaction::request::grounds::Standing;
+use crate::transaction::request::proxy::Proxy;
 use crate::transaction::request::reply::Refusal;
 use crate::transaction::request::tls_notes::{InnerTls, TlsNotes};
-use crate::transaction::tunnel::grounds::Standing;
 use crate::upstream::tls::Origin;
 
 /// The tunnel that a request came in, as far as the request is concerned.

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use crate::enforcement::{Decisions, Guarded};
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
+use crate::transaction::request::admission::Admission;
 use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
-use crate::transaction::tunnel::admission::Admission;
 use crate::upstream::tls::Origin;
 
 /// What a tunnel was let in by.

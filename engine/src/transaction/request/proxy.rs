@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::shard::Shard;
 use crate::shard::exhaustion::Exhaustion;
-use crate::transaction::workspace::Workspace;
+use crate::transaction::request::workspace::Workspace;
 use crate::upstream::origins::Origins;
 
 /// Workspaces kept for reuse; a shard with more transactions at once allocates.

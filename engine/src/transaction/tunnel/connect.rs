@@ -10,16 +10,16 @@ use crate::enforcement::Early;
 use crate::limits::REPLY_TIMEOUT;
 use crate::tls::caches::OriginKey;
 use crate::tls::configs::Handling;
-use crate::transaction::conclude::conclude;
-use crate::transaction::connection::after::After;
 use crate::transaction::exchange::origin_dial::connect_plain;
 use crate::transaction::exchange::work::ResponseWork;
-use crate::transaction::proxy::Proxy;
+use crate::transaction::request::after::After;
 use crate::transaction::request::arrival::Arrival;
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::{Destination, NormalHost};
+use crate::transaction::request::proxy::Proxy;
 use crate::transaction::request::record_builder::RecordBuilder;
+use crate::transaction::request::refuse::refuse_and_record;
 use crate::transaction::request::reply::{Refusal, went_through};
 use crate::transaction::request::target::{Scratch, bad_target, note_host};
 use crate::transaction::tunnel::inside;
@@ -63,7 +63,7 @@ async fn answer(
     let (_, destination) = match locate(request, texts, draft) {
         Ok(located) => located,
         Err(refusal) => {
-            let refused = conclude(request, None, Err(refusal), draft, work);
+            let refused = refuse_and_record(request, None, &refusal, draft);
             return Tunnel::Ended(Box::pin(refused).await);
         }
     };
@@ -71,7 +71,7 @@ async fn answer(
     let opened = match Box::pin(open(request, &destination, draft)).await {
         Ok(opened) => opened,
         Err(refusal) => {
-            let refused = conclude(request, Some(&destination), Err(refusal), draft, work);
+            let refused = refuse_and_record(request, Some(&destination), &refusal, draft);
             return Tunnel::Ended(Box::pin(refused).await);
         }
     };

@@ -1,12 +1,10 @@
 //! From a CONNECT to the end of what is in its tunnel.
 
-pub(crate) mod admission;
 pub(crate) mod client_hello;
 pub(crate) mod connect;
 pub(crate) mod content;
 pub(crate) mod flow;
 pub(crate) mod greeting;
-pub(crate) mod grounds;
 pub(crate) mod held;
 pub(crate) mod inside;
 pub(crate) mod intercept;

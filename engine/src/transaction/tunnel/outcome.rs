@@ -5,7 +5,7 @@ use sallyport_wire::http1::Version;
 
 use crate::enforcement::Guarded;
 use crate::shard::clients::Slot;
-use crate::transaction::connection::after::After;
+use crate::transaction::request::after::After;
 use crate::transaction::request::reply::Refusal;
 use crate::transport::TlsConnection;
 use crate::upstream::tls::Origin;

@@ -25,18 +25,17 @@ use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::tunnels::Watch;
 use crate::tls::configs::{Handling, OriginParameters};
-use crate::transaction::connection::http2_server::Lasting;
 use crate::transaction::phases;
+use crate::transaction::request::admission::Admission;
 use crate::transaction::request::arrival::unix_seconds;
 use crate::transaction::request::context::{Enclosing, Request};
 use crate::transaction::request::destination::{Destination, NormalHost};
+use crate::transaction::request::grounds::{Over, Standing};
 use crate::transaction::request::progress::{Counted, LongStep};
 use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transaction::request::target;
-use crate::transaction::tunnel::admission::Admission;
 use crate::transaction::tunnel::client_hello::check_ech;
-use crate::transaction::tunnel::grounds::{Over, Standing};
 use crate::transaction::tunnel::held::{Hello, Holds, facts_of_tunnel, without_tls};
 use crate::transaction::tunnel::opened;
 use crate::upstream::tls::Origin;
@@ -420,12 +419,6 @@ impl Enclosing for OpenTunnel<'_> {
         }
         check_named(request, self.destination, destination.host, decisions)?;
         self.admit(request, addresses, decisions)
-    }
-}
-
-impl Lasting for OpenTunnel<'_> {
-    fn is_over(&self, context: &Context<'_>) -> bool {
-        !self.look(context)
     }
 }
 

@@ -14,8 +14,10 @@ use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::{Destination, NormalHost};
 use crate::transaction::request::path::Path;
 use crate::transaction::request::record_builder::RecordBuilder;
-use crate::transaction::request::reply::{Refusal, went_through};
-use crate::transaction::request::target::{Scratch, bad_target, check_http_port, note_host};
+use crate::transaction::request::reply::Refusal;
+use crate::transaction::request::target::{
+    Scratch, bad_target, check_http_port, note_host, target,
+};
 use crate::transaction::tunnel::scope::InnerScope;
 use crate::transaction::{forward, forward_inside, phases};
 
@@ -77,20 +79,11 @@ fn locate<'a>(
     texts: Scratch<'a>,
     draft: &mut RecordBuilder,
 ) -> Result<Located<'a>, Refusal> {
-    let (head, bytes) = (request.head, request.bytes);
-    if went_through(head, bytes, &request.snapshot.config.headers.via) {
-        return Err(Refusal::looped(
-            head,
-            "the request has passed through this proxy before",
-        ));
-    }
-    let target =
-        RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
     let RequestTarget::Absolute {
         scheme,
         authority,
         path_and_query,
-    } = target
+    } = target(request)?
     else {
         return Err(Refusal::malformed(
             400,
@@ -141,14 +134,7 @@ fn locate_inside<'a>(
             "CONNECT inside a tunnel is not served",
         ));
     }
-    if went_through(head, bytes, &request.snapshot.config.headers.via) {
-        return Err(Refusal::looped(
-            head,
-            "the request has passed through this proxy before",
-        ));
-    }
-    let target =
-        RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
+    let target = target(request)?;
     let host_value = head
         .host
         .map_or(scope.authority.text.as_bytes(), |host| host.of(bytes));

@@ -1,13 +1,13 @@
 //! What requests and CONNECT have in common where their target is read.
 
-use sallyport_wire::http1::TargetError;
+use sallyport_wire::http1::{RequestTarget, TargetError};
 
 use crate::config::checked::Config;
 use crate::proxy_error::ProxyError;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::path::PathTexts;
 use crate::transaction::request::record_builder::RecordBuilder;
-use crate::transaction::request::reply::Refusal;
+use crate::transaction::request::reply::{Refusal, went_through};
 
 /// Where normal forms go when they differ from what was written.
 #[derive(Debug)]
@@ -27,6 +27,18 @@ impl<'a> Scratch<'a> {
             domain,
         }
     }
+}
+
+/// The target of a request that has not been here before.
+pub(crate) fn target<'a>(request: &Request<'a>) -> Result<RequestTarget<'a>, Refusal> {
+    let (head, bytes) = (request.head, request.bytes);
+    if went_through(head, bytes, &request.snapshot.config.headers.via) {
+        return Err(Refusal::looped(
+            head,
+            "the request has passed through this proxy before",
+        ));
+    }
+    RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)
 }
 
 /// The target alone says where a request goes (RFC 9112 section 3.2.2). Another `Host` is not sent on:

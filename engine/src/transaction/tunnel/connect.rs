@@ -20,8 +20,8 @@ use crate::transaction::request::destination::{Destination, NormalHost};
 use crate::transaction::request::proxy::Proxy;
 use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::refuse::refuse_and_record;
-use crate::transaction::request::reply::{Refusal, went_through};
-use crate::transaction::request::target::{Scratch, bad_target, note_host};
+use crate::transaction::request::reply::Refusal;
+use crate::transaction::request::target::{Scratch, note_host, target};
 use crate::transaction::tunnel::inside;
 use crate::transaction::tunnel::opened::{EarlyPermit, Opened, check_port, handling};
 use crate::transaction::tunnel::outcome::Tunnel;
@@ -97,17 +97,7 @@ pub(crate) fn locate<'a>(
     texts: Scratch<'a>,
     draft: &mut RecordBuilder,
 ) -> Result<(Authority<'a>, Destination<'a>), Refusal> {
-    let (head, bytes) = (request.head, request.bytes);
-    let config = &request.snapshot.config;
-    if went_through(head, bytes, &config.headers.via) {
-        return Err(Refusal::looped(
-            head,
-            "the request has passed through this proxy before",
-        ));
-    }
-    let target =
-        RequestTarget::parse(head.method_kind, head.target.of(bytes)).map_err(bad_target)?;
-    let RequestTarget::Authority(authority) = target else {
+    let RequestTarget::Authority(authority) = target(request)? else {
         return Err(Refusal::malformed(400, "CONNECT needs host:port"));
     };
     note_host(request, draft, |host| {

@@ -177,24 +177,24 @@ impl<'a> Request<'a> {
         'a: 'h,
     {
         let notes = self.tls.map(|tls| &*tls.notes);
-        Facts {
-            tls_sni: notes.and_then(|notes| notes.sni.as_deref()).into(),
-            tls_alpn: self.tls.map(|tls| tls.alpn).into(),
-            tls_version: notes
-                .and_then(|notes| notes.version.map(str::as_bytes))
-                .into(),
-            ja4: notes.map(|notes| notes.ja4.as_bytes()).into(),
-            tls_ech: notes.and_then(TlsNotes::ech).into(),
-            uri: Fact::Known(destination.uri),
-            url: Fact::Known(destination.url()),
-            method: Fact::Known(self.head.method.of(self.bytes)),
-            user_agent: headers.values(HeaderName::UserAgent, "user-agent"),
-            content_type: headers.values(HeaderName::ContentType, CONTENT_TYPE),
-            host: Fact::Known(destination.authority.as_bytes()),
-            content_length: self.head.content_length.into(),
-            request_headers: Fact::Known(headers),
-            ..self.pre_dns_facts(destination)
-        }
+        // Changed in place, here and below: facts are the largest of what a request copies.
+        let mut facts = self.pre_dns_facts(destination);
+        facts.tls_sni = notes.and_then(|notes| notes.sni.as_deref()).into();
+        facts.tls_alpn = self.tls.map(|tls| tls.alpn).into();
+        facts.tls_version = notes
+            .and_then(|notes| notes.version.map(str::as_bytes))
+            .into();
+        facts.ja4 = notes.map(|notes| notes.ja4.as_bytes()).into();
+        facts.tls_ech = notes.and_then(TlsNotes::ech).into();
+        facts.uri = Fact::Known(destination.uri);
+        facts.url = Fact::Known(destination.url());
+        facts.method = Fact::Known(self.head.method.of(self.bytes));
+        facts.user_agent = headers.values(HeaderName::UserAgent, "user-agent");
+        facts.content_type = headers.values(HeaderName::ContentType, CONTENT_TYPE);
+        facts.host = Fact::Known(destination.authority.as_bytes());
+        facts.content_length = self.head.content_length.into();
+        facts.request_headers = Fact::Known(headers);
+        facts
     }
 
     /// Everything that is known once the response head is read.
@@ -209,22 +209,21 @@ impl<'a> Request<'a> {
     where
         'a: 'h,
     {
-        Facts {
-            destination_ip: from.address.into(),
-            status_code: Fact::Known(response.status),
-            response_content_length: response.content_length.into(),
-            response_content_type: response_headers.values(HeaderName::ContentType, CONTENT_TYPE),
-            response_headers: Fact::Known(response_headers),
-            tls_issuer: from
-                .certificate
-                .map(|certificate| certificate.issuer().as_bytes())
-                .into(),
-            tls_sha256: from
-                .certificate
-                .map(|certificate| certificate.sha256_hex().as_bytes())
-                .into(),
-            ..self.pre_request_facts(destination, headers)
-        }
+        let mut facts = self.pre_request_facts(destination, headers);
+        facts.destination_ip = from.address.into();
+        facts.status_code = Fact::Known(response.status);
+        facts.response_content_length = response.content_length.into();
+        facts.response_content_type =
+            response_headers.values(HeaderName::ContentType, CONTENT_TYPE);
+        facts.response_headers = Fact::Known(response_headers);
+        let certificate = from.certificate;
+        facts.tls_issuer = certificate
+            .map(|certificate| certificate.issuer().as_bytes())
+            .into();
+        facts.tls_sha256 = certificate
+            .map(|certificate| certificate.sha256_hex().as_bytes())
+            .into();
+        facts
     }
 }
 

@@ -47,16 +47,14 @@ impl RecordBuilder {
     ) {
         let bundle = self.snapshot(request).rules.bundle();
         for alert in self.decisions.alerts.iter().skip(self.alerts_written) {
-            let record = Record {
-                event: Event::Alert,
-                decided: Some(PhaseOutcome {
-                    phase: alert.phase,
-                    action: Action::Alert,
-                    rule: alert.rule,
-                    names: bundle,
-                }),
-                ..self.record(request, destination)
-            };
+            let mut record = self.record(request, destination);
+            record.event = Event::Alert;
+            record.decided = Some(PhaseOutcome {
+                phase: alert.phase,
+                action: Action::Alert,
+                rule: alert.rule,
+                names: bundle,
+            });
             request.proxy.shard.log.borrow_mut().write(&record);
         }
         self.alerts_written = self.decisions.alerts.len();
@@ -69,12 +67,10 @@ impl RecordBuilder {
         destination: &Destination<'_>,
         detail: &str,
     ) {
-        let record = Record {
-            event: Event::Alert,
-            action: Some(Action::Alert),
-            detail: Some(detail.as_bytes()),
-            ..self.record(request, Some(destination))
-        };
+        let mut record = self.record(request, Some(destination));
+        record.event = Event::Alert;
+        record.action = Some(Action::Alert);
+        record.detail = Some(detail.as_bytes());
         request.proxy.shard.log.borrow_mut().write(&record);
     }
 
@@ -93,15 +89,13 @@ impl RecordBuilder {
                 None => "default",
             });
         }
-        let record = Record {
-            decided: decided.map(|decision| outcome(decision, bundle)),
-            action: is_denied.then_some(Action::Deny),
-            decisions: outcomes(&self.decisions, bundle),
-            alerts: &alerts,
-            status: self.status,
-            t_total: Some(micros(request.started.elapsed())),
-            ..self.record(request, destination)
-        };
+        let mut record = self.record(request, destination);
+        record.decided = decided.map(|decision| outcome(decision, bundle));
+        record.action = is_denied.then_some(Action::Deny);
+        record.decisions = outcomes(&self.decisions, bundle);
+        record.alerts = &alerts;
+        record.status = self.status;
+        record.t_total = Some(micros(request.started.elapsed()));
         let mut log = request.proxy.shard.log.borrow_mut();
         if is_denied {
             log.write(&Record {
@@ -122,17 +116,14 @@ impl RecordBuilder {
         moved: Option<(u64, u64)>,
     ) {
         let bundle = self.snapshot(request).rules.bundle();
-        let record = self.record(request, Some(destination));
         let (up, down) = moved.unwrap_or_default();
-        let record = Record {
-            event,
-            decisions: outcomes(&self.decisions, bundle),
-            status: self.status,
-            bytes_up: moved.map(|_| self.bytes_up + up),
-            bytes_down: moved.map(|_| self.bytes_down + down),
-            t_total: Some(micros(request.started.elapsed())),
-            ..record
-        };
+        let mut record = self.record(request, Some(destination));
+        record.event = event;
+        record.decisions = outcomes(&self.decisions, bundle);
+        record.status = self.status;
+        record.bytes_up = moved.map(|_| self.bytes_up + up);
+        record.bytes_down = moved.map(|_| self.bytes_down + down);
+        record.t_total = Some(micros(request.started.elapsed()));
         request.proxy.shard.log.borrow_mut().write_if_room(&record);
     }
 
@@ -149,12 +140,9 @@ impl RecordBuilder {
             ..
         } = *request;
         let snapshot = self.snapshot(request);
-        let tls = self.tls.as_deref();
-        let proto = destination.map(|destination| destination.logged_protocol.name());
         let method = head.method.of(bytes);
-        Record {
+        let mut record = Record {
             ts_us: unix_micros(),
-            event: Event::Transaction,
             txn: self.transaction,
             conn: client.id,
             core: proxy.shard.index,
@@ -163,24 +151,12 @@ impl RecordBuilder {
             client_ip: client.address.ip(),
             client_port: client.address.port(),
             listener: Some(&client.listener),
-            proto,
+            principal: client.principal.as_deref().map(str::as_bytes),
             // What could not be read has no version, but streams are of HTTP/2 whatever is in them.
             http_version: (!method.is_empty() || head.version == Version::Http2)
                 .then(|| head.version.number()),
             method: Some(method).filter(|method| !method.is_empty()),
-            domain: destination.map(|destination| destination.host.as_str().as_bytes()),
-            port: destination.map(|destination| destination.port),
-            dst_ip: self.dst_ip,
-            sni: tls.and_then(|tls| tls.sni.as_deref()),
-            alpn: tls.and_then(|tls| tls.alpn.as_deref()),
-            ja4: tls.map(|tls| tls.ja4.as_bytes()),
-            tls_mode: Some(tls.map_or(TlsHandling::None, |tls| tls.handling)),
-            tls_version: tls.and_then(|tls| tls.version),
-            tls_cipher: tls.and_then(|tls| tls.cipher),
-            principal: client.principal.as_deref().map(str::as_bytes),
-            uri: destination
-                .map(|destination| self.logged_uri(request, destination))
-                .filter(|uri| !uri.is_empty()),
+            tls_mode: Some(TlsHandling::None),
             user_agent: match &*self.user_agents {
                 [] => head
                     .end_to_end(HeaderName::UserAgent)
@@ -188,6 +164,7 @@ impl RecordBuilder {
                     .map(|value| value.of(bytes)),
                 several => Some(several),
             },
+            dst_ip: self.dst_ip,
             content_type: Some(&*self.content_type).filter(|value| !value.is_empty()),
             error: self.error,
             detail: self.detail.as_deref().map(str::as_bytes),
@@ -204,20 +181,36 @@ impl RecordBuilder {
             t_first_byte: self.t_first_byte.map(micros),
             t_rules: Some(micros(self.decisions.elapsed)),
             ..Record::default()
-        }
-    }
-
-    fn logged_uri<'r>(&self, request: &Request<'r>, destination: &Destination<'r>) -> &'r [u8] {
-        let uri = destination.path_and_query;
-        let path_bytes = match request.snapshot.config.log.query {
-            true => uri.len(),
-            false => uri
-                .iter()
-                .position(|byte| *byte == b'?')
-                .unwrap_or(uri.len()),
         };
-        part(uri, ..path_bytes)
+        if let Some(destination) = destination {
+            let uri = logged_uri(request, destination);
+            record.proto = Some(destination.logged_protocol.name());
+            record.domain = Some(destination.host.as_str().as_bytes());
+            record.port = Some(destination.port);
+            record.uri = Some(uri).filter(|uri| !uri.is_empty());
+        }
+        if let Some(tls) = self.tls.as_deref() {
+            record.sni = tls.sni.as_deref();
+            record.alpn = tls.alpn.as_deref();
+            record.ja4 = Some(tls.ja4.as_bytes());
+            record.tls_mode = Some(tls.handling);
+            record.tls_version = tls.version;
+            record.tls_cipher = tls.cipher;
+        }
+        record
     }
+}
+
+fn logged_uri<'r>(request: &Request<'_>, destination: &Destination<'r>) -> &'r [u8] {
+    let uri = destination.path_and_query;
+    let path_bytes = match request.snapshot.config.log.query {
+        true => uri.len(),
+        false => uri
+            .iter()
+            .position(|byte| *byte == b'?')
+            .unwrap_or(uri.len()),
+    };
+    part(uri, ..path_bytes)
 }
 
 impl Request<'_> {

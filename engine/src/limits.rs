@@ -86,7 +86,8 @@ pub const DNS_LOOKUPS_IN_FLIGHT_DEFAULT: usize = 1_024;
 pub const DNS_LOOKUPS_IN_FLIGHT_MAX: usize = 65_536;
 /// How long an answer of the other family is waited for (RFC 8305 section 3).
 pub const DNS_RESOLUTION_DELAY_DEFAULT: Duration = Duration::from_millis(50);
-/// Verdicts of PreDNS that a shard remembers under one bundle; up to 400 bytes each, so 25 KiB.
+/// Verdicts of PreDNS that a shard remembers under one bundle, with the addresses that they led to; up to 600
+/// bytes each, so 38 KiB.
 pub const VERDICTS_REMEMBERED: usize = 64;
 /// Most names of `[hosts]`.
 pub const HOSTS_MAX: usize = 100_000;

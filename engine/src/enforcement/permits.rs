@@ -1,10 +1,12 @@
 //! The permits, and the steps that give them: nothing outside this file can make one.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use sallyport_ruleset::{Decision, Fact, Facts, Outcome, Phase, Verdict};
 use sallyport_wire::http1::RequestHead;
 
+use super::remembered::AnswerId;
 use super::rules::{Denied, DeniedBy, Rules};
 use crate::decisions::Decisions;
 use crate::destination::AddressList;
@@ -12,7 +14,7 @@ use crate::destination::{DestinationGuard, Prohibited};
 
 /// PreDNS let the transaction in: its name may be resolved.
 #[derive(Debug)]
-pub(crate) struct Admitted(());
+pub(crate) struct Admitted(Option<AnswerId>);
 
 /// The addresses of an admitted name.
 #[derive(Debug)]
@@ -106,7 +108,7 @@ pub(crate) fn pre_dns(
     facts: &Facts<'_>,
     decisions: &mut Decisions,
 ) -> Result<Admitted, Denied> {
-    rules.decide_pre_dns(facts, decisions).map(|_| Admitted(()))
+    rules.decide_pre_dns(facts, decisions).map(Admitted)
 }
 
 /// Runs PostRESPONSE.
@@ -121,6 +123,22 @@ pub(crate) fn post_response(
 }
 
 impl Admitted {
+    /// The addresses that the guard of the same snapshot let through before, while they are those of the
+    /// name.
+    pub(crate) fn guarded_before(&self, rules: &Rules, port: u16, now: Instant) -> Option<Guarded> {
+        let remembered = rules.remembered.borrow();
+        let addresses = *remembered.guarded(self.0?, now)?;
+        Some(Guarded { addresses, port })
+    }
+
+    /// Has what was `guarded` stand for the addresses of the name until they expire.
+    pub(crate) fn remember(&self, rules: &Rules, guarded: &Guarded, expires: Instant) {
+        if let Some(id) = self.0 {
+            let mut remembered = rules.remembered.borrow_mut();
+            remembered.keep_guarded(id, guarded.addresses, expires);
+        }
+    }
+
     /// Joins the addresses that the name of this transaction resolved to.
     pub(crate) fn resolved(&self, addresses: AddressList, port: u16) -> Resolved {
         Resolved { addresses, port }
@@ -157,9 +175,11 @@ impl Guarded {
         decisions: &mut Decisions,
     ) -> Result<Early, Denied> {
         let phase = Phase::PreRequest;
+        let mut facts = *facts;
         let (mut allowed, mut denied, mut open) = (AddressList::empty(), None, false);
         for address in self.judged(rules) {
-            match rules.evaluate(phase, &at(facts, *address), decisions) {
+            facts.destination_ip = Fact::Known(*address);
+            match rules.evaluate(phase, &facts, decisions) {
                 Outcome::Decided(verdict) if verdict.action == Decision::Deny => {
                     denied = Some(Denied::by(phase, verdict));
                 }
@@ -188,7 +208,7 @@ impl Guarded {
     pub(crate) fn pre_request<'a>(
         &self,
         rules: &Rules,
-        (outbound, facts): (Outbound<'a>, &Facts<'_>),
+        (outbound, facts): (Outbound<'a>, &mut Facts<'_>),
         decisions: &mut Decisions,
     ) -> Result<(Dialable, Permitted<'a>), Denied> {
         if !outbound.is_of(facts) {
@@ -210,7 +230,7 @@ impl Guarded {
         facts: &Facts<'_>,
         decisions: &mut Decisions,
     ) -> Result<(Dialable, Passable), Denied> {
-        let dialable = self.judge(rules, facts, decisions)?;
+        let dialable = self.judge(rules, &mut { *facts }, decisions)?;
         Ok((dialable, Passable(())))
     }
 
@@ -219,7 +239,7 @@ impl Guarded {
     fn judge(
         &self,
         rules: &Rules,
-        facts: &Facts<'_>,
+        facts: &mut Facts<'_>,
         decisions: &mut Decisions,
     ) -> Result<Dialable, Denied> {
         let mut first: Option<(IpAddr, Verdict)> = None;
@@ -230,7 +250,8 @@ impl Guarded {
         };
         let judged = self.judged(rules);
         for address in judged {
-            let verdict = rules.decide(Phase::PreRequest, &at(facts, *address), decisions);
+            facts.destination_ip = Fact::Known(*address);
+            let verdict = rules.decide(Phase::PreRequest, facts, decisions);
             match (verdict, &first) {
                 (Err(by), None) => denied = by,
                 (Ok(verdict), None) => {
@@ -246,7 +267,8 @@ impl Guarded {
         };
         if judged.len() > 1 {
             // What is noted is of the last address judged: make it the deciding one's.
-            rules.decide(Phase::PreRequest, &at(facts, address), decisions)?;
+            facts.destination_ip = Fact::Known(address);
+            rules.decide(Phase::PreRequest, facts, decisions)?;
         }
         let addresses = if rules.judges_addresses {
             kept
@@ -316,16 +338,13 @@ impl Dialable {
         facts: &Facts<'_>,
         decisions: &mut Decisions,
     ) -> Result<Passable, Denied> {
+        let facts = Facts {
+            destination_ip: Fact::Known(connected),
+            ..*facts
+        };
         rules
-            .decide(Phase::PreRequest, &at(facts, connected), decisions)
+            .decide(Phase::PreRequest, &facts, decisions)
             .map(|_| Passable(()))
-    }
-}
-
-fn at<'a>(facts: &Facts<'a>, address: IpAddr) -> Facts<'a> {
-    Facts {
-        destination_ip: Fact::Known(address),
-        ..*facts
     }
 }
 

@@ -1,12 +1,15 @@
-//! What PreDNS said before. Its verdict is a function of the facts that its rules ask for: where those are
-//! what says where a request goes, and whence, the same question has the same answer for as long as the
-//! rules are the same.
+//! What PreDNS said before, and where it led. Its verdict is a function of the facts that its rules ask for:
+//! where those are what says where a request goes, and whence, the same question has the same answer for as
+//! long as the rules are the same. What the guard let through of the addresses holds for as long as the
+//! addresses do: rules and guard are of one snapshot.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::time::Instant;
 
 use sallyport_ruleset::{Bundle, Composed, Fact, Facts, Host, Phase, ProtocolSet, Source, Verdict};
 
+use crate::destination::AddressList;
 use crate::limits::VERDICTS_REMEMBERED;
 
 /// What a verdict may rest on to be remembered, beside the address of the client.
@@ -26,13 +29,24 @@ pub(super) struct Remembered {
     places: Vec<Option<Answer>>,
     asks_source_ip: bool,
     hasher: foldhash::fast::RandomState,
+    next_number: u64,
 }
 
 #[derive(Debug)]
 struct Answer {
+    number: u64,
     domain: String,
     question: Question<'static>,
     verdict: Verdict,
+    /// What the guard let through, and until when those are the addresses of the name.
+    guarded: Option<(AddressList, Instant)>,
+}
+
+/// One answer, for as long as it is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AnswerId {
+    place: usize,
+    number: u64,
 }
 
 /// All that the rules are shown.
@@ -56,10 +70,13 @@ impl Remembered {
             true => VERDICTS_REMEMBERED,
             false => 0,
         };
+        let hasher = foldhash::fast::RandomState::default();
         let mut remembered = Self {
             places: Vec::new(),
             asks_source_ip: sources.contains(&Source::SourceIp),
-            hasher: foldhash::fast::RandomState::default(),
+            // A random one: an answer that other rules gave is not found among these.
+            next_number: hasher.hash_one(0_u8),
+            hasher,
         };
         remembered.places.resize_with(places, || None);
         remembered
@@ -93,32 +110,57 @@ impl Remembered {
     }
 
     /// What was answered to the same question.
-    pub(super) fn answer(&self, question: &Question<'_>) -> Option<Verdict> {
-        let answer = self.places.get(self.place_of(question))?.as_ref()?;
+    pub(super) fn answer(&self, question: &Question<'_>) -> Option<(Verdict, AnswerId)> {
+        let place = self.place_of(question);
+        let answer = self.places.get(place)?.as_ref()?;
         let asked = Question {
             domain: &answer.domain,
             ..answer.question
         };
-        (asked == *question).then_some(answer.verdict)
+        let number = answer.number;
+        (asked == *question).then_some((answer.verdict, AnswerId { place, number }))
     }
 
     /// Keeps an answer in place of the one before, in its memory.
-    pub(super) fn remember(&mut self, question: &Question<'_>, verdict: Verdict) {
+    pub(super) fn remember(
+        &mut self,
+        question: &Question<'_>,
+        verdict: Verdict,
+    ) -> Option<AnswerId> {
         let place = self.place_of(question);
-        let Some(place) = self.places.get_mut(place) else {
-            return;
-        };
-        let before = place.take().map(|answer| answer.domain);
+        let kept = self.places.get_mut(place)?;
+        let before = kept.take().map(|answer| answer.domain);
         let mut domain = before.unwrap_or_default();
         question.domain.clone_into(&mut domain);
-        *place = Some(Answer {
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        *kept = Some(Answer {
+            number,
             domain,
             question: Question {
                 domain: "",
                 ..*question
             },
             verdict,
+            guarded: None,
         });
+        Some(AnswerId { place, number })
+    }
+
+    /// What was guarded last for a name that was let in by this answer, if it still has those addresses.
+    pub(super) fn guarded(&self, id: AnswerId, now: Instant) -> Option<&AddressList> {
+        let answer = self.places.get(id.place)?.as_ref()?;
+        let (addresses, expires) = answer.guarded.as_ref()?;
+        (answer.number == id.number && now < *expires).then_some(addresses)
+    }
+
+    /// Keeps what was guarded beside the answer, if that is still there.
+    pub(super) fn keep_guarded(&mut self, id: AnswerId, addresses: AddressList, expires: Instant) {
+        if let Some(Some(answer)) = self.places.get_mut(id.place)
+            && answer.number == id.number
+        {
+            answer.guarded = Some((addresses, expires));
+        }
     }
 
     fn place_of(&self, question: &Question<'_>) -> usize {

@@ -10,14 +10,14 @@ use sallyport_ruleset::{
     evaluate,
 };
 
-use super::remembered::Remembered;
+use super::remembered::{AnswerId, Remembered};
 use crate::decisions::{Decisions, PhaseDecision};
 
 /// The ruleset as one shard uses it. A transaction keeps the one that it began with.
 pub(crate) struct Rules {
     bundle: Arc<Bundle>,
     scratch: RefCell<Scratch>,
-    remembered: RefCell<Remembered>,
+    pub(super) remembered: RefCell<Remembered>,
     /// Whether PreREQUEST can differ between two addresses of one name.
     pub(super) judges_addresses: bool,
     /// Whether a phase can differ between two content types of a request, or of a response.
@@ -101,28 +101,31 @@ impl Rules {
         outcome
     }
 
-    /// PreDNS, with every fact that is known before a name is resolved.
+    /// PreDNS, with every fact that is known before a name is resolved. The id is that of the answer, if it
+    /// is remembered.
     pub(super) fn decide_pre_dns(
         &self,
         facts: &Facts<'_>,
         decisions: &mut Decisions,
-    ) -> Result<Verdict, Denied> {
+    ) -> Result<Option<AnswerId>, Denied> {
         let phase = Phase::PreDns;
         let mut remembered = self.remembered.borrow_mut();
         let Some(question) = remembered.question(facts) else {
-            return self.decide(phase, facts, decisions);
+            return self.decide(phase, facts, decisions).map(|_| None);
         };
-        if let Some(verdict) = remembered.answer(&question) {
+        if let Some((verdict, id)) = remembered.answer(&question) {
             decisions.record(phase, verdict, &[]);
-            return Self::conclude(phase, Outcome::Decided(verdict), decisions);
+            let decided = Outcome::Decided(verdict);
+            return Self::conclude(phase, decided, decisions).map(|_| Some(id));
         }
         let outcome = self.evaluate(phase, facts, decisions);
+        let mut id = None;
         if let Outcome::Decided(verdict) = outcome
             && self.scratch.borrow().alerts().is_empty()
         {
-            remembered.remember(&question, verdict);
+            id = remembered.remember(&question, verdict);
         }
-        Self::conclude(phase, outcome, decisions)
+        Self::conclude(phase, outcome, decisions).map(|_| id)
     }
 
     /// An evaluation in which every fact is known or absent: what is not allowed is denied.

@@ -2,6 +2,7 @@
 
 use sallyport_ruleset::bundle::{BuildRecord, write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sallyport_ruleset::{
     Action, Bundle, Composed, Condition, Defaults, Field, FieldValues, Host, Protocol, ProtocolSet,
@@ -187,7 +188,11 @@ fn a_permit_is_for_the_request_that_was_judged() {
         path_and_query: b"/",
     };
     let judge = |facts: &Facts<'_>| {
-        guarded(&[A]).pre_request(&rules, (outbound, facts), &mut Decisions::default())
+        guarded(&[A]).pre_request(
+            &rules,
+            (outbound, &mut { *facts }),
+            &mut Decisions::default(),
+        )
     };
     let (_, permitted) = judge(&facts()).unwrap();
     assert_eq!(permitted.outbound().authority, "a.test");
@@ -351,4 +356,47 @@ fn alerts_of_pre_dns_are_told_each_time() {
         pre_dns(&rules, &asked("a.test", 80, A), &mut decisions).unwrap();
         assert_eq!(decisions.alerts.len(), 1);
     }
+}
+
+#[test]
+fn guarded_addresses_are_remembered_beside_the_verdict_until_they_expire() {
+    let (rules, other) = (
+        rules(Phase::PreDns, Action::Allow, &[]),
+        rules(Phase::PreDns, Action::Allow, &[]),
+    );
+    let admit = |rules: &Rules, name| {
+        pre_dns(rules, &asked(name, 80, A), &mut Decisions::default()).unwrap()
+    };
+    let now = Instant::now();
+    let expires = now + Duration::from_secs(5);
+    let admitted = admit(&rules, "a.test");
+    assert!(admitted.guarded_before(&rules, 80, now).is_none());
+    admitted.remember(&rules, &guarded(&[B, C]), expires);
+    let again = admit(&rules, "a.test");
+    let before = again.guarded_before(&rules, 80, now).unwrap();
+    assert_eq!(before.addresses(), [B, C]);
+    assert!(again.guarded_before(&rules, 80, expires).is_none());
+    assert!(again.guarded_before(&other, 80, now).is_none());
+    assert!(
+        admit(&rules, "b.test")
+            .guarded_before(&rules, 80, now)
+            .is_none()
+    );
+    assert!(
+        admit(&other, "a.test")
+            .guarded_before(&other, 80, now)
+            .is_none()
+    );
+    // So many others that each place has had another answer: nothing is found under an old one.
+    for number in 0..500 {
+        let name: &'static str = Box::leak(format!("n{number}.test").into_boxed_str());
+        admit(&rules, name).remember(&rules, &guarded(&[C]), expires);
+    }
+    assert!(again.guarded_before(&rules, 80, now).is_none());
+    again.remember(&rules, &guarded(&[B]), expires);
+    assert!(
+        admit(&rules, "a.test")
+            .guarded_before(&rules, 80, now)
+            .is_none()
+    );
 }

@@ -7,7 +7,7 @@ mod phases;
 mod request;
 mod tunnel;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::enforcement::{Admitted, Dialable, Guarded, Permitted};
 use crate::shard::exhaustion::has_no_descriptor;
@@ -73,6 +73,11 @@ async fn resolve(
     draft: &mut RecordBuilder,
 ) -> Result<Guarded, Refusal> {
     let started = Instant::now();
+    if let Some(guarded) = phases::guarded_before(request, admitted, destination.port, started) {
+        draft.t_dns = Some(Duration::ZERO);
+        draft.dst_ip = guarded.first();
+        return Ok(guarded);
+    }
     let mut addresses = addresses::addresses(request, destination, started).await;
     if addresses.is_err() && has_no_descriptor() {
         // A question needs a socket.

@@ -2,16 +2,18 @@
 //! decisions its own goes, and how a denial is answered.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use sallyport_ruleset::Facts;
 use sallyport_wire::http1::ResponseHead;
 
-use crate::destination::{AddressList, Prohibited};
+use crate::destination::Prohibited;
 use crate::enforcement;
 use crate::enforcement::{
     Admitted, Decisions, Denied, Dialable, Early, Guarded, Outbound, Passable, Permitted, Released,
     Rules,
 };
+use crate::transaction::request::addresses::Addresses;
 use crate::transaction::request::context::{AnsweredBy, Request, response_headers};
 use crate::transaction::request::destination::Destination;
 use crate::transaction::request::record_builder::RecordBuilder;
@@ -41,15 +43,30 @@ pub(crate) fn pre_dns_again(
     enforcement::pre_dns(&request.snapshot.rules, &facts, decisions)
 }
 
+/// What the destination guard let through when the same was admitted before, while those are its addresses.
+pub(crate) fn guarded_before(
+    request: &Request<'_>,
+    admitted: &Admitted,
+    port: u16,
+    now: Instant,
+) -> Option<Guarded> {
+    admitted.guarded_before(&request.snapshot.rules, port, now)
+}
+
 /// The destination guard, over the addresses of a name that was admitted.
 pub(crate) fn guard(
     request: &Request<'_>,
     admitted: &Admitted,
-    addresses: AddressList,
+    resolved: Addresses,
     port: u16,
 ) -> Result<Guarded, (IpAddr, Prohibited)> {
-    let resolved = admitted.resolved(addresses, port);
-    resolved.guard(&request.snapshot.guard)
+    let guarded = admitted
+        .resolved(resolved.list, port)
+        .guard(&request.snapshot.guard)?;
+    if let Some(expires) = resolved.expires {
+        admitted.remember(&request.snapshot.rules, &guarded, expires);
+    }
+    Ok(guarded)
 }
 
 /// PreREQUEST of a request, with every fact.
@@ -61,7 +78,7 @@ pub(crate) fn pre_request<'d>(
 ) -> Result<(Dialable, Permitted<'d>), Refusal> {
     draft.note_user_agents(request);
     let headers = request.headers(destination);
-    let facts = request.pre_request_facts(destination, &headers);
+    let mut facts = request.pre_request_facts(destination, &headers);
     let outbound = Outbound {
         head: request.head,
         bytes: request.bytes,
@@ -69,7 +86,7 @@ pub(crate) fn pre_request<'d>(
         path_and_query: destination.path_and_query,
     };
     let rules = &request.snapshot.rules;
-    let permitted = guarded.pre_request(rules, (outbound, &facts), &mut draft.decisions);
+    let permitted = guarded.pre_request(rules, (outbound, &mut facts), &mut draft.decisions);
     request.write_alerts(draft, Some(destination));
     let (dialable, permitted) = permitted?;
     if !rules.has_one_meaning(&facts) {

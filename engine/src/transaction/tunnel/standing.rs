@@ -26,6 +26,7 @@ use crate::shard::Snapshot;
 use crate::shard::tunnels::Watch;
 use crate::tls::configs::{Handling, OriginParameters};
 use crate::transaction::phases;
+use crate::transaction::request::addresses::Addresses;
 use crate::transaction::request::admission::Admission;
 use crate::transaction::request::arrival::unix_seconds;
 use crate::transaction::request::context::{Enclosing, Request};
@@ -242,7 +243,11 @@ impl<'a> OpenTunnel<'a> {
         decisions: &mut Decisions,
     ) -> Result<Guarded, Refusal> {
         let admitted = phases::pre_dns_again(request, self.destination, decisions)?;
-        let guarded = phases::guard(request, &admitted, addresses, self.destination.port);
+        let resolved = Addresses {
+            list: addresses,
+            expires: None,
+        };
+        let guarded = phases::guard(request, &admitted, resolved, self.destination.port);
         guarded.map_err(|(_, why)| Refusal::prohibited(request.head, why))
     }
 

@@ -34,8 +34,8 @@ impl Addresses {
         self.list.iter().copied()
     }
 
-    /// When the resolver forgets them. For static hosts and `localhost`, which do not expire: one
-    /// `ttl_max` ahead.
+    /// When the resolver forgets them: at once if it keeps nothing. For static hosts and `localhost`, which
+    /// do not expire: one `ttl_max` ahead.
     #[must_use]
     pub fn expires(&self) -> Instant {
         self.expires

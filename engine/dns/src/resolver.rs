@@ -421,8 +421,12 @@ impl Resolver {
             Ok(_) => self.counters.succeeded += 1,
             Err(_) => self.counters.failed += 1,
         }
-        self.finished
-            .push_back((id, answer.map(|list| Addresses::new(list, expires, false))));
+        let kept_until = match self.config.cache_entries_max {
+            0 => now,
+            _ => expires,
+        };
+        let answer = answer.map(|list| Addresses::new(list, kept_until, false));
+        self.finished.push_back((id, answer));
     }
 
     /// Forgets a lookup, its timers and its queries.

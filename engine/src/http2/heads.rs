@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use super::websocket;
 
-/// How the bytes behind a head are framed in the text of HTTP/1.1.
+/// What the text of a head says of the content behind it, which is never framed in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
     /// There are none.

@@ -1,4 +1,4 @@
-//! What arrives in a stream, as the bytes of an HTTP/1.1 message.
+//! What arrives in a stream: the head as the text of HTTP/1.1, content as it is, trailers at the end.
 //!
 //! The window of the stream is opened again only for bytes that were read from here, and whoever
 //! reads passes them on before reading more: so a slow recipient holds the sender back, and no more
@@ -26,18 +26,13 @@ use super::link::Link;
 #[derive(Debug)]
 pub(super) struct Incoming {
     source: Source,
-    coding: Coding,
-    /// Head, chunk header or trailers, and how much of it was read.
+    /// The head, and how much of it was read.
     text: Vec<u8>,
     text_read: usize,
     /// Content, behind `text`.
     data: Bytes,
-    /// The chunk that `data` is ends with a line end still to be given.
-    in_chunk: bool,
-    /// A last chunk follows content of a declared length as well.
-    carries_trailers: bool,
-    /// The one that nobody has asked for yet.
-    last_chunk: Vec<u8>,
+    /// Field lines, once all content has come.
+    trailers: Vec<u8>,
     /// The origin has not processed the request, and says so.
     declined: Option<Declined>,
     /// What the origin did wrong, or said was wrong.
@@ -68,6 +63,8 @@ enum Source {
     Body(RecvStream),
     /// What came is malformed, whatever else comes.
     Malformed(Malformed),
+    /// Nothing more comes, although the message is not whole: whoever asks again is told again.
+    Failed(io::ErrorKind, String),
     Ended,
 }
 
@@ -80,7 +77,6 @@ impl Incoming {
             _ => Source::Body(body),
         };
         Self {
-            coding: text.coding,
             text: text.bytes,
             id,
             ..Self::of(source, link)
@@ -95,13 +91,10 @@ impl Incoming {
     fn of(source: Source, link: Rc<Link>) -> Self {
         Self {
             source,
-            coding: Coding::Nothing,
             text: Vec::new(),
             text_read: 0,
             data: Bytes::new(),
-            in_chunk: false,
-            carries_trailers: false,
-            last_chunk: Vec::new(),
+            trailers: Vec::new(),
             declined: None,
             fault: None,
             link,
@@ -137,11 +130,9 @@ impl Incoming {
         });
     }
 
-    /// Has a last chunk, with the trailers in it, follow content of a declared length.
-    pub(super) fn carry_trailers(&mut self) {
-        self.carries_trailers = true;
-        // All content was read before its end was.
-        self.text.append(&mut self.last_chunk);
+    /// The field lines behind the content, once that has ended.
+    pub(super) fn trailers(&self) -> &[u8] {
+        &self.trailers
     }
 
     /// Whether a malformed message has come since the last call (RFC 9113 section 8.1.1).
@@ -167,10 +158,6 @@ impl Incoming {
             }
             self.text.clear();
             self.text_read = 0;
-            if std::mem::take(&mut self.in_chunk) {
-                self.text.extend_from_slice(b"\r\n");
-                continue;
-            }
             match &mut self.source {
                 Source::Unasked(waker) => {
                     *waker = Some(context.waker().clone());
@@ -181,13 +168,16 @@ impl Incoming {
                     self.answered(head)?;
                 }
                 Source::Body(body) => match ready!(body.poll_data(context)) {
-                    Some(Ok(data)) => self.received(data),
+                    Some(Ok(data)) => self.data = data,
                     Some(Err(error)) => return Poll::Ready(Err(self.failed(&error))),
                     None => ready!(self.poll_end(context))?,
                 },
                 Source::Malformed(fault) => {
                     let fault = fault.to_string();
                     return Poll::Ready(Err(self.broken(fault)));
+                }
+                Source::Failed(kind, fault) => {
+                    return Poll::Ready(Err(io::Error::new(*kind, fault.clone())));
                 }
                 Source::Ended => return Poll::Ready(Ok(false)),
             }
@@ -233,21 +223,9 @@ impl Incoming {
         let text = text.map_err(|fault| self.broken(fault.to_string()))?;
         self.text = text.bytes;
         if let Some(body) = body {
-            self.coding = text.coding;
             self.source = Source::Body(body);
         }
         Ok(())
-    }
-
-    fn received(&mut self, data: Bytes) {
-        if data.is_empty() {
-            return;
-        }
-        if self.coding == Coding::Chunked {
-            sallyport_wire::http1::write_chunk_header(&mut self.text, data.len());
-            self.in_chunk = true;
-        }
-        self.data = data;
     }
 
     /// All content has come.
@@ -263,16 +241,8 @@ impl Incoming {
             self.refuse(malformed);
             return Poll::Ready(Ok(()));
         }
-        let out = match self.coding == Coding::Chunked || self.carries_trailers {
-            true => &mut self.text,
-            false => &mut self.last_chunk,
-        };
-        if matches!(self.coding, Coding::Chunked | Coding::Length) {
-            out.extend_from_slice(b"0\r\n");
-            if let Some(trailers) = trailers {
-                trailer_text(&trailers, out);
-            }
-            out.extend_from_slice(b"\r\n");
+        if let Some(trailers) = trailers {
+            trailer_text(&trailers, &mut self.trailers);
         }
         self.source = Source::Ended;
         Poll::Ready(Ok(()))
@@ -287,12 +257,10 @@ impl Incoming {
         if let Source::Answer(answer, _) = &self.source {
             let stream = answer.stream_id();
             if self.link.had_large_head(stream) {
-                self.source = Source::Ended;
                 return self.broken(HeadError::HeadTooLarge.reason().to_owned());
             }
             self.declined = declined(error, stream.into(), &self.link);
         }
-        self.source = Source::Ended;
         self.fault = match (self.link.fault(), self.link.going_away()) {
             (Some(fault), _) => Some(format!("the origin broke HTTP/2: {fault}")),
             // Streams that it was to finish end with the connection.
@@ -301,16 +269,19 @@ impl Incoming {
             }
             (None, _) => error_code::of_origin(error),
         };
-        match (&self.fault, error.is_reset() && self.declined.is_none()) {
+        let told = match (&self.fault, error.is_reset() && self.declined.is_none()) {
             (Some(fault), true) => io::Error::new(io::ErrorKind::InvalidData, fault.clone()),
             (None, true) => io::Error::from(io::ErrorKind::ConnectionAborted),
             (_, false) => io_error(error),
-        }
+        };
+        self.source = Source::Failed(told.kind(), told.to_string());
+        told
     }
 
     /// The error of a message that cannot be passed on.
     fn broken(&mut self, fault: String) -> io::Error {
         self.fault = Some(fault.clone());
+        self.source = Source::Failed(io::ErrorKind::InvalidData, fault.clone());
         io::Error::new(io::ErrorKind::InvalidData, fault)
     }
 }

@@ -45,15 +45,13 @@ impl<'a> Lines<'a> {
             .map(|(_, value)| *value)
     }
 
-    fn is_chunked(&self) -> bool {
-        self.value("transfer-encoding").is_some()
-    }
-
-    fn length(&self) -> Option<u64> {
-        std::str::from_utf8(self.value("content-length")?)
-            .ok()?
-            .parse()
-            .ok()
+    fn coding(&self) -> Coding {
+        match self.value("content-length") {
+            Some(b"0") => Coding::Nothing,
+            Some(_) => Coding::Length,
+            None if self.value("transfer-encoding").is_some() => Coding::Chunked,
+            None => Coding::Nothing,
+        }
     }
 
     /// The fields that are not about one connection (RFC 9113 section 8.2.2).
@@ -81,13 +79,11 @@ const CONNECTION_FIELDS: &[&str] = &[
     "http2-settings",
 ];
 
-/// A head to be sent in a stream, and how the text behind it is framed.
+/// A head to be sent in a stream, and what comes behind it.
 #[derive(Debug)]
 pub(super) struct Message<T> {
     pub(super) head: T,
     pub(super) coding: Coding,
-    /// Bytes behind the head, for `Coding::Length`.
-    pub(super) length: u64,
 }
 
 /// The request that a head of ours says.
@@ -121,22 +117,12 @@ pub(super) fn request_message(
         *request.method_mut() = Method::CONNECT;
         request.extensions_mut().insert(Protocol::from("websocket"));
     }
-    let (coding, length) = match (&asked, lines.length()) {
-        (Asked::WebSocket { .. }, _) => (Coding::Raw, 0),
-        (_, Some(0)) => (Coding::Nothing, 0),
-        (_, Some(length)) => (Coding::Length, length),
-        (_, None) if lines.is_chunked() => (Coding::Chunked, 0),
-        (_, None) => (Coding::Nothing, 0),
+    let coding = match asked {
+        Asked::WebSocket { .. } => Coding::Raw,
+        _ => lines.coding(),
     };
     let head = request;
-    Ok((
-        Message {
-            head,
-            coding,
-            length,
-        },
-        asked,
-    ))
+    Ok((Message { head, coding }, asked))
 }
 
 fn uri(scheme: Scheme, authority: &[u8], path: &[u8]) -> Result<Uri, HeadFault> {
@@ -195,21 +181,14 @@ pub(super) fn response_message(
     let is_bodiless = *asked == Asked::Head
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let (coding, length) = match (asked, lines.length()) {
-        _ if switches => (Coding::Raw, 0),
-        (Asked::Tunnel, _) if status.is_success() => (Coding::Raw, 0),
-        _ if is_bodiless => (Coding::Nothing, 0),
-        (_, Some(0)) => (Coding::Nothing, 0),
-        (_, Some(length)) => (Coding::Length, length),
-        (_, None) if lines.is_chunked() => (Coding::Chunked, 0),
-        (_, None) => (Coding::Nothing, 0),
+    let coding = match asked {
+        _ if switches => Coding::Raw,
+        Asked::Tunnel if status.is_success() => Coding::Raw,
+        _ if is_bodiless => Coding::Nothing,
+        _ => lines.coding(),
     };
     let head = response;
-    Ok(Message {
-        head,
-        coding,
-        length,
-    })
+    Ok(Message { head, coding })
 }
 
 /// Trailer lines as fields.

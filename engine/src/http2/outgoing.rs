@@ -1,4 +1,4 @@
-//! The bytes of an HTTP/1.1 message, sent in a stream.
+//! A message, sent in a stream: its head is the text of HTTP/1.1, its content what it is.
 //!
 //! A write ends when the `h2` crate has room for all of it in the stream's send buffer, which is
 //! bounded: so a slow recipient holds back whoever writes.
@@ -10,21 +10,19 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::server::SendResponse;
 use h2::{Reason, SendStream};
-use sallyport_wire::http1::{BodyEvent, BodyFraming, BodyReader, ChunkLimits, Scheme};
+use sallyport_wire::http1::Scheme;
 use sallyport_wire::invariant::part;
 
 use super::heads::{Asked, Coding};
 use super::incoming::{Incoming, io_error};
 use super::link::Link;
-use super::messages::{Message, request_message, response_message, trailer_message};
+use super::messages::{request_message, response_message, trailer_message};
 
 /// The sending half of an exchange.
 pub(super) struct Outgoing {
     state: State,
     /// A head that is not complete yet.
     head: Vec<u8>,
-    /// A last chunk follows content of a declared length as well.
-    carries_trailers: bool,
 }
 
 enum State {
@@ -32,7 +30,7 @@ enum State {
     Response(SendResponse<Bytes>, Asked),
     /// The request is still to be sent.
     Request(SendRequest<Bytes>, Scheme),
-    Body(SendStream<Bytes>, BodyReader),
+    Body(SendStream<Bytes>),
     /// A tunnel.
     Raw(SendStream<Bytes>),
     /// Everything was sent.
@@ -43,19 +41,26 @@ enum State {
 /// What is still to be sent of one write.
 #[derive(Debug)]
 pub(super) struct Unsent<'w> {
-    /// The text of the message from here on.
-    text: &'w [u8],
-    /// Content that comes before it.
     content: &'w [u8],
+    end: End<'w>,
     /// Content that the codec was given and nobody has counted.
     given: usize,
 }
 
+/// What comes behind the content of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End<'w> {
+    /// More content.
+    Open,
+    /// The end of the message, with these field lines.
+    Trailers(&'w [u8]),
+}
+
 impl<'w> Unsent<'w> {
-    pub(super) fn of(text: &'w [u8]) -> Self {
+    pub(super) fn new(content: &'w [u8], end: End<'w>) -> Self {
         Self {
-            text,
-            content: &[],
+            content,
+            end,
             given: 0,
         }
     }
@@ -63,18 +68,6 @@ impl<'w> Unsent<'w> {
     /// How much content the codec was given since this was asked.
     pub(super) fn take_given(&mut self) -> usize {
         std::mem::take(&mut self.given)
-    }
-
-    /// Finds the next content, and takes what stands between that and the content behind it.
-    fn advance(&mut self, reader: &mut BodyReader) -> io::Result<()> {
-        while self.content.is_empty() && !self.text.is_empty() && !reader.is_complete() {
-            let (consumed, event) = reader.next(self.text).map_err(invalid)?;
-            if let BodyEvent::Data { start, len } = event {
-                self.content = part(self.text, start..start + len);
-            }
-            self.text = part(self.text, consumed..);
-        }
-        Ok(())
     }
 
     /// Up to `bytes` of the content.
@@ -110,13 +103,6 @@ impl std::fmt::Debug for Outgoing {
     }
 }
 
-/// Trailers were held to the configured limits where they were received.
-const CHUNK_LIMITS: ChunkLimits = ChunkLimits {
-    extension_bytes_max: 0,
-    trailer_bytes_max: usize::MAX,
-    tolerates_blanks: false,
-};
-
 impl Outgoing {
     /// The response to a request.
     pub(super) fn response(send: SendResponse<Bytes>, asked: Asked) -> Self {
@@ -132,16 +118,10 @@ impl Outgoing {
         Self {
             state,
             head: Vec::new(),
-            carries_trailers: false,
         }
     }
 
-    /// Takes a last chunk behind content of a declared length.
-    pub(super) fn carry_trailers(&mut self) {
-        self.carries_trailers = true;
-    }
-
-    /// Takes bytes of the message and sends heads; returns the text behind them, for
+    /// Takes bytes of the message and sends heads; returns the content behind them, for
     /// [`Self::poll_send`].
     pub(super) fn take_heads<'i>(
         &mut self,
@@ -183,24 +163,20 @@ impl Outgoing {
                     let sent = send.send_informational(message.head);
                     return sent.map_err(|error| io_error(&error));
                 }
-                let ends = message.coding == Coding::Nothing;
-                let (framing, is_raw) = framing(&message);
                 let stream = send
-                    .send_response(message.head, ends)
+                    .send_response(message.head, message.coding == Coding::Nothing)
                     .map_err(|error| io_error(&error))?;
-                self.state = State::after(stream, framing, is_raw, ends);
+                self.state = State::after(stream, message.coding);
             }
             State::Request(send, scheme) => {
                 let (message, asked) = request_message(head, *scheme).map_err(invalid)?;
-                let ends = message.coding == Coding::Nothing;
-                let (framing, is_raw) = framing(&message);
-                let sent = send.send_request(message.head, ends);
+                let sent = send.send_request(message.head, message.coding == Coding::Nothing);
                 let (answer, stream) = sent.map_err(|error| {
                     incoming.never_sent();
                     io_error(&error)
                 })?;
                 incoming.expect(answer, asked);
-                self.state = State::after(stream, framing, is_raw, ends);
+                self.state = State::after(stream, message.coding);
             }
             _ => {}
         }
@@ -214,59 +190,38 @@ impl Outgoing {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let (stream, mut reader) = match &mut self.state {
-                State::Body(stream, reader) => (stream, Some(reader)),
-                State::Raw(stream) => (stream, None),
-                _ if unsent.text.is_empty() => return Poll::Ready(Ok(())),
-                _ => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            let (State::Body(stream) | State::Raw(stream)) = &mut self.state else {
+                // A message without content ended with its head.
+                return Poll::Ready(match unsent.content.is_empty() {
+                    true => Ok(()),
+                    false => Err(io::ErrorKind::BrokenPipe.into()),
+                });
             };
-            match &mut reader {
-                Some(reader) => unsent.advance(reader)?,
-                None if unsent.content.is_empty() => {
-                    unsent.content = std::mem::take(&mut unsent.text);
-                }
-                None => {}
-            }
             let mut part = Bytes::new();
             if !unsent.content.is_empty() {
                 let wanted = unsent.content.len().min(PIECE_BYTES);
                 let capacity = ready!(poll_capacity(stream, wanted, context))?;
                 part = unsent.split(capacity.min(wanted));
             }
-            // A last chunk is taken with the content before it, so that one frame carries the end.
-            if let Some(reader) = &mut reader {
-                unsent.advance(reader)?;
-            }
-            let is_last = unsent.content.is_empty();
-            let reader = reader.filter(|reader| is_last && reader.is_complete());
-            let ends = match reader {
-                // The end comes with the trailer section.
-                Some(reader) if std::mem::take(&mut self.carries_trailers) => {
-                    *reader = BodyReader::new(BodyFraming::Chunked, &CHUNK_LIMITS);
-                    None
-                }
-                ends => ends,
+            // The end goes with the last of the content.
+            let end = match unsent.content.is_empty() {
+                true => unsent.end,
+                false => End::Open,
             };
-            let trailers = match &ends {
-                Some(reader) if !reader.trailers().is_empty() => {
-                    Some(trailer_message(reader.trailers()).map_err(invalid)?)
-                }
-                _ => None,
-            };
-            let ends_here = ends.is_some() && trailers.is_none();
+            let ends_here = end == End::Trailers(&[]);
             if !part.is_empty() || ends_here {
                 let sent = stream.send_data(part, ends_here);
                 sent.map_err(|error| io_error(&error))?;
             }
-            if let Some(trailers) = trailers {
+            if let End::Trailers(lines @ [_, ..]) = end {
+                let trailers = trailer_message(lines).map_err(invalid)?;
                 let sent = stream.send_trailers(trailers);
                 sent.map_err(|error| io_error(&error))?;
             }
-            if ends.is_some() {
+            if end != End::Open {
                 self.end();
-                return Poll::Ready(Ok(()));
             }
-            if is_last && unsent.text.is_empty() {
+            if unsent.content.is_empty() {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -288,7 +243,7 @@ impl Outgoing {
             State::Response(send, _) => send.send_reset(Reason::INTERNAL_ERROR),
             // RFC 9113 section 8.5: a fault of the connection at the other end of a tunnel.
             State::Raw(stream) => stream.send_reset(Reason::CONNECT_ERROR),
-            State::Body(stream, _) => stream.send_reset(Reason::INTERNAL_ERROR),
+            State::Body(stream) => stream.send_reset(Reason::INTERNAL_ERROR),
             State::Request(..) | State::Ended(_) | State::Broken => return,
         }
         self.state = State::Broken;
@@ -306,7 +261,7 @@ impl Outgoing {
     pub(super) fn refuse_malformed(&mut self, link: &Link) {
         match &mut self.state {
             State::Response(send, _) => send.send_reset(Reason::PROTOCOL_ERROR),
-            State::Body(stream, _) | State::Raw(stream) => {
+            State::Body(stream) | State::Raw(stream) => {
                 stream.send_reset(Reason::PROTOCOL_ERROR);
             }
             // To the codec the stream is closed: both sides have ended it.
@@ -318,8 +273,7 @@ impl Outgoing {
 
     /// Gives up an exchange whose outcome nobody waits for any more.
     pub(super) fn cancel(&mut self) {
-        if let State::Body(stream, _) | State::Raw(stream) | State::Ended(stream) = &mut self.state
-        {
+        if let State::Body(stream) | State::Raw(stream) | State::Ended(stream) = &mut self.state {
             stream.send_reset(Reason::CANCEL);
         }
         self.state = State::Broken;
@@ -329,7 +283,7 @@ impl Outgoing {
     pub(super) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let gone = match &mut self.state {
             State::Response(send, _) => send.poll_reset(context),
-            State::Body(stream, _) | State::Raw(stream) => stream.poll_reset(context),
+            State::Body(stream) | State::Raw(stream) => stream.poll_reset(context),
             State::Request(..) | State::Ended(_) | State::Broken => return Poll::Pending,
         };
         gone.map(|_| ())
@@ -337,28 +291,19 @@ impl Outgoing {
 
     fn end(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::Broken) {
-            State::Body(stream, _) | State::Raw(stream) => State::Ended(stream),
+            State::Body(stream) | State::Raw(stream) => State::Ended(stream),
             other => other,
         };
     }
 }
 
 impl State {
-    fn after(stream: SendStream<Bytes>, framing: BodyFraming, is_raw: bool, ends: bool) -> Self {
-        match (is_raw, ends) {
-            (true, _) => Self::Raw(stream),
-            (_, true) => Self::Ended(stream),
-            _ => Self::Body(stream, BodyReader::new(framing, &CHUNK_LIMITS)),
+    fn after(stream: SendStream<Bytes>, coding: Coding) -> Self {
+        match coding {
+            Coding::Raw => Self::Raw(stream),
+            Coding::Nothing => Self::Ended(stream),
+            Coding::Length | Coding::Chunked => Self::Body(stream),
         }
-    }
-}
-
-fn framing<T>(message: &Message<T>) -> (BodyFraming, bool) {
-    match message.coding {
-        Coding::Nothing => (BodyFraming::None, false),
-        Coding::Length => (BodyFraming::Length(message.length), false),
-        Coding::Chunked => (BodyFraming::Chunked, false),
-        Coding::Raw => (BodyFraming::None, true),
     }
 }
 

@@ -1,8 +1,8 @@
-//! A stream as a connection that carries one exchange in the form of HTTP/1.1.
+//! A stream as a connection that carries one exchange.
 //!
-//! To sessions, exchanges and tunnels it is a transport like any other: what they read from it is the
-//! text of a request (or response), what they write to it becomes frames. So that form, which has a
-//! parser and an encoder with every check in them, is what all legs have in common.
+//! To sessions, exchanges and tunnels it is a transport like any other. What they read from it is the
+//! head of a request (or response) in the form of HTTP/1.1, which has a parser and an encoder with every
+//! check in them, and then content as it is, up to the end of the stream; so is what they write.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -23,7 +23,7 @@ use super::heads::{Asked, HeadFault, TargetForm, Text, request_text};
 use super::incoming::{Declined, Incoming};
 use super::lease::Lease;
 use super::link::Link;
-use super::outgoing::{Outgoing, Unsent};
+use super::outgoing::{End, Outgoing, Unsent};
 use crate::io::deadline::{Cut, Deadline, Wheel};
 
 /// One exchange in a stream.
@@ -179,15 +179,9 @@ impl StreamTransport {
         self.outgoing.borrow_mut().decline();
     }
 
-    /// Has a trailer section, in the form of a last chunk, follow content of a declared length that is
-    /// read here. To be said before content flows.
-    pub(crate) fn receive_trailers(&self) {
-        self.incoming.borrow_mut().carry_trailers();
-    }
-
-    /// The same for content that is written here.
-    pub(crate) fn send_trailers(&self) {
-        self.outgoing.borrow_mut().carry_trailers();
+    /// The field lines behind the content, once its end was read.
+    pub(crate) fn trailers(&self) -> Vec<u8> {
+        self.incoming.borrow().trailers().to_vec()
     }
 
     pub(crate) fn deadline(&self) -> &Deadline {
@@ -255,16 +249,23 @@ impl StreamTransport {
 
     /// Sends `data[from..]`: at its end all of it is within the windows of the recipient.
     pub(crate) async fn write_from(&self, data: Vec<u8>, from: usize) -> (io::Result<()>, Vec<u8>) {
-        let input = part(&data, from..);
-        let result = self.send(input).await;
-        if result.is_ok() {
-            self.bytes_out
-                .set(self.bytes_out.get() + input.len() as u64);
-        }
+        let result = self.send(part(&data, from..), End::Open).await;
         (result, data)
     }
 
-    async fn send(&self, input: &[u8]) -> io::Result<()> {
+    /// Sends `data[from..]` and, behind it, the end of the message with these trailer lines.
+    pub(crate) async fn write_last(
+        &self,
+        data: Vec<u8>,
+        from: usize,
+        trailers: &[u8],
+    ) -> (io::Result<()>, Vec<u8>) {
+        let end = End::Trailers(trailers);
+        let result = self.send(part(&data, from..), end).await;
+        (result, data)
+    }
+
+    async fn send(&self, input: &[u8], end: End<'_>) -> io::Result<()> {
         let mut unsent = {
             let mut incoming = self.incoming.borrow_mut();
             let was_asked = incoming.id().is_some();
@@ -275,9 +276,12 @@ impl StreamTransport {
                 self.hold();
             }
             self.given_head(input.len() - content.len());
-            Unsent::of(content)
+            Unsent::new(content, end)
         };
-        poll_fn(|context| self.poll_send(&mut unsent, context)).await
+        poll_fn(|context| self.poll_send(&mut unsent, context)).await?;
+        self.bytes_out
+            .set(self.bytes_out.get() + input.len() as u64);
+        Ok(())
     }
 
     fn given_head(&self, bytes: usize) {

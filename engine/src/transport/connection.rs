@@ -29,7 +29,7 @@ pub(crate) enum Transport {
     Plain(Socket),
     /// TLS over another connection.
     Tls(Box<TlsConnection>),
-    /// One exchange of an HTTP/2 connection, in the form of HTTP/1.1.
+    /// One exchange of an HTTP/2 connection: a head in the form of HTTP/1.1, content without framing.
     Stream(Box<StreamTransport>),
 }
 
@@ -90,17 +90,11 @@ impl Transport {
         matches!(self, Self::Stream(_))
     }
 
-    /// Has a trailer section follow content of a declared length, where this is a stream that is read.
-    pub(crate) fn receive_trailers(&self) {
-        if let Self::Stream(stream) = self {
-            stream.receive_trailers();
-        }
-    }
-
-    /// The same where this is a stream that is written.
-    pub(crate) fn send_trailers(&self) {
-        if let Self::Stream(stream) = self {
-            stream.send_trailers();
+    /// The trailer lines that came beside the content of a stream, once its end was read.
+    pub(crate) fn trailers(&self) -> Vec<u8> {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => Vec::new(),
+            Self::Stream(stream) => stream.trailers(),
         }
     }
 
@@ -265,6 +259,21 @@ impl Transport {
         data: Vec<u8>,
     ) -> impl Future<Output = (io::Result<()>, Vec<u8>)> {
         self.write_from(data, 0)
+    }
+
+    /// Sends `data[from..]`, which ends a message; where its text does not say so, the end and the trailer
+    /// lines go beside it. Must be awaited to its end.
+    pub(crate) async fn write_last(
+        &self,
+        data: Vec<u8>,
+        from: usize,
+        trailers: &[u8],
+    ) -> (io::Result<()>, Vec<u8>) {
+        match self {
+            Self::Plain(socket) => socket.write_from(data, from).await,
+            Self::Tls(stream) => stream.write_from(data, from).await,
+            Self::Stream(stream) => stream.write_last(data, from, trailers).await,
+        }
     }
 
     /// Says that nothing more will be sent; receiving goes on. Must be awaited to its end.

@@ -449,3 +449,42 @@ proptest! {
         prop_assert_eq!(decode(&input, &ends, &limits), decode(&input, &[], &limits));
     }
 }
+
+/// Trailers that a stream of HTTP/2 has beside its content meet the rules of those in a last chunk.
+#[test]
+fn trailers_beside_the_content() {
+    let limits = ChunkLimits {
+        trailer_bytes_max: 12,
+        ..ChunkLimits::default()
+    };
+    let end = |trailers: &[u8]| {
+        let mut reader = BodyReader::new(BodyFraming::UntilClose, &limits);
+        let ended = reader.at_eof_with(trailers, &limits);
+        ended.map(|()| (reader.is_complete(), reader.trailers().to_vec()))
+    };
+    assert_eq!(end(b""), Ok((true, vec![])));
+    assert_eq!(end(b"x: 1\r\n"), Ok((true, b"x: 1\r\n".to_vec())));
+    assert_eq!(
+        end(b"x: 123456\r\nt"),
+        Err(ChunkError::TrailersTooLarge.into())
+    );
+    assert_eq!(
+        end(b"x: 1234567\r\n"),
+        Ok((true, b"x: 1234567\r\n".to_vec()))
+    );
+    assert_eq!(
+        end(b"x: 12345678\r\n"),
+        Err(ChunkError::TrailersTooLarge.into())
+    );
+    // An empty line would end the section before its last line.
+    for broken in [&b"x y: 1\r\n"[..], b"x: 1\n", b"\r\nx: 1\r\n"] {
+        assert!(end(broken).is_err(), "{}", broken.escape_ascii());
+    }
+    // RFC 9110 section 6.5.1.
+    assert_eq!(end(b"host: a\r\n"), Ok((true, vec![])));
+    let mut reader = BodyReader::new(BodyFraming::Length(1), &limits);
+    assert_eq!(
+        reader.at_eof_with(b"x: 1\r\n", &limits),
+        Err(BodyError::Truncated)
+    );
+}

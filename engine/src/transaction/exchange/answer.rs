@@ -431,7 +431,7 @@ impl Answer<'_> {
             // A stream tells by itself, and while content is received the client's deadline is in use.
             may_lose: !request.client.transport.is_stream() && self.sent.get().is_some(),
         };
-        let mut progress = Progress::new(from, relay.limits);
+        let mut progress = Progress::new(self.upstream, from, relay.limits);
         relay.run(&mut progress, input, out).await
     }
 

@@ -321,9 +321,7 @@ async fn converse(
     // Boxed: most requests have no content, and this is as large as the rest.
     let exchange = async {
         let (progress, kept, pace) = (&mut upload.progress, &upload.kept, upload.pace.as_ref());
-        if kept.is_fresh() {
-            encode(request, permitted, &mut out.data);
-        }
+        encode(request, permitted, &mut out.data);
         // A new connection of HTTP/1 is not closed for its age, and refuses nothing unprocessed.
         let keeps = connection.has_idled || upstream.is_stream() || !kept.is_fresh();
         answer.kept = Some(kept).filter(|_| keeps);

@@ -89,18 +89,29 @@ impl Pace {
 /// How far a body was read. It outlives the relay whose recipient has failed: the next one goes on.
 #[derive(Debug)]
 pub(crate) struct Progress {
+    framing: BodyFraming,
     reader: BodyReader,
-    /// The content is complete: a trailer section behind it is read.
-    in_trailers: bool,
 }
 
 impl Progress {
-    /// Nothing was read yet of a body that is framed like this.
-    pub(crate) fn new(framing: BodyFraming, limits: &ChunkLimits) -> Self {
+    /// Nothing was read yet of a body that a head has declared so, and that comes from `from`.
+    pub(crate) fn new(from: &Transport, declared: BodyFraming, limits: &ChunkLimits) -> Self {
+        let framing = match declared {
+            // A stream frames its content itself, and knows when that has its declared length.
+            BodyFraming::Length(1..) | BodyFraming::Chunked if from.is_stream() => {
+                BodyFraming::UntilClose
+            }
+            declared => declared,
+        };
         Self {
+            framing,
             reader: BodyReader::new(framing, limits),
-            in_trailers: false,
         }
+    }
+
+    /// Begins anew, for what was read before and is kept.
+    fn restart(&mut self, limits: &ChunkLimits) {
+        self.reader = BodyReader::new(self.framing, limits);
     }
 
     /// Drops what is in `input` of the body; whether that was the last of it.
@@ -134,8 +145,8 @@ pub(crate) struct BodyRelay<'a> {
 }
 
 impl BodyRelay<'_> {
-    /// Sends what is kept or `out` (a head, usually), and then the body that is in `input` and behind
-    /// it, as far as it was not read before.
+    /// Sends `out` (a head, usually), and then the body: what is kept of it, what is in `input`, and what
+    /// comes behind that.
     ///
     /// What follows the body stays in `input`. `out` comes back empty, for its storage.
     pub(crate) async fn run(
@@ -144,76 +155,60 @@ impl BodyRelay<'_> {
         input: &mut ReadBuffer,
         out: &mut WriteBuffer,
     ) -> Result<(), RelayError> {
-        // Between streams of HTTP/2 a trailer section may follow content of a declared length, in the
-        // form of a last chunk.
-        let is_length = matches!(self.framing, BodyFraming::Length(1..));
-        let has_trailers = is_length && self.from.is_stream() && self.to.is_stream();
-        if has_trailers {
-            self.from.receive_trailers();
-            self.to.send_trailers();
+        match self.kept {
+            Some(kept) if kept.is_fresh() => kept.begin(self.pool),
+            Some(kept) => Box::pin(self.repeat(kept, progress, out)).await?,
+            None => {}
         }
-        self.repeat(has_trailers).await?;
-        if !progress.in_trailers {
-            self.content(input, &mut progress.reader, out).await?;
-        }
-        if !has_trailers {
-            return Ok(());
-        }
-        if !progress.in_trailers {
-            progress.in_trailers = true;
-            progress.reader = BodyReader::new(BodyFraming::Chunked, self.limits);
-            if let Some(kept) = self.kept {
-                kept.end_content();
-            }
-        }
-        let trailers = BodyRelay {
-            framing: BodyFraming::Chunked,
-            ..*self
-        };
-        trailers.content(input, &mut progress.reader, out).await
-    }
-
-    /// Sends what was sent before to a recipient that has failed.
-    async fn repeat(&self, with_trailers: bool) -> Result<(), RelayError> {
-        let Some(kept) = self.kept.filter(|kept| !kept.is_fresh()) else {
-            return Ok(());
-        };
-        self.to.arm(self.idle);
-        let (result, bytes) = self.to.write_all(kept.take(with_trailers)).await;
-        self.to.disarm();
-        kept.restore(bytes);
-        result.map_err(|_| RelayError::Write)
-    }
-
-    async fn content(
-        &self,
-        input: &mut ReadBuffer,
-        reader: &mut BodyReader,
-        out: &mut WriteBuffer,
-    ) -> Result<(), RelayError> {
-        // The head stands before the content in the first write, which is the first that is kept.
-        let mut head_bytes = out.data.len();
+        let reader = &mut progress.reader;
         loop {
-            self.take(input, reader, out, &mut head_bytes).await?;
-            let ended = reader.is_complete();
-            self.flush(out, &mut head_bytes).await?;
-            if ended {
-                return Ok(());
+            self.take(input, reader, out).await?;
+            if reader.is_complete() {
+                return self.end(reader, out).await;
             }
+            self.flush(out).await?;
             if self.receive(input, out).await? == 0 {
                 if self.from.expired() {
                     return Err(RelayError::ReadTimeout);
                 }
                 // An end that the framing did not announce is a body cut short, not a shorter one.
-                reader.at_eof().map_err(|_| self.read_error())?;
-                if self.framing == BodyFraming::Chunked {
+                let ended = reader.at_eof_with(&self.from.trailers(), self.limits);
+                ended.map_err(|error| match error {
+                    BodyError::Truncated => self.read_error(),
+                    BodyError::Chunk(_) => RelayError::Malformed(error),
+                })?;
+                if self.is_recoded() {
                     out.ensure(self.pool);
                     write_last_chunk(&mut out.data, reader.trailers());
-                    self.flush(out, &mut head_bytes).await?;
                 }
-                return Ok(());
+                return self.end(reader, out).await;
             }
         }
+    }
+
+    /// Sends what was read before on its way to a recipient that has failed.
+    async fn repeat(
+        &self,
+        kept: &Kept,
+        progress: &mut Progress,
+        out: &mut WriteBuffer,
+    ) -> Result<(), RelayError> {
+        progress.restart(self.limits);
+        let mut input = ReadBuffer::default();
+        input.put_back(kept.copy(), 0);
+        let again = BodyRelay {
+            kept: None,
+            ..*self
+        };
+        while !input.is_empty() && !progress.reader.is_complete() {
+            again.take(&mut input, &mut progress.reader, out).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether chunks are written: a stream has frames of its own.
+    fn is_recoded(&self) -> bool {
+        self.framing == BodyFraming::Chunked && !self.to.is_stream()
     }
 
     /// Moves what has been received on: into `out`, or straight from the buffer it came in.
@@ -222,16 +217,16 @@ impl BodyRelay<'_> {
         input: &mut ReadBuffer,
         reader: &mut BodyReader,
         out: &mut WriteBuffer,
-        head_bytes: &mut usize,
     ) -> Result<(), RelayError> {
         if !input.is_empty() {
             out.ensure(self.pool);
         }
-        if self.framing == BodyFraming::Chunked {
+        if self.is_recoded() {
             // Chunks are made anew: their sizes and extensions are between two neighbors (RFC 9112 section 7.1.1).
             let recoded = reader
                 .recode_chunked(input.unread(), &mut out.data)
                 .map_err(RelayError::Malformed)?;
+            self.keep(part(input.unread(), ..recoded.consumed));
             input.consume(recoded.consumed);
             return Ok(());
         }
@@ -244,45 +239,71 @@ impl BodyRelay<'_> {
             // A buffer with nothing but content in it is sent as it is; small pieces are joined to what waits, since a
             // system call costs more than a copy of them.
             if is_all && (out.data.is_empty() || len > room) {
-                self.flush(out, head_bytes).await?;
-                self.send_through(input).await?;
+                self.flush(out).await?;
+                self.send_through(input, reader).await?;
                 return Ok(());
             }
             out.data.extend_from_slice(part(unread, start..start + len));
+            self.keep(part(unread, ..consumed));
             input.consume(consumed);
         }
         Ok(())
     }
 
     /// Sends everything unread without copying it.
-    async fn send_through(&self, input: &mut ReadBuffer) -> Result<(), RelayError> {
+    async fn send_through(
+        &self,
+        input: &mut ReadBuffer,
+        reader: &BodyReader,
+    ) -> Result<(), RelayError> {
         let (data, start) = input.take();
         self.to.arm(self.idle);
-        let (result, data) = self.to.write_from(data, start).await;
+        let (result, data) = match reader.is_complete() {
+            true => self.to.write_last(data, start, reader.trailers()).await,
+            false => self.to.write_from(data, start).await,
+        };
         self.to.disarm();
-        if let Some(kept) = self.kept {
-            kept.add(part(&data, start..), self.pool);
-        }
+        self.keep(part(&data, start..));
         let end = data.len();
         input.put_back(data, end);
         result.map_err(|_| RelayError::Write)
     }
 
-    /// Sends `out`, the first `head_bytes` of which are a head.
-    async fn flush(&self, out: &mut WriteBuffer, head_bytes: &mut usize) -> Result<(), RelayError> {
+    /// Keeps a copy of what was read, where it may be asked for again.
+    fn keep(&self, read: &[u8]) {
+        if let Some(kept) = self.kept {
+            kept.add(read, self.pool);
+        }
+    }
+
+    async fn flush(&self, out: &mut WriteBuffer) -> Result<(), RelayError> {
         if out.data.is_empty() {
             return Ok(());
         }
         self.to.arm(self.idle);
-        let data = std::mem::take(&mut out.data);
-        let (result, mut sent) = self.to.write_all(data).await;
-        self.to.disarm();
-        let head_bytes = std::mem::take(head_bytes);
-        match self.kept {
-            Some(kept) if kept.is_fresh() => sent = kept.begin(sent, head_bytes, self.pool),
-            Some(kept) => kept.add(&sent, self.pool),
-            None => {}
+        let written = self.to.write_all(std::mem::take(&mut out.data)).await;
+        self.written(written, out)
+    }
+
+    /// Sends what is left, and the end of the body.
+    async fn end(&self, reader: &BodyReader, out: &mut WriteBuffer) -> Result<(), RelayError> {
+        // What has no content ended with its head, or goes on as something else.
+        let ended_with_head = matches!(self.framing, BodyFraming::None | BodyFraming::Length(0));
+        if ended_with_head || !self.to.is_stream() {
+            return self.flush(out).await;
         }
+        self.to.arm(self.idle);
+        let data = std::mem::take(&mut out.data);
+        let written = self.to.write_last(data, 0, reader.trailers()).await;
+        self.written(written, out)
+    }
+
+    fn written(
+        &self,
+        (result, mut sent): (io::Result<()>, Vec<u8>),
+        out: &mut WriteBuffer,
+    ) -> Result<(), RelayError> {
+        self.to.disarm();
         sent.clear();
         out.put_back(sent);
         result.map_err(|_| RelayError::Write)

@@ -37,7 +37,7 @@ pub(crate) async fn answer(request: &Request<'_>, draft: &mut RecordBuilder) -> 
     let timeouts = &request.snapshot.config.timeouts;
     let timeout = timeouts.body_idle.min(REPLY_TIMEOUT);
     client.transport.arm(timeout);
-    let (result, out) = client.transport.write_all(out).await;
+    let (result, out) = client.transport.write_last(out, 0, &[]).await;
     client.buffers().give_back(out);
     draft.status = Some(200);
     draft.dst_ip = None;

@@ -33,7 +33,7 @@ impl Upload {
         let (idle, rate) = (config.timeouts.upload_idle, config.limits.upload_rate_min);
         Some(Self {
             pace: is_transfer.then(|| Pace::new(idle, rate)),
-            progress: Progress::new(request.head.framing, limits),
+            progress: Progress::new(&request.client.transport, request.head.framing, limits),
             kept: Kept::new(request.snapshot.config.http.retry_body_bytes),
         })
     }
@@ -51,7 +51,7 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Sends `out`, which the head is in unless it is kept, and all content.
+    /// Sends `out`, which the head is in, and all content.
     pub(crate) async fn send(
         &self,
         progress: &mut Progress,

@@ -61,7 +61,7 @@ pub(crate) async fn refuse(
     client
         .transport
         .arm(snapshot.config.timeouts.body_idle.min(REPLY_TIMEOUT));
-    let (result, out) = client.transport.write_all(out).await;
+    let (result, out) = client.transport.write_last(out, 0, &[]).await;
     client.buffers().give_back(out);
     draft.status = Some(refusal.status);
     match (result, close) {

@@ -165,7 +165,18 @@ impl BodyReader {
         Ok(())
     }
 
-    /// The trailer lines of a complete chunked body; see
+    /// [`at_eof`](Self::at_eof) where trailers came beside the content, as in streams of HTTP/2: field lines
+    /// with their line ends, which are held to the same rules as those of a last chunk.
+    pub fn at_eof_with(&mut self, trailers: &[u8], limits: &ChunkLimits) -> Result<(), BodyError> {
+        self.at_eof()?;
+        if !trailers.is_empty() {
+            let decoder = ChunkedDecoder::of_trailers(trailers, limits)?;
+            self.state = State::Ended(Some(decoder));
+        }
+        Ok(())
+    }
+
+    /// The trailer lines of a complete body; see
     /// [`ChunkedDecoder::trailers`].
     pub fn trailers(&self) -> &[u8] {
         match &self.state {

@@ -134,6 +134,21 @@ impl ChunkedDecoder {
         }
     }
 
+    /// The decoder of a body that has ended with these field lines.
+    pub(crate) fn of_trailers(lines: &[u8], limits: &ChunkLimits) -> Result<Self, ChunkError> {
+        let mut decoder = Self {
+            state: State::Trailers,
+            ..Self::new(limits)
+        };
+        decoder.decode(lines)?;
+        let ended_early = decoder.is_complete();
+        decoder.decode(b"\r\n")?;
+        match decoder.is_complete() && !ended_early {
+            true => Ok(decoder),
+            false => Err(ChunkError::Trailer),
+        }
+    }
+
     /// Consumes bytes up to the next event; returns how many and the event.
     ///
     /// The consumed count includes the data that the event points at. After

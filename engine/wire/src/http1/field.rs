@@ -14,6 +14,8 @@ pub struct HeaderField {
     /// Meant for this connection only (RFC 9110 section 7.6.1): one of the
     /// fixed list, or named by `Connection`. Never forwarded as it is.
     pub hop_by_hop: bool,
+    /// Came over HTTP/2 as a literal that nobody may enter into a table (RFC 7541 section 6.2.3).
+    pub never_indexed: bool,
 }
 
 impl HeaderField {

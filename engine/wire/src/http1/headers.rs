@@ -109,6 +109,7 @@ pub(crate) fn collect(
             name,
             value,
             hop_by_hop: id.is_hop_by_hop(),
+            never_indexed: false,
         });
         if id != HeaderName::Other {
             found.note(id, value, line.value, (&mut options, reading))?;

@@ -26,13 +26,15 @@ pub use encode::{HeaderEdits, RequestForward, ResponseForward, encode_request, e
 pub use error::HeadError;
 pub use field::{HeaderField, HeaderName};
 pub use framing::BodyFraming;
+pub(crate) use framing::parse_content_length;
 pub use headers::{HEADERS_CAPACITY, HeadLimits, Parse, end_to_end};
 pub use hop_by_hop::{connection_options, is_forbidden_trailer, is_hop_by_hop};
 pub use leniency::{Leniency, Tolerated};
 pub use method::MethodKind;
 pub use request_head::RequestHead;
-pub(crate) use request_head::is_token_byte;
+pub(crate) use request_head::{METHOD_BYTES_MAX, is_token_byte};
 pub use response_head::ResponseHead;
+pub(crate) use response_head::never_has_body;
 pub use session_auth::SessionAuth;
 pub use target::{
     Authority, Host, RequestTarget, Scheme, TargetError, connect_host_matches, host_matches,

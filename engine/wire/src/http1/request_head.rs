@@ -305,7 +305,7 @@ impl<'a> Window<'a> {
 }
 
 /// Longest method that is read; those that are registered have up to 17 bytes.
-const METHOD_BYTES_MAX: usize = 48;
+pub(crate) const METHOD_BYTES_MAX: usize = 48;
 
 /// The target, and what a request line needs besides it: a method, two spaces,
 /// the version and the line end.

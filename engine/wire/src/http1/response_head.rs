@@ -206,7 +206,7 @@ fn reason(head: &[u8]) -> Span {
 }
 
 /// RFC 9112 section 6.3, items 1 and 2.
-fn never_has_body(status: u16, method: MethodKind) -> bool {
+pub(crate) fn never_has_body(status: u16, method: MethodKind) -> bool {
     matches!(status, 100..200 | 204 | 304)
         || method == MethodKind::Head
         || (method == MethodKind::Connect && (200..300).contains(&status))

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+pub(super) const PROTOCOL_ERROR: u32 = 0x1;
 pub(super) const FLOW_CONTROL_ERROR: u32 = 0x3;
 
 /// What a side has sent too much of, or not as it must: the end of the connection.
@@ -46,6 +47,27 @@ pub enum FrameFault {
     /// A window above 2^31-1 (RFC 9113 sections 6.5.2 and 6.9.1).
     #[error("a window that is too large")]
     Window,
+    /// More content than the windows allow (RFC 9113 section 6.9).
+    #[error("more content than the window allows")]
+    WindowExceeded,
+    /// A WINDOW_UPDATE that opens nothing (RFC 9113 section 6.9).
+    #[error("a window update of nothing")]
+    WindowUpdate,
+    /// A frame of streams on stream 0, or the reverse (RFC 9113 section 6).
+    #[error("a frame on a stream that it cannot be on")]
+    StreamNumber,
+    /// A frame on a stream that nobody has opened (RFC 9113 section 5.1).
+    #[error("a frame on a stream that was not opened")]
+    StreamIdle,
+    /// A new stream whose number is not above all before, or of the other side (RFC 9113 section 5.1.1).
+    #[error("a stream number out of order")]
+    StreamOrder,
+    /// More of a field block than any head can be (RFC 9113 section 10.5.1).
+    #[error("a field block without an end")]
+    BlockFlood,
+    /// More answers to control frames wait to be sent than are kept.
+    #[error("answers to control frames that nobody reads")]
+    UnreadAnswers,
 }
 
 impl FrameFault {
@@ -53,12 +75,22 @@ impl FrameFault {
     #[must_use]
     pub fn code(self) -> u32 {
         match self {
-            Self::Preface | Self::Block | Self::Padding | Self::Push | Self::Setting => 0x1,
-            Self::Window => FLOW_CONTROL_ERROR,
+            Self::Preface | Self::Block | Self::Padding | Self::Push | Self::Setting => {
+                PROTOCOL_ERROR
+            }
+            Self::WindowUpdate | Self::StreamNumber | Self::StreamIdle | Self::StreamOrder => {
+                PROTOCOL_ERROR
+            }
+            Self::Window | Self::WindowExceeded => FLOW_CONTROL_ERROR,
             Self::StreamClosed => 0x5,
             Self::Size => 0x6,
             Self::Compression => 0x9,
-            Self::ControlFlood | Self::ResetFlood | Self::MalformedFlood | Self::Memory => 0xb,
+            Self::ControlFlood
+            | Self::ResetFlood
+            | Self::MalformedFlood
+            | Self::Memory
+            | Self::BlockFlood
+            | Self::UnreadAnswers => 0xb,
         }
     }
 }

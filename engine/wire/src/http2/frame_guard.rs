@@ -13,6 +13,7 @@
 use std::time::Instant;
 
 use super::allowance::{Allowance, FloodLimits};
+use super::event::GoingAway;
 use super::fault::{FLOW_CONTROL_ERROR, FrameFault, Malformed};
 use super::field_reader::{BlockFields, FieldReader, NoBlock};
 use super::frames::{
@@ -86,15 +87,6 @@ pub enum Received {
         /// Which stream.
         stream: u32,
     },
-}
-
-/// What the other side has said in its last GOAWAY (RFC 9113 section 6.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GoingAway {
-    /// The newest stream that it may have processed.
-    pub last_stream: u32,
-    /// Why.
-    pub code: u32,
 }
 
 /// Length of the client connection preface (RFC 9113 section 3.4).

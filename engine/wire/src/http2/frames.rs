@@ -1,5 +1,7 @@
 //! Frame headers (RFC 9113 section 4.1), read out of bytes that are cut anywhere.
 
+use super::limits::FRAME_BYTES_MAX;
+
 /// Length of a frame header.
 pub(super) const HEADER_BYTES: usize = 9;
 
@@ -34,6 +36,20 @@ impl FrameHeader {
         self.flags & flag != 0
     }
 
+    /// Whether frames of this type can have this length (RFC 9113 section 6).
+    pub(super) fn fits(self) -> bool {
+        let length = self.length;
+        match self.kind {
+            PRIORITY => length == 5,
+            RST_STREAM | WINDOW_UPDATE => length == 4,
+            SETTINGS if self.has(ACK) => length == 0,
+            SETTINGS => length.is_multiple_of(6) && length <= FRAME_BYTES_MAX,
+            PING => length == 8,
+            GOAWAY => (8..=FRAME_BYTES_MAX).contains(&length),
+            _ => length <= FRAME_BYTES_MAX,
+        }
+    }
+
     fn of(bytes: [u8; HEADER_BYTES]) -> Self {
         let [high, middle, low, kind, flags, stream @ ..] = bytes;
         let length = u32::from_be_bytes([0, high, middle, low]);
@@ -57,6 +73,11 @@ pub(super) struct HeaderReader {
 impl HeaderReader {
     /// Takes what is still missing from the front of `input`; how much, and the header once it is whole.
     pub(super) fn take(&mut self, input: &[u8]) -> (usize, Option<FrameHeader>) {
+        if self.filled == 0
+            && let Some(bytes) = input.first_chunk()
+        {
+            return (HEADER_BYTES, Some(FrameHeader::of(*bytes)));
+        }
         let taken = (HEADER_BYTES - self.filled).min(input.len());
         let places = self.bytes.iter_mut().skip(self.filled);
         for (place, byte) in places.zip(input.iter().take(taken)) {
@@ -69,6 +90,13 @@ impl HeaderReader {
         self.filled = 0;
         (taken, Some(FrameHeader::of(self.bytes)))
     }
+}
+
+/// Appends a frame header. Lengths of more than three bytes are nobody's.
+pub(super) fn write_header(out: &mut Vec<u8>, length: usize, kind: u8, flags: u8, stream: u32) {
+    let [.., high, middle, low] = length.to_be_bytes();
+    let [a, b, c, d] = stream.to_be_bytes();
+    out.extend_from_slice(&[high, middle, low, kind, flags, a, b, c, d]);
 }
 
 /// A GOAWAY of a side that has opened no stream for the other (RFC 9113 section 6.8).

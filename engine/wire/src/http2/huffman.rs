@@ -17,14 +17,14 @@ pub(super) struct HuffmanDecoder {
     bits_count: u32,
 }
 
-const SYMBOLS: usize = 257;
+pub(super) const SYMBOLS: usize = 257;
 const LENGTH_MAX: usize = 30;
 /// Codes up to this length are looked up, longer ones searched for.
 const SHORT: u32 = 8;
 
 /// How many bits each symbol has; the last one is the end of the string.
 #[rustfmt::skip]
-const LENGTHS: [u8; SYMBOLS] = [
+pub(super) const LENGTHS: [u8; SYMBOLS] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28,
     28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 28, 6, 10, 10, 12, 13, 6, 8, 11,
     10, 10, 8, 11, 8, 6, 6, 6, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 8,

@@ -1,10 +1,7 @@
 //! The frame whose payload is coming: what is collected of it, and where its padding is. Called by
 //! `frame_guard`.
 
-use super::frames::{
-    ACK, CONTINUATION, FrameHeader, GOAWAY, HEADERS, PADDED, PING, PRIORITIZED, PRIORITY,
-    RST_STREAM, SETTINGS, WINDOW_UPDATE,
-};
+use super::frames::{CONTINUATION, FrameHeader, HEADERS, PADDED, PRIORITIZED};
 
 /// A frame, as far as it has come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,8 +19,6 @@ pub(super) struct Frame {
 
 /// As many bytes as GOAWAY says something in; a setting has six, a window four.
 const WORD_BYTES: usize = 8;
-/// SETTINGS_MAX_FRAME_SIZE as it is without being sent (RFC 9113 section 6.5.2).
-const FRAME_BYTES_MAX: usize = 16_384;
 
 impl Frame {
     /// What comes before the first frame.
@@ -103,21 +98,5 @@ impl Frame {
         let size = size.min(self.fragment);
         self.fragment -= size;
         size
-    }
-}
-
-impl FrameHeader {
-    /// Whether frames of this type can have this length (RFC 9113 section 6).
-    pub(super) fn fits(self) -> bool {
-        let length = self.length;
-        match self.kind {
-            PRIORITY => length == 5,
-            RST_STREAM | WINDOW_UPDATE => length == 4,
-            SETTINGS if self.has(ACK) => length == 0,
-            SETTINGS => length.is_multiple_of(6) && length <= FRAME_BYTES_MAX,
-            PING => length == 8,
-            GOAWAY => (8..=FRAME_BYTES_MAX).contains(&length),
-            _ => length <= FRAME_BYTES_MAX,
-        }
     }
 }

@@ -6,11 +6,13 @@
 
 use super::super::huffman::{LENGTHS, SYMBOLS};
 use super::fault::CompressionFault;
-use crate::invariant::Invariant;
+use crate::invariant::{Invariant, part};
 
 const LENGTH_MAX: usize = 30;
 /// Codes up to this length are looked up.
 const SHORT: u32 = 10;
+/// Symbols that are written together.
+const SYMBOLS_AT_ONCE: usize = 32;
 
 /// The code, as both directions need it.
 #[derive(Debug)]
@@ -75,19 +77,17 @@ const fn code() -> Code {
     code
 }
 
-/// Appends the string that `input` is the code of. What was appended before a fault stays.
+/// Appends the string that `input` is the code of. What was appended before a fault means nothing.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), CompressionFault> {
     // The shortest codes have five bits.
     out.reserve(input.len() * 8 / 5);
-    let mut bytes = input.iter();
+    let mut rest = input;
     // The first bit to be read is the highest one.
     let (mut bits, mut bits_count) = (0u64, 0u32);
+    // Symbols are gathered here, so that the vector is asked for room now and then only.
+    let (mut symbols, mut symbols_count) = ([0; SYMBOLS_AT_ONCE], 0);
     loop {
-        while bits_count <= 56 {
-            let Some(byte) = bytes.next() else { break };
-            bits |= u64::from(*byte) << (56 - bits_count);
-            bits_count += 8;
-        }
+        (bits, bits_count) = refill(bits, bits_count, &mut rest);
         let lead = usize::try_from(bits >> (64 - SHORT)).or_broken_place();
         let (symbol, length) = CODE.short.get(lead).copied().or_broken("a code");
         let (symbol, length) = match length {
@@ -97,10 +97,17 @@ pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), CompressionF
         if length > bits_count {
             break;
         }
-        out.push(symbol);
+        let place = symbols.get_mut(symbols_count);
+        *place.or_broken("a place for a symbol") = symbol;
+        symbols_count += 1;
+        if symbols_count == SYMBOLS_AT_ONCE {
+            out.extend_from_slice(&symbols);
+            symbols_count = 0;
+        }
         bits <<= length;
         bits_count -= length;
     }
+    out.extend_from_slice(part(&symbols, ..symbols_count));
     // RFC 7541 section 5.2: up to seven bits of the end of the string, which are ones.
     let padding = match bits_count {
         0 => 0,
@@ -110,6 +117,24 @@ pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> Result<(), CompressionF
         true => Ok(()),
         false => Err(CompressionFault),
     }
+}
+
+/// Has at least 32 bits there, as long as there are as many: enough for each code.
+#[inline]
+fn refill(mut bits: u64, mut bits_count: u32, rest: &mut &[u8]) -> (u64, u32) {
+    if bits_count > 32 {
+        return (bits, bits_count);
+    }
+    if let Some((word, behind)) = rest.split_first_chunk() {
+        *rest = behind;
+        let word = u64::from(u32::from_be_bytes(*word));
+        return (bits | word << (32 - bits_count), bits_count + 32);
+    }
+    for byte in std::mem::take(rest) {
+        bits |= u64::from(*byte) << (56 - bits_count);
+        bits_count += 8;
+    }
+    (bits, bits_count)
 }
 
 /// A code that is too long to be looked up; with a length beyond the bits there are where it is cut.

@@ -30,6 +30,8 @@ mod bodies;
 
 mod http2;
 
+mod http2_connection;
+
 mod dns;
 
 mod bundles;
@@ -54,6 +56,7 @@ pub use dns::dns_messages;
 pub use forwarding::{forwarded_request, forwarded_response};
 pub use heads::{request_head, response_head};
 pub use http2::http2_frames;
+pub use http2_connection::http2_connection;
 pub use identity::identity;
 pub use imports::imports;
 pub use mutation::Mutator;

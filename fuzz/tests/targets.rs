@@ -35,6 +35,7 @@ targets! {
     chunked_body 200_000,
     body_reader 200_000,
     http2_frames 100_000,
+    http2_connection 30_000,
     dns_messages 30_000,
     bundle_bytes 50_000,
     bundle_forged 1_000,

@@ -19,6 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::authority_chain::{chain, check, common_validity, is_root};
 use crate::authority_error::AuthorityError;
 use crate::certificate::key_identifier_of;
+use crate::directory_name::DirectoryName;
 use crate::distinguished_name;
 use crate::file_kind::other_blocks;
 use crate::limits::{CA_CHAIN_MAX, CA_EXPIRY_WARNING, RSA_KEY_BITS_MIN};
@@ -131,9 +132,10 @@ impl Authority {
         self.constraints.permit(name)
     }
 
-    /// Whether what it signs may have a subject.
-    pub(crate) fn permits_subject(&self) -> bool {
-        self.constraints.permit_subject()
+    /// Whether what it signs may have a subject of this common name and nothing else.
+    pub(crate) fn permits_common_name(&self, name: &str) -> bool {
+        let name = DirectoryName::of_common_name(name);
+        self.constraints.permit_subject(&name)
     }
 
     /// Its subject in DER, which is the issuer of what it signs, byte by byte.

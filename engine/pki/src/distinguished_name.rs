@@ -102,7 +102,7 @@ fn descriptor(oid: &Oid<'_>) -> Option<&'static str> {
 }
 
 /// The value as text, whatever string type it has.
-fn string_value(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
+pub(crate) fn string_value(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
     let value = attribute.attr_value();
     let bytes: &[u8] = value.data;
     match value.tag() {

@@ -25,6 +25,8 @@ pub mod unusable;
 mod verify;
 
 mod certificate;
+mod directory_constraints;
+mod directory_name;
 mod distinguished_name;
 mod fault;
 mod file_kind;

@@ -238,7 +238,7 @@ fn names(
 }
 
 /// The common name of the origin if it is one of the names, else what was asked; `None` if it is too
-/// long for one, or the authority may not sign directory names.
+/// long for one, or the authority may not sign it.
 fn common_name(
     authority: &Authority,
     subject: LeafSubject<'_>,
@@ -250,7 +250,7 @@ fn common_name(
         .and_then(CertificateName::dns)
         .filter(|name| names.contains(name));
     let name = of_origin.as_ref().unwrap_or(subject.asked).to_string();
-    (name.len() <= COMMON_NAME_MAX && authority.permits_subject()).then_some(name)
+    (name.len() <= COMMON_NAME_MAX && authority.permits_common_name(&name)).then_some(name)
 }
 
 struct Validity {

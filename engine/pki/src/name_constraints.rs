@@ -2,7 +2,7 @@
 //!
 //! Clients enforce the constraints of the authority; `mint` asks here first, so that a name that
 //! would be refused by every client is a clear error of ours instead. Not for origins: `verify`
-//! leaves theirs to webpki.
+//! leaves theirs to webpki, and those over directory names to `directory_constraints`.
 
 use std::net::IpAddr;
 
@@ -11,6 +11,8 @@ use x509_parser::extensions::{GeneralName, GeneralSubtree};
 use x509_parser::oid_registry::OID_X509_EXT_NAME_CONSTRAINTS;
 
 use crate::certificate;
+use crate::directory_constraints::DirectoryConstraints;
+use crate::directory_name::DirectoryName;
 use crate::name::CertificateName;
 
 /// The constraints of an authority and of the certificates above it: all must hold.
@@ -24,13 +26,13 @@ pub(crate) struct NameConstraints {
 struct ConstraintSet {
     permitted: Subtrees,
     excluded: Subtrees,
+    directory_names: DirectoryConstraints,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Subtrees {
     hosts: Vec<String>,
     networks: Vec<(IpAddr, IpAddr)>,
-    has_directory_names: bool,
 }
 
 impl NameConstraints {
@@ -50,12 +52,16 @@ impl NameConstraints {
         };
         let permitted = subtrees(&found.value.permitted_subtrees);
         let excluded = subtrees(&found.value.excluded_subtrees);
-        let (Some(permitted), Some(excluded)) = (permitted, excluded) else {
+        let directory_names = DirectoryConstraints::of(certificate);
+        let (Some(permitted), Some(excluded), Some(directory_names)) =
+            (permitted, excluded, directory_names)
+        else {
             return false;
         };
         self.sets.push(ConstraintSet {
             permitted,
             excluded,
+            directory_names,
         });
         true
     }
@@ -65,13 +71,10 @@ impl NameConstraints {
         self.sets.iter().all(|set| set.permits(name))
     }
 
-    /// Whether it may have a subject. What directory names are permitted is not worth reading: a
-    /// minted certificate can do without one.
-    pub(crate) fn permit_subject(&self) -> bool {
-        let constrains = |set: &ConstraintSet| {
-            set.permitted.has_directory_names || set.excluded.has_directory_names
-        };
-        !self.sets.iter().any(constrains)
+    /// Whether its subject may be this.
+    pub(crate) fn permit_subject(&self, name: &DirectoryName) -> bool {
+        let mut sets = self.sets.iter();
+        sets.all(|set| set.directory_names.permit(name))
     }
 }
 
@@ -108,9 +111,8 @@ impl Subtrees {
                     let mask = certificate::address(mask)?;
                     subtrees.networks.push((address, mask));
                 }
-                GeneralName::DirectoryName(_) => subtrees.has_directory_names = true,
                 GeneralName::Invalid(..) => return None,
-                // Mail addresses, URIs and the like are never minted.
+                // Directory names are read for themselves; mail addresses, URIs and the like are never minted.
                 _ => {}
             }
         }

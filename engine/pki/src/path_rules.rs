@@ -14,6 +14,8 @@ use x509_parser::oid_registry::{
 use x509_parser::x509::X509Version;
 
 use crate::certificate::{date, is_self_issued, parse, short_rsa_key, unix_time};
+use crate::directory_constraints::{DirectoryConstraints, Violated};
+use crate::distinguished_name;
 use crate::fault::{CertificateFault, OriginFault};
 use crate::name::CertificateName;
 use crate::tolerance::Tolerated;
@@ -23,20 +25,35 @@ use crate::trust::Trust;
 /// last number under id-ce (2.5.29).
 const READ_EXTENSIONS: &[u64] = &[14, 15, 17, 19, 30, 31, 32, 35, 37];
 
+/// What an origin has sent, behind what webpki was given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sent<'a> {
+    /// As webpki has it.
+    pub(crate) leaf: &'a CertificateDer<'a>,
+    /// What webpki was given instead of what was sent, if it was.
+    pub(crate) copies: Option<&'a Tolerated>,
+}
+
+impl Sent<'_> {
+    /// What was sent where webpki has seen `der`.
+    fn original<'b>(&'b self, der: &'b CertificateDer<'b>) -> &'b CertificateDer<'b> {
+        let original = self.copies.and_then(|copies| copies.original(der));
+        original.unwrap_or(der)
+    }
+}
+
 /// The certificates above the leaf, the root too if more than its key is known.
-///
-/// `copies` are what webpki was given instead of what was sent, if it was.
 pub(crate) fn path(
     path: &VerifiedPath<'_>,
-    copies: Option<&Tolerated>,
+    sent: Sent<'_>,
     trust: &Trust,
     now: UnixTime,
 ) -> Result<(), OriginFault> {
+    directory_names(path, sent, trust)?;
     let mut below = 0;
     for intermediate in path.intermediate_certificates() {
         let der = intermediate.der();
-        let original = copies.and_then(|copies| copies.original(&der));
-        let certificate = read(original.unwrap_or(&der))?;
+        let certificate = read(sent.original(&der))?;
         well_formed(&certificate)?;
         authority(&certificate, below)?;
         // RFC 5280 section 6.1.4 (l): a self-issued one does not count.
@@ -53,6 +70,53 @@ pub(crate) fn path(
             is_authority(&root)?;
         }
         authority(&root, below)?;
+    }
+    Ok(())
+}
+
+/// Name constraints over directory names, which webpki compares none of.
+fn directory_names(
+    path: &VerifiedPath<'_>,
+    sent: Sent<'_>,
+    trust: &Trust,
+) -> Result<(), OriginFault> {
+    let mut known = trust.directory_constraints.iter();
+    let of_root = known.find(|(anchor, _)| anchor == path.anchor());
+    let intermediates: Vec<_> = path
+        .intermediate_certificates()
+        .map(|intermediate| intermediate.der())
+        .collect();
+    // The server's own is exempt from nothing, whoever has issued it (RFC 5280 section 6.1.3 (b)).
+    let mut below = vec![read(sent.original(sent.leaf))?];
+    for der in &intermediates {
+        let certificate = read(sent.original(der))?;
+        let constraints = DirectoryConstraints::of(&certificate);
+        within(
+            &constraints.ok_or_else(|| encoding("name constraints"))?,
+            &below,
+        )?;
+        if !is_self_issued(&certificate) {
+            below.push(certificate);
+        }
+    }
+    match of_root {
+        Some((_, constraints)) => within(constraints, &below),
+        None => Ok(()),
+    }
+}
+
+fn within(
+    constraints: &DirectoryConstraints,
+    below: &[X509Certificate<'_>],
+) -> Result<(), OriginFault> {
+    if constraints.is_empty() {
+        return Ok(());
+    }
+    for certificate in below {
+        constraints.check(certificate).map_err(|Violated| {
+            let subject = distinguished_name::rfc_4514(certificate.subject());
+            OriginFault::new(CertificateFault::NameConstraints, &subject)
+        })?;
     }
     Ok(())
 }

@@ -1,18 +1,22 @@
-//! What browsers take and webpki refuses: servers' certificates that say CA:TRUE, and the exemption of
-//! self-issued certificates from path lengths and name constraints (RFC 5280 sections 6.1.3 and 6.1.4).
+//! What browsers take and webpki refuses: servers' certificates that say CA:TRUE, the exemption of
+//! self-issued certificates from path lengths and name constraints (RFC 5280 sections 6.1.3 and 6.1.4),
+//! and name constraints over directory names.
 //!
-//! webpki has no switch for either. So it is given copies in which that is not said, and signatures are
-//! checked over what was really signed. What the copies no longer say of path lengths, `path_rules`
-//! reads in the originals. Called by `verify`, for chains that webpki has refused for one of these.
+//! webpki has no switch for any. So it is given copies in which that is not said, and signatures are
+//! checked over what was really signed. What the copies no longer say of path lengths and directory
+//! names, `path_rules` reads in the originals. Called by `verify`, for chains that webpki has refused for one of these.
 
 use rustls::pki_types::{
     AlgorithmIdentifier, CertificateDer, InvalidSignature, SignatureVerificationAlgorithm,
 };
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::X509Extension;
-use x509_parser::oid_registry::{OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_SUBJECT_ALT_NAME};
+use x509_parser::oid_registry::{
+    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_NAME_CONSTRAINTS, OID_X509_EXT_SUBJECT_ALT_NAME,
+};
 
 use crate::certificate::{is_self_issued, parse};
+use crate::directory_constraints;
 
 /// TRUE and FALSE in DER (X.690 section 8.2), tag and length first.
 const TRUE: [u8; 3] = [0x01, 0x01, 0xff];
@@ -59,7 +63,7 @@ impl Tolerated {
             .iter()
             .map(|der| match exempt {
                 true => copy(der, unbounded),
-                false => der.clone().into_owned(),
+                false => copy(der, without_directory_constraints),
             })
             .collect();
         (!changed.is_empty()).then_some(Self {
@@ -158,12 +162,37 @@ fn unbounded(der: &CertificateDer<'_>) -> Option<(CertificateDer<'static>, Chang
                 *byte = PATH_LENGTH_MAX;
             }
         }
+        hide_directory_constraints(certificate, der, copy);
         if is_self_issued(certificate)
             && let Some(value) = value_of(certificate, der, &OID_X509_EXT_SUBJECT_ALT_NAME)
         {
             hide_names(copy, value);
         }
     })
+}
+
+/// An intermediate of whose name constraints webpki sees only those that it compares.
+fn without_directory_constraints(
+    der: &CertificateDer<'_>,
+) -> Option<(CertificateDer<'static>, Changed)> {
+    changed(der, |certificate, copy| {
+        hide_directory_constraints(certificate, der, copy);
+    })
+}
+
+fn hide_directory_constraints(
+    certificate: &X509Certificate<'_>,
+    der: &CertificateDer<'_>,
+    copy: &mut [u8],
+) {
+    let value = value_of(certificate, der, &OID_X509_EXT_NAME_CONSTRAINTS);
+    let content = value.and_then(|value| {
+        let content = directory_constraints::content(der.get(value..)?)?;
+        copy.get_mut(value + content.start..value + content.end)
+    });
+    if let Some(content) = content {
+        directory_constraints::hide(content);
+    }
 }
 
 /// Renames the extension whose value begins at `value`, as one that may be passed over.

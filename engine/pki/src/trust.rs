@@ -8,6 +8,8 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, TrustAncho
 use thiserror::Error;
 use webpki::{CertRevocationList, OwnedCertRevocationList, anchor_from_trusted_cert};
 
+use crate::directory_constraints::{DirectoryConstraints, hide};
+
 /// Why a root or a revocation list cannot be used.
 #[derive(Debug, Error)]
 pub enum TrustError {
@@ -52,6 +54,8 @@ pub struct Trust {
     /// Whole certificates of the first of `anchors`, one to one: for what an anchor does not tell,
     /// their validity and constraints. Of the built-in roots there are none.
     pub(crate) certificates: Vec<CertificateDer<'static>>,
+    /// What those of `anchors` say of directory names that say something of them, which webpki is not to see.
+    pub(crate) directory_constraints: Vec<(TrustAnchor<'static>, DirectoryConstraints)>,
     pub(crate) revocation_lists: Vec<CertRevocationList<'static>>,
 }
 
@@ -64,6 +68,7 @@ impl Trust {
         let mut trust = Self {
             anchors: Vec::new(),
             certificates: Vec::new(),
+            directory_constraints: Vec::new(),
             revocation_lists: Vec::new(),
         };
         for (index, root) in sources.extra.into_iter().enumerate() {
@@ -77,7 +82,9 @@ impl Trust {
         }
         if sources.built_in {
             let built_in = webpki_roots::TLS_SERVER_ROOTS;
-            trust.anchors.extend(built_in.iter().cloned());
+            for anchor in built_in {
+                trust.add_anchor(anchor.clone());
+            }
         }
         for (index, list) in sources.revocation_lists.iter().enumerate() {
             let list = OwnedCertRevocationList::from_der(list).map_err(|reason| {
@@ -96,9 +103,25 @@ impl Trust {
 
     fn add_root(&mut self, root: CertificateDer<'static>) -> Result<(), webpki::Error> {
         let anchor = anchor_from_trusted_cert(&root)?.to_owned();
-        self.anchors.push(anchor);
+        self.add_anchor(anchor);
         self.certificates.push(root);
         Ok(())
+    }
+
+    fn add_anchor(&mut self, mut anchor: TrustAnchor<'static>) {
+        let constraints = DirectoryConstraints::of_anchor(&anchor);
+        if let Some(constraints) = constraints.filter(|constraints| !constraints.is_empty()) {
+            let mut content = anchor
+                .name_constraints
+                .as_deref()
+                .unwrap_or_default()
+                .to_vec();
+            hide(&mut content);
+            anchor.name_constraints = Some(content.into());
+            self.directory_constraints
+                .push((anchor.clone(), constraints));
+        }
+        self.anchors.push(anchor);
     }
 
     /// Roots that are believed.

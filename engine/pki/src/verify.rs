@@ -21,7 +21,7 @@ use x509_parser::x509::AlgorithmIdentifier;
 use crate::certificate::{date, is_self_issued, parse, weak_signature};
 use crate::distinguished_name;
 use crate::fault::{CertificateFault, OriginFault};
-use crate::path_rules;
+use crate::path_rules::{self, Sent};
 use crate::tolerance::Tolerated;
 use crate::trust::Trust;
 
@@ -120,7 +120,7 @@ impl Trust {
         });
         let found = RefCell::new(None);
         let check = |path: &VerifiedPath<'_>| {
-            path_rules::path(path, copies, self, now).map_err(|fault| {
+            path_rules::path(path, Sent { leaf, copies }, self, now).map_err(|fault| {
                 found.replace(Some(fault));
                 // Any that webpki ranks high: what counts is `found`.
                 Error::CertDistrusted

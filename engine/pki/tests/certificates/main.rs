@@ -7,6 +7,7 @@
 
 mod authorities;
 mod browsers;
+mod directory_names;
 #[allow(
     dead_code,
     reason = "shared with the engine's tests, which use the rest"

@@ -324,18 +324,32 @@ fn name_constraints_of_the_authority_are_kept() {
 }
 
 #[test]
-fn constraints_on_directory_names_leave_no_subject() {
-    let mut permitted = DistinguishedName::new();
-    permitted.push(DnType::OrganizationName, "Acme");
-    let mut params = authority_params("A");
-    params.name_constraints = Some(NameConstraints {
-        permitted_subtrees: vec![GeneralSubtree::DirectoryName(permitted)],
-        excluded_subtrees: vec![],
-    });
-    let minted = mint(&minter(load(&root(params), &[])), "a.test", None);
-    let (_, leaf) = X509Certificate::from_der(&minted.certified_key.cert[0]).unwrap();
-    assert_eq!(leaf.subject().iter().count(), 0);
-    assert!(leaf.subject_alternative_name().unwrap().unwrap().critical);
+fn a_subject_that_the_authority_may_not_sign_is_left_out() {
+    let name = |kind, text| {
+        let mut name = DistinguishedName::new();
+        name.push(kind, text);
+        vec![GeneralSubtree::DirectoryName(name)]
+    };
+    for (permitted, excluded, is_there) in [
+        (name(DnType::OrganizationName, "Acme"), vec![], false),
+        (vec![], name(DnType::OrganizationName, "Acme"), true),
+        (vec![], name(DnType::CommonName, "A.TEST"), false),
+    ] {
+        let mut params = authority_params("A");
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: permitted,
+            excluded_subtrees: excluded,
+        });
+        let root = root(params);
+        let minted = mint(&minter(load(&root, &[])), "a.test", None);
+        let der = &minted.certified_key.cert[0];
+        let (_, leaf) = X509Certificate::from_der(der).unwrap();
+        assert_eq!(leaf.subject().iter().count(), usize::from(is_there));
+        let names = leaf.subject_alternative_name().unwrap().unwrap();
+        assert_eq!(names.critical, !is_there);
+        let server = ServerName::try_from("a.test").unwrap();
+        assert_eq!(trust(&root).judge(der, &[], &server, now()), Ok(()));
+    }
 }
 
 #[test]

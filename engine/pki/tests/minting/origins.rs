@@ -159,3 +159,43 @@ fn huge_certificates() {
         assert_eq!(judge(&openssl, "root.pem", &[]), expected, "{count} {last}");
     }
 }
+
+/// OpenSSL is asked the same of the same chain.
+#[test]
+fn directory_names_are_compared_as_openssl_does() {
+    let Some(openssl) = OpenSsl::find() else {
+        return;
+    };
+    openssl.root("root", P256);
+    let tree = "dirName:tree\n[tree]\nC=DE\nO=Acme Inc.\n";
+    for (constraint, subject, is_believed) in [
+        ("permitted", "/C=DE/O=Acme Inc./CN=a.test", true),
+        ("permitted", "/C=DE/O=ACME  inc. /OU=Web/CN=a.test", true),
+        ("permitted", "/C=DE/O=Acme/CN=a.test", false),
+        ("permitted", "/O=Acme Inc./C=DE/CN=a.test", false),
+        ("permitted", "/CN=a.test", false),
+        ("excluded", "/C=DE/O=Acme Inc./CN=a.test", false),
+        ("excluded", "/C=DE/O=acme inc./CN=a.test", false),
+        ("excluded", "/C=DE/O=Acme/CN=a.test", true),
+        ("excluded", "/CN=a.test", true),
+    ] {
+        let extensions = format!("{AUTHORITY}nameConstraints=critical,{constraint};{tree}");
+        openssl.sign("middle", P256, "root", &extensions, "-sha256");
+        let subject_option = format!("-sha256 -subj '{subject}'");
+        openssl.sign("leaf", P256, "middle", LEAF, &subject_option);
+        let verified = openssl.output(
+            "verify -no-CApath -no-CAstore -CAfile root.pem -untrusted middle.pem leaf.pem",
+        );
+        assert_eq!(
+            verified.status.success(),
+            is_believed,
+            "{constraint} {subject}"
+        );
+        let expected = match is_believed {
+            true => Ok(()),
+            false => Err(NameConstraints),
+        };
+        let found = judge(&openssl, "root.pem", &["middle.pem"]);
+        assert_eq!(found, expected, "{constraint} {subject}");
+    }
+}

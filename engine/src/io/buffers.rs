@@ -134,6 +134,8 @@ impl BufferPool {
     /// How much must go so that a quarter of the pool is free, once less than an eighth is.
     pub(crate) fn excess(&self) -> usize {
         let Use { used, capacity, .. } = self.in_use();
+        // There is a gap between the two marks: with one mark alone the next buffer that is rented would be
+        // over it again, and a stream be given up for each.
         match used >= capacity / 8 * 7 {
             true => used.saturating_sub(capacity / 4 * 3),
             false => 0,
@@ -196,8 +198,10 @@ impl BufferPool {
         let shelf = match buffer.capacity() {
             BUFFER_BYTES => &shelves.free,
             BULK_BUFFER_BYTES => &shelves.bulk,
+            // Nobody asks for that size again, and kept it would take the room of one that somebody does.
             _ => return,
         };
+        // What is kept counts like what is in use: the limit is what may be resident.
         let free = shelves.free_bytes.get() + buffer.capacity();
         if free + shelves.leased_bytes.get() <= shelves.bytes_max {
             buffer.clear();

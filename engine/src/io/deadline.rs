@@ -121,6 +121,8 @@ impl Wheel {
     /// Fires what is due at `now`.
     pub(crate) fn advance(&self, now: Instant) {
         let target = self.tick_of(now);
+        // Tick by tick, however late the shard comes: what lies in a slot that was passed over would wait for
+        // another round.
         while self.now.get() < target {
             let tick = self.now.get() + 1;
             self.now.set(tick);
@@ -143,6 +145,7 @@ impl Wheel {
                 continue;
             }
             if let Some(target) = &*entry.target.borrow() {
+                // Its owner takes an end that nobody has explained for the doing of the other side.
                 entry.expired.set(true);
                 target.cut(Shutdown::Both);
             }
@@ -182,6 +185,8 @@ impl Wheel {
     }
 
     fn enqueue(&self, entry: Rc<Entry>, at: u64) {
+        // Farther ahead than a round, its slot would be that of a nearer tick. What is due later is looked at on
+        // the way.
         let tick = at.clamp(self.now.get() + 1, self.now.get() + SLOTS - 1);
         entry.looked_at.set(tick);
         if let Some(slot) = self.slots.borrow_mut().get_mut(slot_of(tick)) {
@@ -235,6 +240,8 @@ impl Deadline {
         // The current tick has begun already: one more keeps "not before `after`".
         let at = self.wheel.now.get().saturating_add(ticks).saturating_add(1);
         self.entry.at.set(at);
+        // Most deadlines move to a later time again and again, and the wheel finds that out by itself when it looks
+        // at the entry. Only one that has moved to an earlier time would be looked at too late.
         if self.entry.looked_at.get() > at {
             self.wheel.enqueue(Rc::clone(&self.entry), at);
         }
@@ -242,6 +249,7 @@ impl Deadline {
 
     /// Lets the socket live.
     pub(crate) fn disarm(&self) {
+        // The entry stays in its slot: taking it out would be a search, for each operation that ends in time.
         self.entry.at.set(NEVER);
     }
 
@@ -253,6 +261,8 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
+        // The wheel may hold the entry for a while, and the kernel gives the number of the descriptor to the next
+        // connection.
         self.entry.target.replace(None);
         self.entry.at.set(NEVER);
     }

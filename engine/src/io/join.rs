@@ -14,6 +14,7 @@ pub(crate) async fn join<A: Future, B: Future>(
 ) -> (A::Output, B::Output) {
     let (mut a_output, mut b_output) = (None, None);
     poll_fn(move |context| {
+        // Whichever has ended must not be polled again.
         if a_output.is_none()
             && let Poll::Ready(output) = a.as_mut().poll(context)
         {

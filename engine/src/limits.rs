@@ -28,6 +28,8 @@ pub const SHARDS_MAX: usize = 1024;
 pub const TRUSTED_KEYS_MAX: usize = 16;
 /// Most `[[listener]]` entries; each costs one listening socket per shard.
 pub const LISTENERS_MAX: usize = 64;
+/// Most bytes of a PROXY protocol header of version 2: with a client certificate in it some have 4 KiB.
+pub const PROXY_HEADER_BYTES_MAX: usize = 16 * KIB;
 /// Most bytes of a configuration file.
 pub const CONFIG_FILE_BYTES_MAX: usize = MIB;
 /// Most bytes of the file of `responses.page`; read once and shared by all shards.

@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use sallyport_ruleset::PublicKey;
 
 pub use super::checked_http::{Http, HttpScope, PathForm};
+pub use super::checked_identity::ProxyProtocol;
 pub use super::checked_log::{
     AccessSink, FileSink, HostPort, Log, LogConnections, LogFormat, LogLevel, OnOverflow,
 };
@@ -100,6 +101,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// What its clients speak.
     pub protocol: ListenerProtocol,
+    /// Who speaks the PROXY protocol before that; `None`: nobody.
+    pub proxy_protocol: Option<ProxyProtocol>,
 }
 
 /// `listener.protocol`.

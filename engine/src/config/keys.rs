@@ -13,6 +13,8 @@ pub const KEYS: &[&str] = &[
     "listener.certificate",
     "listener.key",
     "listener.client_ca",
+    "listener.proxy_protocol",
+    "listener.trusted",
     "dns.servers",
     "dns.attempts",
     "dns.attempt_timeout",
@@ -134,14 +136,7 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// Keys and tables that are planned: a person who writes them has not misspelled anything.
-const PLANNED: &[&str] = &[
-    "admin",
-    "cache",
-    "identity",
-    "listener.proxy_protocol",
-    "listener.trusted",
-    "upstream_proxy",
-];
+const PLANNED: &[&str] = &["admin", "cache", "identity", "upstream_proxy"];
 
 /// What to say to the writer of a key that does not exist.
 pub(super) fn help_for(unknown: &str) -> Option<String> {

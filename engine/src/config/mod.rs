@@ -9,6 +9,7 @@
 mod check;
 pub mod checked;
 mod checked_http;
+mod checked_identity;
 mod checked_log;
 mod checked_tls;
 mod environment;

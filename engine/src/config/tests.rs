@@ -32,6 +32,8 @@ protocol = "https"
 certificate = "proxy.pem"
 key = "proxy.key"
 client_ca = "clients.pem"
+proxy_protocol = "v1v2-optional"
+trusted = ["192.0.2.0/24"]
 [[listener]]
 address = "[::1]:0"
 protocol = "http"

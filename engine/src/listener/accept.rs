@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use monoio::net::{TcpListener, TcpStream};
 
+use crate::config::checked::ProxyProtocol;
 use crate::io::deadline::shut_down;
 use crate::io::join::catch_panic;
 use crate::io::socket::Socket;
 use crate::io::task;
+use crate::listener::proxy_protocol::{Announced, Expected, NotAnnounced, receive};
 use crate::listener::tls::ListenerTls;
 use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
@@ -23,6 +25,7 @@ use crate::shard::exhaustion::is_want_of_descriptors;
 use crate::tls::stream::HandshakeError;
 use crate::transaction::{self, Arrived, Client, ListenerName, Proxy, Unasked, Unused};
 use crate::transport::Transport;
+use crate::transport::read_buffer::ReadBuffer;
 
 /// A socket that listens already.
 #[derive(Debug)]
@@ -43,8 +46,24 @@ pub(crate) struct Listeners {
 #[derive(Debug)]
 struct Entrance {
     name: ListenerName,
+    /// What identifies it in the configuration.
+    configured: SocketAddr,
     /// How it speaks TLS, if it does.
     tls: Option<ListenerTls>,
+    /// Who may say for whom it connects, if anybody may.
+    proxy_protocol: RefCell<Option<Rc<ProxyProtocol>>>,
+}
+
+impl Entrance {
+    /// Takes up what the present configuration says, should it speak of this listener.
+    fn adopt(&self, shard: &Shard) {
+        let config = shard.config();
+        let mut listeners = config.listeners.iter();
+        if let Some(listener) = listeners.find(|one| one.address == self.configured) {
+            let policy = listener.proxy_protocol.clone();
+            self.proxy_protocol.replace(policy.map(Rc::new));
+        }
+    }
 }
 
 /// Pause after the kernel could not give a connection, so that the loop does not spin.
@@ -63,7 +82,9 @@ impl Listeners {
         {
             let entrance = Rc::new(Entrance {
                 name: address.to_string().into(),
+                configured,
                 tls: ListenerTls::of(&proxy.shard, configured),
+                proxy_protocol: RefCell::default(),
             });
             let rest = socket.try_clone()?;
             let listener = TcpListener::from_std(socket)?;
@@ -79,14 +100,16 @@ impl Listeners {
             });
         }
         let listeners = Self { listeners };
-        listeners.look_after(&proxy.shard);
+        listeners.adopt(&proxy.shard);
         Ok(listeners)
     }
 
-    /// Has the kernel look after the connections that are accepted from now on.
-    pub(crate) fn look_after(&self, shard: &Shard) {
+    /// Has the connections that are accepted from now on follow the present configuration: the kernel looks
+    /// after them, and some are believed to connect for others.
+    pub(crate) fn adopt(&self, shard: &Shard) {
         let liveness = shard.snapshot().liveness;
-        for (_, socket, _) in &self.listeners {
+        for (_, socket, entrance) in &self.listeners {
+            entrance.adopt(shard);
             if let Err(error) = liveness.apply(socket) {
                 tracing::warn!(%error, "clients that vanish will be noticed late (tcp)");
             }
@@ -133,68 +156,188 @@ async fn accept_loop(proxy: &Rc<Proxy>, listener: &TcpListener, entrance: &Rc<En
 fn admit(proxy: &Rc<Proxy>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<Entrance>) {
     // Small exchanges must not wait for each other's acknowledgments; failure costs only speed.
     let _ = stream.set_nodelay(true);
+    let policy = entrance.proxy_protocol.borrow();
+    let expected = match &*policy {
+        None => None,
+        Some(policy) => match Expected::of(policy, peer.ip()) {
+            Ok(expected) => Some(expected),
+            Err(refused) => {
+                let arrived = arrival(&proxy.shard, peer, entrance);
+                return tell_not_announced(&arrived, &refused);
+            }
+        },
+    };
     let registered = {
         let config = proxy.shard.config();
-        proxy
-            .shard
-            .connections
-            .register(peer.ip(), stream.as_raw_fd(), &config.limits)
+        let connections = &proxy.shard.connections;
+        let (address, descriptor) = (peer.ip(), stream.as_raw_fd());
+        match expected {
+            None | Some(Expected::NoHeader) => {
+                connections.register(address, descriptor, &config.limits)
+            }
+            Some(Expected::Any | Expected::Header) => {
+                connections.register_unnamed(address, descriptor, &config.limits)
+            }
+        }
     };
     let socket = Socket::new(stream, &proxy.shard.wheel);
     match registered {
         Ok(registered) => {
             let (proxy, entrance) = (Rc::clone(proxy), Rc::clone(entrance));
+            let accepted = Accepted {
+                registered,
+                peer,
+                expected,
+            };
             monoio::spawn(async move {
-                let served = pin!(serve(&proxy, socket, registered, peer, &entrance));
+                let served = pin!(serve(&proxy, socket, accepted, &entrance));
                 if let Err(panic) = catch_panic(served).await {
                     task::tell(&format!("the connection of {peer}"), &*panic);
                 }
             });
         }
         Err(limited) => {
-            // Nothing can be said in the clear where TLS is spoken.
-            let is_told = entrance.tls.is_none();
-            arrival(&proxy.shard, peer, entrance).failed(Unused {
-                status: is_told.then(|| limited.status()),
-                error: ProxyError::ConnectionLimitReached,
-                detail: &limited.detail(),
-            });
-            if is_told {
-                let refusing = async move { refuse(socket, limited).await };
+            tell_limited(&arrival(&proxy.shard, peer, entrance), entrance, limited);
+            if entrance.tls.is_none() {
+                let refusing = async move { refuse(&socket, limited).await };
                 task::spawn("refusing a connection", refusing, || {});
             }
         }
     }
 }
 
-async fn serve(
-    proxy: &Rc<Proxy>,
-    socket: Socket,
+/// A connection that there is room for.
+struct Accepted {
     registered: Registered,
+    /// Who is at the other end of its socket.
     peer: SocketAddr,
-    entrance: &Entrance,
-) {
-    let arrived = arrival(&proxy.shard, peer, entrance);
+    /// What has to come before anything else, on a listener where the PROXY protocol is spoken.
+    expected: Option<Expected>,
+}
+
+async fn serve(proxy: &Rc<Proxy>, socket: Socket, accepted: Accepted, entrance: &Entrance) {
+    let Accepted {
+        mut registered,
+        peer,
+        expected,
+    } = accepted;
+    let mut arrived = arrival(&proxy.shard, peer, entrance);
     let (mut transport, mut identity) = (Rc::new(Transport::Plain(socket)), None);
+    let (mut input, mut endpoint, mut header_bytes) = (ReadBuffer::default(), None, 0);
+    if let Some(expected) = expected {
+        // Boxed, as it is gone before the connection's long life begins.
+        let carried = (&*transport, &mut input);
+        match Box::pin(name(&proxy.shard, &mut registered, carried, expected)).await {
+            Ok(announced) => {
+                arrived.client = announced.client.unwrap_or(peer);
+                (endpoint, header_bytes) = (announced.endpoint, announced.bytes);
+            }
+            Err(unnamed) => {
+                discard(&mut input, &registered);
+                return refuse_unnamed(arrived, entrance, &transport, unnamed).await;
+            }
+        }
+    }
     if let Some(tls) = &entrance.tls {
-        // Boxed: it is gone before the connection's long life begins.
-        match Box::pin(tls.secure(&proxy.shard, &registered, Rc::clone(&transport))).await {
+        let early = input.unread().to_vec();
+        discard(&mut input, &registered);
+        let carried = (Rc::clone(&transport), early);
+        // Boxed for the same reason.
+        match Box::pin(tls.secure(&proxy.shard, &registered, carried)).await {
             Ok(secured) => (transport, identity) = (secured.transport, Some(secured.identity)),
             Err(error) => {
-                tell_failed_handshake(&arrived, &transport, &error);
+                tell_failed_handshake(&arrived, (&transport, header_bytes), &error);
                 drop(registered);
                 return;
             }
         }
     }
-    let name = Rc::clone(&entrance.name);
     let arrived = Arrived {
         id: arrived.id,
-        address: peer,
+        address: arrived.client,
         began: arrived.began,
+        listener: Rc::clone(&entrance.name),
+        endpoint,
+        identity,
     };
-    let client = Client::new(proxy, transport, registered, arrived, name, identity);
+    let client = Client::new(proxy, (transport, input), registered, arrived);
     transaction::serve(client).await;
+}
+
+/// Why a connection is not served for anybody.
+enum Unnamed {
+    NotAnnounced(NotAnnounced),
+    /// The client that it is for has too many.
+    Limited(Option<SocketAddr>, Limited),
+}
+
+/// Learns for whom a connection is, and has it count for them.
+async fn name(
+    shard: &Shard,
+    registered: &mut Registered,
+    carried: (&Transport, &mut ReadBuffer),
+    expected: Expected,
+) -> Result<Announced, Unnamed> {
+    let announced = receive(shard, registered, carried, expected).await;
+    let announced = announced.map_err(Unnamed::NotAnnounced)?;
+    if expected != Expected::NoHeader {
+        let client = announced.client;
+        let address = client.map_or(registered.address(), |client| client.ip());
+        let renamed = registered.rename(address, &shard.config().limits);
+        renamed.map_err(|limited| Unnamed::Limited(client, limited))?;
+    }
+    Ok(announced)
+}
+
+/// Ends a connection that is not served for anybody.
+async fn refuse_unnamed(
+    mut arrived: Unasked<'_>,
+    entrance: &Entrance,
+    transport: &Transport,
+    unnamed: Unnamed,
+) {
+    match unnamed {
+        Unnamed::NotAnnounced(refused) => tell_not_announced(&arrived, &refused),
+        Unnamed::Limited(client, limited) => {
+            arrived.client = client.unwrap_or(arrived.client);
+            tell_limited(&arrived, entrance, limited);
+            if let Transport::Plain(socket) = transport
+                && entrance.tls.is_none()
+            {
+                refuse(socket, limited).await;
+            }
+        }
+    }
+}
+
+fn tell_not_announced(arrived: &Unasked<'_>, refused: &NotAnnounced) {
+    refused.count(arrived.client.ip(), arrived.listener);
+    let (error, detail) = refused.told();
+    let unused = Unused {
+        status: None,
+        error,
+        detail: &detail,
+    };
+    match refused {
+        NotAnnounced::Unused => arrived.unused(unused),
+        _ => arrived.failed(unused),
+    }
+}
+
+fn tell_limited(arrived: &Unasked<'_>, entrance: &Entrance, limited: Limited) {
+    // Nothing can be said in the clear where TLS is spoken.
+    let status = entrance.tls.is_none().then(|| limited.status());
+    arrived.failed(Unused {
+        status,
+        error: ProxyError::ConnectionLimitReached,
+        detail: &limited.detail(),
+    });
+}
+
+/// Gives back what the first bytes of a connection came in.
+fn discard(input: &mut ReadBuffer, registered: &Registered) {
+    input.consume(usize::MAX);
+    input.release(registered.account().buffers());
 }
 
 /// A connection of which nothing more is known yet.
@@ -208,13 +351,18 @@ fn arrival<'a>(shard: &'a Shard, client: SocketAddr, entrance: &'a Entrance) -> 
     }
 }
 
-fn tell_failed_handshake(arrived: &Unasked<'_>, carrier: &Transport, error: &HandshakeError) {
+/// Tells of a handshake over `carrier`, in front of which `header_bytes` came from somebody else.
+fn tell_failed_handshake(
+    arrived: &Unasked<'_>,
+    (carrier, header_bytes): (&Transport, u64),
+    error: &HandshakeError,
+) {
     let unused = |error, detail| Unused {
         status: None,
         error,
         detail,
     };
-    if carrier.bytes_in() == 0 {
+    if carrier.bytes_in() == header_bytes {
         let detail = "the client sent nothing";
         return arrived.unused(unused(ProxyError::ConnectionTerminated, detail));
     }
@@ -240,7 +388,7 @@ fn tell_failed_handshake(arrived: &Unasked<'_>, carrier: &Transport, error: &Han
 }
 
 /// Tells a client that it cannot be served now.
-async fn refuse(socket: Socket, limited: Limited) {
+async fn refuse(socket: &Socket, limited: Limited) {
     socket.arm(Duration::from_secs(1));
     let reply = match limited.status() {
         429 => TOO_MANY,

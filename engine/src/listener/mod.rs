@@ -2,4 +2,5 @@
 
 pub(crate) mod accept;
 pub(crate) mod bind;
+mod proxy_protocol;
 mod tls;

@@ -36,12 +36,12 @@ impl ListenerTls {
         Some(Self { configured, first })
     }
 
-    /// The handshake with a client.
+    /// The handshake with a client, of which `early` was received already.
     pub(super) async fn secure(
         &self,
         shard: &Shard,
         registered: &Registered,
-        carrier: Rc<Transport>,
+        (carrier, early): (Rc<Transport>, Vec<u8>),
     ) -> Result<SecuredClient, HandshakeError> {
         let snapshot = shard.snapshot();
         let config = snapshot.tls.listener(self.configured);
@@ -49,9 +49,11 @@ impl ListenerTls {
         let connection = UnbufferedServerConnection::new(config)?;
         carrier.arm(snapshot.config.timeouts.tls_handshake);
         // A client that only connects holds nothing.
-        carrier.readable().await?;
+        if early.is_empty() {
+            carrier.readable().await?;
+        }
         let buffers = registered.account().buffers();
-        let stream = TlsConnection::server(Rc::clone(&carrier), buffers, connection, Vec::new());
+        let stream = TlsConnection::server(Rc::clone(&carrier), buffers, connection, early);
         let shaken = stream.handshake(LastFlight::WithData).await;
         carrier.disarm();
         shaken?;

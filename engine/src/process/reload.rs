@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::bundle_store::{self, BundleStoreError, Fingerprint};
 use crate::clock::unix_time;
-use crate::config::checked::Log;
+use crate::config::checked::{Listener, Log};
 use crate::config::{Config, ConfigErrors, Overrides};
 use crate::destination::own_networks;
 use crate::shard::Generation;
@@ -117,7 +117,7 @@ pub(crate) fn warn_of_restart(old: &Config, new: &Config) {
     let changes = [
         ("shards", old.shards != new.shards),
         ("io.driver", old.io != new.io),
-        ("listener", old.listeners != new.listeners),
+        ("listener", listens_elsewhere(old, new)),
         ("log", differs_for_the_writer(&old.log, &new.log)),
         (
             "limits.buffer_bytes",
@@ -130,6 +130,17 @@ pub(crate) fn warn_of_restart(old: &Config, new: &Config) {
             "changed in the configuration, but takes effect only at a restart"
         );
     }
+}
+
+/// Whether other sockets are needed, or something else is spoken on one of them. The rest of a listener is
+/// read by each connection.
+fn listens_elsewhere(old: &Config, new: &Config) -> bool {
+    let is_same = |(old, new): (&Listener, &Listener)| {
+        let speaks_tls = |listener: &Listener| listener.protocol.tls().is_some();
+        old.address == new.address && speaks_tls(old) == speaks_tls(new)
+    };
+    old.listeners.len() != new.listeners.len()
+        || !old.listeners.iter().zip(&new.listeners).all(is_same)
 }
 
 /// Whether anything is different that transactions do not take from their own configuration.

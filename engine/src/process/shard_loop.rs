@@ -52,7 +52,7 @@ pub(crate) async fn run(proxy: Rc<Proxy>, listeners: Listeners, messages: Receiv
                     if let Err(panic) = catch_unwind(adopting) {
                         task::tell("taking up a configuration", &*panic);
                     }
-                    listeners.look_after(&proxy.shard);
+                    listeners.adopt(&proxy.shard);
                 }
                 Message::Drain(timeout) => {
                     let end = now + timeout;

@@ -249,13 +249,23 @@ impl Account {
         self.held.connections.get()
     }
 
+    /// Takes a connection that is not the client's own.
+    pub(crate) fn open_unlimited_connection(self: &Rc<Self>) -> Slot {
+        self.hold(Resource::Connection)
+    }
+
     /// Takes a connection, of which the client may have so many in the process.
     pub(crate) fn open_connection(self: &Rc<Self>, limits: &PerClient) -> Result<Slot, Limited> {
         let slot = self.hold(Resource::Connection);
+        self.check_connections(limits).map(|()| slot)
+    }
+
+    /// Whether the client may have the connections that it has.
+    pub(crate) fn check_connections(&self, limits: &PerClient) -> Result<(), Limited> {
         let all = self.connections() + self.elsewhere(0).connections as usize;
         match all > limits.connections {
             true => Err(Limited::ConnectionsPerClient),
-            false => Ok(slot),
+            false => Ok(()),
         }
     }
 

@@ -86,6 +86,29 @@ impl Connections {
     ) -> Result<Registered, Limited> {
         let account = self.clients.account(address, &limits.per_client);
         let slot = account.open_connection(&limits.per_client);
+        self.take_in(address, descriptor, (account, slot), limits)
+    }
+
+    /// The same for a connection whose other end speaks for others, and has yet to say for whom
+    /// ([`Registered::rename`]): of these one client may have as many as there is room for.
+    pub(crate) fn register_unnamed(
+        self: &Rc<Self>,
+        address: IpAddr,
+        descriptor: RawFd,
+        limits: &Limits,
+    ) -> Result<Registered, Limited> {
+        let account = self.clients.account(address, &limits.per_client);
+        let slot = Ok(account.open_unlimited_connection());
+        self.take_in(address, descriptor, (account, slot), limits)
+    }
+
+    fn take_in(
+        self: &Rc<Self>,
+        address: IpAddr,
+        descriptor: RawFd,
+        (account, slot): (Rc<Account>, Result<Slot, Limited>),
+        limits: &Limits,
+    ) -> Result<Registered, Limited> {
         let is_full = self.count() - self.ending.get() >= limits.connections_per_shard;
         if is_full && (slot.is_err() || !self.make_room(&account)) {
             return Err(Limited::Connections);
@@ -213,6 +236,21 @@ impl Connections {
 }
 
 impl Registered {
+    /// Has the connection count for another client, or says which limit forbids it.
+    pub(crate) fn rename(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Limited> {
+        let clients = &self.table.clients;
+        let account = clients.account(address, &limits.per_client);
+        if Rc::ptr_eq(&account, self.account()) {
+            return account.check_connections(&limits.per_client);
+        }
+        self.slot = account.open_connection(&limits.per_client)?;
+        if let Some(open) = self.table.open.borrow_mut().get_mut(&self.key) {
+            open.account = account;
+        }
+        self.address = address;
+        Ok(())
+    }
+
     /// Marks the connection as waiting for a request, or not.
     pub(crate) fn set_idle(&self, idle: bool) {
         self.state.idle.set(idle);

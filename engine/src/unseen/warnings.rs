@@ -28,14 +28,17 @@ pub(crate) fn warn(config: &Config, bundle: &Bundle) {
 
 /// Fields that stay absent whatever a client does, and why.
 fn never_there(config: &Config) -> Vec<(Source, &'static str)> {
-    let mut sources: Vec<_> = [
-        Source::SourceVpce,
+    let mut sources = Vec::new();
+    let mut all = config.listeners.iter();
+    if all.all(|listener| listener.proxy_protocol.is_none()) {
+        sources.push((Source::SourceVpce, "no listener has a `proxy_protocol`"));
+    }
+    let of_map = [
         Source::SourceVpc,
         Source::SourceAccount,
         Source::SourceLabels,
-    ]
-    .map(|source| (source, "no listener learns it"))
-    .into();
+    ];
+    sources.extend(of_map.map(|source| (source, "no listener learns it")));
     let listeners = config.listeners.iter();
     let authenticates = |tls: &crate::config::checked::ListenerTls| tls.client_ca.is_some();
     let mut listeners = listeners.filter_map(|listener| listener.protocol.tls());

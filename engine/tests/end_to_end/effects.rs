@@ -33,6 +33,14 @@ const EFFECTS: &[(&str, &str)] = &[
         "listener.client_ca",
         "intercepted_clients::clients_with_certificates",
     ),
+    (
+        "listener.proxy_protocol",
+        "proxy_protocol::who_is_not_trusted_is_refused_and_told",
+    ),
+    (
+        "listener.trusted",
+        "proxy_protocol::a_reload_changes_who_is_trusted",
+    ),
     ("dns.servers", "resolver::names_of_a_real_resolver"),
     ("dns.attempts", "resolver::a_server_that_does_not_answer"),
     (

@@ -66,6 +66,7 @@ mod origin_failures;
 mod origin_leniency;
 mod own_addresses;
 mod paths;
+mod proxy_protocol;
 mod python;
 mod refusals;
 mod refused_connects;

@@ -69,7 +69,7 @@ fn check(setup: &Setup) -> Vec<String> {
 }
 
 const UNFILLED: [&str; 3] = [
-    "request:SourceVpce is never there (no listener learns it): never matching: g/endpoint (1)",
+    "request:SourceVpce is never there (no listener has a `proxy_protocol`): never matching: g/endpoint (1)",
     "request:SourceLabel/team is never there (no listener learns it): matching without regard to it: g/others (1)",
     "request:Principal is never there (no listener has a `client_ca`): never matching: g/people (1)",
 ];

@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use toml::de::DeValue;
 
-use crate::config::checked::{Listener, ListenerProtocol};
+use crate::config::checked::{Listener, ListenerProtocol, ProxyProtocol};
 use crate::config::environment::Environment;
 use crate::config::raw::{Placed, Section, Span};
+use crate::config::sections::destinations::networks;
 use crate::config::sections::listener_tls;
 use crate::config::values::{self, Wrong};
 use crate::limits::LISTENERS_MAX;
@@ -68,9 +69,51 @@ fn listener(
         Listener {
             address: address.value,
             protocol,
+            proxy_protocol: proxy_protocol(section, span),
         },
         address,
     )
+}
+
+/// Who may say for whom it connects. Nobody is believed by default, so there is no default network.
+fn proxy_protocol(section: &Section<'_>, span: &Span) -> Option<ProxyProtocol> {
+    let is_required = section.choice(
+        "proxy_protocol",
+        None,
+        &[
+            ("off", None),
+            ("v1v2-required", Some(true)),
+            ("v1v2-optional", Some(false)),
+        ],
+    );
+    let trusted = networks(section, "trusted");
+    let wrong = |name, found: &str, expected: &str| {
+        let (found, expected) = (found.to_owned(), expected.to_owned());
+        section.wrong(name, Some(span.clone()), &Wrong { found, expected });
+    };
+    match is_required {
+        None if section.is_present("trusted") && !section.is_present("proxy_protocol") => {
+            wrong(
+                "trusted",
+                "a listener without PROXY protocol",
+                r#"proxy_protocol = "v1v2-required" or "v1v2-optional""#,
+            );
+            None
+        }
+        None => None,
+        Some(_) if trusted.is_empty() => {
+            wrong(
+                "trusted",
+                "nobody",
+                "the networks of those whose PROXY protocol headers are believed",
+            );
+            None
+        }
+        Some(is_required) => Some(ProxyProtocol {
+            is_required,
+            trusted,
+        }),
+    }
 }
 
 fn protocol(section: &Section<'_>, span: &Span, environment: &Environment<'_>) -> ListenerProtocol {

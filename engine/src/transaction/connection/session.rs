@@ -29,11 +29,16 @@ pub(crate) use crate::transaction::request::client::ClientContext;
 pub(crate) use crate::transaction::request::client::ListenerName;
 
 /// A connection as it was accepted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) id: ConnectionId,
     pub(crate) address: SocketAddr,
     pub(crate) began: Instant,
+    pub(crate) listener: ListenerName,
+    /// The private endpoint that it came through.
+    pub(crate) endpoint: Option<Rc<str>>,
+    /// What it has shown in TLS, if that is spoken.
+    pub(crate) identity: Option<Rc<ClientIdentity>>,
 }
 
 /// A client connection and what has been received on it but not used.
@@ -46,15 +51,21 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// A connection that is ready for its first request, of which some may have been received.
     pub(crate) fn new(
         proxy: &Rc<Proxy>,
-        transport: Rc<Transport>,
+        (transport, input): (Rc<Transport>, ReadBuffer),
         registered: Registered,
         arrived: Arrived,
-        listener: ListenerName,
-        identity: Option<Rc<ClientIdentity>>,
     ) -> Self {
-        let Arrived { id, address, began } = arrived;
+        let Arrived {
+            id,
+            address,
+            began,
+            listener,
+            endpoint,
+            identity,
+        } = arrived;
         let context = ClientContext {
             id,
             address,
@@ -62,6 +73,7 @@ impl Client {
             registered: Rc::new(registered),
             principal: identity.as_ref().and_then(|identity| identity.principal()),
             identity,
+            endpoint,
             early_byte: EarlyByte::default(),
             pins: Rc::default(),
             transport,
@@ -69,7 +81,7 @@ impl Client {
         Self {
             proxy: Rc::clone(proxy),
             context,
-            input: ReadBuffer::default(),
+            input,
             began,
         }
     }

@@ -29,6 +29,8 @@ pub(crate) struct ClientContext {
     pub(crate) principal: Option<Rc<str>>,
     /// What it has shown for that.
     pub(crate) identity: Option<Rc<ClientIdentity>>,
+    /// The private endpoint that it came through.
+    pub(crate) endpoint: Option<Rc<str>>,
     /// What was sent of the next answer already.
     pub(crate) early_byte: EarlyByte,
     /// Connections to origins that nobody else may use.
@@ -63,6 +65,7 @@ impl ClientContext {
             registered: Rc::clone(&self.registered),
             principal: self.principal.clone(),
             identity: self.identity.clone(),
+            endpoint: self.endpoint.clone(),
             early_byte: EarlyByte::default(),
             pins: Rc::clone(&self.pins),
             transport: Rc::new(transport),

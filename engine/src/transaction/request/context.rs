@@ -149,7 +149,7 @@ impl<'a> Request<'a> {
         Facts {
             source_ip: Fact::Known(client.address.ip()),
             source_port: Fact::Known(client.address.port()),
-            source_vpce: Fact::Absent,
+            source_vpce: client.endpoint.as_deref().map(str::as_bytes).into(),
             source_vpc: Fact::Absent,
             source_account: Fact::Absent,
             source_labels: Fact::Absent,

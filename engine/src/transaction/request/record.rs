@@ -150,6 +150,7 @@ impl RecordBuilder {
             config: &snapshot.config.id,
             client_ip: client.address.ip(),
             client_port: client.address.port(),
+            vpce: client.endpoint.as_deref().map(str::as_bytes),
             listener: Some(&client.listener),
             principal: client.principal.as_deref().map(str::as_bytes),
             // What could not be read has no version, but streams are of HTTP/2 whatever is in them.

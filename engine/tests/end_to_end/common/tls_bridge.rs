@@ -55,6 +55,14 @@ pub(crate) fn tls_tunnel_over(
     client_over(tunnel.stream, trusted, sni, None)
 }
 
+/// TLS over a connection on which it comes next.
+///
+/// # Panics
+/// If the handshake fails.
+pub(crate) fn tls_over(carrier: Connection, trusted: &str, sni: &str) -> Connection {
+    client_over(carrier.stream, trusted, sni, None)
+}
+
 /// A client of an https listener that shows its certificate.
 ///
 /// # Panics

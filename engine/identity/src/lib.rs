@@ -33,7 +33,7 @@ pub use limits::{
     NAME_BYTES_MAX, REMEMBERED_SECONDS_MAX, RSA_BITS_MAX, RSA_BITS_MIN,
 };
 pub use password_file::{PasswordFile, PasswordLineError};
-pub use password_hash::HashError;
+pub use password_hash::{HashError, hash_password};
 pub use secret::Secret;
 pub use spiffe_id::{SPIFFE_ID_BYTES_MAX, SpiffeId, SpiffeIdError, TRUST_DOMAIN_BYTES_MAX};
 pub use token_file::{Token, TokenError, TokenFile, TokenFileError};

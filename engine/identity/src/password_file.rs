@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::file_errors::{FileErrors, LineError};
@@ -12,9 +13,16 @@ use crate::password_hash::{HashError, PasswordHash};
 /// Users and the hashes of their passwords.
 #[derive(Clone, Debug, Default)]
 pub struct PasswordFile {
-    users: HashMap<String, PasswordHash>,
+    users: HashMap<String, User>,
     /// What is verified for a user who is not there: the hash that costs as much as most do.
     decoy: Option<PasswordHash>,
+}
+
+#[derive(Clone, Debug)]
+struct User {
+    hash: PasswordHash,
+    /// Of the hash as it is written.
+    digest: [u8; 32],
 }
 
 /// What is wrong with a line.
@@ -87,10 +95,12 @@ impl PasswordFile {
         if self.users.contains_key(&name) {
             return Err(PasswordLineError::Repeated { name });
         }
-        match PasswordHash::parse(hash.trim_end()) {
+        let text = hash.trim_end();
+        match PasswordHash::parse(text) {
             Ok(hash) => {
                 self.decoy.get_or_insert_with(|| hash.clone());
-                self.users.insert(name, hash);
+                let digest = Sha256::digest(text.as_bytes()).into();
+                self.users.insert(name, User { hash, digest });
                 Ok(())
             }
             Err(error) => Err(PasswordLineError::Hash { name, error }),
@@ -102,13 +112,20 @@ impl PasswordFile {
     #[must_use]
     pub fn verify(&self, user: &str, password: &str) -> bool {
         match (self.users.get(user), &self.decoy) {
-            (Some(hash), _) => hash.verify(password),
+            (Some(user), _) => user.hash.verify(password),
             (None, Some(decoy)) => {
                 let _ = decoy.verify(password);
                 false
             }
             (None, None) => false,
         }
+    }
+
+    /// What changes when the user gets another password, if there is such a user: a password that was
+    /// verified counts as long as this is the same.
+    #[must_use]
+    pub fn entry_digest(&self, user: &str) -> Option<[u8; 32]> {
+        Some(self.users.get(user)?.digest)
     }
 
     /// How many users there are.
@@ -146,6 +163,18 @@ mod tests {
             assert!(!file.verify(user, password), "{user} {password}");
         }
         assert!(!PasswordFile::parse("").unwrap().verify("ann", "password"));
+    }
+
+    #[test]
+    fn an_entry_is_its_hash() {
+        let file = |text: &str| PasswordFile::parse(text).unwrap();
+        let one = file(&format!("ann:{ARGON2ID}\n")).entry_digest("ann");
+        assert_eq!(
+            one,
+            file(&format!("bob:{BCRYPT}\nann:{ARGON2ID} ")).entry_digest("ann")
+        );
+        assert_ne!(one, file(&format!("ann:{BCRYPT}")).entry_digest("ann"));
+        assert_eq!(file(&format!("ann:{BCRYPT}")).entry_digest("bob"), None);
     }
 
     #[test]

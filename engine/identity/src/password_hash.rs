@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordHash as PhcHash, PasswordVerifier as _};
+use argon2::{
+    ARGON2ID_IDENT, Argon2, Params, PasswordHash as PhcHash, PasswordHasher as _,
+    PasswordVerifier as _,
+};
 use thiserror::Error;
 
 use crate::limits::{
@@ -38,6 +41,17 @@ pub enum HashError {
     /// It is none that bcrypt has, or would take too long.
     #[error("bcrypt of cost {0}: expected 4 to {BCRYPT_COST_MAX}")]
     BcryptCost(u32),
+}
+
+/// The hash of a password by argon2id with 19 MiB and two passes (OWASP's choice), which takes some 20 ms.
+/// The salt has to be another one each time.
+///
+/// # Errors
+/// When there is not that much memory.
+pub fn hash_password(password: &str, salt: &[u8; 16]) -> Result<String, HashError> {
+    let hash = Argon2::default().hash_password_with_salt(password.as_bytes(), salt);
+    hash.map(|hash| hash.to_string())
+        .map_err(|_| HashError::Argon2)
 }
 
 /// A hash that was read.
@@ -145,6 +159,20 @@ mod tests {
         assert!(written.verify("x") && !written.verify("y"));
         let shown = format!("{argon2id:?} {bcrypt:?}");
         assert_eq!(shown, "Argon2id(…) Bcrypt(…)");
+    }
+
+    #[test]
+    fn a_hash_is_of_its_password_and_salt() {
+        let of = |password, salt| hash_password(password, &[salt; 16]).unwrap();
+        let text = of("sesame", 1);
+        assert!(
+            text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{text}"
+        );
+        let hash = PasswordHash::parse(&text).unwrap();
+        assert!(hash.verify("sesame") && !hash.verify("Sesame"));
+        assert_eq!(text, of("sesame", 1));
+        assert_ne!(text, of("sesame", 2));
     }
 
     #[test]

@@ -177,8 +177,13 @@ impl TokenFile {
     /// has expired. What is compared is a digest, so that the time tells nothing of the token.
     #[must_use]
     pub fn find(&self, presented: &str, now: i64) -> Option<&Token> {
-        let digest: [u8; DIGEST_BYTES] = Sha256::digest(presented.as_bytes()).into();
-        let token = self.tokens.get(&digest)?;
+        self.find_digest(&Sha256::digest(presented.as_bytes()).into(), now)
+    }
+
+    /// The same for the SHA-256 of what a client has presented.
+    #[must_use]
+    pub fn find_digest(&self, digest: &[u8; DIGEST_BYTES], now: i64) -> Option<&Token> {
+        let token = self.tokens.get(digest)?;
         Some(token).filter(|token| !token.has_expired(now))
     }
 

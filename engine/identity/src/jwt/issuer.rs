@@ -11,7 +11,7 @@ use crate::limits::NAME_BYTES_MAX;
 use crate::spiffe_id::SpiffeId;
 
 /// An issuer as it is configured. Its keys are beside it, because they change while it stays.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JwtIssuer {
     /// Who it is, and whom it may vouch for.
     pub authority: Authority,

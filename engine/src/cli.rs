@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::accounts::{HashCommand, TokenCommand, UserCommand};
 use crate::ca::CaCommand;
 use crate::demo;
 use crate::messages::complain;
@@ -35,6 +36,14 @@ enum Command {
     /// Make a certificate authority for TLS interception, show it, or have it signed by another.
     #[command(subcommand)]
     Ca(CaCommand),
+    /// Add and remove users of a file for `auth.users`.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Add tokens to a file for `auth.tokens`.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Print the hash of a password, which is asked for, or is the first line of standard input.
+    Hash(HashCommand),
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +111,9 @@ pub fn main() -> ExitCode {
             .run()
             .map_err(Ending::impossible)
             .and_then(|text| say(&text)),
+        Command::User(command) => said(command.run()),
+        Command::Token(command) => said(command.run()),
+        Command::Hash(command) => said(command.run()),
         Command::Demo(arguments) => demo::run(arguments.once).map_err(Ending::no),
     };
     let (message, status) = match outcome {
@@ -111,6 +123,13 @@ pub fn main() -> ExitCode {
     };
     complain(&message);
     ExitCode::from(status)
+}
+
+/// Tells what a command has done.
+fn said(outcome: Result<String, impl ToString>) -> Result<(), Ending> {
+    outcome
+        .map_err(Ending::impossible)
+        .and_then(|text| say(&text))
 }
 
 /// Prints to standard output. A reader that has seen enough (`| head`) is no error.

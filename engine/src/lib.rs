@@ -17,6 +17,7 @@ pub mod limits;
 pub mod process;
 pub mod tls;
 
+mod accounts;
 mod ca;
 mod decisions;
 mod demo;

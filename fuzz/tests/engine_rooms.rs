@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// beside each other and do not know of each other.
 const ROOMS: &[&[&str]] = &[
     &["cli"],
-    &["demo", "ca", "process"],
+    &["demo", "accounts", "ca", "process"],
     &["unseen", "listener"],
     &["transaction"],
     &["upstream"],

@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "sallyport-dns",
             "sallyport-excerpt",
+            "sallyport-identity",
             "sallyport-pki",
             "sallyport-ruleset",
             "sallyport-wire",

@@ -19,11 +19,13 @@ pub mod tls;
 
 mod accounts;
 mod ca;
+mod client;
 mod decisions;
 mod demo;
 mod destination;
 mod fair_share;
 mod http2;
+mod identity;
 mod io;
 mod listener;
 mod messages;

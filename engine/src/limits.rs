@@ -30,6 +30,38 @@ pub const TRUSTED_KEYS_MAX: usize = 16;
 pub const LISTENERS_MAX: usize = 64;
 /// Most bytes of a PROXY protocol header of version 2: with a client certificate in it some have 4 KiB.
 pub const PROXY_HEADER_BYTES_MAX: usize = 16 * KIB;
+/// Most `[[identity.source]]` entries: 500 bytes each as a rule, held once by the process.
+pub const IDENTITY_SOURCES_MAX: usize = 10_000;
+/// Most networks of one of them, labels of one, and values of a label.
+pub const IDENTITY_SOURCE_ENTRIES_MAX: usize = 256;
+/// Most bytes of the name or the value of a label, of a VPC, an account or an endpoint.
+pub const IDENTITY_WORD_BYTES_MAX: usize = 256;
+/// Most bytes of a file of users, tokens or keys: 100 000 users are 15 MiB.
+pub const IDENTITY_FILE_BYTES_MAX: usize = 32 * MIB;
+/// Most `[[auth.jwt]]` entries.
+pub const JWT_ISSUERS_MAX: usize = 64;
+/// Most names of this proxy in tokens of one of them.
+pub const JWT_AUDIENCES_MAX: usize = 16;
+/// How far the clock of an issuer may differ from ours.
+pub const JWT_LEEWAY_DEFAULT: Duration = MINUTE;
+/// Most of it.
+pub const JWT_LEEWAY_MAX: Duration =
+    Duration::from_secs(sallyport_identity::LEEWAY_SECONDS_MAX as u64);
+/// How often a client may be wrong about who it is in a minute, on each shard.
+pub const AUTH_FAILURES_PER_MINUTE_DEFAULT: usize = 30;
+/// Largest value of it.
+pub const AUTH_FAILURES_PER_MINUTE_MAX: usize = 1_000_000;
+/// Clients whose failures a shard counts, 100 bytes each.
+pub const AUTH_FAILURES_ENTRIES: usize = 4_096;
+/// Credentials that a shard remembers, 500 bytes each as a rule: 2 MiB.
+pub const AUTHENTICATED_ENTRIES: usize = 4_096;
+/// How long it does, seconds, unless they are changed or a token says less. As long as a JWT at most.
+pub const AUTHENTICATED_SECONDS: i64 = sallyport_identity::REMEMBERED_SECONDS_MAX as i64;
+/// Threads of the process that verify passwords and JWTs. A password of argon2id takes one of them for
+/// 20 ms or more, and the memory that its hash says.
+pub const VERIFIER_THREADS: usize = 2;
+/// Credentials of the process that may wait for them; more get a 503.
+pub const VERIFICATIONS_WAITING_MAX: usize = 1_024;
 /// Most bytes of a configuration file.
 pub const CONFIG_FILE_BYTES_MAX: usize = MIB;
 /// Most bytes of the file of `responses.page`; read once and shared by all shards.

@@ -29,6 +29,8 @@ pub(super) fn check(
         shards,
         io: sections::io(root.section("io")),
         listeners: sections::listeners(&root, environment),
+        auth: sections::auth(root.section("auth"), report, environment),
+        identity_sources: sections::identity_sources(root.section("identity"), report),
         dns: sections::dns(root.section("dns"), environment),
         hosts: sections::hosts(&root, report),
         guard: sections::guard(root.section("guard")),

@@ -15,7 +15,9 @@ use ipnet::IpNet;
 use sallyport_ruleset::PublicKey;
 
 pub use super::checked_http::{Http, HttpScope, PathForm};
-pub use super::checked_identity::ProxyProtocol;
+pub use super::checked_identity::{
+    Auth, AuthMethods, IdentitySource, JwtSource, ProxyProtocol, SourceOf,
+};
 pub use super::checked_log::{
     AccessSink, FileSink, HostPort, Log, LogConnections, LogFormat, LogLevel, OnOverflow,
 };
@@ -40,6 +42,10 @@ pub struct Config {
     pub io: Io,
     /// Where clients connect, at least one.
     pub listeners: Vec<Listener>,
+    /// By what clients say who they are.
+    pub auth: Auth,
+    /// What is known of clients, by what they show.
+    pub identity_sources: Vec<IdentitySource>,
     /// The resolver.
     pub dns: Dns,
     /// Names that are never asked for: normalized name to its addresses, at least one each.
@@ -103,6 +109,8 @@ pub struct Listener {
     pub protocol: ListenerProtocol,
     /// Who speaks the PROXY protocol before that; `None`: nobody.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// By what its clients say who they are.
+    pub auth: AuthMethods,
 }
 
 /// `listener.protocol`.

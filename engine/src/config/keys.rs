@@ -1,8 +1,9 @@
 //! The one list of keys: what the parser asks for, what `docs/configuration.md` documents and what
 //! a misspelled key is compared with. Tests hold the three together.
 
-/// Every key, whole. `hosts`, `headers.request.set` and `headers.response.set` are tables with
-/// free names; `listener` is a list of tables.
+/// Every key, whole. `hosts`, `auth.jwt.labels`, `identity.source.labels`,
+/// `headers.request.set` and `headers.response.set` are tables with free names; `listener`, `auth.jwt`
+/// and `identity.source` are lists of tables.
 pub const KEYS: &[&str] = &[
     "ruleset",
     "trusted_keys",
@@ -15,6 +16,25 @@ pub const KEYS: &[&str] = &[
     "listener.client_ca",
     "listener.proxy_protocol",
     "listener.trusted",
+    "listener.auth",
+    "auth.users",
+    "auth.tokens",
+    "auth.failures_per_minute",
+    "auth.jwt.issuer",
+    "auth.jwt.trust_domain",
+    "auth.jwt.audience",
+    "auth.jwt.jwks",
+    "auth.jwt.algorithms",
+    "auth.jwt.principal",
+    "auth.jwt.labels",
+    "auth.jwt.leeway",
+    "identity.source.vpce",
+    "identity.source.clients",
+    "identity.source.principal",
+    "identity.source.spiffe",
+    "identity.source.vpc",
+    "identity.source.account",
+    "identity.source.labels",
     "dns.servers",
     "dns.attempts",
     "dns.attempt_timeout",

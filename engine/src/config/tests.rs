@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use sallyport_identity::{Algorithm, Authority};
 use sallyport_pki::UpstreamVerify;
 
 use super::checked::{
-    AccessSink, Config, FileSink, Fronting, HostPort, IoDriver, LogConnections, Ports,
-    PrivateNetworks, ReloadTunnels,
+    AccessSink, AuthMethods, Config, FileKey, FileSink, Fronting, HostPort, IoDriver,
+    LogConnections, Ports, PrivateNetworks, ReloadTunnels, SourceOf,
 };
 use super::keys::KEYS;
 use super::raw::{Report, Section};
@@ -34,6 +35,7 @@ key = "proxy.key"
 client_ca = "clients.pem"
 proxy_protocol = "v1v2-optional"
 trusted = ["192.0.2.0/24"]
+auth = ["basic", "bearer", "jwt", "mtls"]
 [[listener]]
 address = "[::1]:0"
 protocol = "http"
@@ -181,6 +183,36 @@ format = "json"
 timeout = "5s"
 [io]
 driver = "epoll"
+[auth]
+users = "users.txt"
+tokens = "tokens.toml"
+failures_per_minute = 5
+[[auth.jwt]]
+issuer = "https://issuer.example"
+audience = "sallyport"
+jwks = "jwks.json"
+algorithms = ["ES256", "EdDSA"]
+principal = "email"
+labels = { Team = "/realm/team" }
+leeway = "10s"
+[[auth.jwt]]
+trust_domain = "example.org"
+audience = ["sallyport", "proxy"]
+jwks = "/keys/spire.json"
+[[identity.source]]
+vpce = "vpce-0abc"
+vpc = "vpc-1"
+account = "111122223333"
+labels = { Team = "payments", zone = ["a", "b"] }
+[[identity.source]]
+clients = ["10.0.0.0/8"]
+vpc = "vpc-2"
+[[identity.source]]
+principal = "ann"
+account = "1"
+[[identity.source]]
+spiffe = "spiffe://example.org/ns/pay"
+account = "2"
 "#;
 
 /// Of the private key in RFC 8410 section 10.3.
@@ -240,7 +272,7 @@ fn every_key_is_read() {
     assert_eq!(scope.ports, [443, 8443]);
     let (ca, extra) = (config.tls.ca.unwrap(), &config.tls.upstream.roots[0]);
     assert_eq!(ca.path, PathBuf::from("/etc/sallyport/ca.pem"));
-    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 62));
+    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 65));
     assert_eq!(config.tls.scopes[1].upstream_verify, UpstreamVerify::Alert);
     let tls = config.listeners[0].protocol.tls().unwrap();
     assert_eq!(
@@ -285,6 +317,158 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn every_key_of_identity_is_read() {
+    let config = parse(FULL).unwrap();
+    let listener = &config.listeners[0];
+    let all = AuthMethods {
+        basic: true,
+        bearer: true,
+        jwt: true,
+        mtls: true,
+    };
+    assert_eq!(listener.auth, all);
+    assert_eq!(config.listeners[1].auth, AuthMethods::default());
+    let policy = listener.proxy_protocol.as_ref().unwrap();
+    let sender = |text: &str| text.parse().unwrap();
+    assert!(!policy.is_required && policy.trusts(sender("::ffff:192.0.2.9")));
+    assert!(!policy.trusts(sender("192.0.3.1")));
+    let auth = &config.auth;
+    let path = |file: &FileKey| file.path.to_str().unwrap().to_owned();
+    assert_eq!(
+        path(auth.users.as_ref().unwrap()),
+        "/etc/sallyport/users.txt"
+    );
+    assert_eq!(
+        path(auth.tokens.as_ref().unwrap()),
+        "/etc/sallyport/tokens.toml"
+    );
+    assert_eq!(auth.failures_per_minute, Some(5));
+    let [issuer, spire] = &*auth.issuers else {
+        panic!("{auth:?}")
+    };
+    assert_eq!(
+        (path(&issuer.jwks), path(&spire.jwks)),
+        (
+            "/etc/sallyport/jwks.json".to_owned(),
+            "/keys/spire.json".to_owned()
+        )
+    );
+    let read = &issuer.issuer;
+    assert_eq!(read.algorithms, [Algorithm::Es256, Algorithm::EdDsa]);
+    assert_eq!(
+        (read.leeway_seconds, &*read.audiences),
+        (10, &["sallyport".to_owned()][..])
+    );
+    assert_eq!(read.labels["team"].to_string(), "/realm/team");
+    let Authority::Issuer { issuer, principal } = &read.authority else {
+        panic!("{read:?}")
+    };
+    assert_eq!(
+        (&**issuer, principal.to_string()),
+        ("https://issuer.example", "email".to_owned())
+    );
+    let of_domain = &spire.issuer;
+    assert_eq!(
+        of_domain.authority,
+        Authority::TrustDomain("example.org".to_owned())
+    );
+    assert_eq!(
+        (of_domain.leeway_seconds, of_domain.audiences.len()),
+        (60, 2)
+    );
+    let [endpoint, network, person, workload] = &*config.identity_sources else {
+        panic!("{:?}", config.identity_sources)
+    };
+    assert_eq!(endpoint.of, SourceOf::Endpoint("vpce-0abc".to_owned()));
+    assert_eq!(endpoint.labels["zone"], ["a", "b"]);
+    assert_eq!(endpoint.labels["team"], ["payments"]);
+    assert_eq!(
+        network.of,
+        SourceOf::Clients(vec!["10.0.0.0/8".parse().unwrap()])
+    );
+    assert_eq!(person.of, SourceOf::Principal("ann".to_owned()));
+    assert!(matches!(&workload.of, SourceOf::Spiffe(id) if id.path() == "/ns/pay"));
+}
+
+/// What no key can say alone.
+const NONSENSE: &[(&str, &str)] = &[
+    (
+        "[[listener]]\ntrusted = ['10.0.0.0/8']",
+        "listener.trusted: found a listener without PROXY protocol",
+    ),
+    (
+        "[[listener]]\nproxy_protocol = 'v1v2-required'",
+        "listener.trusted: found nobody",
+    ),
+    (
+        "[[listener]]\nproxy_protocol = 'v3'",
+        "listener.proxy_protocol: found \"v3\"",
+    ),
+    (
+        "[[identity.source]]\nvpc = 'a'",
+        "identity.source.clients: found nobody",
+    ),
+    (
+        "[[identity.source]]\nvpce = 'a'\nprincipal = 'b'\nvpc = 'c'",
+        "identity.source.vpce: found vpce and principal",
+    ),
+    (
+        "[[identity.source]]\nvpce = 'a'",
+        "identity.source.vpc: found nothing about these clients",
+    ),
+    (
+        "[[identity.source]]\nvpce = 'a'\nvpc = 'b'\n[[identity.source]]\nvpce = 'a'\nvpc = 'c'",
+        "identity.source.vpce: found \"a\", expected one that no source before it has",
+    ),
+    (
+        "[[identity.source]]\nclients = ['10.0.0.0/8']\nvpc = 'b'\n[[identity.source]]\nclients = ['10.0.0.0/8']\nvpc = 'c'",
+        "identity.source.clients: found \"10.0.0.0/8\", expected a network that no source",
+    ),
+    (
+        "[[identity.source]]\nspiffe = 'https://a'\nvpc = 'b'",
+        "identity.source.spiffe: found \"https://a\"",
+    ),
+    (
+        "[[identity.source]]\nvpce = 'a'\nlabels = { 'a b' = 'c' }",
+        "identity.source.labels.a b: found \"a b\"",
+    ),
+    (
+        "[[identity.source]]\nvpce = 'a'\nlabels = { a = 'c', A = 'd' }",
+        "a label that is not there in other letters",
+    ),
+    (
+        "[[auth.jwt]]\naudience = 'a'\njwks = 'b'",
+        "auth.jwt.issuer: found neither",
+    ),
+    (
+        "[[auth.jwt]]\nissuer = 'i'\ntrust_domain = 'd'\naudience = 'a'\njwks = 'b'",
+        "auth.jwt.issuer: found issuer and trust_domain",
+    ),
+    (
+        "[[auth.jwt]]\ntrust_domain = 'd'\nprincipal = 'p'\naudience = 'a'\njwks = 'b'",
+        "auth.jwt.principal: found a trust domain",
+    ),
+    (
+        "[[auth.jwt]]\nissuer = 'i'\naudience = 'a'",
+        "auth.jwt.jwks: found nothing",
+    ),
+    (
+        "[[auth.jwt]]\nissuer = 'i'\naudience = 'a'\njwks = 'b'\nalgorithms = ['HS256']",
+        "auth.jwt.algorithms: found \"HS256\"",
+    ),
+];
+
+#[test]
+fn identity_that_makes_no_sense() {
+    for (text, expected) in NONSENSE {
+        let errors = parse(&format!("ruleset = 'r'\n{text}\n")).unwrap_err();
+        assert_eq!(errors.problems.len(), 1, "{text}: {errors}");
+        assert!(errors.to_string().contains(expected), "{text}: {errors}");
+        assert!(errors.problems[0].place.is_some(), "{text}: {errors}");
+    }
+}
+
+#[test]
 fn the_parser_knows_exactly_the_listed_keys() {
     let overrides = Overrides::default();
     let file = Path::new("/etc/sallyport/sallyport.toml");
@@ -312,7 +496,7 @@ fn full_has(key: &str) -> bool {
     let mut value = toml::Value::Table(table);
     for part in key.split('.') {
         let inner = match &value {
-            toml::Value::Array(list) => list.first().and_then(|first| first.get(part)),
+            toml::Value::Array(list) => list.iter().find_map(|entry| entry.get(part)),
             other => other.get(part),
         };
         let Some(inner) = inner.cloned() else {
@@ -356,7 +540,10 @@ fn the_documented_defaults_are_the_defaults() {
     for (key, default) in documented() {
         let Some(default) = default else { continue };
         // Scopes are a list of tables: without one there is none.
-        if key.starts_with("http.scope.") {
+        if ["http.scope.", "auth.jwt.", "identity.source."]
+            .iter()
+            .any(|list| key.starts_with(list))
+        {
             continue;
         }
         match key.strip_prefix("listener.") {

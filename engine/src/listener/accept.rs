@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use monoio::net::{TcpListener, TcpStream};
 
+use crate::client::{Arrival, Peer};
 use crate::config::checked::ProxyProtocol;
 use crate::io::deadline::shut_down;
 use crate::io::join::catch_panic;
@@ -234,7 +235,9 @@ async fn serve(proxy: &Rc<Proxy>, socket: Socket, accepted: Accepted, entrance: 
             }
             Err(unnamed) => {
                 discard(&mut input, &registered);
-                return refuse_unnamed(arrived, entrance, &transport, unnamed).await;
+                refuse_unnamed(arrived, entrance, &transport, unnamed).await;
+                drop(registered);
+                return;
             }
         }
     }
@@ -257,8 +260,12 @@ async fn serve(proxy: &Rc<Proxy>, socket: Socket, accepted: Accepted, entrance: 
         address: arrived.client,
         began: arrived.began,
         listener: Rc::clone(&entrance.name),
-        endpoint,
-        identity,
+        peer: Peer::new(Arrival {
+            listener: entrance.configured,
+            address: arrived.client.ip(),
+            endpoint,
+            certificate: identity,
+        }),
     };
     let client = Client::new(proxy, (transport, input), registered, arrived);
     transaction::serve(client).await;
@@ -282,7 +289,7 @@ async fn name(
     let announced = announced.map_err(Unnamed::NotAnnounced)?;
     if expected != Expected::NoHeader {
         let client = announced.client;
-        let address = client.map_or(registered.address(), |client| client.ip());
+        let address = client.map_or_else(|| registered.address(), |client| client.ip());
         let renamed = registered.rename(address, &shard.config().limits);
         renamed.map_err(|limited| Unnamed::Limited(client, limited))?;
     }

@@ -25,7 +25,7 @@ pub(super) struct ListenerTls {
 #[derive(Debug)]
 pub(super) struct SecuredClient {
     pub(super) transport: Rc<Transport>,
-    pub(super) identity: Rc<ClientIdentity>,
+    pub(super) identity: ClientIdentity,
 }
 
 impl ListenerTls {
@@ -63,7 +63,7 @@ impl ListenerTls {
         });
         Ok(SecuredClient {
             transport: Rc::new(Transport::Tls(Box::new(stream))),
-            identity: Rc::new(identity),
+            identity,
         })
     }
 }

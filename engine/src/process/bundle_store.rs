@@ -15,6 +15,7 @@ use memmap2::{Mmap, MmapMut};
 use sallyport_ruleset::{Bundle, BundleError, PublicKey, SignatureError};
 use thiserror::Error;
 
+use crate::config::Config;
 use crate::limits::BUNDLE_BYTES_MAX;
 
 /// Why a bundle cannot be used.
@@ -55,6 +56,16 @@ impl Fingerprint {
     /// The file as it is now, if it can be seen.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         path.metadata().ok().as_ref().map(Self::new)
+    }
+}
+
+impl Fingerprint {
+    /// The files that say who clients are.
+    pub(crate) fn of_identity(config: &Config) -> Vec<Option<Self>> {
+        let auth = &config.auth;
+        let keys = auth.issuers.iter().map(|issuer| &issuer.jwks);
+        let files = auth.users.iter().chain(&auth.tokens).chain(keys);
+        files.map(|file| Self::of(&file.path)).collect()
     }
 }
 

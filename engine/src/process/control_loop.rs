@@ -212,6 +212,11 @@ impl Control<'_> {
         if self.addresses.any() {
             self.see_addresses();
         }
+        if let Some(identities) = self.source.renew_identities() {
+            tracing::info!("a file of users, tokens or keys was replaced");
+            self.current.identities = identities;
+            self.hand_over();
+        }
         if let Some(credentials) = self.source.renew_keys() {
             tracing::info!("keys for minting and session tickets renewed");
             self.current.credentials = credentials;

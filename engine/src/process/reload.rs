@@ -12,6 +12,7 @@ use crate::clock::unix_time;
 use crate::config::checked::{Listener, Log};
 use crate::config::{Config, ConfigErrors, Overrides};
 use crate::destination::own_networks;
+use crate::identity::{Identities, IdentityFileError};
 use crate::shard::Generation;
 use crate::tls::credentials::{TlsCredentials, TlsCredentialsError};
 
@@ -24,6 +25,11 @@ pub(crate) enum ReloadError {
     Credentials {
         file: PathBuf,
         error: TlsCredentialsError,
+    },
+    #[error("{}, {error}", file.display())]
+    Identity {
+        file: PathBuf,
+        error: IdentityFileError,
     },
     #[error(transparent)]
     Bundle(#[from] BundleStoreError),
@@ -38,6 +44,17 @@ pub(crate) struct Source {
     seen: Option<Fingerprint>,
     /// What was read of the files of TLS, and for which configuration.
     credentials: Option<(Arc<Config>, Arc<TlsCredentials>)>,
+    /// The same of the files that say who clients are.
+    identities: Option<IdentityFiles>,
+}
+
+/// What was read of the files that say who clients are.
+#[derive(Debug)]
+struct IdentityFiles {
+    config: Arc<Config>,
+    /// As they were when they were read, whether they could be used or not.
+    files: Vec<Option<Fingerprint>>,
+    identities: Option<Arc<Identities>>,
 }
 
 impl Source {
@@ -47,6 +64,7 @@ impl Source {
             overrides,
             seen: None,
             credentials: None,
+            identities: None,
         }
     }
 
@@ -69,8 +87,10 @@ impl Source {
         let load_ms = started.elapsed().as_secs_f64() * 1e3;
         tracing::info!(bundle = bundle.id(), load_ms, "bundle loaded and validated");
         let credentials = self.credentials(&config)?;
+        let identities = self.identities(&config)?;
         Ok(Generation {
             credentials,
+            identities,
             config,
             bundle,
             listeners,
@@ -96,6 +116,54 @@ impl Source {
         let credentials = Arc::new(credentials);
         self.credentials = Some((Arc::clone(config), Arc::clone(&credentials)));
         Ok(credentials)
+    }
+
+    /// Reads the files of users, tokens and keys of issuers that `config` names, once for each content of
+    /// them: what was found out about clients counts as long as these are the same.
+    fn identities(&mut self, config: &Arc<Config>) -> Result<Option<Arc<Identities>>, ReloadError> {
+        let files = Fingerprint::of_identity(config);
+        if let Some(before) = &self.identities
+            && Arc::ptr_eq(&before.config, config)
+            && before.files == files
+        {
+            return Ok(before.identities.clone());
+        }
+        let before = self.identities.as_ref();
+        let before = before.and_then(|before| before.identities.as_deref());
+        let identities = Identities::load(config, before).map_err(|error| {
+            let file = self.file.clone();
+            ReloadError::Identity { file, error }
+        })?;
+        let identities = identities.map(Arc::new);
+        self.identities = Some(IdentityFiles {
+            config: Arc::clone(config),
+            files,
+            identities: identities.clone(),
+        });
+        Ok(identities)
+    }
+
+    /// What the files say of clients, if one of them has been replaced since it was read. One that cannot be
+    /// used is told once, and what it said before stays in force.
+    pub(crate) fn renew_identities(&mut self) -> Option<Option<Arc<Identities>>> {
+        let before = self.identities.as_mut()?;
+        let files = Fingerprint::of_identity(&before.config);
+        // A file that is gone is about to be there again.
+        if before.files == files || files.contains(&None) {
+            return None;
+        }
+        before.files = files;
+        match Identities::load(&before.config, before.identities.as_deref()) {
+            Ok(identities) => {
+                before.identities = identities.map(Arc::new);
+                Some(before.identities.clone())
+            }
+            Err(error) => {
+                let file = self.file.display();
+                tracing::error!("a file was replaced and is not used: {file}, {error}");
+                None
+            }
+        }
     }
 
     /// New keys for minting and for session tickets, if old ones have served their time.

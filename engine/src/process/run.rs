@@ -14,6 +14,7 @@ use super::reload::{ReloadError, Source};
 use super::run_error::RunError;
 use super::shard_thread::{ShardPlan, start, verify_for_shards};
 use crate::access_log::{ShardLog, Writer};
+use crate::client::Verifiers;
 use crate::config::Overrides;
 use crate::config::checked::Config;
 use crate::io::driver::Driver;
@@ -38,7 +39,9 @@ impl RunOptions {
         let is_unreadable = match error {
             ReloadError::Config(errors) => errors.is_unreadable,
             ReloadError::Bundle(BundleStoreError::Read { .. }) => self.ruleset.is_some(),
-            ReloadError::Bundle(_) | ReloadError::Credentials { .. } => false,
+            ReloadError::Bundle(_)
+            | ReloadError::Credentials { .. }
+            | ReloadError::Identity { .. } => false,
         };
         match is_unreadable {
             true => RunError::Unreadable(error.to_string()),
@@ -167,6 +170,7 @@ impl Starting<'_> {
         let mut shards = Shards::default();
         let (accepting, accepted) = mpsc::channel();
         let rows = UsageBoard::rows(sockets.len());
+        let verifiers = Arc::new(Verifiers::default());
         for (index, ((log, sockets), row)) in logs.into_iter().zip(sockets).zip(rows).enumerate() {
             let (mailbox, messages) = mpsc::channel();
             let plan = ShardPlan {
@@ -177,6 +181,7 @@ impl Starting<'_> {
                 generation: self.generation.clone(),
                 log,
                 row,
+                verifiers: Arc::clone(&verifiers),
                 messages,
                 accepting: accepting.clone(),
             };

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::{self, JoinHandle};
 
@@ -10,6 +11,7 @@ use core_affinity::CoreId;
 use super::affinity;
 use super::shard_loop::{self, Message};
 use crate::access_log::ShardLog;
+use crate::client::{Authenticator, Verifiers};
 use crate::fair_share::FairShare;
 use crate::io::buffers::BufferPool;
 use crate::io::driver::Driver;
@@ -31,6 +33,8 @@ pub(crate) struct ShardPlan {
     pub(crate) log: ShardLog,
     /// Where shards read what clients use on each other; `None` for one that is alone.
     pub(crate) row: Option<Row>,
+    /// Who verifies credentials, for all shards.
+    pub(crate) verifiers: Arc<Verifiers>,
     pub(crate) messages: Receiver<Message>,
     /// Told, and let go of, once the shard accepts connections.
     pub(crate) accepting: Sender<()>,
@@ -60,7 +64,7 @@ pub(crate) fn start(
 }
 
 async fn serve(plan: ShardPlan) -> io::Result<()> {
-    let config = std::sync::Arc::clone(&plan.generation.config);
+    let config = Arc::clone(&plan.generation.config);
     let tls = TlsCaches::new();
     let snapshot = Snapshot::new(plan.generation, None, &tls).map_err(io::Error::other)?;
     let share = FairShare::new(config.limits.per_client.share);
@@ -75,7 +79,11 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         snapshot,
         tls,
     })?;
-    let proxy = Rc::new(Proxy::new(shard, Origins::new(&config)?));
+    let proxy = Rc::new(Proxy::new(
+        shard,
+        Origins::new(&config)?,
+        Authenticator::new(plan.verifiers)?,
+    ));
     let listeners = Listeners::start(&proxy, plan.listeners)?;
     // Who started the shards waits for this, or has given up.
     let _ = plan.accepting.send(());

@@ -239,6 +239,11 @@ impl Clients {
 }
 
 impl Account {
+    /// What the client is known by.
+    pub(crate) fn key(&self) -> ClientKey {
+        self.key
+    }
+
     /// Buffers that count for this client.
     pub(crate) fn buffers(&self) -> &Rc<BufferPool> {
         &self.buffers

@@ -17,6 +17,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+pub(crate) use client_key::ClientKey;
 pub(crate) use snapshot::{Generation, Snapshot};
 pub(crate) use usage_board::{Row, UsageBoard};
 

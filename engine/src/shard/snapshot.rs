@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::config::checked::{self, Config};
 use crate::destination::DestinationGuard;
 use crate::enforcement::Rules;
+use crate::identity::Identities;
 use crate::io::liveness::Liveness;
 use crate::tls::caches::TlsCaches;
 use crate::tls::configs::TlsConfigs;
@@ -28,6 +29,8 @@ pub(crate) struct Snapshot {
     pub(crate) head_limits: HeadLimits,
     /// Those of requests; responses may have padded sizes.
     pub(crate) chunk_limits: ChunkLimits,
+    /// What clients are known by; `None`: nothing is configured, and no request has to look.
+    pub(crate) identities: Option<Arc<Identities>>,
     /// How connections are looked after.
     pub(crate) liveness: Liveness,
     pub(crate) request_edits: HeaderEdits,
@@ -48,6 +51,8 @@ pub(crate) struct Generation {
     pub(crate) own_networks: Arc<[IpNet]>,
     /// What the files say that the configuration names for TLS.
     pub(crate) credentials: Arc<TlsCredentials>,
+    /// What the files say that the configuration names for identity, and what it says itself.
+    pub(crate) identities: Option<Arc<Identities>>,
     /// What its shards learn of origins that want a certificate of the client; empty at first.
     pub(crate) fallbacks: Arc<Fallbacks>,
 }
@@ -67,10 +72,12 @@ impl Snapshot {
             listeners,
             own_networks,
             credentials: _,
+            identities,
             fallbacks,
         } = generation;
         Ok(Self {
             tls,
+            identities,
             fallbacks,
             rules: Rules::new(bundle),
             guard: DestinationGuard::new(&config.guard, &listeners, &own_networks),
@@ -98,6 +105,11 @@ impl Snapshot {
         Arc::ptr_eq(&self.config, &other.config)
             && self.rules.bundle().id() == other.rules.bundle().id()
             && self.guard == other.guard
+            && self.identities_id() == other.identities_id()
+    }
+
+    fn identities_id(&self) -> Option<u64> {
+        Some(self.identities.as_ref()?.id)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
-use sallyport_pki::OriginCertificate;
+use sallyport_identity::CertificateIdentity;
 
 use super::configs::TlsConfigs;
 use crate::clock::unix_time;
@@ -21,6 +21,14 @@ pub(crate) struct ClientIdentity {
     chain: Vec<CertificateDer<'static>>,
     /// Who believed it last. Renewed keys change nothing of that.
     believed_by: RefCell<Option<Arc<dyn ClientCertVerifier>>>,
+}
+
+/// Whom a certificate names.
+#[derive(Debug)]
+pub(crate) struct CertificateNames {
+    pub(crate) principal: Rc<str>,
+    /// The same, if it is a SPIFFE id.
+    pub(crate) spiffe: Option<Rc<str>>,
 }
 
 impl ClientIdentity {
@@ -37,11 +45,19 @@ impl ClientIdentity {
         }
     }
 
-    /// The common name of the certificate, or else its first alternative name.
-    pub(crate) fn principal(&self) -> Option<Rc<str>> {
-        let certificate = OriginCertificate::read(self.chain.first()?);
-        let name = certificate.common_name().map(Rc::from);
-        name.or_else(|| Some(certificate.names().first()?.to_string().into()))
+    /// Whom the certificate names: its SPIFFE id, or else its common name, or else its first host. One that
+    /// names two names nobody.
+    pub(crate) fn names(&self) -> Option<CertificateNames> {
+        let identity = CertificateIdentity::parse(self.chain.first()?).ok()?;
+        let spiffe: Option<Rc<str>> = identity.spiffe_id.map(|id| id.as_str().into());
+        let principal = match &spiffe {
+            Some(id) => Rc::clone(id),
+            None => {
+                let hosts = identity.dns_names.into_iter();
+                identity.common_name.into_iter().chain(hosts).next()?.into()
+            }
+        };
+        Some(CertificateNames { principal, spiffe })
     }
 
     /// Whether the listener would let this client in under `configs`. Verified once by each verifier.
@@ -54,7 +70,7 @@ impl ClientIdentity {
             return true;
         }
         let Some((leaf, rest)) = self.chain.split_first() else {
-            return false;
+            return !verifier.client_auth_mandatory();
         };
         let holds = verifier.verify_client_cert(leaf, rest, unix_time()).is_ok();
         if holds {

@@ -85,7 +85,9 @@ impl TlsCredentials {
         });
         let listeners = config.listeners.iter().map(|listener| {
             let tls = listener.protocol.tls();
-            tls.map(read_listener).transpose()
+            // Who has no certificate may have something else to show.
+            let is_optional = listener.auth.mtls && listener.auth.are_credentials();
+            tls.map(|tls| read_listener(tls, is_optional)).transpose()
         });
         let tickets = match before {
             Some(before) => Arc::clone(&before.tickets),
@@ -206,14 +208,24 @@ fn refuse_unusable<T>(
     Ok(())
 }
 
-fn read_listener(tls: &ListenerTls) -> Result<ListenerCredentials, TlsCredentialsError> {
+/// Reads what a listener shows; certificates of its clients are asked for, and needed unless `is_optional`.
+fn read_listener(
+    tls: &ListenerTls,
+    is_optional: bool,
+) -> Result<ListenerCredentials, TlsCredentialsError> {
     let verifier = |file: &FileKey| {
         let mut roots = RootCertStore::empty();
         for certificate in read_from(file, read_certificates)? {
             let added = roots.add(certificate);
             added.map_err(|error| TlsCredentialsError::of(file, error))?;
         }
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider()))
+        let builder =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider()));
+        let builder = match is_optional {
+            true => builder.allow_unauthenticated(),
+            false => builder,
+        };
+        builder
             .build()
             .map_err(|error| TlsCredentialsError::of(file, error))
     };

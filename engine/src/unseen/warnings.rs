@@ -7,7 +7,7 @@ use sallyport_ruleset::{Bundle, Condition, Field, Phase, RuleIndex, Source};
 
 use super::domains::ScopesByName;
 use crate::config::Config;
-use crate::config::checked::{TlsMode, TlsScope};
+use crate::config::checked::{Listener, TlsMode, TlsScope};
 
 /// So many rules are named; of the others the count is.
 const NAMED_MAX: usize = 12;
@@ -33,17 +33,28 @@ fn never_there(config: &Config) -> Vec<(Source, &'static str)> {
     if all.all(|listener| listener.proxy_protocol.is_none()) {
         sources.push((Source::SourceVpce, "no listener has a `proxy_protocol`"));
     }
-    let of_map = [
-        Source::SourceVpc,
-        Source::SourceAccount,
-        Source::SourceLabels,
-    ];
-    sources.extend(of_map.map(|source| (source, "no listener learns it")));
-    let listeners = config.listeners.iter();
-    let authenticates = |tls: &crate::config::checked::ListenerTls| tls.client_ca.is_some();
-    let mut listeners = listeners.filter_map(|listener| listener.protocol.tls());
-    if !listeners.any(authenticates) {
-        sources.push((Source::Principal, "no listener has a `client_ca`"));
+    let known = &config.identity_sources;
+    let no_source = "no `[[identity.source]]` gives it";
+    if known.iter().all(|source| source.vpc.is_none()) {
+        sources.push((Source::SourceVpc, no_source));
+    }
+    if known.iter().all(|source| source.account.is_none()) {
+        sources.push((Source::SourceAccount, no_source));
+    }
+    // Tokens may have labels as well.
+    let takes_tokens = |listener: &Listener| listener.auth.takes_tokens();
+    if known.iter().all(|source| source.labels.is_empty())
+        && !config.listeners.iter().any(takes_tokens)
+    {
+        sources.push((Source::SourceLabels, no_source));
+    }
+    let authenticates = |listener: &Listener| {
+        let tls = listener.protocol.tls();
+        listener.auth.are_any() || tls.is_some_and(|tls| tls.client_ca.is_some())
+    };
+    if !config.listeners.iter().any(authenticates) {
+        let why = "no listener has an `auth` or a `client_ca`";
+        sources.push((Source::Principal, why));
     }
     if !config.tls.intercepts() {
         let why = "nothing is intercepted";

@@ -41,6 +41,70 @@ const EFFECTS: &[(&str, &str)] = &[
         "listener.trusted",
         "proxy_protocol::a_reload_changes_who_is_trusted",
     ),
+    ("listener.auth", "authentication::passwords"),
+    ("auth.users", "authentication::a_reload_removes_a_user"),
+    (
+        "auth.tokens",
+        "authentication::tokens_and_what_rules_see_of_them",
+    ),
+    (
+        "auth.failures_per_minute",
+        "authentication::failures_are_limited",
+    ),
+    (
+        "auth.jwt.issuer",
+        "authentication::jwts_and_keys_that_are_replaced",
+    ),
+    (
+        "auth.jwt.trust_domain",
+        "authentication::jwts_and_keys_that_are_replaced",
+    ),
+    (
+        "auth.jwt.audience",
+        "authentication::jwts_and_keys_that_are_replaced",
+    ),
+    (
+        "auth.jwt.jwks",
+        "authentication::jwts_and_keys_that_are_replaced",
+    ),
+    (
+        "auth.jwt.algorithms",
+        "authentication::other_claims_and_algorithms",
+    ),
+    (
+        "auth.jwt.principal",
+        "authentication::other_claims_and_algorithms",
+    ),
+    (
+        "auth.jwt.labels",
+        "authentication::jwts_and_keys_that_are_replaced",
+    ),
+    (
+        "auth.jwt.leeway",
+        "authentication::jwts_and_keys_that_are_replaced",
+    ),
+    ("identity.source.vpce", "authentication::identity_sources"),
+    (
+        "identity.source.clients",
+        "authentication::identity_sources",
+    ),
+    (
+        "identity.source.principal",
+        "authentication::identity_sources",
+    ),
+    (
+        "identity.source.spiffe",
+        "authentication::jwts_and_keys_that_are_replaced",
+    ),
+    (
+        "identity.source.vpc",
+        "authentication::a_reload_changes_what_is_known_of_a_client",
+    ),
+    (
+        "identity.source.account",
+        "authentication::identity_sources",
+    ),
+    ("identity.source.labels", "authentication::identity_sources"),
     ("dns.servers", "resolver::names_of_a_real_resolver"),
     ("dns.attempts", "resolver::a_server_that_does_not_answer"),
     (

@@ -18,7 +18,7 @@ use crate::common::{ALLOW_ALL, Connection, Proxy, Response, Rules, ScriptedOrigi
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A header of version 2 for a client at 192.0.2.7:4000, with these TLVs.
-fn version2(tlvs: &[(u8, &[u8])]) -> Vec<u8> {
+pub(crate) fn version2(tlvs: &[(u8, &[u8])]) -> Vec<u8> {
     let mut block = Vec::new();
     block.extend(Ipv4Addr::new(192, 0, 2, 7).octets());
     block.extend(Ipv4Addr::new(198, 51, 100, 1).octets());

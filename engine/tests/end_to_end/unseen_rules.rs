@@ -70,8 +70,8 @@ fn check(setup: &Setup) -> Vec<String> {
 
 const UNFILLED: [&str; 3] = [
     "request:SourceVpce is never there (no listener has a `proxy_protocol`): never matching: g/endpoint (1)",
-    "request:SourceLabel/team is never there (no listener learns it): matching without regard to it: g/others (1)",
-    "request:Principal is never there (no listener has a `client_ca`): never matching: g/people (1)",
+    "request:SourceLabel/team is never there (no `[[identity.source]]` gives it): matching without regard to it: g/others (1)",
+    "request:Principal is never there (no listener has an `auth` or a `client_ca`): never matching: g/people (1)",
 ];
 
 const IN_TUNNELS: &str = "never matching there: g/uploads, g/nameless-heads, g/programs, g/issuer (4); matching as if what they ask for were absent (`request:Http:Method` with `Null = false` leaves such tunnels out): g/nameless (1)";
@@ -133,7 +133,7 @@ action = "deny"
 when."request:Principal" = { Null = true }
 "#,
     );
-    let never = "request:Principal is never there (no listener has a `client_ca`): never matching: g/people (1); matching without regard to it: g/nobody (1)";
+    let never = "request:Principal is never there (no listener has an `auth` or a `client_ca`): never matching: g/people (1); matching without regard to it: g/nobody (1)";
     for (authenticates, warnings) in [(false, vec![never]), (true, vec![])] {
         let (setup, pki) = Setup::intercepting();
         pki.origin(&["proxy.test"]);

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use crate::config::checked::{Listener, ListenerProtocol, ProxyProtocol};
 use crate::config::environment::Environment;
 use crate::config::raw::{Placed, Section, Span};
+use crate::config::sections::auth::methods;
 use crate::config::sections::destinations::networks;
 use crate::config::sections::listener_tls;
 use crate::config::values::{self, Wrong};
@@ -23,8 +24,9 @@ pub(in crate::config) fn listeners(
     environment: &Environment<'_>,
 ) -> Vec<Listener> {
     let mut listeners: Vec<Listener> = Vec::new();
+    let auth = root.section("auth");
     for (index, (section, span)) in root.sections("listener").into_iter().enumerate() {
-        let (listener, address) = listener(&section, &span, environment);
+        let (listener, address) = listener(&section, &span, &auth, environment);
         // Port 0 is a new one each time.
         let repeated = listener.address.port() != 0
             && listeners
@@ -43,7 +45,7 @@ pub(in crate::config) fn listeners(
         section.finish();
     }
     if listeners.is_empty() {
-        listeners.push(listener(&root.absent("listener"), &(0..0), environment).0);
+        listeners.push(listener(&root.absent("listener"), &(0..0), &auth, environment).0);
     }
     listeners
 }
@@ -51,6 +53,7 @@ pub(in crate::config) fn listeners(
 fn listener(
     section: &Section<'_>,
     span: &Span,
+    auth: &Section<'_>,
     environment: &Environment<'_>,
 ) -> (Listener, Placed<SocketAddr>) {
     let address = section.read("address", |value| {
@@ -65,9 +68,11 @@ fn listener(
         value: default,
         span: None,
     });
+    let auth = methods(section, auth, protocol.tls().is_some());
     (
         Listener {
             address: address.value,
+            auth,
             protocol,
             proxy_protocol: proxy_protocol(section, span),
         },

@@ -201,7 +201,7 @@ fn identity(
     Some(Identity { certificate, key })
 }
 
-fn file(
+pub(super) fn file(
     section: &Section<'_>,
     name: &'static str,
     key: &'static str,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use sallyport_wire::http1::{HeadError, Parse, RequestHead, Version};
 use sallyport_wire::invariant::part;
 
+use crate::identity::Subject;
 use crate::shard::Snapshot;
 use crate::transaction::connection::absolute;
 use crate::transaction::exchange::work::ResponseWork;
@@ -13,6 +14,7 @@ use crate::transaction::request::after::After;
 use crate::transaction::request::arrival::{Arrival, unix_seconds};
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::{Enclosing, Request};
+use crate::transaction::request::identify::{Asking, identify};
 use crate::transaction::request::proxy::Proxy;
 use crate::transaction::request::refuse::refuse;
 use crate::transaction::request::reply::Refusal;
@@ -63,11 +65,11 @@ pub(crate) async fn transaction(
         return After::Close;
     }
     client.registered.set_asked();
-    let refusal = match read {
-        Err(NoHead::Gone) => None,
+    let identified = match read {
+        Err(NoHead::Gone) => Ok(client.unknown(&snapshot)),
         Err(NoHead::Refused(refusal)) => {
             workspace.request = RequestHead::new();
-            Some(refusal)
+            Err(refusal)
         }
         Ok(head_bytes) => {
             // A copy of the few hundred bytes that matter: the buffer they came in is not held
@@ -76,11 +78,18 @@ pub(crate) async fn transaction(
             workspace.bytes.extend_from_slice(head);
             input.consume(head_bytes);
             input.release(client.buffers());
-            let limits = &snapshot.config.limits.per_client;
-            let limited = client.registered.account().count_request(limits, unix_time);
-            let refused = limited.err().map(Refusal::from);
-            refused.or_else(|| client.check_identity(&snapshot).err())
+            let asking = Asking {
+                proxy,
+                client,
+                snapshot: &snapshot,
+                unix_time,
+            };
+            admit(asking, scope, &workspace).await
         }
+    };
+    let (subject, refusal) = match identified {
+        Ok(subject) => (subject, None),
+        Err(refusal) => (client.unknown(&snapshot), Some(refusal)),
     };
     if client.transport.is_stream() {
         workspace.request.version = Version::Http2;
@@ -88,6 +97,7 @@ pub(crate) async fn transaction(
     let is_connect = workspace.request.is_connect && scope.is_none();
     let arrival = Arrival {
         snapshot,
+        subject,
         workspace,
         started,
         unix_time,
@@ -95,6 +105,28 @@ pub(crate) async fn transaction(
     match refusal {
         None if is_connect => After::Connect(arrival),
         refusal => respond(proxy, client, input, scope, arrival, refusal).await,
+    }
+}
+
+/// Who a request is by, if its client may ask at all.
+async fn admit(
+    asking: Asking<'_>,
+    scope: Option<&InnerScope<'_>>,
+    workspace: &Workspace,
+) -> Result<Rc<Subject>, Refusal> {
+    let Asking {
+        client,
+        snapshot,
+        unix_time,
+        ..
+    } = asking;
+    let limits = &snapshot.config.limits.per_client;
+    let account = client.registered.account();
+    account.count_request(limits, unix_time)?;
+    match scope {
+        None => identify(asking, &workspace.request, &workspace.bytes).await,
+        // Whoever has opened the tunnel.
+        Some(scope) => client.renewed(scope.tunnel.subject(), snapshot, unix_time),
     }
 }
 
@@ -119,6 +151,7 @@ async fn respond(
     let request = Request {
         proxy,
         client,
+        subject: &arrival.subject,
         snapshot: &arrival.snapshot,
         head,
         bytes,

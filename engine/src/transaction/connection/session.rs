@@ -7,9 +7,9 @@ use std::time::Instant;
 use sallyport_wire::http1::Scheme;
 
 use crate::access_log::ConnectionId;
+use crate::client::Peer;
 use crate::http2::TargetForm;
 use crate::shard::connections::Registered;
-use crate::tls::client_identity::ClientIdentity;
 use crate::transaction::connection::ending::end;
 use crate::transaction::connection::inside;
 use crate::transaction::connection::one_request::transaction;
@@ -35,10 +35,8 @@ pub(crate) struct Arrived {
     pub(crate) address: SocketAddr,
     pub(crate) began: Instant,
     pub(crate) listener: ListenerName,
-    /// The private endpoint that it came through.
-    pub(crate) endpoint: Option<Rc<str>>,
-    /// What it has shown in TLS, if that is spoken.
-    pub(crate) identity: Option<Rc<ClientIdentity>>,
+    /// What it shows of who is at its other end.
+    pub(crate) peer: Peer,
 }
 
 /// A client connection and what has been received on it but not used.
@@ -63,17 +61,14 @@ impl Client {
             address,
             began,
             listener,
-            endpoint,
-            identity,
+            peer,
         } = arrived;
         let context = ClientContext {
             id,
             address,
             listener,
             registered: Rc::new(registered),
-            principal: identity.as_ref().and_then(|identity| identity.principal()),
-            identity,
-            endpoint,
+            peer: Rc::new(peer),
             early_byte: EarlyByte::default(),
             pins: Rc::default(),
             transport,

@@ -74,9 +74,14 @@ fn tell_refused(
     let snapshot = proxy.shard.snapshot();
     let mut head = RequestHead::new();
     head.version = Version::Http2;
+    let subject = match scope {
+        None => client.unknown(&snapshot),
+        Some(scope) => Rc::clone(scope.tunnel.subject()),
+    };
     let request = Request {
         proxy,
         client,
+        subject: &subject,
         snapshot: &snapshot,
         head: &head,
         bytes: &[],

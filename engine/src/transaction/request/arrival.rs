@@ -6,6 +6,7 @@ use std::time::Instant;
 use sallyport_wire::http1::ResponseHead;
 
 use crate::clock::since_1970;
+use crate::identity::Subject;
 use crate::shard::Snapshot;
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::context::Request;
@@ -18,6 +19,7 @@ use crate::transaction::request::workspace::Workspace;
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub(crate) snapshot: Rc<Snapshot>,
+    pub(crate) subject: Rc<Subject>,
     pub(crate) workspace: Box<Workspace>,
     pub(crate) started: Instant,
     pub(crate) unix_time: i64,
@@ -53,6 +55,7 @@ impl Arrival {
             request: Request {
                 proxy,
                 client,
+                subject: &self.subject,
                 snapshot: &self.snapshot,
                 head,
                 bytes,

@@ -12,6 +12,7 @@ use sallyport_wire::http1::{
 
 use crate::destination::AddressList;
 use crate::enforcement::{Decisions, Guarded};
+use crate::identity::Subject;
 use crate::shard::Snapshot;
 use crate::transaction::request::client::ClientContext;
 use crate::transaction::request::destination::Destination;
@@ -41,6 +42,8 @@ pub(crate) trait Enclosing: std::fmt::Debug {
 pub(crate) struct Request<'a> {
     pub(crate) proxy: &'a Rc<Proxy>,
     pub(crate) client: &'a ClientContext,
+    /// Who it is by.
+    pub(crate) subject: &'a Rc<Subject>,
     pub(crate) snapshot: &'a Rc<Snapshot>,
     pub(crate) head: &'a RequestHead,
     /// What the spans of `head` refer to.
@@ -146,14 +149,9 @@ impl<'a> Request<'a> {
     /// What is known before the name is resolved.
     pub(crate) fn pre_dns_facts(&self, destination: &Destination<'a>) -> Facts<'a> {
         let client = self.client;
-        Facts {
+        let mut facts = Facts {
             source_ip: Fact::Known(client.address.ip()),
             source_port: Fact::Known(client.address.port()),
-            source_vpce: client.endpoint.as_deref().map(str::as_bytes).into(),
-            source_vpc: Fact::Absent,
-            source_account: Fact::Absent,
-            source_labels: Fact::Absent,
-            principal: client.principal.as_deref().map(str::as_bytes).into(),
             time: Fact::Known(self.unix_time),
             protocol: Fact::Known(match self.head.version {
                 Version::Http2 => destination.protocol.with(Protocol::H2),
@@ -164,7 +162,9 @@ impl<'a> Request<'a> {
             authority: Fact::Known(destination.target()),
             destination_port: Fact::Known(destination.port),
             ..Facts::unknown()
-        }
+        };
+        self.subject.tell(&mut facts);
+        facts
     }
 
     /// Everything that is known once the head is read, but the address.

@@ -11,6 +11,7 @@ pub(crate) mod date;
 pub(crate) mod destination;
 pub(crate) mod forwarded;
 pub(crate) mod grounds;
+pub(crate) mod identify;
 pub(crate) mod path;
 pub(crate) mod progress;
 pub(crate) mod proxy;

@@ -1,8 +1,10 @@
 //! What the transactions of one shard have in common.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Instant;
 
+use crate::client::Authenticator;
 use crate::shard::Shard;
 use crate::shard::exhaustion::Exhaustion;
 use crate::transaction::request::workspace::Workspace;
@@ -16,6 +18,8 @@ const WORKSPACES_KEPT: usize = 1024;
 pub(crate) struct Proxy {
     pub(crate) shard: Shard,
     pub(crate) origins: Origins,
+    /// Whose the credentials are that clients show.
+    pub(crate) authenticator: Rc<Authenticator>,
     #[expect(
         clippy::vec_box,
         reason = "workspaces are large and move between owners"
@@ -24,10 +28,11 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) fn new(shard: Shard, origins: Origins) -> Self {
+    pub(crate) fn new(shard: Shard, origins: Origins, authenticator: Authenticator) -> Self {
         Self {
             shard,
             origins,
+            authenticator: Rc::new(authenticator),
             workspaces: RefCell::default(),
         }
     }

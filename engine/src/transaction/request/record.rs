@@ -135,6 +135,7 @@ impl RecordBuilder {
         let Request {
             proxy,
             client,
+            subject,
             head,
             bytes,
             ..
@@ -150,9 +151,11 @@ impl RecordBuilder {
             config: &snapshot.config.id,
             client_ip: client.address.ip(),
             client_port: client.address.port(),
-            vpce: client.endpoint.as_deref().map(str::as_bytes),
+            vpce: subject.endpoint.as_deref().map(str::as_bytes),
+            vpc: subject.attributes.vpc.as_deref().map(str::as_bytes),
+            account: subject.attributes.account.as_deref().map(str::as_bytes),
             listener: Some(&client.listener),
-            principal: client.principal.as_deref().map(str::as_bytes),
+            principal: subject.principal.as_deref().map(str::as_bytes),
             // What could not be read has no version, but streams are of HTTP/2 whatever is in them.
             http_version: (!method.is_empty() || head.version == Version::Http2)
                 .then(|| head.version.number()),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use sallyport_dns::DnsError;
+use sallyport_identity::{BASIC_CHALLENGE, BEARER_CHALLENGE, BEARER_CHALLENGE_INVALID};
 use sallyport_ruleset::Phase;
 use sallyport_wire::http1::{HeaderName, MethodKind, RequestHead};
 
@@ -31,6 +32,29 @@ pub(crate) struct Refusal {
     pub(crate) phase: Option<Phase>,
     /// The connection cannot be used after this.
     pub(crate) closes: bool,
+    /// How the client could say who it is, if that is what is missing.
+    pub(crate) challenges: Option<Challenges>,
+}
+
+/// `Proxy-Authenticate` (RFC 9110 section 11.7.1): the schemes that a listener takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Challenges {
+    pub(crate) basic: bool,
+    pub(crate) bearer: bool,
+    /// A token was shown, and is none that counts.
+    pub(crate) is_token_wrong: bool,
+}
+
+impl Challenges {
+    /// The values of the fields. Each has a line of its own: not all clients read lists of challenges.
+    fn values(self) -> impl Iterator<Item = &'static str> {
+        let bearer = match self.is_token_wrong {
+            true => BEARER_CHALLENGE_INVALID,
+            false => BEARER_CHALLENGE,
+        };
+        let basic = self.basic.then_some(BASIC_CHALLENGE);
+        basic.into_iter().chain(self.bearer.then_some(bearer))
+    }
 }
 
 impl Refusal {
@@ -51,6 +75,7 @@ impl Refusal {
             detail: detail.into(),
             phase: None,
             closes: false,
+            challenges: None,
         }
     }
 
@@ -221,6 +246,9 @@ impl Reply<'_> {
         if matches!(refusal.status, 429 | 503) {
             out.extend_from_slice(b"Retry-After: 1\r\n");
         }
+        for challenge in refusal.challenges.into_iter().flat_map(Challenges::values) {
+            let _ = write!(out, "Proxy-Authenticate: {challenge}\r\n");
+        }
         if self.close {
             out.extend_from_slice(b"Connection: close\r\n");
         }
@@ -282,6 +310,7 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
         400 => "Bad Request",
         403 => "Forbidden",
         405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
         408 => "Request Timeout",
         414 => "URI Too Long",
         421 => "Misdirected Request",

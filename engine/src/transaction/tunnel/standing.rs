@@ -21,6 +21,7 @@ use sallyport_wire::http1::{Authority, Host};
 use crate::config::checked::{Fronting, ReloadTunnels, TlsVersion, TunnelEnds, UnknownProtocol};
 use crate::destination::AddressList;
 use crate::enforcement::{Decisions, Guarded};
+use crate::identity::Subject;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::tunnels::Watch;
@@ -126,6 +127,11 @@ impl<'a> OpenTunnel<'a> {
         }
     }
 
+    /// Who has opened it.
+    pub(crate) fn subject(&self) -> &Rc<Subject> {
+        self.request.subject
+    }
+
     /// What it stands on under the snapshot that is current.
     pub(crate) fn stands(&self) -> Result<Rc<Standing>, Rc<Over>> {
         let state = self.state.borrow().clone();
@@ -174,8 +180,9 @@ impl<'a> OpenTunnel<'a> {
         let snapshot = self.request.proxy.shard.snapshot();
         let is_left = snapshot.config.reload.tunnels == ReloadTunnels::Leave;
         // Renewed files change nothing else.
-        let is_known = self.request.client.check_identity(&snapshot).is_ok();
-        if is_left || is_known && snapshot.says_the_same(&before.snapshot) {
+        let client = self.request.client;
+        let renewed = client.renewed(self.request.subject, &snapshot, unix_seconds());
+        if is_left || renewed.is_ok() && snapshot.says_the_same(&before.snapshot) {
             return Ok(Rc::new(Standing {
                 snapshot,
                 guarded: before.guarded.clone(),
@@ -184,7 +191,9 @@ impl<'a> OpenTunnel<'a> {
             }));
         }
         let mut decisions = Decisions::default();
-        match self.judge_under(&snapshot, before, &mut decisions) {
+        let judged = renewed
+            .and_then(|subject| self.judge_under((&snapshot, &subject), before, &mut decisions));
+        match judged {
             Ok((guarded, origin)) => Ok(Rc::new(Standing {
                 admission: Admission::of(&snapshot, &decisions),
                 snapshot,
@@ -208,16 +217,16 @@ impl<'a> OpenTunnel<'a> {
 
     fn judge_under(
         &self,
-        snapshot: &Rc<Snapshot>,
+        (snapshot, subject): (&Rc<Snapshot>, &Rc<Subject>),
         before: &Standing,
         decisions: &mut Decisions,
     ) -> Result<(Guarded, Option<Origin>), Refusal> {
         let request = Request {
             snapshot,
+            subject,
             unix_time: unix_seconds(),
             ..*self.request
         };
-        request.client.check_identity(snapshot)?;
         // No CONNECT began it: the request that switched protocols is judged again.
         if let Holds::Switched(inside) = self.holds {
             let guarded = self.judge_switched(&request, inside, decisions)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    KeyPair, KeyUsagePurpose, SanType,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -99,6 +99,17 @@ impl Pki {
     pub(crate) fn client(&self, name: &str) -> Identity {
         let mut params = leaf(&[]);
         params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.origins).unwrap();
+        self.identity(name, &certificate.pem(), &key)
+    }
+
+    /// The same for a workload that has a SPIFFE id beside its name.
+    pub(crate) fn workload(&self, name: &str, id: &str) -> Identity {
+        let mut params = leaf(&[]);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.subject_alt_names = vec![SanType::URI(id.try_into().unwrap())];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.origins).unwrap();

@@ -52,6 +52,7 @@ pub fn forwarded_request(data: &[u8]) {
                 via: b"gate",
                 framing,
                 upgrade,
+                websocket_key: None,
                 edits: &HeaderEdits::default(),
             };
             encode_request(&mut out, &forward);
@@ -136,6 +137,7 @@ pub fn forwarded_response(data: &[u8]) {
                         client_version,
                         session_auth: false,
                         upgrade: head.status == 101,
+                        websocket_accept: None,
                         date: None,
                         edits: &HeaderEdits::default(),
                     };

@@ -166,6 +166,7 @@ fn can_be_forwarded(request: &Request) {
             via: b"",
             framing: head.framing,
             upgrade: false,
+            websocket_key: None,
             edits: &HeaderEdits::default(),
         },
     );

@@ -43,6 +43,7 @@ fn forward_request(text: &str, how: &How) -> String {
             via: b"gate",
             framing: how.framing.unwrap_or(head.framing),
             upgrade: how.upgrade,
+            websocket_key: None,
             edits: &how.edits,
         },
     );
@@ -185,6 +186,7 @@ fn a_target_without_a_path_gets_one() {
                 via: b"",
                 framing: BodyFraming::None,
                 upgrade: false,
+                websocket_key: None,
                 edits: &HeaderEdits::default(),
             },
         );
@@ -232,6 +234,7 @@ fn forward_response(text: &str, how: &Answer) -> String {
             client_version: how.client_version,
             session_auth: false,
             upgrade: how.upgrade,
+            websocket_accept: None,
             date: how.date,
             edits: &edits(&["x-stripped"], &[]),
         },

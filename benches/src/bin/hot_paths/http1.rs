@@ -82,6 +82,7 @@ pub(crate) fn request_forwarded() -> Step {
             via: b"sallyport",
             framing: BodyFraming::None,
             upgrade: false,
+            websocket_key: None,
             edits: &edits,
         };
         encode_request(&mut out, black_box(&request));
@@ -114,6 +115,7 @@ pub(crate) fn response_forwarded() -> Step {
             close: false,
             client_version: Version::Http11,
             upgrade: false,
+            websocket_accept: None,
             session_auth: false,
             date: None,
             edits: &edits,

@@ -10,6 +10,7 @@ use super::method::MethodKind;
 use super::request_head::{RequestHead, is_token_byte};
 use super::response_head::ResponseHead;
 use super::version::Version;
+use crate::Span;
 use crate::invariant::part;
 
 /// Fields that the configuration removes or sets. Names in lower case. Empty
@@ -44,7 +45,8 @@ impl HeaderEdits {
         self.strip.is_empty() && self.set.is_empty()
     }
 
-    fn removes(&self, name: &[u8]) -> bool {
+    /// Whether a field of this name is not forwarded as it is.
+    pub(crate) fn removes(&self, name: &[u8]) -> bool {
         let is_same = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         self.strip
             .iter()
@@ -55,11 +57,18 @@ impl HeaderEdits {
                 .any(|(other, value)| is_same(other) && is_settable(other, value))
     }
 
+    /// Names and values of what is sent besides.
+    pub(crate) fn added(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let settable = self
+            .set
+            .iter()
+            .filter(|(name, value)| is_settable(name, value));
+        settable.map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
-        for (name, value) in &self.set {
-            if is_settable(name, value) {
-                write_field(out, name.as_bytes(), value.as_bytes());
-            }
+        for (name, value) in self.added() {
+            write_field(out, name, value);
         }
     }
 }
@@ -103,8 +112,36 @@ pub struct RequestForward<'a> {
     pub framing: BodyFraming,
     /// Whether to ask for the upgrade that the client asks for.
     pub upgrade: bool,
+    /// `Sec-WebSocket-Key` of an upgrade that came in HTTP/2, which has none (RFC 8441 section 5).
+    pub websocket_key: Option<&'a [u8]>,
     /// What the configuration changes.
     pub edits: &'a HeaderEdits,
+}
+
+impl RequestForward<'_> {
+    /// Whether it asks for an upgrade.
+    pub(crate) fn asks_for_upgrade(&self) -> bool {
+        self.upgrade && self.head.upgrade.is_some()
+    }
+
+    /// Whether `Max-Forwards` counts (RFC 9110 section 7.6.2).
+    pub(crate) fn lowers_forwards(&self) -> bool {
+        matches!(
+            self.head.method_kind,
+            MethodKind::Options | MethodKind::Trace
+        )
+    }
+
+    /// Whether the origin does not get this field of the client's.
+    pub(crate) fn drops(&self, field: &HeaderField) -> bool {
+        let is_ours = match field.id {
+            HeaderName::Host | HeaderName::ContentLength | HeaderName::Via => true,
+            HeaderName::Trailer => self.framing != BodyFraming::Chunked,
+            HeaderName::MaxForwards => self.lowers_forwards(),
+            _ => field.hop_by_hop,
+        };
+        is_ours || (!self.edits.is_empty() && self.edits.removes(field.name.of(self.buf)))
+    }
 }
 
 /// Appends the head of a forwarded request to `out`: origin-form, HTTP/1.1.
@@ -130,26 +167,21 @@ pub fn encode_request(out: &mut Vec<u8>, request: &RequestForward<'_>) {
     out.extend_from_slice(request.authority);
     out.extend_from_slice(b"\r\n");
 
-    let lowers_forwards = matches!(head.method_kind, MethodKind::Options | MethodKind::Trace);
-    let is_chunked = request.framing == BodyFraming::Chunked;
     copy_fields(out, buf, &head.headers, head.head_bytes, |field| {
-        let is_ours = match field.id {
-            HeaderName::Host | HeaderName::ContentLength | HeaderName::Via => true,
-            HeaderName::Trailer => !is_chunked,
-            HeaderName::MaxForwards => lowers_forwards,
-            _ => field.hop_by_hop,
-        };
-        is_ours || (!edits.is_empty() && edits.removes(field.name.of(buf)))
+        request.drops(field)
     });
-    if lowers_forwards {
+    if request.lowers_forwards() {
         write_max_forwards(out, head, buf);
     }
     edits.write(out);
     write_via(out, buf, &head.headers, head.version, request.via);
     write_framing(out, request.framing);
-    let upgrade = request.upgrade && head.upgrade.is_some();
+    let upgrade = request.asks_for_upgrade();
     if upgrade {
-        write_upgrade(out, buf, &head.headers);
+        write_upgrade(out, buf, &head.headers, head.upgrade);
+        if let Some(key) = request.websocket_key {
+            write_field(out, b"Sec-WebSocket-Key", key);
+        }
     }
     // RFC 9110 section 10.1.4: TE goes with its connection option.
     if head.te_trailers {
@@ -182,6 +214,8 @@ pub struct ResponseForward<'a> {
     pub client_version: Version,
     /// Whether to pass the upgrade on, as a 101 does.
     pub upgrade: bool,
+    /// `Sec-WebSocket-Accept` of an upgrade that the origin has taken in HTTP/2.
+    pub websocket_accept: Option<&'a [u8]>,
     /// Whether to say that the client's connection can be authenticated at the origin (RFC 4559
     /// section 6).
     pub session_auth: bool,
@@ -192,6 +226,52 @@ pub struct ResponseForward<'a> {
     pub edits: &'a HeaderEdits,
 }
 
+impl ResponseForward<'_> {
+    /// How the body will be sent.
+    pub(crate) fn sent_framing(&self) -> BodyFraming {
+        match (self.framing, self.client_version) {
+            (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
+            (framing, _) => framing,
+        }
+    }
+
+    /// Whether the client does not get this field of the origin's.
+    pub(crate) fn drops(&self, field: &HeaderField) -> bool {
+        let is_ours = match field.id {
+            HeaderName::ContentLength | HeaderName::Via => true,
+            HeaderName::Trailer => self.sent_framing() != BodyFraming::Chunked,
+            _ => field.hop_by_hop,
+        };
+        let name = field.name.of(self.buf);
+        let is_told = self.session_auth && name.eq_ignore_ascii_case(b"proxy-support");
+        is_ours || is_told || (!self.edits.is_empty() && self.edits.removes(name))
+    }
+
+    /// The date to be added, if one is missing. Interim responses need none, and what the configuration takes
+    /// away stays away.
+    pub(crate) fn added_date(&self) -> Option<&[u8]> {
+        let lacks_date = self.head.status >= 200
+            && self.head.end_to_end(HeaderName::Date).next().is_none()
+            && !self.edits.removes(b"Date");
+        self.date.filter(|_| lacks_date)
+    }
+
+    /// The length to be declared: besides that of the body, a response that had no body to begin with keeps
+    /// the length it declared for another method or for the cached content (RFC 9110 section 8.6), unless
+    /// its status forbids one.
+    pub(crate) fn declared_length(&self) -> Option<u64> {
+        let head = self.head;
+        if head.status < 200 || head.status == 204 {
+            return None;
+        }
+        match (self.sent_framing(), head.framing, head.content_length) {
+            (BodyFraming::None, BodyFraming::None, length) => length,
+            (BodyFraming::Length(length), _, _) => Some(length),
+            _ => None,
+        }
+    }
+}
+
 /// Appends the head of a forwarded response to `out`.
 ///
 /// `Connection: close` is also written when the framing leaves no other way to
@@ -200,10 +280,7 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
     let ResponseForward {
         head, buf, edits, ..
     } = *response;
-    let framing = match (response.framing, response.client_version) {
-        (BodyFraming::Chunked, Version::Http10) => BodyFraming::UntilClose,
-        (framing, _) => framing,
-    };
+    let framing = response.sent_framing();
     out.extend_from_slice(b"HTTP/1.1 ");
     write_decimal(out, u64::from(head.status));
     // RFC 9112 section 4: the space stays even without a reason.
@@ -211,17 +288,7 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
     out.extend_from_slice(head.reason.of(buf));
     out.extend_from_slice(b"\r\n");
 
-    let is_chunked = framing == BodyFraming::Chunked;
-    let drops = |field: &HeaderField| {
-        let is_ours = match field.id {
-            HeaderName::ContentLength | HeaderName::Via => true,
-            HeaderName::Trailer => !is_chunked,
-            _ => field.hop_by_hop,
-        };
-        let is_told =
-            response.session_auth && field.name.of(buf).eq_ignore_ascii_case(b"proxy-support");
-        is_ours || is_told || (!edits.is_empty() && edits.removes(field.name.of(buf)))
-    };
+    let drops = |field: &HeaderField| response.drops(field);
     if head.tolerated.has_plain_lines() {
         copy_fields(out, buf, &head.headers, head.head_bytes, drops);
     } else {
@@ -230,7 +297,7 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
         }
     }
     edits.write(out);
-    if let Some(date) = response.date.filter(|_| lacks_date(head, edits)) {
+    if let Some(date) = response.added_date() {
         write_field(out, b"Date", date);
     }
     write_via(out, buf, &head.headers, head.version, response.via);
@@ -239,21 +306,23 @@ pub fn encode_response(out: &mut Vec<u8>, response: &ResponseForward<'_>) {
             b"Proxy-Support: Session-Based-Authentication\r\nConnection: Proxy-Support\r\n",
         );
     }
-    write_response_framing(out, head, framing);
+    match response.declared_length() {
+        Some(length) => write_framing(out, BodyFraming::Length(length)),
+        None if head.status >= 200 && framing == BodyFraming::Chunked => {
+            write_framing(out, framing)
+        }
+        None => {}
+    }
     if response.upgrade && head.upgrade.is_some() {
-        write_upgrade(out, buf, &head.headers);
+        write_upgrade(out, buf, &head.headers, head.upgrade);
+        if let Some(accept) = response.websocket_accept {
+            write_field(out, b"Sec-WebSocket-Accept", accept);
+        }
         out.extend_from_slice(b"Connection: upgrade\r\n");
     } else if (response.close || framing == BodyFraming::UntilClose) && head.status >= 200 {
         out.extend_from_slice(b"Connection: close\r\n");
     }
     out.extend_from_slice(b"\r\n");
-}
-
-/// Interim responses need none, and what the configuration takes away stays away.
-fn lacks_date(head: &ResponseHead, edits: &HeaderEdits) -> bool {
-    head.status >= 200
-        && head.end_to_end(HeaderName::Date).next().is_none()
-        && !edits.removes(b"Date")
 }
 
 /// Copies all field lines but those that `drop` names. Neighbors are copied
@@ -287,7 +356,23 @@ fn write_via(
     received: Version,
     pseudonym: &[u8],
 ) {
-    let mut separator: &[u8] = b"Via: ";
+    let start = out.len();
+    out.extend_from_slice(b"Via: ");
+    match write_via_value(out, buf, fields, received, pseudonym) {
+        true => out.extend_from_slice(b"\r\n"),
+        false => out.truncate(start),
+    }
+}
+
+/// The value of the same; `false`: there is none.
+pub(crate) fn write_via_value(
+    out: &mut Vec<u8>,
+    buf: &[u8],
+    fields: &[HeaderField],
+    received: Version,
+    pseudonym: &[u8],
+) -> bool {
+    let mut separator: &[u8] = b"";
     for field in fields.iter().filter(|field| field.id == HeaderName::Via) {
         if !field.value.is_empty() {
             out.extend_from_slice(separator);
@@ -305,9 +390,7 @@ fn write_via(
         out.extend_from_slice(pseudonym);
         separator = b", ";
     }
-    if separator == b", " {
-        out.extend_from_slice(b"\r\n");
-    }
+    !separator.is_empty()
 }
 
 fn write_framing(out: &mut Vec<u8>, framing: BodyFraming) {
@@ -322,27 +405,16 @@ fn write_framing(out: &mut Vec<u8>, framing: BodyFraming) {
     }
 }
 
-/// As for requests; besides, a response that had no body to begin with keeps
-/// the length it declared for another method or for the cached content
-/// (RFC 9110 section 8.6), unless its status forbids one.
-fn write_response_framing(out: &mut Vec<u8>, head: &ResponseHead, framing: BodyFraming) {
-    if head.status < 200 || head.status == 204 {
-        return;
-    }
-    match (framing, head.framing, head.content_length) {
-        (BodyFraming::None, BodyFraming::None, Some(bytes)) => {
-            write_framing(out, BodyFraming::Length(bytes));
-        }
-        _ => write_framing(out, framing),
-    }
-}
-
-fn write_upgrade(out: &mut Vec<u8>, buf: &[u8], fields: &[HeaderField]) {
-    for field in fields
+/// All `Upgrade` fields, or what HTTP/2 says in another way.
+fn write_upgrade(out: &mut Vec<u8>, buf: &[u8], fields: &[HeaderField], upgrade: Option<Span>) {
+    let mut fields = fields
         .iter()
         .filter(|field| field.id == HeaderName::Upgrade)
-    {
-        write_field(out, b"Upgrade", field.value.of(buf));
+        .map(|field| field.value)
+        .peekable();
+    let other = upgrade.filter(|_| fields.peek().is_none());
+    for value in fields.chain(other) {
+        write_field(out, b"Upgrade", value.of(buf));
     }
 }
 
@@ -361,6 +433,6 @@ fn write_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_decimal(out: &mut Vec<u8>, number: u64) {
+pub(crate) fn write_decimal(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

@@ -21,6 +21,17 @@ pub enum BodyFraming {
     UntilClose,
 }
 
+impl BodyFraming {
+    /// The length that it declares.
+    #[must_use]
+    pub fn length(self) -> Option<u64> {
+        match self {
+            Self::Length(bytes) => Some(bytes),
+            Self::None | Self::Chunked | Self::UntilClose => None,
+        }
+    }
+}
+
 /// What a `Transfer-Encoding` field says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransferCoding {

@@ -23,6 +23,7 @@ pub use chunked::{
     ChunkError, ChunkEvent, ChunkLimits, ChunkedDecoder, write_chunk_header, write_last_chunk,
 };
 pub use encode::{HeaderEdits, RequestForward, ResponseForward, encode_request, encode_response};
+pub(crate) use encode::{write_decimal, write_via_value};
 pub use error::HeadError;
 pub use field::{HeaderField, HeaderName};
 pub use framing::BodyFraming;

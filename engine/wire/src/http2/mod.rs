@@ -11,6 +11,7 @@ mod dynamic_table;
 mod event;
 mod fault;
 mod field_reader;
+mod forward;
 mod frame_guard;
 mod frames;
 mod hpack;

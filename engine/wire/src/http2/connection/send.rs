@@ -58,15 +58,21 @@ pub struct SendField<'a> {
 }
 
 impl Connection {
+    /// Streams that both sides allow at once.
+    #[must_use]
+    pub fn streams_max(&self) -> usize {
+        let streams_max = self.settings.streams_max.min(self.peer.streams_max);
+        usize::try_from(streams_max).unwrap_or(usize::MAX)
+    }
+
     /// Whether a request can be sent now.
     #[must_use]
     pub fn can_open(&self) -> bool {
-        let streams_max = self.settings.streams_max.min(self.peer.streams_max);
         self.role == Role::Client
             && self.fault.is_none()
             && self.going_away.is_none()
             && self.leaving.is_none()
-            && self.streams.len() < usize::try_from(streams_max).unwrap_or(usize::MAX)
+            && self.streams.len() < self.streams_max()
             && self.newest_stream < STREAM_MAX - 1
     }
 

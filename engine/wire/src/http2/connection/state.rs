@@ -60,6 +60,8 @@ pub struct Connection {
 
     // ---- what goes ----
     pub(super) output: Vec<u8>,
+    /// Room for values that are made for one head.
+    pub(crate) made: Vec<u8>,
     pub(super) send_window: SendWindow,
     /// Content was not taken for want of a window of the connection.
     pub(super) is_blocked: bool,
@@ -159,6 +161,7 @@ impl Connection {
             spare_request: None,
             spare_response: None,
             output: Vec::new(),
+            made: Vec::new(),
             send_window: SendWindow::new(WINDOW_DEFAULT),
             is_blocked: false,
             sent_bytes: 0,

@@ -234,6 +234,7 @@ fn forwarded(request: &Request) -> String {
             via: b"",
             framing: request.head.framing,
             upgrade: false,
+            websocket_key: None,
             edits: &HeaderEdits::default(),
         },
     );

@@ -379,8 +379,8 @@ pub const HTTP2_TIGHT_WINDOW_BYTES: usize = 32 * KIB;
 /// `limits.buffer_bytes` is used up. So all streams of a shard hold at worst that much each beyond it:
 /// 64 MiB with the defaults.
 pub const HTTP2_STREAM_KEPT_BYTES: usize = 4 * KIB;
-/// Bytes of content of one stream that wait to be sent within the window of the recipient.
-pub const HTTP2_SEND_BUFFER_BYTES: usize = 64 * KIB;
+/// Frames of one connection that wait to be written, beyond which no head and no content is taken.
+pub const HTTP2_OUTPUT_BYTES: usize = 64 * KIB;
 /// How long the first request on a connection to an origin waits for its SETTINGS.
 pub const HTTP2_SETTINGS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Dials of other requests that one request waits for before it dials itself.
@@ -390,16 +390,12 @@ pub const HTTP2_DIALS_AWAITED: usize = 3;
 pub const HTTP1_ONLY_ENTRIES: usize = 1_024;
 /// How long it does.
 pub const HTTP1_ONLY_LIFE: Duration = HOUR;
-/// Streams of one connection that were reset and are remembered for frames still on their way.
-pub const HTTP2_RESET_STREAMS_KEPT: usize = 64;
 /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty and unknown frames that one connection may send a
 /// second, beyond one for each 64 bytes it was sent; ten times as many at once.
 pub const HTTP2_CONTROL_FRAMES_PER_SECOND_DEFAULT: usize = 100;
 /// Requests that one connection may reset a second before they are answered, and one more for each
 /// that was; ten times as many at once.
 pub const HTTP2_RESETS_PER_SECOND_DEFAULT: usize = 100;
-/// Streams of one connection that were reset before the codec has shown them to anybody.
-pub const HTTP2_RESET_UNSEEN_MAX: usize = 256;
 /// Silence of a connection with open streams before a PING asks. Servers of gRPC take more than one in
 /// five minutes for an attack, and close the connection.
 pub const HTTP2_PING_INTERVAL_DEFAULT: Duration = Duration::from_secs(6 * 60);

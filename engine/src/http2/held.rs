@@ -1,5 +1,6 @@
-//! What the streams of a connection hold: content that was received and that nobody has read, heads and
-//! content that wait to be sent. It counts against `limits.buffer_bytes` like every buffer.
+//! What the streams of a connection hold: content that was received and that nobody has read. It counts
+//! against `limits.buffer_bytes` like every buffer, and so do frames on their way out; content that waits
+//! for a window is in the buffer of whoever sends it.
 //!
 //! A window is a promise that was made before memory ran short, so the bound cannot be kept by not
 //! beginning alone. Windows are not opened again as wide once memory is half used; when it runs short
@@ -12,8 +13,6 @@ use std::net::Shutdown;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
-
-use sallyport_wire::http2::{Received, Sent};
 
 use crate::io::buffers::{BufferPool, Lease};
 use crate::io::deadline::Cut;
@@ -37,16 +36,13 @@ pub(super) struct Held {
     pub(super) pool: Rc<BufferPool>,
     holders: Rc<Holders>,
     streams: RefCell<HashMap<u32, Stream, foldhash::fast::RandomState>>,
-    /// Content received with the last bytes, for streams that are only about to be opened.
-    early: RefCell<Vec<(u32, usize)>>,
     windows: Windows,
     /// What was read and does not open a window, in all streams together.
     withheld: Cell<usize>,
     /// All streams together.
     stream_bytes: Cell<usize>,
-    /// Frames on their way out, and in.
+    /// Frames on their way out.
     outbound_bytes: Cell<usize>,
-    inbound_bytes: Cell<usize>,
     lease: RefCell<Lease>,
     /// The connection is to end.
     over: Cell<bool>,
@@ -60,22 +56,14 @@ pub(super) struct Windows {
     pub(super) connection: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stream {
     unread: usize,
-    unsent: usize,
-    head_unsent: usize,
     /// Read, and not to open the window while memory is short.
     withheld: usize,
-    /// Ends it; `None` once nobody reads from it or writes to it any more.
-    cut: Option<Rc<dyn Cut>>,
+    /// Ends it.
+    cut: Rc<dyn Cut>,
     given_up: Option<Instant>,
-}
-
-impl Stream {
-    fn bytes(&self) -> usize {
-        self.unread + self.unsent + self.head_unsent
-    }
 }
 
 impl Held {
@@ -84,12 +72,10 @@ impl Held {
             pool: Rc::clone(pool),
             holders: Rc::clone(holders),
             streams: RefCell::default(),
-            early: RefCell::default(),
             windows,
             withheld: Cell::new(0),
             stream_bytes: Cell::new(0),
             outbound_bytes: Cell::new(0),
-            inbound_bytes: Cell::new(0),
             lease: RefCell::new(pool.lease(0)),
             over: Cell::new(false),
             waker: RefCell::default(),
@@ -98,35 +84,20 @@ impl Held {
         held
     }
 
-    /// A stream that is read from and written to from now on; `cut` ends it.
+    /// A stream that is read from from now on; `cut` ends it.
     pub(super) fn open(&self, id: u32, cut: Rc<dyn Cut>) {
-        let early = self.early.borrow();
-        let early = early.iter().filter(|(stream, _)| *stream == id);
         let stream = Stream {
-            unread: early.map(|(_, bytes)| bytes).sum(),
-            cut: Some(cut),
-            ..Stream::default()
+            unread: 0,
+            withheld: 0,
+            cut,
+            given_up: None,
         };
-        let bytes = stream.bytes();
         self.streams.borrow_mut().insert(id, stream);
-        self.count(bytes, 0);
     }
 
-    /// Frames have come.
-    pub(super) fn received(&self, frames: &[Received]) {
-        let mut early = self.early.borrow_mut();
-        early.clear();
-        for frame in frames {
-            match *frame {
-                Received::Content { stream, bytes } if self.is_open(stream) => {
-                    self.change(stream, |held| held.unread += bytes);
-                }
-                Received::Content { stream, bytes } => early.push((stream, bytes)),
-                Received::Reset { stream } => self.reset(stream),
-            }
-        }
-        drop(early);
-        self.relieve();
+    /// Content of a stream has come.
+    pub(super) fn received(&self, id: u32, bytes: usize) {
+        self.change(id, |held| held.unread += bytes);
     }
 
     /// Content of a stream was read; by how much its window may be opened.
@@ -153,40 +124,15 @@ impl Held {
         opens
     }
 
-    /// Content was given to be sent.
-    pub(super) fn given(&self, id: u32, bytes: usize) {
-        self.change(id, |held| held.unsent += bytes);
-        self.relieve();
-    }
-
-    /// A head was given to be sent.
-    pub(super) fn given_head(&self, id: u32, bytes: usize) {
-        self.change(id, |held| held.head_unsent += bytes);
-    }
-
-    /// A frame was written.
-    pub(super) fn sent(&self, frame: Sent) {
-        match frame {
-            Sent::Head { stream } => self.change(stream, |held| held.head_unsent = 0),
-            Sent::Content { stream, bytes } => {
-                self.change(stream, |held| {
-                    held.unsent = held.unsent.saturating_sub(bytes);
-                });
-            }
-            Sent::Reset { stream, .. } => self.reset(stream),
-        }
-    }
-
-    /// Nobody reads from a stream or writes to it any more; what was given may still be sent.
-    pub(super) fn close(&self, id: u32) {
-        self.change(id, |held| {
-            held.unread = 0;
-            held.cut = None;
-            // The codec opens the window of the connection by itself.
-            let withheld = std::mem::take(&mut held.withheld);
-            self.withheld
-                .set(self.withheld.get().saturating_sub(withheld));
-        });
+    /// Nobody reads from a stream any more; returns what was read and has not opened its window.
+    pub(super) fn close(&self, id: u32) -> usize {
+        let closed = self.streams.borrow_mut().remove(&id);
+        closed.map_or(0, |held| {
+            self.count(0, held.unread);
+            let withheld = self.withheld.get().saturating_sub(held.withheld);
+            self.withheld.set(withheld);
+            held.withheld
+        })
     }
 
     /// So much memory is taken by frames on their way out.
@@ -194,12 +140,6 @@ impl Held {
         if self.outbound_bytes.replace(bytes) != bytes {
             self.count(0, 0);
         }
-    }
-
-    /// So much by what the codec is to read.
-    pub(super) fn set_inbound(&self, bytes: usize) {
-        self.inbound_bytes.set(bytes);
-        self.count(0, 0);
     }
 
     /// Whether a stream was given up for what it held.
@@ -224,27 +164,14 @@ impl Held {
         }
     }
 
-    fn is_open(&self, id: u32) -> bool {
-        let streams = self.streams.borrow();
-        streams.get(&id).is_some_and(|held| held.cut.is_some())
-    }
-
-    /// What was given to be sent is not sent any more.
-    fn reset(&self, id: u32) {
-        self.change(id, |held| (held.unsent, held.head_unsent) = (0, 0));
-    }
-
     fn change(&self, id: u32, change: impl FnOnce(&mut Stream)) {
         let mut streams = self.streams.borrow_mut();
         let Some(held) = streams.get_mut(&id) else {
             return;
         };
-        let before = held.bytes();
+        let before = held.unread;
         change(held);
-        let after = held.bytes();
-        if after == 0 && held.cut.is_none() {
-            streams.remove(&id);
-        }
+        let after = held.unread;
         drop(streams);
         self.count(after, before);
     }
@@ -252,11 +179,12 @@ impl Held {
     fn count(&self, more: usize, less: usize) {
         let bytes = (self.stream_bytes.get() + more).saturating_sub(less);
         self.stream_bytes.set(bytes);
-        let all = bytes + self.outbound_bytes.get() + self.inbound_bytes.get();
+        let all = bytes + self.outbound_bytes.get();
         self.lease.borrow_mut().resize(all);
     }
 
-    fn relieve(&self) {
+    /// Gives streams up, if memory runs short.
+    pub(super) fn relieve(&self) {
         if self.pool.excess() > 0 {
             self.holders.relieve(&self.pool, Instant::now());
         }
@@ -268,10 +196,7 @@ impl Held {
             return;
         };
         held.given_up = Some(now);
-        match &held.cut {
-            Some(cut) => cut.cut(Shutdown::Both),
-            None => self.end(),
-        }
+        held.cut.cut(Shutdown::Both);
     }
 
     fn end(&self) {
@@ -305,7 +230,7 @@ impl Holders {
         let mut largest = Vec::new();
         for held in self.all.borrow().iter().filter_map(Weak::upgrade) {
             for (id, stream) in held.streams.borrow().iter() {
-                let bytes = stream.bytes();
+                let bytes = stream.unread;
                 match stream.given_up {
                     None if bytes > HTTP2_STREAM_KEPT_BYTES => {
                         largest.push((bytes, Rc::clone(&held), *id));
@@ -354,39 +279,27 @@ mod tests {
         connection: 200_000,
     };
 
-    fn content(stream: u32, bytes: usize) -> Received {
-        Received::Content { stream, bytes }
-    }
-
     #[test]
     fn what_is_held_counts_until_it_is_gone() {
         let pool = Rc::new(BufferPool::new(1 << 20));
         let held = Held::new(&pool, &Rc::default(), WINDOWS);
-        // It came before anybody knew of the stream.
-        held.received(&[content(1, 10), content(1, 5), content(3, 7)]);
-        assert_eq!(pool.leased_bytes(), 0);
         held.open(1, Rc::new(Ended::default()));
+        held.received(1, 15);
+        // Nobody knows of that one.
+        held.received(9, 1000);
         assert_eq!(pool.leased_bytes(), 15);
-        held.received(&[content(1, 100), content(9, 1000)]);
+        held.received(1, 100);
         held.read(1, 15);
         assert_eq!(pool.leased_bytes(), 100);
-        held.given_head(1, 50);
-        held.given(1, 30);
         held.set_outbound(1000);
-        assert_eq!(pool.leased_bytes(), 1180);
-        held.sent(Sent::Head { stream: 1 });
-        held.sent(Sent::Content {
-            stream: 1,
-            bytes: 20,
-        });
-        held.close(1);
-        assert_eq!(pool.leased_bytes(), 1010);
-        held.sent(Sent::Reset { stream: 1, code: 8 });
+        assert_eq!(pool.leased_bytes(), 1100);
+        assert_eq!(held.close(1), 0);
+        assert_eq!(pool.leased_bytes(), 1000);
         held.set_outbound(0);
         assert_eq!(pool.leased_bytes(), 0);
         assert!(held.streams.borrow().is_empty());
         held.open(3, Rc::new(Ended::default()));
-        held.received(&[content(3, 9)]);
+        held.received(3, 9);
         drop(held);
         assert_eq!(pool.leased_bytes(), 0);
     }
@@ -408,7 +321,7 @@ mod tests {
         // All of them leave the connection a quarter of its window.
         assert_eq!(held.read(3, 60_000), 0);
         assert_eq!(held.read(5, 60_000), 60_000 + 60_000 + most - 150_000);
-        held.close(3);
+        assert_eq!(held.close(3), 60_000);
         assert_eq!(held.read(5, 20_000), 0);
         drop(others);
         assert_eq!(held.read(1, 5), 5 + most);
@@ -429,7 +342,8 @@ mod tests {
                 let ended = Rc::new(Ended::default());
                 let held = &connections[usize::from(bytes < 300_000)];
                 held.open(id, ended.clone());
-                held.received(&[content(id, bytes)]);
+                held.received(id, bytes);
+                held.relieve();
                 ended
             })
             .collect();

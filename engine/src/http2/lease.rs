@@ -1,7 +1,8 @@
 //! The places among the streams of a connection to an origin.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 /// What the driver and the streams tell the pool.
@@ -11,6 +12,9 @@ pub(crate) struct SessionState {
     /// No new stream can be opened: the origin said so, or the connection is gone.
     pub(crate) closed: Cell<bool>,
     pub(crate) idle_since: Cell<Instant>,
+    /// The pool has let go of it: it ends with its last stream.
+    pub(crate) is_orphan: Cell<bool>,
+    driver: RefCell<Option<Waker>>,
 }
 
 /// A place among the streams of a session.
@@ -24,7 +28,27 @@ impl SessionState {
             streams: Cell::new(0),
             closed: Cell::new(false),
             idle_since: Cell::new(Instant::now()),
+            is_orphan: Cell::new(false),
+            driver: RefCell::default(),
         })
+    }
+
+    /// Whether nobody needs the connection any more; else `context` is woken when that changes.
+    pub(crate) fn is_abandoned(&self, context: &Context<'_>) -> bool {
+        self.driver.replace(Some(context.waker().clone()));
+        self.is_orphan.get() && self.streams.get() == 0
+    }
+
+    /// Nobody will open a stream any more.
+    pub(crate) fn orphan(&self) {
+        self.is_orphan.set(true);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(driver) = self.driver.borrow_mut().take() {
+            driver.wake();
+        }
     }
 }
 
@@ -45,5 +69,8 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.0.streams.set(self.0.streams.get().saturating_sub(1));
         self.0.idle_since.set(Instant::now());
+        if self.0.is_orphan.get() {
+            self.0.wake();
+        }
     }
 }

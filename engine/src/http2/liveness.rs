@@ -1,25 +1,13 @@
 //! Asking the other side of a connection whether it is still there, once it has been silent for a while
 //! although streams are open (RFC 9113 section 6.7). TCP keepalive asks the kernel; this asks the program.
 
-use std::future::{pending, poll_fn};
-use std::task::Poll;
 use std::time::Instant;
-
-use h2::{Ping, PingPong};
 
 use super::link::Link;
 use super::settings::Pings;
 
 /// Ends once the other side does not answer. May be dropped.
-pub(crate) async fn unanswered(
-    link: &Link,
-    ping: Option<PingPong>,
-    pings: Pings,
-    has_streams: impl Fn() -> bool,
-) {
-    let Some(mut ping) = ping else {
-        return pending().await;
-    };
+pub(crate) async fn unanswered(link: &Link, pings: Pings, has_streams: impl Fn() -> bool) {
     loop {
         let silent = link.silence();
         if silent < pings.interval || !has_streams() {
@@ -28,19 +16,11 @@ pub(crate) async fn unanswered(
             continue;
         }
         let asked = Instant::now();
-        if ping.send_ping(Ping::opaque()).is_err() {
-            // The connection is over, and whoever drives it knows.
-            return pending().await;
-        }
+        link.ping();
         monoio::time::sleep(pings.timeout).await;
         // Whatever has come since is an answer, however soon it came and however late this looks.
         if link.silence() >= asked.elapsed() {
             return;
         }
-        poll_fn(|context| {
-            let _ = ping.poll_pong(context);
-            Poll::Ready(())
-        })
-        .await;
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use sallyport_wire::http2::{FloodLimits, ReceivingSide};
+use sallyport_wire::http1::HeadLimits;
+use sallyport_wire::http2::{ConnectionSettings, Role, TargetForm};
 
 use super::held::Windows;
 use crate::config::checked::Config;
-use crate::limits::HTTP2_WINDOW_BYTES_MAX;
+use crate::limits::{HTTP2_OUTPUT_BYTES, HTTP2_WINDOW_BYTES_MAX};
 
 /// When it is asked, and how long an answer may take.
 #[derive(Debug, Clone, Copy)]
@@ -26,9 +27,10 @@ pub(crate) struct Settings {
     pub(crate) stream_window_bytes: u32,
     /// The same for all streams of a client together.
     pub(crate) connection_window_bytes: u32,
-    /// All fields of a head, counted as RFC 9113 section 6.5.2 does.
-    pub(crate) head_bytes_max: u32,
-    pub(crate) flood: FloodLimits,
+    /// What heads are held to; all fields of one are counted as RFC 9113 section 6.5.2 does.
+    pub(crate) head: HeadLimits,
+    pub(crate) control_frames_per_second: u32,
+    pub(crate) resets_per_second: u32,
     pub(crate) pings: Pings,
     /// Longest time for one write.
     pub(crate) write_timeout: Duration,
@@ -47,32 +49,53 @@ impl Settings {
     }
 
     /// The windows of a connection on which we are that side.
-    pub(super) fn windows(&self, side: ReceivingSide) -> Windows {
-        let connection = match side {
-            ReceivingSide::Server => self.connection_window_bytes,
-            ReceivingSide::Client => self.upstream_window_bytes(),
-        };
+    pub(super) fn windows(&self, role: Role) -> Windows {
         let bytes = |window| usize::try_from(window).unwrap_or(usize::MAX);
         Windows {
             stream: bytes(self.stream_window_bytes),
-            connection: bytes(connection),
+            connection: bytes(self.connection_window(role)),
+        }
+    }
+
+    fn connection_window(&self, role: Role) -> u32 {
+        match role {
+            Role::Server => self.connection_window_bytes,
+            Role::Client => self.upstream_window_bytes(),
+        }
+    }
+
+    /// The same as the codec takes them.
+    pub(super) fn of_codec(&self, role: Role, form: TargetForm) -> ConnectionSettings {
+        let upstream_streams = u32::try_from(self.upstream_streams).unwrap_or(u32::MAX);
+        ConnectionSettings {
+            streams_max: match role {
+                Role::Server => self.client_streams,
+                Role::Client => upstream_streams,
+            },
+            stream_window_bytes: self.stream_window_bytes,
+            connection_window_bytes: self.connection_window(role),
+            head: self.head,
+            control_frames_per_second: self.control_frames_per_second,
+            resets_per_second: self.resets_per_second,
+            output_bytes_max: HTTP2_OUTPUT_BYTES,
+            form,
         }
     }
 
     pub(crate) fn of(config: &Config) -> Self {
         let http2 = &config.http2;
-        let head_bytes_max = u32::try_from(config.limits.head_bytes).unwrap_or(u32::MAX);
         Self {
             client_streams: http2.client_streams,
             upstream_streams: http2.upstream_streams,
             stream_window_bytes: http2.stream_window_bytes,
             connection_window_bytes: http2.connection_window_bytes,
-            head_bytes_max,
-            flood: FloodLimits {
-                control_frames_per_second: http2.control_frames_per_second,
-                resets_per_second: http2.resets_per_second,
-                head_bytes_max,
+            head: HeadLimits {
+                head_bytes_max: config.limits.head_bytes,
+                headers_max: config.limits.headers,
+                uri_bytes_max: config.limits.uri_bytes,
             },
+            control_frames_per_second: http2.control_frames_per_second,
+            resets_per_second: http2.resets_per_second,
             pings: Pings {
                 interval: http2.ping_interval,
                 timeout: http2.ping_timeout,

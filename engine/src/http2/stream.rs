@@ -1,187 +1,213 @@
 //! A stream as a connection that carries one exchange.
 //!
-//! To sessions, exchanges and tunnels it is a transport like any other. What they read from it is the
-//! head of a request (or response) in the form of HTTP/1.1, which has a parser and an encoder with every
-//! check in them, and then content as it is, up to the end of the stream; so is what they write.
+//! To sessions, exchanges and tunnels it is a transport like any other, but for heads, which come and go
+//! as they are: typed. What is read from it is content, up to the end of the stream; so is what is
+//! written, except that a reply of our own is written as the text of HTTP/1.1.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::net::Shutdown;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use h2::RecvStream;
-use h2::client::SendRequest;
-use h2::server::SendResponse;
-use http::Request;
-use sallyport_wire::http1::Scheme;
-use sallyport_wire::invariant::part;
+use sallyport_wire::http1::{
+    MethodKind, RequestForward, RequestHead, ResponseForward, ResponseHead, Scheme,
+};
+use sallyport_wire::http2::RequestFault;
 
-use super::heads::{Asked, HeadFault, TargetForm, Text, request_text};
-use super::incoming::{Declined, Incoming};
+use super::error_code::{CANCEL, CONNECT_ERROR, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM};
 use super::lease::Lease;
-use super::link::Link;
-use super::outgoing::{End, Outgoing, Unsent};
+use super::link::{Arrival, Link};
+use super::stream_state::{Declined, Fate, StreamState};
+use super::websocket;
 use crate::io::deadline::{Cut, Deadline, Wheel};
 
 /// One exchange in a stream.
 #[derive(Debug)]
 pub(crate) struct StreamTransport {
-    deadline: Deadline,
-    ends: Rc<Ends>,
-    incoming: RefCell<Incoming>,
-    outgoing: RefCell<Outgoing>,
-    /// A place among the streams of an upstream session; `None` on the client's side.
-    lease: Option<Lease>,
-    fault: Option<HeadFault>,
-    bytes_in: Cell<u64>,
-    bytes_out: Cell<u64>,
+    pub(super) deadline: Deadline,
+    pub(super) link: Rc<Link>,
+    pub(super) state: Rc<StreamState>,
+    pub(super) side: Side,
+    /// How far sending has got.
+    pub(super) sent: Cell<Sent>,
+    pub(super) bytes_in: Cell<u64>,
+    pub(super) bytes_out: Cell<u64>,
 }
 
-/// Which directions were ended on this side, by a deadline or by the owner.
+/// Whose stream it is.
+#[derive(Debug)]
+pub(super) enum Side {
+    /// A client's: its request, until somebody takes it.
+    Client(RefCell<Option<Arrival>>, Asked),
+    /// One to an origin, whose connection speaks this scheme.
+    Origin(Lease, Scheme),
+}
+
+/// What a client has asked for, as far as answering depends on it.
 #[derive(Debug, Default)]
-struct Ends {
-    read: Cell<bool>,
-    write: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
+pub(super) struct Asked {
+    pub(super) is_connect: bool,
+    pub(super) is_head: bool,
+    /// The key of a WebSocket, which has none in HTTP/2.
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) fault: Option<RequestFault>,
 }
 
-impl Cut for Ends {
-    fn cut(&self, how: Shutdown) {
-        self.read
-            .set(self.read.get() || matches!(how, Shutdown::Read | Shutdown::Both));
-        self.write
-            .set(self.write.get() || matches!(how, Shutdown::Write | Shutdown::Both));
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    Nothing,
+    /// The final head; content follows.
+    Head,
+    /// The same of a tunnel.
+    Tunnel,
+    All,
 }
 
-impl Ends {
-    /// Has `context` woken when a direction is cut. Both directions belong to one task.
-    fn watch(&self, context: &Context<'_>) {
-        let mut waker = self.waker.borrow_mut();
-        if !waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(context.waker()))
-        {
-            *waker = Some(context.waker().clone());
-        }
-    }
+/// A head that is to be sent in a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum OutboundHead<'a> {
+    Request(&'a RequestForward<'a>),
+    Response(&'a ResponseForward<'a>),
 }
 
 impl StreamTransport {
-    /// The stream of a request that a client has sent; without a form it cannot be served.
-    pub(crate) fn of_client(
-        request: Request<RecvStream>,
-        send: SendResponse<Bytes>,
-        form: Result<TargetForm, HeadFault>,
-        link: &Rc<Link>,
-        wheel: &Rc<Wheel>,
-    ) -> Self {
-        let link = Rc::clone(link);
-        let (parts, body) = request.into_parts();
-        let text = form.and_then(|form| request_text(&parts, body.is_end_stream(), form));
-        let (text, asked, fault) = match text {
-            Ok((text, asked)) => (text, asked, None),
-            // Its content is still to be read and discarded.
-            Err(fault) => (Text::headless(), Asked::Plain, Some(fault)),
+    /// The stream of a request that a client has sent.
+    pub(crate) fn of_client(arrival: Arrival, link: &Rc<Link>, wheel: &Rc<Wheel>) -> Self {
+        let head = &arrival.request.head;
+        let asked = Asked {
+            is_connect: head.is_connect,
+            is_head: head.method_kind == MethodKind::Head,
+            key: head.upgrade.map(|_| websocket::new_key()),
+            fault: arrival.request.fault,
         };
-        let incoming = Incoming::request(text, body, link);
-        let mut stream = Self::new(incoming, Outgoing::response(send, asked), None, wheel);
-        stream.fault = fault;
-        stream.hold();
-        stream
+        let state = Rc::clone(&arrival.state);
+        let side = Side::Client(RefCell::new(Some(arrival)), asked);
+        Self::new(side, state, link, wheel)
     }
 
     /// A stream for a request that is still to be sent.
     pub(crate) fn of_upstream(
-        send: SendRequest<Bytes>,
         scheme: Scheme,
-        link: &Rc<Link>,
         lease: Lease,
+        link: &Rc<Link>,
         wheel: &Rc<Wheel>,
     ) -> Self {
-        let outgoing = Outgoing::request(send, scheme);
-        Self::new(
-            Incoming::response(Rc::clone(link)),
-            outgoing,
-            Some(lease),
-            wheel,
-        )
+        Self::new(Side::Origin(lease, scheme), Rc::default(), link, wheel)
     }
 
-    fn new(
-        incoming: Incoming,
-        outgoing: Outgoing,
-        lease: Option<Lease>,
-        wheel: &Rc<Wheel>,
-    ) -> Self {
-        let ends = Rc::new(Ends::default());
-        let cut: Rc<dyn Cut> = ends.clone();
+    fn new(side: Side, state: Rc<StreamState>, link: &Rc<Link>, wheel: &Rc<Wheel>) -> Self {
+        let cut: Rc<dyn Cut> = state.clone();
         Self {
             deadline: wheel.deadline_of(cut),
-            ends,
-            incoming: RefCell::new(incoming),
-            outgoing: RefCell::new(outgoing),
-            lease,
-            fault: None,
+            link: Rc::clone(link),
+            state,
+            side,
+            sent: Cell::new(Sent::Nothing),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
         }
     }
 
-    /// Has what the stream holds counted, now that it has a number.
-    fn hold(&self) {
-        let incoming = self.incoming.borrow();
-        if let Some(id) = incoming.id() {
-            incoming.link().held().open(id, self.ends.clone());
-        }
+    /// Whether it carries bytes of a tunnel, or of a protocol that was switched to.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.sent.get() == Sent::Tunnel
     }
 
     /// Whether it was given up because it held too much (`limits.buffer_bytes`).
     pub(crate) fn was_given_up(&self) -> bool {
         // It ends both directions.
-        if !(self.ends.read.get() && self.ends.write.get()) {
-            return false;
-        }
-        let incoming = self.incoming.borrow();
-        let id = incoming.id();
-        id.is_some_and(|id| incoming.link().held().was_given_up(id))
+        self.state.is_deaf.get()
+            && self.state.is_mute.get()
+            && (self.state.number()).is_some_and(|id| self.link.held.was_given_up(id))
     }
 
     /// Why the request cannot be served, although it could be decoded.
-    pub(crate) fn fault(&self) -> Option<HeadFault> {
-        self.fault
+    pub(crate) fn fault(&self) -> Option<RequestFault> {
+        match &self.side {
+            Side::Client(_, asked) => asked.fault,
+            Side::Origin(..) => None,
+        }
+    }
+
+    /// Moves the request that has come into `head` and `text`, which its spans refer to.
+    pub(crate) fn take_request(&self, head: &mut RequestHead, text: &mut Vec<u8>) -> bool {
+        let Side::Client(arrival, _) = &self.side else {
+            return false;
+        };
+        let Some(mut arrival) = arrival.borrow_mut().take() else {
+            return false;
+        };
+        std::mem::swap(head, &mut arrival.request.head);
+        std::mem::swap(text, &mut arrival.request.text);
+        self.count_in(text.len());
+        self.link
+            .with(|codec| codec.recycle_request(arrival.request));
+        true
+    }
+
+    /// `Sec-WebSocket-Key` that an origin of HTTP/1.1 is sent for the request.
+    pub(crate) fn websocket_key(&self) -> Option<&[u8]> {
+        match &self.side {
+            Side::Client(_, asked) => asked.key.as_deref(),
+            Side::Origin(..) => None,
+        }
+    }
+
+    /// Receives the head of a response, interim or final, into `head`, and calls `text` with what its spans
+    /// refer to.
+    pub(crate) async fn response(
+        &self,
+        head: &mut ResponseHead,
+        text: impl FnOnce(&[u8]),
+    ) -> io::Result<()> {
+        let mut response = poll_fn(|context| {
+            if self.state.is_deaf.get() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.state.watch(context);
+            let mut inbox = self.state.inbox.borrow_mut();
+            if let Some(response) = inbox.heads.pop_front() {
+                return Poll::Ready(Ok(response));
+            }
+            match &inbox.fate {
+                Fate::Failed(kind, fault) => Poll::Ready(Err(io::Error::new(*kind, fault.clone()))),
+                Fate::Open | Fate::Whole => Poll::Pending,
+            }
+        })
+        .await?;
+        std::mem::swap(head, &mut response.head);
+        text(&response.text);
+        self.count_in(response.text.len());
+        self.link.with(|codec| codec.recycle_response(response));
+        Ok(())
     }
 
     /// Whether the origin said that it has not processed the request.
     pub(crate) fn declined(&self) -> Option<Declined> {
-        self.incoming.borrow().declined()
+        self.state.inbox.borrow().declined
     }
 
     /// What the origin did wrong, or said was wrong, before all had come.
     pub(crate) fn origin_fault(&self) -> Option<String> {
-        self.incoming.borrow().fault().map(str::to_owned)
+        self.state.inbox.borrow().fault.clone()
     }
 
     /// Whether the origin wants HTTP/1.1, for this request or at all.
     pub(crate) fn wants_http1(&self) -> bool {
-        let incoming = self.incoming.borrow();
-        incoming.declined() == Some(Declined::OverHttp1) || incoming.link().wants_http1()
+        self.declined() == Some(Declined::OverHttp1) || self.link.wants_http1()
     }
 
     /// Tells the client that its request was not processed, so that it sends it again.
     pub(crate) fn decline(&self) {
-        self.outgoing.borrow_mut().decline();
+        if self.sent.get() == Sent::Nothing {
+            self.reset(REFUSED_STREAM);
+        }
     }
 
     /// The field lines behind the content, once its end was read.
     pub(crate) fn trailers(&self) -> Vec<u8> {
-        self.incoming.borrow().trailers().to_vec()
+        self.state.inbox.borrow().trailers.clone()
     }
 
     pub(crate) fn deadline(&self) -> &Deadline {
@@ -196,6 +222,14 @@ impl StreamTransport {
         self.bytes_out.get()
     }
 
+    fn count_in(&self, bytes: usize) {
+        self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+    }
+
+    pub(super) fn count_out(&self, bytes: usize) {
+        self.bytes_out.set(self.bytes_out.get() + bytes as u64);
+    }
+
     /// Waits until a read would not wait. May be dropped.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         poll_fn(|context| self.poll_readable(context))
@@ -203,130 +237,90 @@ impl StreamTransport {
             .map(|_| ())
     }
 
+    /// Waits until there is content to read; `false` at the end.
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        if self.ends.read.get() {
+        if self.state.is_deaf.get() {
             return Poll::Ready(Ok(false));
         }
-        self.ends.watch(context);
-        let mut incoming = self.incoming.borrow_mut();
-        let polled = incoming.poll_readable(context);
-        if incoming.take_malformed() {
-            let mut outgoing = self.outgoing.borrow_mut();
-            outgoing.refuse_malformed(incoming.link());
+        self.state.watch(context);
+        let inbox = self.state.inbox.borrow();
+        if inbox.unread() > 0 {
+            return Poll::Ready(Ok(true));
         }
-        polled
+        match &inbox.fate {
+            Fate::Open => Poll::Pending,
+            Fate::Whole => Poll::Ready(Ok(false)),
+            Fate::Failed(kind, fault) => Poll::Ready(Err(io::Error::new(*kind, fault.clone()))),
+        }
     }
 
-    /// Receives into `data` behind its first `filled` bytes.
+    /// Receives content into `data` behind its first `filled` bytes.
     pub(crate) async fn read_after(
         &self,
         mut data: Vec<u8>,
         filled: usize,
     ) -> (io::Result<usize>, Vec<u8>) {
         data.truncate(filled);
-        let result = poll_fn(|context| {
-            let mut bytes = 0;
-            while data.len() < data.capacity() {
-                match self.poll_readable(context) {
-                    Poll::Ready(Ok(true)) => match self.incoming.borrow_mut().read(&mut data) {
-                        Ok(more) => bytes += more,
-                        Err(error) => return Poll::Ready(Err(error)),
-                    },
-                    // What has arrived is given first; the end or the error will be there again.
-                    Poll::Pending if bytes == 0 => return Poll::Pending,
-                    Poll::Ready(Err(error)) if bytes == 0 => return Poll::Ready(Err(error)),
-                    _ => break,
-                }
-            }
-            Poll::Ready(Ok(bytes))
-        })
-        .await;
-        if let Ok(bytes) = result {
-            self.bytes_in.set(self.bytes_in.get() + bytes as u64);
-        }
-        (result, data)
-    }
-
-    /// Sends `data[from..]`: at its end all of it is within the windows of the recipient.
-    pub(crate) async fn write_from(&self, data: Vec<u8>, from: usize) -> (io::Result<()>, Vec<u8>) {
-        let result = self.send(part(&data, from..), End::Open).await;
-        (result, data)
-    }
-
-    /// Sends `data[from..]` and, behind it, the end of the message with these trailer lines.
-    pub(crate) async fn write_last(
-        &self,
-        data: Vec<u8>,
-        from: usize,
-        trailers: &[u8],
-    ) -> (io::Result<()>, Vec<u8>) {
-        let end = End::Trailers(trailers);
-        let result = self.send(part(&data, from..), end).await;
-        (result, data)
-    }
-
-    async fn send(&self, input: &[u8], end: End<'_>) -> io::Result<()> {
-        let mut unsent = {
-            let mut incoming = self.incoming.borrow_mut();
-            let was_asked = incoming.id().is_some();
-            let mut outgoing = self.outgoing.borrow_mut();
-            let content = outgoing.take_heads(input, &mut incoming)?;
-            drop(incoming);
-            if !was_asked {
-                self.hold();
-            }
-            self.given_head(input.len() - content.len());
-            Unsent::new(content, end)
+        let result = match poll_fn(|context| self.poll_readable(context)).await {
+            Ok(true) => Ok(self.read(&mut data)),
+            Ok(false) => Ok(0),
+            Err(error) => Err(error),
         };
-        poll_fn(|context| self.poll_send(&mut unsent, context)).await?;
-        self.bytes_out
-            .set(self.bytes_out.get() + input.len() as u64);
-        Ok(())
+        (result, data)
     }
 
-    fn given_head(&self, bytes: usize) {
-        let incoming = self.incoming.borrow();
-        if let Some(id) = incoming.id().filter(|_| bytes > 0) {
-            incoming.link().held().given_head(id, bytes);
-        }
-    }
-
-    fn poll_send(
-        &self,
-        unsent: &mut Unsent<'_>,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.ends.write.get() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        self.ends.watch(context);
-        let polled = self.outgoing.borrow_mut().poll_send(unsent, context);
-        let incoming = self.incoming.borrow();
-        if let (Some(id), bytes @ 1..) = (incoming.id(), unsent.take_given()) {
-            incoming.link().held().given(id, bytes);
-        }
-        polled
+    fn read(&self, data: &mut Vec<u8>) -> usize {
+        let pool = &self.link.held.pool;
+        let bytes = self.state.inbox.borrow_mut().read(data, pool);
+        let id = self.state.id.get();
+        let opens = self.link.held.read(id, bytes);
+        self.link.with(|codec| codec.release(id, opens));
+        self.count_in(bytes);
+        bytes
     }
 
     /// Says that nothing more will be sent in a tunnel.
     pub(crate) fn finish(&self) {
-        self.outgoing.borrow_mut().finish();
+        let Some(id) = self.state.number() else {
+            return;
+        };
+        if self.sent.get() == Sent::Tunnel {
+            // The end takes no window. One that is not taken is a stream that is gone.
+            let _ = self.link.with(|codec| codec.send_data(id, &[], true));
+            self.sent.set(Sent::All);
+        }
+    }
+
+    fn reset(&self, code: u32) {
+        if let Some(id) = self.state.number() {
+            self.link.with(|codec| codec.reset(id, code));
+        }
     }
 
     /// Ends both directions at once, also under a pending operation.
     pub(crate) fn cut(&self) {
-        let mut outgoing = self.outgoing.borrow_mut();
-        match self.lease {
-            Some(_) => outgoing.cancel(),
-            None => outgoing.reset(),
-        }
-        drop(outgoing);
-        self.ends.cut(Shutdown::Both);
+        self.break_off();
+        self.state.cut(std::net::Shutdown::Both);
+    }
+
+    /// Resets what is not complete. Nothing happens to what is.
+    fn break_off(&self) {
+        let has_all = self.state.inbox.borrow().fate == Fate::Whole;
+        let code = match (&self.side, self.sent.get(), has_all) {
+            (_, Sent::All, true) => return,
+            (Side::Origin(..), ..) => CANCEL,
+            // RFC 9113 section 8.5: a fault of the connection at the other end of a tunnel.
+            (Side::Client(..), Sent::Tunnel, _) => CONNECT_ERROR,
+            // RFC 9113 section 8.1: the rest of the request is not needed.
+            (Side::Client(..), Sent::All, false) => NO_ERROR,
+            (Side::Client(..), Sent::Nothing | Sent::Head, _) => INTERNAL_ERROR,
+        };
+        self.reset(code);
     }
 
     /// Has nothing more be received.
     pub(crate) fn stop_receiving(&self) {
-        self.ends.cut(Shutdown::Read);
+        self.state.cut(std::net::Shutdown::Read);
     }
 
     /// Waits until the client has reset the stream or is gone altogether, or the stream was given up. May
@@ -336,25 +330,28 @@ impl StreamTransport {
             if self.was_given_up() {
                 return Poll::Ready(());
             }
-            self.ends.watch(context);
-            self.outgoing.borrow_mut().poll_gone(context)
+            self.state.watch(context);
+            let is_client = matches!(self.side, Side::Client(..));
+            match is_client && self.state.is_gone.get() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
         })
         .await;
     }
 }
 
 impl Drop for StreamTransport {
-    /// A client must see that a response was cut short; a session whose origin said nothing at all
+    /// The other side must see that a message was cut short; a session whose origin said nothing at all
     /// until the deadline gets no further request.
     fn drop(&mut self) {
-        let incoming = self.incoming.borrow();
-        if let Some(id) = incoming.id() {
-            incoming.link().held().close(id);
-        }
-        match &self.lease {
-            None => self.outgoing.borrow_mut().reset(),
-            Some(lease) if self.deadline.expired() && self.bytes_in.get() == 0 => lease.distrust(),
-            Some(_) => {}
+        self.break_off();
+        self.link.forget(&self.state);
+        if let Side::Origin(lease, _) = &self.side
+            && self.deadline.expired()
+            && self.bytes_in.get() == 0
+        {
+            lease.distrust();
         }
     }
 }

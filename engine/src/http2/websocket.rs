@@ -15,7 +15,7 @@ pub(super) fn new_key() -> Vec<u8> {
 }
 
 /// The `Sec-WebSocket-Accept` that answers `key` (RFC 6455 section 4.2.2).
-pub(super) fn accept(key: &[u8]) -> Vec<u8> {
+pub(crate) fn accept(key: &[u8]) -> Vec<u8> {
     let mut hash = Sha1::new();
     hash.update(key);
     hash.update(GUID);

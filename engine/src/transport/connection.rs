@@ -8,7 +8,9 @@ use std::io;
 use std::net::Shutdown;
 use std::time::Duration;
 
-use crate::http2::{Declined, HeadFault, StreamTransport};
+use sallyport_wire::http2::RequestFault;
+
+use crate::http2::{Declined, OutboundHead, StreamTransport};
 use crate::io::deadline::Deadline;
 use crate::io::socket::Socket;
 use crate::io::tcp_info::TcpInfo;
@@ -29,7 +31,7 @@ pub(crate) enum Transport {
     Plain(Socket),
     /// TLS over another connection.
     Tls(Box<TlsConnection>),
-    /// One exchange of an HTTP/2 connection: a head in the form of HTTP/1.1, content without framing.
+    /// One exchange of an HTTP/2 connection: typed heads, content without framing.
     Stream(Box<StreamTransport>),
 }
 
@@ -85,9 +87,10 @@ impl Transport {
             .is_some_and(|tls| tls.with_common(|common| common.alpn_protocol() == Some(ALPN_HTTP2)))
     }
 
-    /// Whether this is a stream of an HTTP/2 connection.
+    /// Whether this is a stream of an HTTP/2 connection, which carries one message each way. One that has
+    /// become a tunnel carries bytes.
     pub(crate) fn is_stream(&self) -> bool {
-        matches!(self, Self::Stream(_))
+        self.stream().is_some()
     }
 
     /// The trailer lines that came beside the content of a stream, once its end was read.
@@ -98,8 +101,24 @@ impl Transport {
         }
     }
 
+    /// The stream that it is, in that sense.
+    pub(crate) fn stream(&self) -> Option<&StreamTransport> {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => None,
+            Self::Stream(stream) => Some(&**stream).filter(|stream| !stream.is_tunnel()),
+        }
+    }
+
+    /// Sends a head in a stream; `end` if no content follows. Elsewhere heads are text.
+    pub(crate) async fn send_head(&self, head: OutboundHead<'_>, end: bool) -> io::Result<()> {
+        match self {
+            Self::Plain(_) | Self::Tls(_) => Err(io::ErrorKind::InvalidInput.into()),
+            Self::Stream(stream) => stream.send_head(head, end).await,
+        }
+    }
+
     /// Why the request in a stream cannot be served although it was decoded.
-    pub(crate) fn fault(&self) -> Option<HeadFault> {
+    pub(crate) fn fault(&self) -> Option<RequestFault> {
         match self {
             Self::Plain(_) | Self::Tls(_) => None,
             Self::Stream(stream) => stream.fault(),

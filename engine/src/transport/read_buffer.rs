@@ -46,6 +46,15 @@ impl ReadBuffer {
         self.consume(0);
     }
 
+    /// Appends what was received in another way.
+    pub(crate) fn extend(&mut self, bytes: &[u8], pool: &BufferPool) {
+        if self.data.capacity() == 0 {
+            self.data = pool.rent();
+        }
+        self.data.extend_from_slice(bytes);
+        self.lease = pool.lease(self.data.capacity());
+    }
+
     /// Whether the last receive left no free room: more is probably waiting.
     pub(crate) fn is_full(&self) -> bool {
         self.data.capacity() > 0 && self.data.len() == self.data.capacity()

@@ -3,23 +3,22 @@
 //! A task of the shard drives it; exchanges hold streams of it. Which session serves which request is
 //! decided in `pool`. When nobody holds a handle any more the connection says goodbye.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use h2::client::{Builder, Connection, SendRequest};
 use sallyport_pki::OriginCertificate;
 use sallyport_wire::http1::Scheme;
-use sallyport_wire::http2::ReceivingSide;
+use sallyport_wire::http2::{Role, TargetForm};
 
 use crate::http2::StreamTransport;
-use crate::http2::error_code;
+use crate::http2::error_code::NO_ERROR;
 use crate::http2::lease::{Lease, SessionState};
-use crate::http2::link::{Link, LinkIo, Pumped};
+use crate::http2::link::Link;
 use crate::http2::liveness::unanswered;
+use crate::http2::pumps::Pumped;
 use crate::http2::{Holders, Pings, Settings};
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
@@ -32,7 +31,6 @@ use crate::transport::Transport;
 /// A handle to an HTTP/2 connection of the pool.
 #[derive(Debug)]
 pub(crate) struct Session {
-    send: SendRequest<Bytes>,
     /// Of all requests on it.
     scheme: Scheme,
     certificate: Option<Rc<OriginCertificate>>,
@@ -42,35 +40,20 @@ pub(crate) struct Session {
 }
 
 /// Begins HTTP/2 on a connection to an origin, which is driven from now on by a task of its own.
-///
-/// # Errors
-/// What the origin did; the connection is closed then.
-pub(crate) async fn start(
-    (buffers, holders): (&Rc<BufferPool>, &Rc<Holders>),
+pub(crate) fn start(
+    memory: (&Rc<BufferPool>, &Rc<Holders>),
     transport: Transport,
     certificate: Option<Rc<OriginCertificate>>,
     settings: &Settings,
-) -> Result<Session, String> {
+) -> Session {
     let scheme = match transport {
         Transport::Plain(_) | Transport::Stream(_) => Scheme::Http,
         Transport::Tls(_) => Scheme::Https,
     };
-    let link = Link::new(
-        (buffers, holders),
-        ReceivingSide::Client,
-        settings,
-        Vec::new(),
-    );
-    let (send, connection) = builder(settings)
-        .handshake::<_, Bytes>(LinkIo(Rc::clone(&link)))
-        .await
-        .map_err(|error| {
-            let fault = error_code::of_origin(&error);
-            fault.unwrap_or_else(|| "the origin closed its connection as HTTP/2 began".to_owned())
-        })?;
+    let link = Link::new(memory, Role::Client, settings, TargetForm::Origin(scheme));
     let state = SessionState::new();
     let driver = Driver {
-        buffers: Rc::clone(buffers),
+        buffers: Rc::clone(memory.0),
         transport,
         link: Rc::clone(&link),
         state: Rc::clone(&state),
@@ -79,47 +62,38 @@ pub(crate) async fn start(
         pings: settings.pings,
     };
     let (abandoned, ended) = (Rc::clone(&link), Rc::clone(&state));
-    let driving = driver.run(connection);
+    let driving = driver.run();
     task::spawn("a connection to an HTTP/2 origin", driving, move || {
         ended.closed.set(true);
         abandoned.abandon();
     });
-    Ok(Session {
-        send,
+    Session {
         scheme,
         certificate,
         link,
         state,
         streams_max: settings.upstream_streams,
-    })
+    }
 }
 
-fn builder(settings: &Settings) -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .enable_push(false)
-        .initial_window_size(settings.stream_window_bytes)
-        .initial_connection_window_size(settings.upstream_window_bytes())
-        .max_header_list_size(settings.head_bytes_max)
-        .max_send_buffer_size(crate::limits::HTTP2_SEND_BUFFER_BYTES)
-        .max_concurrent_reset_streams(crate::limits::HTTP2_RESET_STREAMS_KEPT);
-    builder
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.state.orphan();
+    }
 }
 
 impl Session {
     /// A stream for one exchange, unless there are too many or the session is over.
     pub(crate) fn open(&self, wheel: &Rc<Wheel>) -> Option<StreamTransport> {
-        let most = self.streams_max.min(self.send.current_max_send_streams());
-        let streams = self.state.streams.get();
-        if streams >= most || self.is_closed() {
+        let most = self.streams_max.min(self.link.streams_max());
+        if self.state.streams.get() >= most || self.is_closed() {
             return None;
         }
         let lease = Lease::new(&self.state);
         Some(StreamTransport::of_upstream(
-            self.send.clone(),
             self.scheme,
-            &self.link,
             lease,
+            &self.link,
             wheel,
         ))
     }
@@ -131,10 +105,7 @@ impl Session {
 
     /// Whether no stream can be opened any more.
     pub(crate) fn is_closed(&self) -> bool {
-        // After a GOAWAY the codec takes no more requests; it never waits for anything here.
-        let mut context = Context::from_waker(Waker::noop());
-        let ready = self.send.clone().poll_ready(&mut context);
-        self.state.closed.get() || matches!(ready, Poll::Ready(Err(_)))
+        self.state.closed.get() || self.link.is_leaving()
     }
 
     /// Whether it has carried nothing for this long.
@@ -145,7 +116,7 @@ impl Session {
 
     /// Whether the origin takes WebSockets in streams (RFC 8441 section 3), as far as it has said.
     pub(crate) fn takes_websockets(&self) -> bool {
-        self.send.is_extended_connect_protocol_enabled()
+        self.link.takes_websockets()
     }
 
     /// Waits until the origin has sent its settings, which usually come with its first bytes.
@@ -167,7 +138,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(self, mut connection: Connection<LinkIo, Bytes>) {
+    async fn run(self) {
         let Self {
             buffers,
             transport,
@@ -184,31 +155,31 @@ impl Driver {
             linger: *linger,
             hears_out: true,
         };
-        let codec = async {
-            let ping = connection.ping_pong();
-            let mut unanswered = pin!(unanswered(link, ping, *pings, || state.streams.get() > 0));
+        let driving = async {
+            let mut unanswered = pin!(unanswered(link, *pings, || state.streams.get() > 0));
             let mut is_dead = false;
-            let outcome = std::future::poll_fn(|context| {
+            poll_fn(|context| {
+                link.watch(context);
                 if let Some(fault) = link.fault() {
-                    link.say_goaway(fault);
-                    return Poll::Ready(Err(fault.to_string()));
+                    tracing::debug!(%fault, "an upstream HTTP/2 connection ended");
+                    return Poll::Ready(());
                 }
                 if !is_dead && unanswered.as_mut().poll(context).is_ready() {
                     is_dead = true;
                     transport.cut();
                 }
-                // A session that was told to go opens no more streams; those that are open go on.
-                let polled = Pin::new(&mut connection).poll(context);
-                polled.map_err(|error| error.to_string())
+                // One that was told to go opens no more streams; those that are open go on.
+                let is_quiet = state.streams.get() == 0;
+                let is_left = link.is_leaving() && is_quiet;
+                match state.is_abandoned(context) || is_left || link.is_over() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
             })
             .await;
-            if let Err(error) = outcome {
-                tracing::debug!(%error, "an upstream HTTP/2 connection ended");
-            }
             state.closed.set(true);
-            drop(connection);
-            link.close();
+            link.end(NO_ERROR);
         };
-        join(pin!(codec), pin!(link.pump(pumped))).await;
+        join(pin!(driving), pin!(link.pump(pumped))).await;
     }
 }

@@ -122,12 +122,18 @@ fn requirements_on_a_server() {
     }
 }
 
-/// What the codec or the guard refuses before it is a request has a line as well.
+/// What is refused before it is a request has a line as well.
 fn assert_lines_of_what_was_refused(proxy: &Proxy) {
     for (status, detail) in [
-        (json!(431), "the fields are too large"),
-        (json!(null), ": reset, PROTOCOL_ERROR"),
-        (json!(null), ": :path is missing"),
+        (json!(431), "head too large"),
+        (
+            json!(null),
+            ": reset, PROTOCOL_ERROR: an invalid field name",
+        ),
+        (
+            json!(null),
+            ": reset, PROTOCOL_ERROR: a pseudo-header field is missing",
+        ),
         (json!(null), "ended: a field block that cannot be decoded"),
         (json!(null), "ended: a frame on a stream that has ended"),
     ] {

@@ -11,20 +11,16 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use h2::ext::Protocol;
-use h2::server::{Builder, Connection, SendResponse};
-use h2::{Reason, RecvStream};
-use http::{Method, Request};
-use sallyport_wire::http2::{FrameFault, Malformed, ReceivingSide, Refused};
+use sallyport_wire::http2::{Role, TargetForm};
 
 use crate::fair_share::FairShare;
-use crate::http2::link::{Link, LinkIo, Pumped};
+use crate::http2::error_code::{NO_ERROR, REFUSED_STREAM};
+use crate::http2::link::{Arrival, Link, words};
 use crate::http2::liveness::unanswered;
-use crate::http2::{HeadFault, Settings, StreamTransport, TargetForm, error_code};
+use crate::http2::pumps::Pumped;
+use crate::http2::{Settings, StreamTransport};
 use crate::io::join::{catch_panic, join};
-use crate::limits;
 use crate::shard::Shard;
 use crate::shard::clients::{Limited, Resource, Shared, Slot};
 use crate::shard::connections::Registered;
@@ -48,32 +44,12 @@ pub(crate) type Served<'s> = Pin<Box<dyn Future<Output = ()> + 's>>;
 /// What never became a request: a stream that was refused, or the end of a connection.
 #[derive(Debug)]
 pub(crate) struct NoRequest {
-    /// What the client was answered, if it was.
-    pub(crate) status: Option<u16>,
     pub(crate) detail: String,
-}
-
-impl From<Refused> for NoRequest {
-    fn from(refused: Refused) -> Self {
-        let stream = refused.stream;
-        match refused.code.map(Reason::from) {
-            // The codec answers nothing else by itself.
-            None => Self {
-                status: Some(431),
-                detail: format!("stream {stream}: the fields are too large"),
-            },
-            Some(reason) => Self {
-                status: None,
-                detail: format!("stream {stream}: reset, {}", error_code::name(reason)),
-            },
-        }
-    }
 }
 
 impl NoRequest {
     fn connection(what: impl std::fmt::Display) -> Self {
         Self {
-            status: None,
             detail: format!("the HTTP/2 connection was ended: {what}"),
         }
     }
@@ -85,12 +61,12 @@ pub(crate) async fn serve<'s>(
     connection: ClientConnection<'_>,
     early: Vec<u8>,
     serve_stream: impl FnMut(StreamTransport) -> Served<'s>,
-    mut tell: impl FnMut(NoRequest),
+    tell: impl FnMut(NoRequest),
 ) {
     let settings = Settings::of(&connection.shard.config());
     let buffers = connection.registered.account().buffers();
     let memory = (buffers, &connection.shard.holders);
-    let link = Link::new(memory, ReceivingSide::Server, &settings, early);
+    let link = Link::new(memory, Role::Server, &settings, connection.form);
     let pumped = Pumped {
         transport: connection.transport,
         pool: connection.registered.account().buffers(),
@@ -98,81 +74,48 @@ pub(crate) async fn serve<'s>(
         linger: settings.linger,
         hears_out: false,
     };
-    let codec = async {
+    let driving = async {
         link.set_idle(connection.transport, Some(settings.keep_alive));
-        let handshake = builder(&settings).handshake::<_, Bytes>(LinkIo(Rc::clone(&link)));
-        match handshake.await {
-            Ok(mut codec) => {
-                let busy = Cell::new(false);
-                let ping = codec.ping_pong();
-                let mut unanswered = pin!(unanswered(&link, ping, settings.pings, || busy.get()));
-                let mut is_dead = false;
-                let mut streams = Streams {
-                    connection,
-                    settings,
-                    link: &link,
-                    codec: Some(codec),
-                    serving: FuturesUnordered::new(),
-                    serve_stream,
-                    tell,
-                    draining: false,
-                    ended: false,
-                    busy: &busy,
-                };
-                poll_fn(|context| {
-                    if !is_dead && unanswered.as_mut().poll(context).is_ready() {
-                        is_dead = true;
-                        connection.transport.cut();
-                    }
-                    streams.poll(context)
-                })
-                .await;
+        link.take(&early);
+        drop(early);
+        let busy = Cell::new(false);
+        let mut unanswered = pin!(unanswered(&link, settings.pings, || busy.get()));
+        let mut is_dead = false;
+        let mut streams = Streams {
+            connection,
+            settings,
+            link: &link,
+            serving: FuturesUnordered::new(),
+            serve_stream,
+            tell,
+            draining: false,
+            over: false,
+            busy: &busy,
+        };
+        poll_fn(|context| {
+            if !is_dead && unanswered.as_mut().poll(context).is_ready() {
+                is_dead = true;
+                connection.transport.cut();
             }
-            Err(error) => {
-                tracing::debug!(%error, "no HTTP/2 connection came about");
-                if let Some(code) = our_word(&error) {
-                    link.say_goaway(FrameFault::Preface);
-                    tell(NoRequest::connection(error_code::name(code)));
-                }
-            }
-        }
+            streams.poll(context)
+        })
+        .await;
         link.close();
     };
-    join(pin!(codec), pin!(link.pump(pumped))).await;
+    join(pin!(driving), pin!(link.pump(pumped))).await;
 }
 
-fn builder(settings: &Settings) -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .max_concurrent_streams(settings.client_streams)
-        .initial_window_size(settings.stream_window_bytes)
-        .initial_connection_window_size(settings.connection_window_bytes)
-        .max_header_list_size(settings.head_bytes_max)
-        .max_send_buffer_size(limits::HTTP2_SEND_BUFFER_BYTES)
-        .max_concurrent_reset_streams(limits::HTTP2_RESET_STREAMS_KEPT)
-        .max_pending_accept_reset_streams(limits::HTTP2_RESET_UNSEEN_MAX)
-        .enable_connect_protocol();
-    builder
-}
-
-/// What it is, if it was this side that found something wrong.
-fn our_word(error: &h2::Error) -> Option<Reason> {
-    error.reason().filter(|_| error.is_library())
-}
-
-/// The codec of a connection and the streams that it has brought.
+/// A connection and the streams that it has brought.
 struct Streams<'a, 's, F, T> {
     connection: ClientConnection<'a>,
     settings: Settings,
     link: &'a Rc<Link>,
-    /// `None` once the connection is over.
-    codec: Option<Connection<LinkIo, Bytes>>,
     serving: FuturesUnordered<Served<'s>>,
     serve_stream: F,
     tell: T,
     draining: bool,
-    /// A fault of the whole connection was told.
-    ended: bool,
+    /// Nothing more comes, and leave was taken.
+    over: bool,
     /// Whether streams are open.
     busy: &'a Cell<bool>,
 }
@@ -183,10 +126,13 @@ where
     T: FnMut(NoRequest),
 {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.link.watch(context);
+        self.accept();
         self.end_early(context);
-        self.accept(context);
         while let Some(refused) = self.link.refused() {
-            (self.tell)(refused.into());
+            (self.tell)(NoRequest {
+                detail: words(refused),
+            });
         }
         while let Poll::Ready(Some(())) = self.serving.poll_next_unpin(context) {}
         let (transport, registered) = (self.connection.transport, self.connection.registered);
@@ -195,63 +141,60 @@ where
         self.busy.set(!is_quiet);
         let idle = is_quiet.then_some(self.settings.keep_alive);
         self.link.set_idle(transport, idle);
-        match (self.serving.is_empty(), &self.codec) {
-            (true, None) => Poll::Ready(()),
-            _ => Poll::Pending,
+        // What has ended may have been waited for.
+        self.end_early(context);
+        match self.over && self.serving.is_empty() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
     }
 
-    /// Whether no stream is open and nothing of one is still to be sent.
+    /// Whether no stream is open.
     fn is_quiet(&self) -> bool {
-        let has_streams = self.codec.as_ref().is_some_and(Connection::has_streams);
-        self.serving.is_empty() && !has_streams
+        self.serving.is_empty() && self.link.streams_count() == 0
     }
 
-    /// Begins the end of a connection whose client asks too much, that was quiet for too long, whose
-    /// tunnel is over or whose shard drains.
+    /// Begins the end of a connection whose client asks too much or is gone, that was quiet for too long,
+    /// whose tunnel is over or whose shard drains.
     fn end_early(&mut self, context: &Context<'_>) {
         let is_quiet = self.is_quiet();
         let tunnel = self.connection.tunnel;
-        let is_over = tunnel.is_some_and(|tunnel| !tunnel.look(context));
+        let is_left = tunnel.is_some_and(|tunnel| !tunnel.look(context));
         let registered = self.connection.registered;
         registered.set_quiet(is_quiet);
-        let Some(codec) = &mut self.codec else { return };
+        if self.over {
+            return;
+        }
         if let Some(fault) = self.link.fault() {
-            let client = self.connection.registered.address();
+            let client = registered.address();
             tracing::info!(%client, %fault, "HTTP/2 connection closed");
-            codec.abrupt_shutdown(Reason::from(fault.code()));
-            if !self.ended {
-                (self.tell)(NoRequest::connection(fault));
-            }
-            self.ended = true;
-        } else if is_quiet && (self.connection.transport.expired() || registered.is_leaving()) {
-            codec.abrupt_shutdown(Reason::NO_ERROR);
-        } else if is_over || self.connection.shard.is_draining() {
+            (self.tell)(NoRequest::connection(fault));
+            self.end();
+            return;
+        }
+        let is_left_alone = self.connection.transport.expired() || registered.is_leaving();
+        if self.link.is_over() || (is_quiet && is_left_alone) {
+            self.end();
+        } else if is_left || self.connection.shard.is_draining() {
             // RFC 9113 section 6.8: what is open is finished, nothing new is begun.
             match (is_quiet, self.draining) {
-                (true, _) => codec.abrupt_shutdown(Reason::NO_ERROR),
-                (false, false) => codec.graceful_shutdown(),
+                (true, _) => self.end(),
+                (false, false) => self.link.drain(),
                 (false, true) => {}
             }
             self.draining = true;
         }
     }
 
-    /// Lets the codec work, and begins to serve the streams that it brings.
-    fn accept(&mut self, context: &mut Context<'_>) {
-        while let Some(codec) = &mut self.codec {
-            match codec.poll_accept(context) {
-                Poll::Pending => return,
-                Poll::Ready(Some(Ok((request, send)))) => self.begin(request, send),
-                Poll::Ready(Some(Err(error))) => {
-                    tracing::debug!(%error, "an HTTP/2 connection failed");
-                    if let Some(code) = our_word(&error).filter(|_| !self.ended) {
-                        (self.tell)(NoRequest::connection(error_code::name(code)));
-                    }
-                    self.codec = None;
-                }
-                Poll::Ready(None) => self.codec = None,
-            }
+    fn end(&mut self) {
+        self.over = true;
+        self.link.end(NO_ERROR);
+    }
+
+    /// Begins to serve the streams that have come.
+    fn accept(&mut self) {
+        while let Some(arrival) = self.link.arrival() {
+            self.begin(arrival);
         }
     }
 
@@ -270,43 +213,25 @@ where
     }
 
     /// RFC 9113 section 8.7: the client may safely send it again, elsewhere or later.
-    fn refuse(&mut self, mut send: SendResponse<Bytes>, why: &str) {
-        send.send_reset(Reason::REFUSED_STREAM);
-        let detail = format!("stream {}: {why}", u32::from(send.stream_id()));
-        (self.tell)(NoRequest {
-            status: None,
-            detail,
-        });
+    fn refuse(&mut self, arrival: &Arrival, why: &str) {
+        let detail = format!("stream {}: {why}", arrival.stream());
+        self.link.refuse(arrival, REFUSED_STREAM);
+        (self.tell)(NoRequest { detail });
     }
 
-    fn begin(&mut self, request: Request<RecvStream>, mut send: SendResponse<Bytes>) {
-        let id = send.stream_id();
-        self.link.take(id);
-        let malformed = self.link.malformed(id);
-        if let Some(malformed) = malformed.filter(|fault| !is_served(&request, *fault)) {
-            // RFC 9113 section 8.1.1.
-            send.send_reset(Reason::PROTOCOL_ERROR);
-            let detail = format!("stream {}: {malformed}", u32::from(id));
-            return (self.tell)(NoRequest {
-                status: None,
-                detail,
-            });
-        }
-        let shard = self.connection.shard;
+    fn begin(&mut self, arrival: Arrival) {
         // What a client has reset goes on until it is wound up: it may not open more meanwhile.
         let unwound = self.settings.client_streams.saturating_mul(2);
         if self.serving.len() >= usize::try_from(unwound).unwrap_or(usize::MAX) {
-            return self.refuse(send, "too many streams that were reset are still served");
+            let why = "too many streams that were reset are still served";
+            return self.refuse(&arrival, why);
         }
         let slot = match self.slot() {
             Ok(slot) => slot,
-            Err(limited) => return self.refuse(send, &limited.detail()),
+            Err(limited) => return self.refuse(&arrival, &limited.detail()),
         };
-        let form = match malformed {
-            Some(Malformed::Fragment) => Err(HeadFault::Fragment),
-            _ => Ok(self.connection.form),
-        };
-        let stream = StreamTransport::of_client(request, send, form, self.link, &shard.wheel);
+        let wheel = &self.connection.shard.wheel;
+        let stream = StreamTransport::of_client(arrival, self.link, wheel);
         let served = (self.serve_stream)(stream);
         self.serving.push(Box::pin(async move {
             if catch_panic(pin!(served)).await.is_err() {
@@ -314,18 +239,5 @@ where
             }
             drop(slot);
         }));
-    }
-}
-
-/// Whether a request gets an answer all the same.
-fn is_served(request: &Request<RecvStream>, malformed: Malformed) -> bool {
-    match malformed {
-        // As over HTTP/1.1: 400.
-        Malformed::Fragment => true,
-        // RFC 9113 section 8.5: a plain CONNECT has no path.
-        Malformed::NoPath => {
-            *request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_none()
-        }
-        Malformed::Trailers | Malformed::RequestField => false,
     }
 }

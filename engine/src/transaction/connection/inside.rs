@@ -36,6 +36,7 @@ pub(crate) async fn serve(
         texts,
         draft,
         response: _,
+        response_text: _,
     } = parts;
     // As it was found before: the text is the same.
     let (authority, destination) = match locate(&request, texts, draft) {

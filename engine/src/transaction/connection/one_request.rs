@@ -40,26 +40,19 @@ pub(crate) async fn transaction(
     let snapshot = proxy.shard.snapshot();
     let mut workspace = proxy.rent_workspace();
     let mut started = None;
-    let head = &mut workspace.request;
-    let read = match (client.transport.fault(), client.buffers().shortage()) {
-        (Some(fault), _) => Err(NoHead::Refused(Refusal::malformed(400, fault.to_string()))),
-        // Not a byte of it is read.
-        (None, Some(shortage)) => {
-            // The next one may find room.
-            proxy
-                .shard
-                .holders
-                .relieve(&proxy.shard.buffers, Instant::now());
-            Err(NoHead::Refused(shortage.into()))
-        }
-        (None, None) => read_head(client, &snapshot, input, head, &mut started).await,
-    };
+    let read = receive(
+        proxy,
+        client,
+        (&snapshot, &mut workspace),
+        input,
+        &mut started,
+    )
+    .await;
     // A head may be long in coming.
     let snapshot = proxy.shard.snapshot();
     let started = started.unwrap_or_else(Instant::now);
     let unix_time = unix_seconds();
     workspace.draft.transaction = Some(proxy.shard.transaction_id());
-    workspace.bytes.clear();
     if matches!(read, Err(NoHead::Gone)) {
         proxy.give_back_workspace(workspace);
         return After::Close;
@@ -143,6 +136,7 @@ async fn respond(
         request: head,
         bytes,
         response,
+        response_text,
         path,
         uri,
         domain,
@@ -174,6 +168,7 @@ async fn respond(
         None => {
             let mut work = ResponseWork {
                 head: response,
+                head_text: response_text,
                 input,
                 upload: None,
                 held: None,
@@ -184,6 +179,38 @@ async fn respond(
     };
     proxy.give_back_workspace(arrival.workspace);
     after
+}
+
+/// Receives a head, unless none is to be; of text, how much there is of it in `input`.
+async fn receive(
+    proxy: &Proxy,
+    client: &ClientContext,
+    (snapshot, workspace): (&Snapshot, &mut Workspace),
+    input: &mut ReadBuffer,
+    started: &mut Option<Instant>,
+) -> Result<usize, NoHead> {
+    let Workspace {
+        request: head,
+        bytes,
+        ..
+    } = workspace;
+    bytes.clear();
+    if let Some(fault) = client.transport.fault() {
+        let refusal = Refusal::malformed(fault.status(), fault.to_string());
+        return Err(NoHead::Refused(refusal));
+    }
+    if let Some(shortage) = client.buffers().shortage() {
+        // Not a byte of it is read. The next one may find room.
+        let holders = &proxy.shard.holders;
+        holders.relieve(&proxy.shard.buffers, Instant::now());
+        return Err(NoHead::Refused(shortage.into()));
+    }
+    match client.transport.stream() {
+        // A head that came in a stream is typed already.
+        Some(stream) if stream.take_request(head, bytes) => Ok(0),
+        Some(_) => Err(NoHead::Gone),
+        None => read_head(client, snapshot, input, head, started).await,
+    }
 }
 
 /// Receives until a head is complete; `started` is set when its first bytes are there.

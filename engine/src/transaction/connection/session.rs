@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use sallyport_wire::http1::Scheme;
+use sallyport_wire::http2::TargetForm;
 
 use crate::access_log::ConnectionId;
 use crate::client::Peer;
-use crate::http2::TargetForm;
 use crate::shard::connections::Registered;
 use crate::transaction::connection::ending::end;
 use crate::transaction::connection::inside;

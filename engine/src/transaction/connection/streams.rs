@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use sallyport_wire::http1::{RequestHead, Version};
+use sallyport_wire::http2::TargetForm;
 
-use crate::http2::TargetForm;
 use crate::proxy_error::ProxyError;
 use crate::transaction::connection::ending::end;
 use crate::transaction::connection::http2_server;
@@ -94,7 +94,6 @@ fn tell_refused(
     };
     let mut draft = RecordBuilder {
         transaction: Some(proxy.shard.transaction_id()),
-        status: refused.status,
         tls: request.tls.map(|tls| Rc::clone(&tls.notes)),
         ..RecordBuilder::default()
     };

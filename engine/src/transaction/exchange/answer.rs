@@ -2,19 +2,16 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::Instant;
 
 use sallyport_wire::http1::{
-    BodyFraming, ChunkLimits, HeadError, HeaderName, Parse, ResponseForward, ResponseHead, Version,
-    encode_response,
+    BodyFraming, ChunkLimits, HeaderName, ResponseForward, ResponseHead, Version, encode_response,
 };
 
-use crate::config::checked::TunnelEnds;
 use crate::enforcement::Released;
+use crate::http2;
+use crate::http2::OutboundHead;
 use crate::io::buffers::WriteBuffer;
 use crate::proxy_error::ProxyError;
 use crate::transaction::exchange::body::{BodyRelay, Progress, RelayError};
@@ -30,7 +27,6 @@ use crate::transaction::request::progress::{Counted, LongStep};
 use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transport::Transport;
-use crate::transport::departure::departed;
 use crate::transport::read_buffer::ReadBuffer;
 use crate::upstream::pinned::Challenge;
 
@@ -76,6 +72,37 @@ pub(crate) struct Answer<'a> {
     pub(crate) is_pinned: bool,
     /// Whether a client that waits for it was told to send its content (100).
     pub(crate) continued: Cell<bool>,
+    /// Room for the text of a head that is sent in a stream.
+    pub(crate) head_text: Cell<Vec<u8>>,
+}
+
+/// What is made for the head of a response.
+#[derive(Debug)]
+struct Made {
+    date: Option<Date>,
+    websocket_accept: Option<Vec<u8>>,
+}
+
+impl<'a> Answer<'a> {
+    /// That of a request which is about to be sent on `upstream`.
+    pub(crate) fn new(
+        request: &'a Request<'a>,
+        destination: &'a Destination<'a>,
+        upstream: &'a Transport,
+        sent: &'a Cell<Option<Instant>>,
+    ) -> Self {
+        Self {
+            request,
+            destination,
+            upstream,
+            counted: Counted::new(upstream),
+            sent,
+            kept: None,
+            is_pinned: false,
+            continued: Cell::new(false),
+            head_text: Cell::default(),
+        }
+    }
 }
 
 impl Answer<'_> {
@@ -137,136 +164,12 @@ impl Answer<'_> {
     }
 
     /// The origin may take its time with either part of a response.
-    fn long_step(&self) -> LongStep<'_> {
+    pub(crate) fn long_step(&self) -> LongStep<'_> {
         LongStep {
             request: self.request,
             destination: self.destination,
             counted: Some(self.counted),
         }
-    }
-
-    /// Receives until a head is complete; `None` if the client no longer waits for it.
-    async fn read_head(
-        &self,
-        draft: &mut RecordBuilder,
-        head: &mut ResponseHead,
-        input: &mut ReadBuffer,
-    ) -> Result<Option<usize>, Failure> {
-        let request = self.request;
-        let limits = &request.snapshot.head_limits;
-        loop {
-            if !input.is_empty() {
-                match self.parse(draft, head, input.unread()) {
-                    Ok(Parse::Complete { head_bytes }) => {
-                        if self.upstream.is_stream() {
-                            head.version = Version::Http2;
-                        }
-                        return Ok(Some(head_bytes));
-                    }
-                    Ok(Parse::Incomplete) => {}
-                    Err(error) => return Err(Refusal::protocol(error.reason()).into()),
-                }
-            }
-            // One byte more than is allowed, so that a head that is too large is seen to be so.
-            let most = limits.head_bytes_max + 1;
-            let received = {
-                let receiving = pin!(self.more(input, most));
-                self.long_step().watch(draft, receiving).await
-            };
-            let Some(received) = received else {
-                return Ok(None);
-            };
-            match received {
-                Ok(0) | Err(_) if self.upstream.expired() => {
-                    let slow = "the origin did not answer in time";
-                    return Err(Refusal::new(ProxyError::HttpResponseTimeout, slow).into());
-                }
-                // What an HTTP/2 origin said of this stream, and not of its connection.
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    return Err(Refusal::protocol(error.to_string()).into());
-                }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
-                    return Err(Refusal::terminated("the origin reset the stream").into());
-                }
-                // Nothing at all came: the connection may have been dead before the request was written to it.
-                Ok(0) | Err(_) if input.is_empty() => return Err(Failure::Stale),
-                Ok(0) | Err(_) => {
-                    let cut = "the origin closed the connection within a response head";
-                    return Err(Refusal::terminated(cut).into());
-                }
-                Ok(_) => {}
-            }
-        }
-    }
-
-    /// Parses a head; what is wrong with it may be let pass for this origin.
-    fn parse(
-        &self,
-        draft: &mut RecordBuilder,
-        head: &mut ResponseHead,
-        bytes: &[u8],
-    ) -> Result<Parse, HeadError> {
-        let request = self.request;
-        let (limits, method) = (&request.snapshot.head_limits, request.head.method_kind);
-        let mut parsed = head.parse(bytes, limits, method);
-        if parsed.is_err_and(HeadError::is_tolerable) {
-            // Only now: few responses have a fault, and scopes may be many.
-            let leniency = request.snapshot.config.http.leniency(&TunnelEnds {
-                domain: self.destination.host.domain(),
-                destination: draft.dst_ip,
-                port: self.destination.port,
-                client: request.client.address.ip(),
-            });
-            parsed = head.parse_leniently(bytes, limits, method, leniency);
-        }
-        if let Ok(Parse::Complete { .. }) = parsed {
-            for words in head.tolerated.words() {
-                draft.add_detail("the origin's response has ", words);
-            }
-        }
-        parsed
-    }
-
-    /// Receives more of a head; `None` if the client no longer waits for it.
-    async fn more(&self, input: &mut ReadBuffer, most: usize) -> Option<io::Result<usize>> {
-        let pool = self.request.client.buffers();
-        if !input.is_empty() {
-            return Some(input.fill(self.upstream, pool, most).await);
-        }
-        if !pool.may_wait() {
-            // No buffer is held while the origin thinks.
-            let _ = self.while_client_waits(self.upstream.readable()).await?;
-            return Some(input.fill(self.upstream, pool, most).await);
-        }
-        let mut fill = pin!(input.fill(self.upstream, pool, most));
-        let received = self.while_client_waits(fill.as_mut()).await;
-        if received.is_none() {
-            // A receive must come to its end.
-            self.upstream.cut();
-            let _ = fill.await;
-        }
-        received
-    }
-
-    /// Waits for the origin as long as the client waits for it; `None` if it went away.
-    async fn while_client_waits<T>(&self, origin: impl Future<Output = T>) -> Option<T> {
-        let client = self.request.client;
-        let mut origin = pin!(origin);
-        let mut departed = pin!(departed(&client.transport, &client.early_byte));
-        // A client of HTTP/2 has its own way, see `exchange`.
-        let is_stream = client.transport.is_stream();
-        poll_fn(|context| {
-            if let Poll::Ready(done) = origin.as_mut().poll(context) {
-                return Poll::Ready(Some(done));
-            }
-            // While a body is sent the client is listened to anyway.
-            let may_look = !is_stream && self.sent.get().is_some();
-            if may_look && departed.as_mut().poll(context).is_ready() {
-                return Poll::Ready(None);
-            }
-            Poll::Pending
-        })
-        .await
     }
 
     /// Only a released interim response is written to the client.
@@ -277,14 +180,23 @@ impl Answer<'_> {
         input: &ReadBuffer,
     ) -> Result<(), Failure> {
         let pool = self.request.client.buffers();
-        let mut out = pool.rent();
-        let _lease = pool.lease(out.capacity());
-        self.encode(head, input.unread(), BodyFraming::None, false, &mut out);
-        self.request.client.early_byte.trim(&mut out);
+        let made = self.made(head);
+        let forward = self.outbound((head, input.unread()), &made, BodyFraming::None, false);
         let client = &self.request.client.transport;
         client.arm(self.request.snapshot.config.timeouts.body_idle);
-        let (result, out) = client.write_all(out).await;
-        pool.give_back(out);
+        let result = if client.is_stream() {
+            client
+                .send_head(OutboundHead::Response(&forward), false)
+                .await
+        } else {
+            let mut out = pool.rent();
+            let _lease = pool.lease(out.capacity());
+            encode_response(&mut out, &forward);
+            self.request.client.early_byte.trim(&mut out);
+            let (result, out) = client.write_all(out).await;
+            pool.give_back(out);
+            result
+        };
         client.disarm();
         result.map_err(|_| {
             let is_slow = client.expired();
@@ -326,23 +238,33 @@ impl Answer<'_> {
             && (upstream_keep_alive || !self.is_pinned);
         let framing = client_framing(head.framing, request.head.version);
         let client_keep_alive = client_keep_alive && framing != BodyFraming::UntilClose;
-        let mut out = WriteBuffer::rent(request.client.buffers());
-        self.encode(
-            head,
-            input.unread(),
-            framing,
-            !client_keep_alive && !is_switch,
-            &mut out.data,
-        );
+        let closes = !client_keep_alive && !is_switch;
+        let made = self.made(head);
         let client = request.client;
+        let mut out = WriteBuffer::default();
+        let mut text = self.head_text.take();
+        text.clear();
+        if client.transport.is_stream() {
+            // What it came in is soon filled with content.
+            text.extend_from_slice(input.unread());
+        } else {
+            out.ensure(client.buffers());
+            let forward = self.outbound((head, input.unread()), &made, framing, closes);
+            encode_response(&mut out.data, &forward);
+        }
+        let forward = (client.transport.is_stream())
+            .then(|| self.outbound((head, &text), &made, framing, closes));
+        let typed = forward.as_ref().map(OutboundHead::Response);
         let was_sent = client.early_byte.trim(&mut out.data);
         // A fault that is found before any of this has left can still be answered with a 502.
         let sent_before = client.transport.bytes_out();
         input.consume(head_bytes);
         let relayed = {
-            let relaying = pin!(self.relay(head.framing, framing, released, &mut out, input));
+            let framings = (head.framing, framing);
+            let relaying = pin!(self.relay(framings, typed, released, &mut out, input));
             self.long_step().watch(draft, relaying).await
         };
+        self.head_text.set(text);
         out.data.clear();
         out.release(request.client.buffers());
         match relayed {
@@ -374,21 +296,36 @@ impl Answer<'_> {
         }
     }
 
-    fn encode(
-        &self,
-        head: &ResponseHead,
-        bytes: &[u8],
+    fn made(&self, head: &ResponseHead) -> Made {
+        let client = &self.request.client.transport;
+        let switches = head.status == 101 && self.upstream.is_stream() && !client.is_stream();
+        let request = self.request;
+        let key = || {
+            request
+                .head
+                .header_values(request.bytes, WEBSOCKET_KEY)
+                .next()
+        };
+        Made {
+            date: head
+                .end_to_end(HeaderName::Date)
+                .next()
+                .is_none()
+                .then(Date::now),
+            websocket_accept: key().filter(|_| switches).map(http2::websocket_accept),
+        }
+    }
+
+    /// A response as it is sent to the client.
+    fn outbound<'f>(
+        &'f self,
+        (head, bytes): (&'f ResponseHead, &'f [u8]),
+        made: &'f Made,
         framing: BodyFraming,
         close: bool,
-        out: &mut Vec<u8>,
-    ) {
+    ) -> ResponseForward<'f> {
         let snapshot = self.request.snapshot;
-        let date = head
-            .end_to_end(HeaderName::Date)
-            .next()
-            .is_none()
-            .then(Date::now);
-        let forward = ResponseForward {
+        ResponseForward {
             head,
             buf: bytes,
             via: snapshot.config.headers.via.as_bytes(),
@@ -396,19 +333,19 @@ impl Answer<'_> {
             close,
             client_version: self.request.head.version,
             upgrade: head.status == 101,
+            websocket_accept: made.websocket_accept.as_deref(),
             session_auth: head.status == 401
                 && pinned::challenge(&head.headers, bytes) != Challenge::None,
-            date: date.as_ref().map(Date::as_bytes),
+            date: made.date.as_ref().map(Date::as_bytes),
             edits: &snapshot.response_edits,
-        };
-        encode_response(out, &forward);
+        }
     }
 
     /// Only a released response is written to the client.
     async fn relay(
         &self,
-        from: BodyFraming,
-        to: BodyFraming,
+        (from, to): (BodyFraming, BodyFraming),
+        head: Option<OutboundHead<'_>>,
         _released: Released,
         out: &mut WriteBuffer,
         input: &mut ReadBuffer,
@@ -428,6 +365,7 @@ impl Answer<'_> {
             stop: None,
             kept: None,
             pace: None,
+            head: Cell::new(head),
             // A stream tells by itself, and while content is received the client's deadline is in use.
             may_lose: !request.client.transport.is_stream() && self.sent.get().is_some(),
         };
@@ -471,6 +409,8 @@ impl Answer<'_> {
         draft.fail(token, detail);
     }
 }
+
+const WEBSOCKET_KEY: &str = "sec-websocket-key";
 
 /// How the client gets a body that is framed like this: what ends with the connection is chunked
 /// for HTTP/1.1, what is chunked ends with the connection for HTTP/1.0.

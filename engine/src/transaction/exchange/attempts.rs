@@ -5,11 +5,11 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::time::Instant;
 
-use sallyport_wire::http1::{RequestForward, encode_request};
+use sallyport_wire::http1::{HeaderEdits, RequestForward, encode_request};
 
 use crate::enforcement::{Dialable, Permitted};
-use crate::http2::Declined;
-use crate::io::buffers::WriteBuffer;
+use crate::http2::{Declined, OutboundHead, StreamTransport};
+use crate::io::buffers::{BufferPool, WriteBuffer};
 use crate::io::join::join;
 use crate::proxy_error::ProxyError;
 use crate::tls::client_certificate::CertificateDemand;
@@ -294,6 +294,7 @@ async fn converse(
 ) -> Result<Conversation, Failure> {
     let ResponseWork {
         head,
+        head_text,
         input: client_input,
         upload,
         held,
@@ -301,27 +302,22 @@ async fn converse(
     let pool = request.client.buffers();
     let upstream = &connection.transport;
     let sent = Cell::new(None);
-    let mut answer = Answer {
-        request,
-        destination,
-        upstream,
-        counted: Counted::new(upstream),
-        sent: &sent,
-        kept: None,
-        is_pinned: held.is_some(),
-        continued: Cell::new(false),
-    };
-    let mut out = WriteBuffer::rent(pool);
+    let told = told(request);
+    let forward = outbound(request, permitted, told.as_ref());
+    let (typed, mut out) = begin(upstream, &forward, pool);
+    let mut answer = Answer::new(request, destination, upstream, &sent);
+    answer.is_pinned = held.is_some();
+    answer.head_text.set(std::mem::take(*head_text));
     let Some(upload) = upload else {
-        encode(request, permitted, &mut out.data);
-        send_head(request, upstream, out).await?;
+        send_head(request, upstream, typed, out).await?;
         sent.set(Some(Instant::now()));
-        return answer.receive(draft, head, input).await;
+        let received = answer.receive(draft, head, input).await;
+        **head_text = answer.head_text.take();
+        return received;
     };
     // Boxed: most requests have no content, and this is as large as the rest.
     let exchange = async {
         let (progress, kept, pace) = (&mut upload.progress, &upload.kept, upload.pace.as_ref());
-        encode(request, permitted, &mut out.data);
         // A new connection of HTTP/1 is not closed for its age, and refuses nothing unprocessed.
         let keeps = connection.has_idled || upstream.is_stream() || !kept.is_fresh();
         answer.kept = Some(kept).filter(|_| keeps);
@@ -342,6 +338,7 @@ async fn converse(
                 stop: &stop,
                 kept: answer.kept,
                 pace,
+                head: typed,
             };
             let upload = pin!(async {
                 let result = attempt.send(progress, client_input, &mut out).await;
@@ -362,6 +359,21 @@ async fn converse(
         Ok(without_the_rest(request, progress, client_input, may_go_on, received).await)
     };
     Box::pin(exchange).await
+}
+
+/// The head of a request: in a stream typed, elsewhere text that waits to be written.
+fn begin<'f>(
+    upstream: &Transport,
+    forward: &'f RequestForward<'_>,
+    pool: &BufferPool,
+) -> (Option<OutboundHead<'f>>, WriteBuffer) {
+    let mut out = WriteBuffer::default();
+    if upstream.is_stream() {
+        return (Some(OutboundHead::Request(forward)), out);
+    }
+    out.ensure(pool);
+    encode_request(&mut out.data, forward);
+    (None, out)
 }
 
 /// What an exchange whose content was not sent whole leaves of both connections.
@@ -405,9 +417,14 @@ fn wants_the_rest(received: &Result<Conversation, Failure>) -> bool {
 async fn send_head(
     request: &Request<'_>,
     upstream: &Transport,
+    typed: Option<OutboundHead<'_>>,
     mut out: WriteBuffer,
 ) -> Result<(), Failure> {
     upstream.arm(request.snapshot.config.timeouts.response);
+    if let Some(head) = typed {
+        let sent = upstream.send_head(head, true).await;
+        return sent.map_err(|_| Failure::Stale);
+    }
     let (result, mut data) = upstream.write_all(std::mem::take(&mut out.data)).await;
     data.clear();
     out.put_back(data);
@@ -438,23 +455,31 @@ fn conclude_upload(
     Err(refusal.into())
 }
 
-/// Writes the head of the request that was permitted.
-fn encode(request: &Request<'_>, permitted: &Permitted<'_>, out: &mut Vec<u8>) {
+/// What the origin is told of the client. Off by default; a proxy that tells may pay for the text.
+fn told(request: &Request<'_>) -> Option<HeaderEdits> {
     let headers = &request.snapshot.config.headers;
     let edits = &request.snapshot.request_edits;
-    // Off by default; a proxy that tells may pay for the text.
-    let telling = (headers.forwarded || headers.x_forwarded_for)
-        .then(|| forwarded::edits(request, edits, headers));
+    (headers.forwarded || headers.x_forwarded_for)
+        .then(|| forwarded::edits(request, edits, headers))
+}
+
+/// The request that was permitted, as it is sent.
+fn outbound<'a>(
+    request: &'a Request<'_>,
+    permitted: &'a Permitted<'_>,
+    told: Option<&'a HeaderEdits>,
+) -> RequestForward<'a> {
     let outbound = permitted.outbound();
-    let forward = RequestForward {
+    let stream = request.client.transport.stream();
+    RequestForward {
         head: outbound.head,
         buf: outbound.bytes,
         path_and_query: outbound.path_and_query,
         authority: outbound.authority.as_bytes(),
-        via: headers.via.as_bytes(),
+        via: request.snapshot.config.headers.via.as_bytes(),
         framing: outbound.head.framing,
         upgrade: may_switch(request),
-        edits: telling.as_ref().unwrap_or(edits),
-    };
-    encode_request(out, &forward);
+        websocket_key: stream.and_then(StreamTransport::websocket_key),
+        edits: told.unwrap_or(&request.snapshot.request_edits),
+    }
 }

@@ -12,6 +12,7 @@ use sallyport_wire::http1::{
 };
 use sallyport_wire::invariant::part;
 
+use crate::http2::OutboundHead;
 use crate::io::buffers::{BULK_BUFFER_BYTES, BufferPool, WriteBuffer};
 use crate::transaction::exchange::kept::Kept;
 use crate::transport::Transport;
@@ -142,6 +143,8 @@ pub(crate) struct BodyRelay<'a> {
     pub(crate) pace: Option<&'a Pace>,
     /// Where a copy of what is sent goes.
     pub(crate) kept: Option<&'a Kept>,
+    /// A head that goes before all else, where it is not text: until then nothing has left.
+    pub(crate) head: Cell<Option<OutboundHead<'a>>>,
 }
 
 impl BodyRelay<'_> {
@@ -198,11 +201,14 @@ impl BodyRelay<'_> {
         input.put_back(kept.copy(), 0);
         let again = BodyRelay {
             kept: None,
+            head: Cell::new(self.head.take()),
             ..*self
         };
         while !input.is_empty() && !progress.reader.is_complete() {
             again.take(&mut input, &mut progress.reader, out).await?;
         }
+        // With nothing to send again it has not left.
+        self.head.set(again.head.take());
         Ok(())
     }
 
@@ -256,6 +262,7 @@ impl BodyRelay<'_> {
         input: &mut ReadBuffer,
         reader: &BodyReader,
     ) -> Result<(), RelayError> {
+        self.send_head(false).await?;
         let (data, start) = input.take();
         self.to.arm(self.idle);
         let (result, data) = match reader.is_complete() {
@@ -276,7 +283,19 @@ impl BodyRelay<'_> {
         }
     }
 
+    /// Sends the head, if it was not sent yet; `end` if nothing follows.
+    async fn send_head(&self, end: bool) -> Result<(), RelayError> {
+        let Some(head) = self.head.take() else {
+            return Ok(());
+        };
+        self.to.arm(self.idle);
+        let sent = self.to.send_head(head, end).await;
+        self.to.disarm();
+        sent.map_err(|_| RelayError::Write)
+    }
+
     async fn flush(&self, out: &mut WriteBuffer) -> Result<(), RelayError> {
+        self.send_head(false).await?;
         if out.data.is_empty() {
             return Ok(());
         }
@@ -288,8 +307,9 @@ impl BodyRelay<'_> {
     /// Sends what is left, and the end of the body.
     async fn end(&self, reader: &BodyReader, out: &mut WriteBuffer) -> Result<(), RelayError> {
         // What has no content ended with its head, or goes on as something else.
-        let ended_with_head = matches!(self.framing, BodyFraming::None | BodyFraming::Length(0));
-        if ended_with_head || !self.to.is_stream() {
+        let ends_with_head = matches!(self.framing, BodyFraming::None | BodyFraming::Length(0));
+        self.send_head(ends_with_head).await?;
+        if ends_with_head || !self.to.is_stream() {
             return self.flush(out).await;
         }
         self.to.arm(self.idle);

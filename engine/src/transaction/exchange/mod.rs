@@ -12,6 +12,7 @@ pub(crate) mod origin_dial;
 pub(crate) mod origin_tls;
 pub(crate) mod pinned;
 pub(crate) mod repeat;
+mod response_head;
 pub(crate) mod switching;
 pub(crate) mod upload;
 pub(crate) mod work;

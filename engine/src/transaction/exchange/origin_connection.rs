@@ -237,14 +237,8 @@ pub(crate) async fn begin_session(
 ) -> Result<Session, Refusal> {
     let shard = &request.proxy.shard;
     let settings = http2::Settings::of(&request.snapshot.config);
-    let session = session::start(
-        (&shard.buffers, &shard.holders),
-        transport,
-        certificate,
-        &settings,
-    )
-    .await;
-    let session = session.map_err(Refusal::protocol)?;
+    let memory = (&shard.buffers, &shard.holders);
+    let session = session::start(memory, transport, certificate, &settings);
     // Until then nobody knows how many streams the origin takes, and whether WebSockets.
     session.settled().await;
     Ok(session)

@@ -1,6 +1,6 @@
 //! Upgrades (RFC 9110 section 7.8): which are asked of an origin, and which answers fit them.
 
-use sallyport_wire::http1::{HeaderField, HeaderName, MethodKind, ResponseHead};
+use sallyport_wire::http1::{HeaderField, HeaderName, MethodKind, ResponseHead, Span, Version};
 
 use crate::config::checked::UnknownProtocol;
 use crate::transaction::request::context::Request;
@@ -34,7 +34,10 @@ pub(crate) fn asks_for_websocket(request: &Request<'_>) -> bool {
 pub(crate) fn fits(request: &Request<'_>, response: &ResponseHead, bytes: &[u8]) -> bool {
     let was_asked =
         |protocol: &[u8]| asked(request).any(|other| other.eq_ignore_ascii_case(protocol));
-    let mut named = protocols(&response.headers, bytes).peekable();
+    let of_stream = response
+        .upgrade
+        .filter(|_| response.version == Version::Http2);
+    let mut named = protocols(&response.headers, of_stream, bytes).peekable();
     may_switch(request)
         && response.upgrade.is_some()
         && named.peek().is_some()
@@ -42,15 +45,24 @@ pub(crate) fn fits(request: &Request<'_>, response: &ResponseHead, bytes: &[u8])
 }
 
 fn asked<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a [u8]> {
-    protocols(&request.head.headers, request.bytes)
+    let head = request.head;
+    let of_stream = head.upgrade.filter(|_| head.version == Version::Http2);
+    protocols(&head.headers, of_stream, request.bytes)
 }
 
-/// What all `Upgrade` fields list.
-fn protocols<'a>(fields: &'a [HeaderField], bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-    fields
+/// What all `Upgrade` fields list, or what a stream of HTTP/2 is to become, which has no such field.
+fn protocols<'a>(
+    fields: &'a [HeaderField],
+    of_stream: Option<Span>,
+    bytes: &'a [u8],
+) -> impl Iterator<Item = &'a [u8]> {
+    let fields = fields
         .iter()
         .filter(|field| field.id == HeaderName::Upgrade)
-        .flat_map(|field| field.value.of(bytes).split(|byte| *byte == b','))
+        .map(|field| field.value);
+    fields
+        .chain(of_stream)
+        .flat_map(|value| value.of(bytes).split(|byte| *byte == b','))
         .map(<[u8]>::trim_ascii)
         .filter(|protocol| !protocol.is_empty())
 }

@@ -1,9 +1,11 @@
 //! The content of a request on its way to an origin, over as many connections as that takes.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use sallyport_wire::http1::BodyFraming;
 
+use crate::http2::OutboundHead;
 use crate::io::buffers::{BULK_BUFFER_BYTES, WriteBuffer};
 use crate::limits::DISCARDED_BYTES_MAX;
 use crate::transaction::exchange::body::{BodyRelay, Pace, Progress, RelayError, StopFlag};
@@ -48,6 +50,8 @@ pub(crate) struct Attempt<'a> {
     /// `None` where nothing would be sent again.
     pub(crate) kept: Option<&'a Kept>,
     pub(crate) pace: Option<&'a Pace>,
+    /// The head of the request, where it is not text.
+    pub(crate) head: Option<OutboundHead<'a>>,
 }
 
 impl Attempt<'_> {
@@ -72,6 +76,7 @@ impl Attempt<'_> {
             pace: self.pace,
             // Its response is waited for.
             may_lose: false,
+            head: Cell::new(self.head),
         };
         let result = relay.run(progress, input, out).await;
         request.client.transport.disarm();

@@ -11,6 +11,8 @@ use crate::upstream::pool::UpstreamConnection;
 #[derive(Debug)]
 pub(crate) struct ResponseWork<'a> {
     pub(crate) head: &'a mut ResponseHead,
+    /// Room for the text that its spans refer to.
+    pub(crate) head_text: &'a mut Vec<u8>,
     /// What the client has sent behind the request head.
     pub(crate) input: &'a mut ReadBuffer,
     /// The content that comes behind it, while it is sent.

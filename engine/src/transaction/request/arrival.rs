@@ -33,6 +33,7 @@ pub(crate) struct ConnectParts<'a> {
     pub(crate) draft: &'a mut RecordBuilder,
     /// Room for a response that never comes.
     pub(crate) response: &'a mut ResponseHead,
+    pub(crate) response_text: &'a mut Vec<u8>,
 }
 
 impl Arrival {
@@ -46,6 +47,7 @@ impl Arrival {
             request: head,
             bytes,
             response,
+            response_text,
             path,
             uri,
             domain,
@@ -69,6 +71,7 @@ impl Arrival {
             texts: Scratch::of(path, uri, domain),
             draft,
             response,
+            response_text,
         }
     }
 }

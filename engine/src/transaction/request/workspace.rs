@@ -9,6 +9,8 @@ use crate::transaction::request::record_builder::RecordBuilder;
 pub(crate) struct Workspace {
     pub(crate) request: RequestHead,
     pub(crate) response: ResponseHead,
+    /// The response head, where its spans must outlive what it was received in.
+    pub(crate) response_text: Vec<u8>,
     /// The request head, which its spans refer to.
     pub(crate) bytes: Vec<u8>,
     /// Path and query as they are sent, when that differs from what was written.
@@ -28,6 +30,8 @@ impl Workspace {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES_MAX);
+        self.response_text.clear();
+        self.response_text.shrink_to(KEPT_BYTES_MAX);
         self.path.clear();
         self.path.shrink_to(KEPT_BYTES_MAX);
         self.uri.clear();

@@ -46,6 +46,7 @@ pub(crate) async fn connect(
     let parts = arrival.of_connect(proxy, client);
     let mut work = ResponseWork {
         head: parts.response,
+        head_text: parts.response_text,
         input,
         upload: None,
         held: None,

@@ -28,8 +28,6 @@ mod forwarding;
 
 mod bodies;
 
-mod http2;
-
 mod http2_connection;
 
 mod dns;
@@ -55,7 +53,6 @@ pub use configuration::configuration;
 pub use dns::dns_messages;
 pub use forwarding::{forwarded_request, forwarded_response};
 pub use heads::{request_head, response_head};
-pub use http2::http2_frames;
 pub use http2_connection::http2_connection;
 pub use identity::identity;
 pub use imports::imports;

@@ -34,7 +34,6 @@ targets! {
     forwarded_response 100_000,
     chunked_body 200_000,
     body_reader 200_000,
-    http2_frames 100_000,
     http2_connection 30_000,
     dns_messages 30_000,
     bundle_bytes 50_000,

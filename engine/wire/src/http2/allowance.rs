@@ -1,17 +1,6 @@
-//! How many frames of one kind a side may send: a bucket that time fills. `frame_guard` draws on it.
+//! How many frames of one kind a side may send: a bucket that time fills.
 
 use std::time::Instant;
-
-/// What the other side of one connection may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FloodLimits {
-    /// Control frames a second. Ten times as many may come at once.
-    pub control_frames_per_second: u32,
-    /// Resets a second of requests that nobody has answered. Ten times as many may come at once.
-    pub resets_per_second: u32,
-    /// Size of the fields of a message (RFC 9113 section 6.5.2), as the codec holds it to.
-    pub head_bytes_max: u32,
-}
 
 /// A bucket that time fills.
 #[derive(Clone, Debug)]
@@ -53,10 +42,5 @@ impl Allowance {
         let allowed = self.left > 0;
         self.left = self.left.saturating_sub(1);
         allowed
-    }
-
-    #[cfg(test)]
-    pub(super) fn left(&self) -> u32 {
-        self.left
     }
 }

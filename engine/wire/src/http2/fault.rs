@@ -95,19 +95,8 @@ impl FrameFault {
     }
 }
 
-/// What is wrong with a message whose frames are right (RFC 9113 section 8.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum Malformed {
-    /// A pseudo-header field in trailers (RFC 9113 section 8.1).
-    #[error("a pseudo-header field in trailers")]
-    Trailers,
-    /// A pseudo-header field of requests in a response (RFC 9113 section 8.3).
-    #[error("a pseudo-header field of requests in a response")]
-    RequestField,
-    /// A request without `:path`, which only CONNECT may be (RFC 9113 section 8.3.1).
-    #[error(":path is missing")]
-    NoPath,
-    /// A `:path` with a fragment, which is no part of it (RFC 9113 section 8.3.1).
-    #[error(":path has a fragment")]
-    Fragment,
+/// Whether a RST_STREAM with this code is one that the recipient has asked for by a fault.
+pub(super) fn is_for_a_fault(code: u32) -> bool {
+    // PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, COMPRESSION_ERROR.
+    matches!(code, 0x1 | 0x3 | 0x5 | 0x6 | 0x9)
 }

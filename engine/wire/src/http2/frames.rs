@@ -99,31 +99,19 @@ pub(super) fn write_header(out: &mut Vec<u8>, length: usize, kind: u8, flags: u8
     out.extend_from_slice(&[high, middle, low, kind, flags, a, b, c, d]);
 }
 
-/// A GOAWAY of a side that has opened no stream for the other (RFC 9113 section 6.8).
-#[must_use]
-pub fn goaway_frame(code: u32) -> [u8; 17] {
-    let [a, b, c, d] = code.to_be_bytes();
-    [0, 0, 8, GOAWAY, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]
-}
-
-/// A RST_STREAM (RFC 9113 section 6.4).
-#[must_use]
-pub fn reset_frame(stream: u32, code: u32) -> [u8; 13] {
-    let [s, t, u, v] = stream.to_be_bytes();
-    let [a, b, c, d] = code.to_be_bytes();
-    [0, 0, 4, RST_STREAM, 0, s, t, u, v, a, b, c, d]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_written_is_read() {
-        let (taken, header) = HeaderReader::default().take(&goaway_frame(9));
+        let mut frame = Vec::new();
+        write_header(&mut frame, 8, GOAWAY, 0, 0);
+        let (taken, header) = HeaderReader::default().take(&frame);
         let header = header.unwrap();
         assert_eq!((taken, header.length, header.kind), (9, 8, GOAWAY));
-        let frame = reset_frame(0x7fff_fffd, 5);
+        let mut frame = Vec::new();
+        write_header(&mut frame, 4, RST_STREAM, 0, 0x7fff_fffd);
         let mut reader = HeaderReader::default();
         assert!(reader.take(&frame[..4]).1.is_none());
         let (taken, header) = reader.take(&frame[4..]);

@@ -6,14 +6,13 @@ use super::super::allowance::Allowance;
 use super::super::block::{Block, BlockLimits};
 use super::super::closed_streams::ClosedStreams;
 use super::super::event::{Event, GoingAway};
-use super::super::fault::FrameFault;
+use super::super::fault::{FrameFault, is_for_a_fault};
 use super::super::frames::{
     FrameHeader, HeaderReader, RST_STREAM, SETTINGS, WINDOW_UPDATE, write_header,
 };
 use super::super::hpack::{Decoder, Encoder};
 use super::super::limits::{FRAME_BYTES_MAX, SENT_BYTES_PER_FRAME, WINDOW_DEFAULT};
 use super::super::request::{Request, RequestRules};
-use super::super::reset_count::is_for_a_fault;
 use super::super::response::Response;
 use super::super::settings::{
     ConnectionSettings, ENABLE_CONNECT_PROTOCOL, ENABLE_PUSH, INITIAL_WINDOW_SIZE,
@@ -53,6 +52,9 @@ pub struct Connection {
     pub(super) fault: Option<FrameFault>,
     pub(super) going_away: Option<GoingAway>,
     pub(super) control: Allowance,
+    /// Requests that were reset before their response began have cost what requests cost, and were never
+    /// there to be counted among the open ones (CVE-2023-44487, and CVE-2025-8671, where the client has the
+    /// server do the resetting). What was answered pays for some.
     pub(super) resets: Allowance,
     pub(super) now: Option<Instant>,
     pub(super) spare_request: Option<Box<Request>>,

@@ -4,8 +4,8 @@
 //! their lengths say everything. What eight to ten bits begin with is looked up, longer codes, which
 //! only rare bytes have, are searched for by length.
 
-use super::super::huffman::{LENGTHS, SYMBOLS};
 use super::fault::CompressionFault;
+use super::huffman_code::{LENGTHS, SYMBOLS};
 use crate::invariant::{Invariant, part};
 
 const LENGTH_MAX: usize = 30;
@@ -211,7 +211,7 @@ impl Place for Result<usize, std::num::TryFromIntError> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::huffman::tests::encode as by_the_book;
+    use super::super::huffman_code::tests::{decode as bit_by_bit, encode as by_the_book};
     use super::*;
 
     fn decoded(bytes: &[u8]) -> Result<Vec<u8>, CompressionFault> {
@@ -252,10 +252,7 @@ mod tests {
         /// Both decoders take the same strings.
         #[test]
         fn any_bytes(bytes in prop::collection::vec(prop_oneof![Just(0xff), any::<u8>()], 0..24)) {
-            let (mut bit_by_bit, mut out) = (super::super::super::huffman::HuffmanDecoder::default(), Vec::new());
-            let fed = bytes.iter().try_for_each(|byte| bit_by_bit.feed(*byte, |symbol| out.push(symbol)));
-            let expected = fed.and_then(|()| bit_by_bit.end()).map(|()| out);
-            prop_assert_eq!(decoded(&bytes).ok(), expected.ok());
+            prop_assert_eq!(decoded(&bytes).ok(), bit_by_bit(&bytes));
         }
     }
 }

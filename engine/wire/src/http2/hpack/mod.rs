@@ -4,6 +4,7 @@ mod decode;
 mod encode;
 mod fault;
 mod huffman;
+mod huffman_code;
 mod index;
 mod integer;
 mod name;

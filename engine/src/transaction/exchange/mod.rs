@@ -10,6 +10,7 @@ pub(crate) mod kept;
 pub(crate) mod origin_connection;
 pub(crate) mod origin_dial;
 pub(crate) mod origin_tls;
+pub(crate) mod pace;
 pub(crate) mod pinned;
 pub(crate) mod repeat;
 mod response_head;

@@ -176,7 +176,8 @@ pub const BODY_IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(15 * 60);
 /// Time in which a client takes an answer of the proxy's own, which is a few hundred bytes, if
 /// `timeouts.body_idle` is not shorter.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time without a byte of a request's content whose length was declared: nobody waits for anything in it.
+/// Time without a byte of a request's content whose length was declared: nobody waits for anything in it. Of
+/// other content what may be waited for before its rate counts.
 pub const UPLOAD_IDLE_TIMEOUT_DEFAULT: Duration = MINUTE;
 /// Time to read and discard after the last response, so that a reset does not eat it
 /// (RFC 9112 section 9.6).
@@ -270,8 +271,8 @@ pub const BUFFER_BYTES_MIN: usize = 4 * MIB;
 /// Largest value of `limits.buffer_bytes`.
 pub const BUFFER_BYTES_MAX: usize = 16 * 1024 * MIB;
 
-/// Bytes a second that content of a declared length comes with on average, beyond
-/// `timeouts.upload_idle` at its begin.
+/// Bytes a second that the content of a request comes with on average, beyond `timeouts.upload_idle` at
+/// its begin; conversations are exempt.
 pub const UPLOAD_RATE_MIN_DEFAULT: usize = 128;
 /// Largest value of `limits.upload_rate_min`.
 pub const UPLOAD_RATE_MIN_MAX: usize = 16 * MIB;

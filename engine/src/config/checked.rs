@@ -276,7 +276,8 @@ pub struct Timeouts {
     pub response: Duration,
     /// A body without a byte, either way.
     pub body_idle: Duration,
-    /// Content of a request, of a declared length, without a byte.
+    /// Content of a request, of a declared length, without a byte; of other content what may be waited for
+    /// before its rate counts.
     pub upload_idle: Duration,
     /// Reading and discarding after the last response.
     pub linger: Duration,
@@ -318,7 +319,7 @@ pub struct Limits {
     pub interim: InterimLimits,
     /// Bytes of I/O buffers of one shard.
     pub buffer_bytes: usize,
-    /// Bytes a second of content of a declared length, on average; 0: no limit.
+    /// Bytes a second of the content of a request, on average; 0: no limit.
     pub upload_rate_min: u64,
 }
 

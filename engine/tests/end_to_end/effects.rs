@@ -414,7 +414,7 @@ const EFFECTS: &[(&str, &str)] = &[
     ),
     (
         "timeouts.upload_idle",
-        "live_streams::uploads_may_be_silent_as_long_as_nothing_was_promised",
+        "slow_uploads::uploads_that_stop_are_given_up",
     ),
     (
         "tcp.keepalive_idle",
@@ -434,7 +434,7 @@ const EFFECTS: &[(&str, &str)] = &[
     ),
     (
         "limits.upload_rate_min",
-        "live_streams::uploads_of_a_declared_length_keep_up_a_rate",
+        "slow_uploads::uploads_keep_up_a_rate",
     ),
     (
         "pool.non_idempotent_idle",

@@ -44,53 +44,6 @@ fn interim_responses_extend_the_wait() {
     assert_eq!(response.status, 200);
 }
 
-/// The middle of an upload: what was declared is a transfer, and all else may be a stream.
-#[test]
-fn uploads_may_be_silent_as_long_as_nothing_was_promised() {
-    let cases = [
-        ("Content-Length: 10\r\n\r\nhello", "world", 408),
-        (
-            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-            "0\r\n\r\n",
-            200,
-        ),
-    ];
-    for (begin, rest, status) in cases {
-        let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-        let proxy = Setup::new()
-            .key("timeouts.upload_idle", "\"300ms\"")
-            .start(ALLOW_ALL);
-        let mut client = proxy.connection();
-        let (url, host) = (origin.url("/"), origin.address);
-        client.send(format!("POST {url} HTTP/1.1\r\nHost: {host}\r\n{begin}"));
-        sleep(Duration::from_millis(900));
-        client.send_in_vain(rest);
-        assert_eq!(client.response().status, status);
-    }
-}
-
-/// A byte now and then does not keep an upload open for ever.
-#[test]
-fn uploads_of_a_declared_length_keep_up_a_rate() {
-    for (rate, status) in [("1KiB", 408), ("0B", 200)] {
-        let origin = ScriptedOrigin::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-        let proxy = Setup::new()
-            .key("timeouts.upload_idle", "\"500ms\"")
-            .key("limits.upload_rate_min", &format!("\"{rate}\""))
-            .start(ALLOW_ALL);
-        let mut client = proxy.connection();
-        let (url, host) = (origin.url("/"), origin.address);
-        client.send(format!(
-            "POST {url} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 20\r\n\r\n"
-        ));
-        for _ in 0..20 {
-            sleep(Duration::from_millis(60));
-            client.send_in_vain("x");
-        }
-        assert_eq!(client.response().status, status, "{rate}");
-    }
-}
-
 /// No timer of ours is due: the kernel ends a connection on which nothing that was sent arrives, here since
 /// its window is closed.
 #[test]

@@ -79,6 +79,7 @@ mod session_auth;
 mod settings;
 mod shortage;
 mod signatures;
+mod slow_uploads;
 mod soak;
 mod stale_connections;
 mod tls_bulk;

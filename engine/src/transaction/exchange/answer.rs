@@ -17,6 +17,7 @@ use crate::proxy_error::ProxyError;
 use crate::transaction::exchange::body::{BodyRelay, Progress, RelayError};
 use crate::transaction::exchange::interim_count::Interim;
 use crate::transaction::exchange::kept::Kept;
+use crate::transaction::exchange::pace::Pace;
 use crate::transaction::exchange::{pinned, switching};
 use crate::transaction::phases;
 use crate::transaction::phases::Answered;
@@ -68,6 +69,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) sent: &'a Cell<Option<Instant>>,
     /// What is kept of the request until the response begins.
     pub(crate) kept: Option<&'a Kept>,
+    /// How its content comes, if it has any.
+    pub(crate) pace: Option<&'a Pace>,
     /// The connection is this client's own.
     pub(crate) is_pinned: bool,
     /// Whether a client that waits for it was told to send its content (100).
@@ -98,6 +101,7 @@ impl<'a> Answer<'a> {
             counted: Counted::new(upstream),
             sent,
             kept: None,
+            pace: None,
             is_pinned: false,
             continued: Cell::new(false),
             head_text: Cell::default(),
@@ -198,6 +202,10 @@ impl Answer<'_> {
             result
         };
         client.disarm();
+        // A client that was told to go on (100) is waited for, but not for ever.
+        if let Some(pace) = self.pace {
+            pace.rearm(client);
+        }
         result.map_err(|_| {
             let is_slow = client.expired();
             Refusal::terminated(match is_slow {
@@ -225,6 +233,9 @@ impl Answer<'_> {
         }
         let released = phases::post_response(self.answered(head, input.unread()), draft)?;
         draft.status = Some(head.status);
+        if let Some(pace) = self.pace {
+            pace.converse();
+        }
         // From here on the connection may speak for the client that goes on with the handshake (RFC 4559 section 6).
         let challenge = match head.status {
             401 => pinned::challenge(&head.headers, input.unread()),

@@ -42,7 +42,7 @@ pub(crate) async fn exchange(
     draft: &mut RecordBuilder,
     work: &mut ResponseWork<'_>,
 ) -> Result<Exchanged, Refusal> {
-    work.upload = Upload::of(request);
+    work.upload = Upload::of(request, work.input.unread().len());
     // NTLM and Negotiate authenticate a connection: its client waits for its own, since two requests on it at
     // once would break the handshake.
     work.held = pinned::enter(request, destination).await?;
@@ -317,21 +317,13 @@ async fn converse(
     };
     // Boxed: most requests have no content, and this is as large as the rest.
     let exchange = async {
-        let (progress, kept, pace) = (&mut upload.progress, &upload.kept, upload.pace.as_ref());
+        let (progress, kept, pace) = (&mut upload.progress, &upload.kept, &upload.pace);
         // A new connection of HTTP/1 is not closed for its age, and refuses nothing unprocessed.
         let keeps = connection.has_idled || upstream.is_stream() || !kept.is_fresh();
         answer.kept = Some(kept).filter(|_| keeps);
+        answer.pace = Some(pace);
         let (uploaded, received) = {
             let stop = StopFlag::default();
-            let receive = pin!(async {
-                let received = answer.receive(draft, head, input).await;
-                // The origin has answered and reads no further: what is still sent would only fill its window.
-                if sent.get().is_none() && !wants_the_rest(&received) {
-                    stop.stop();
-                    upstream.cut();
-                }
-                received
-            });
             let attempt = upload::Attempt {
                 request,
                 upstream,
@@ -340,6 +332,13 @@ async fn converse(
                 pace,
                 head: typed,
             };
+            let receive = pin!(async {
+                let received = answer.receive(draft, head, input).await;
+                if sent.get().is_none() {
+                    upload::after_answer(&attempt, wants_the_rest(&received));
+                }
+                received
+            });
             let upload = pin!(async {
                 let result = attempt.send(progress, client_input, &mut out).await;
                 out.data.clear();

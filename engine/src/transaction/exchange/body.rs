@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sallyport_wire::http1::{
     BodyError, BodyEvent, BodyFraming, BodyReader, ChunkLimits, write_last_chunk,
@@ -103,7 +103,7 @@ pub(crate) struct BodyRelay<'a> {
     pub(crate) stop: Option<&'a StopFlag>,
     /// The recipient is looked after while the sender is silent: nothing else is waited for from it.
     pub(crate) may_lose: bool,
-    /// How slow the sender may be, if it has said how much it sends.
+    /// How slow the sender may be; a response may be as slow as `idle` allows.
     pub(crate) pace: Option<&'a Pace>,
     /// Where a copy of what is sent goes.
     pub(crate) kept: Option<&'a Kept>,
@@ -307,20 +307,26 @@ impl BodyRelay<'_> {
             // The sender fills whatever it is given: larger receives are fewer.
             input.enlarge(self.pool);
         }
-        let patience = self.pace.map_or(self.idle, |pace| pace.patience(self.idle));
-        let waits = self.pace.map(|pace| (pace, Instant::now()));
-        if patience.is_zero() {
-            return Err(RelayError::ReadTimeout);
+        match self.pace {
+            None => self.from.arm_read(self.idle),
+            Some(pace) if pace.wait(self.from) => {}
+            Some(_) => return Err(RelayError::ReadTimeout),
         }
-        self.from.arm_read(patience);
+        let received = self.next(input).await;
+        if let Some(pace) = self.pace {
+            let bytes = received.as_ref().ok().and_then(|bytes| bytes.as_ref().ok());
+            pace.received(bytes.copied().unwrap_or_default());
+        }
+        let received = received?;
+        received.map_err(|_| self.read_error())
+    }
+
+    /// Receives, unless nobody needs it any more.
+    async fn next(&self, input: &mut ReadBuffer) -> Result<io::Result<usize>, RelayError> {
         if let Some(stop) = self.stop {
             self.readable_or(stop).await?;
         }
-        let received = self.fill(input).await?;
-        if let Some((pace, since)) = waits {
-            pace.count(received.as_ref().copied().unwrap_or_default(), since);
-        }
-        received.map_err(|_| self.read_error())
+        self.fill(input).await
     }
 
     /// Receives, unless the recipient goes away meanwhile.

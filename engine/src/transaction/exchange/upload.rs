@@ -3,14 +3,14 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use sallyport_wire::http1::BodyFraming;
+use sallyport_wire::http1::{BodyFraming, HeaderName};
 
 use crate::http2::OutboundHead;
 use crate::io::buffers::{BULK_BUFFER_BYTES, WriteBuffer};
 use crate::limits::DISCARDED_BYTES_MAX;
 use crate::transaction::exchange::body::{BodyRelay, Progress, RelayError, StopFlag};
 use crate::transaction::exchange::kept::Kept;
-use crate::transaction::exchange::pace::Pace;
+use crate::transaction::exchange::pace::{Pace, Terms};
 use crate::transaction::request::context::Request;
 use crate::transport::Transport;
 use crate::transport::read_buffer::ReadBuffer;
@@ -20,26 +20,61 @@ use crate::transport::read_buffer::ReadBuffer;
 pub(crate) struct Upload {
     pub(crate) progress: Progress,
     pub(crate) kept: Kept,
-    /// How slow the client may be with content whose length it has declared.
-    pub(crate) pace: Option<Pace>,
+    /// How slow the client may be.
+    pub(crate) pace: Pace,
 }
 
 impl Upload {
-    /// Nothing was sent yet; `None` for a request without content.
-    pub(crate) fn of(request: &Request<'_>) -> Option<Self> {
+    /// Nothing was sent yet, and `received` bytes came with the head; `None` for a request without content.
+    pub(crate) fn of(request: &Request<'_>, received: usize) -> Option<Self> {
         if !request.has_body() {
             return None;
         }
         let limits = &request.snapshot.chunk_limits;
-        let config = &request.snapshot.config;
-        let is_transfer = matches!(request.head.framing, BodyFraming::Length(_));
-        let (idle, rate) = (config.timeouts.upload_idle, config.limits.upload_rate_min);
+        let pace = Pace::new(terms(request));
+        pace.received(received);
         Some(Self {
-            pace: is_transfer.then(|| Pace::new(idle, rate)),
+            pace,
             progress: Progress::new(&request.client.transport, request.head.framing, limits),
             kept: Kept::new(request.snapshot.config.http.retry_body_bytes),
         })
     }
+}
+
+/// How its content must come.
+fn terms(request: &Request<'_>) -> Terms {
+    let config = &request.snapshot.config;
+    let (grace, idle) = (config.timeouts.upload_idle, config.timeouts.body_idle);
+    let is_declared = matches!(request.head.framing, BodyFraming::Length(_));
+    Terms {
+        // A transfer of which all is there has no reason to pause. One that is made while it is sent (a pack of
+        // git, an archive) may, as long as what it has sent before pays for the pause.
+        silence_max: match is_declared {
+            true => grace.min(idle),
+            false => idle,
+        },
+        grace,
+        bytes_per_second_min: config.limits.upload_rate_min,
+        is_open_ended: !is_declared,
+    }
+}
+
+/// Whether the content is the client's half of a call of gRPC, whose server begins its answer when it has a
+/// message to send, which may be long after the client's last. Only HTTP/2 on both sides carries such a call
+/// (its trailers), so that these words buy nothing in front of an origin that has a thread for each connection.
+fn is_grpc(request: &Request<'_>, upstream: &Transport) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let is_call = || {
+        let mut types = request.head.end_to_end(HeaderName::ContentType);
+        let value = types.next().map(|value| value.of(request.bytes));
+        let rest = value.and_then(|value| {
+            let (start, rest) = value.split_at_checked(GRPC.len())?;
+            start.eq_ignore_ascii_case(GRPC).then_some(rest)
+        });
+        // `application/grpc-web` is another protocol, in which no client streams.
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+    };
+    request.client.transport.is_stream() && upstream.is_stream() && is_call()
 }
 
 /// One attempt to send it.
@@ -50,7 +85,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) stop: &'a StopFlag,
     /// `None` where nothing would be sent again.
     pub(crate) kept: Option<&'a Kept>,
-    pub(crate) pace: Option<&'a Pace>,
+    pub(crate) pace: &'a Pace,
     /// The head of the request, where it is not text.
     pub(crate) head: Option<OutboundHead<'a>>,
 }
@@ -64,6 +99,11 @@ impl Attempt<'_> {
         out: &mut WriteBuffer,
     ) -> Result<(), RelayError> {
         let request = self.request;
+        match is_grpc(request, self.upstream) {
+            true => self.pace.converse(),
+            // It may have been one over the connection that was tried before.
+            false => self.pace.resume(&request.client.transport),
+        }
         let framing: BodyFraming = request.head.framing;
         let relay = BodyRelay {
             from: &request.client.transport,
@@ -74,7 +114,7 @@ impl Attempt<'_> {
             limits: &request.snapshot.chunk_limits,
             stop: Some(self.stop),
             kept: self.kept,
-            pace: self.pace,
+            pace: Some(self.pace),
             // Its response is waited for.
             may_lose: false,
             head: Cell::new(self.head),
@@ -91,6 +131,17 @@ impl Attempt<'_> {
             Err(_) => self.upstream.cut(),
         }
         result
+    }
+}
+
+/// The origin has answered while content is still sent. If it reads no further, what is still sent would
+/// only fill its window; if it does, it no longer talks, and the client is not waited for without end.
+pub(crate) fn after_answer(attempt: &Attempt<'_>, wants_the_rest: bool) {
+    if wants_the_rest {
+        attempt.pace.resume(&attempt.request.client.transport);
+    } else {
+        attempt.stop.stop();
+        attempt.upstream.cut();
     }
 }
 

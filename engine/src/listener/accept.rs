@@ -24,6 +24,7 @@ use crate::shard::clients::Limited;
 use crate::shard::connections::Registered;
 use crate::shard::exhaustion::is_want_of_descriptors;
 use crate::tls::stream::HandshakeError;
+use crate::tls::words::tls_fault;
 use crate::transaction::{self, Arrived, Client, ListenerName, Proxy, Unasked, Unused};
 use crate::transport::Transport;
 use crate::transport::read_buffer::ReadBuffer;
@@ -388,6 +389,7 @@ fn tell_failed_handshake(
                 Some(_) => ProxyError::TlsAlertReceived,
                 None => ProxyError::TlsProtocolError,
             };
+            let fault = tls_fault(fault);
             said = format!("the TLS handshake with the client failed: {fault}");
             unused(token, &said)
         }

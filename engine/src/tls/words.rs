@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, PeerMisbehaved};
 
 /// The name of an alert (RFC 8446 section 6 and the registry of IANA).
 pub(crate) fn alert_name(alert: AlertDescription) -> Cow<'static, str> {
@@ -65,6 +65,9 @@ pub(crate) fn tls_fault(error: &Error) -> Cow<'static, str> {
             "a message out of order"
         }
         Error::InvalidMessage(_) => "a malformed message",
+        Error::PeerMisbehaved(PeerMisbehaved::ServerNameMustContainOneHostName) => {
+            "a server name that is none"
+        }
         Error::PeerMisbehaved(_) | Error::InvalidEncryptedClientHello(_) => {
             "the other side broke the protocol"
         }
@@ -106,7 +109,7 @@ fn certificate_fault(error: &CertificateError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use rustls::{PeerIncompatible, PeerMisbehaved};
+    use rustls::PeerIncompatible;
 
     use super::*;
 

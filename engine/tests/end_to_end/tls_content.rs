@@ -12,6 +12,7 @@ use crate::common::certificates::{client_hello, client_hello_with};
 use crate::common::connection::End;
 use crate::common::proxy::Setup;
 use crate::common::{ALLOW_ALL, Certificate, Connection, Origin, Proxy, Rules, ScriptedOrigin};
+use crate::intercepted_clients::with_https;
 use crate::tunnels::ACCESS_DENIED;
 
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
@@ -269,6 +270,40 @@ fn odd_server_names_end_no_handshake() {
         drop(input);
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(said.starts_with("HTTP/1.1 200"), "{name}: {output:?}");
+    }
+}
+
+/// rustls refuses one in brackets, in the handshake of its own (an https listener) and in ours: if a newer one does
+/// not, this fails, and both can take it as absent.
+#[test]
+fn server_names_in_brackets_end_tls_here() {
+    let (setup, pki) = Setup::intercepting();
+    pki.origin(&["proxy.test"]);
+    let (setup, https) = with_https(setup, "");
+    let proxy = setup.start(ALLOW_ALL);
+    let origin = ScriptedOrigin::silent();
+    for (placeholder, odd) in [("a.tst", "[::1]"), ("aaa.test", "[a.test]")] {
+        let mut hello = client_hello(placeholder);
+        let mut windows = hello.windows(placeholder.len());
+        let at = windows.position(|window| window == placeholder.as_bytes());
+        let at = at.unwrap();
+        hello[at..at + odd.len()].copy_from_slice(odd.as_bytes());
+        let mut client = tunnel(&proxy, origin.address.port(), &hello);
+        assert_eq!(client.rest().0, alert(ILLEGAL_PARAMETER), "{odd}");
+        let line = proxy.log.transaction();
+        assert_fields(
+            &line,
+            &json!({ "sni": null, "error": "tls_protocol_error" }),
+        );
+        let detail = line["detail"].as_str().unwrap();
+        assert!(detail.contains("in brackets"), "{odd}: {detail}");
+        let mut client = Connection::open(([127, 0, 0, 1], https).into());
+        client.send(&hello);
+        assert_eq!(client.rest().0, alert(ILLEGAL_PARAMETER), "{odd}");
+    }
+    for line in proxy.log.wait("connection", 2) {
+        let detail = line["detail"].as_str().unwrap();
+        assert!(detail.ends_with("a server name that is none"), "{detail}");
     }
 }
 

@@ -25,10 +25,27 @@ pub(crate) fn note_odd_name(hello: &ClientHello, draft: &mut RecordBuilder) {
     let detail = match hello.odd_server_name() {
         None => return,
         Some(OddServerName::Address) => "the server name is an address: taken as absent",
+        Some(OddServerName::Bracketed) => "the server name is in brackets: taken as absent",
         Some(OddServerName::FinalDot) => "the server name ends in a dot: taken without it",
     };
     // What the CONNECT said comes first.
     draft.detail.get_or_insert_with(|| detail.into());
+}
+
+/// Where TLS ends here, a server name in brackets ends the handshake: rustls 0.23 refuses it (`server/hs.rs`,
+/// `ServerNamePayload::Invalid`) and has no switch for that, as it has for nothing between its reading of a
+/// ClientHello and its answer. One without the name would not help: both sides sign and derive their keys from
+/// the message as the client sent it. It is refused before TLS with the origin begins, in words of ours.
+pub(crate) fn check_brackets(hello: &ClientHello) -> Result<(), Refusal> {
+    const DETAIL: &str = "the server name is in brackets, with which TLS cannot end here";
+    match hello.odd_server_name() {
+        Some(OddServerName::Bracketed) => Err(Refusal::with_status(
+            400,
+            ProxyError::TlsProtocolError,
+            DETAIL,
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The server name must be the host of the CONNECT.

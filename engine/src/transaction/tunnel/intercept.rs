@@ -33,7 +33,7 @@ use crate::transaction::request::destination::{Destination, NormalHost};
 use crate::transaction::request::record_builder::RecordBuilder;
 use crate::transaction::request::reply::Refusal;
 use crate::transaction::request::tls_notes::{TlsNotes, notes};
-use crate::transaction::tunnel::client_hello::{check_sni, note_odd_name};
+use crate::transaction::tunnel::client_hello::{check_brackets, check_sni, note_odd_name};
 use crate::transaction::tunnel::held::Hello;
 use crate::transaction::tunnel::offer;
 use crate::transaction::tunnel::opened::{EarlyPermit, Opened};
@@ -58,6 +58,8 @@ impl Intercepted<'_, '_> {
         work: &mut ResponseWork<'_>,
     ) -> Result<Inside, (Refusal, Option<AlertDescription>)> {
         draft.tls = Some(Rc::new(notes(&hello, TlsHandling::Intercept)));
+        check_brackets(&hello)
+            .map_err(|refusal| (refusal, Some(AlertDescription::IllegalParameter)))?;
         note_odd_name(&hello, draft);
         let denied = Some(AlertDescription::AccessDenied);
         check_sni(self.request, self.destination, &hello, draft)

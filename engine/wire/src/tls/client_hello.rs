@@ -72,8 +72,10 @@ pub enum HelloParse {
 /// nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OddServerName {
-    /// An address, or in brackets like one. Taken as absent.
+    /// An address. Taken as absent.
     Address,
+    /// In brackets, like the host of a URI. Taken as absent.
+    Bracketed,
     /// With a final dot. Taken without it.
     FinalDot,
 }
@@ -390,7 +392,7 @@ fn parse_server_name(data: &[u8]) -> Option<&[u8]> {
 fn read_name(written: &[u8]) -> Option<(Option<&[u8]>, Option<OddServerName>)> {
     const ADDRESS: (Option<&[u8]>, Option<OddServerName>) = (None, Some(OddServerName::Address));
     if written.starts_with(b"[") && written.ends_with(b"]") {
-        return Some(ADDRESS);
+        return Some((None, Some(OddServerName::Bracketed)));
     }
     let text = std::str::from_utf8(written).ok()?;
     let name = text.strip_suffix('.').unwrap_or(text);

@@ -133,6 +133,7 @@ impl RequestForward<'_> {
     }
 
     /// Whether the origin does not get this field of the client's.
+    #[inline]
     pub(crate) fn drops(&self, field: &HeaderField) -> bool {
         let is_ours = match field.id {
             HeaderName::Host | HeaderName::ContentLength | HeaderName::Via => true,
@@ -236,15 +237,16 @@ impl ResponseForward<'_> {
     }
 
     /// Whether the client does not get this field of the origin's.
+    #[inline]
     pub(crate) fn drops(&self, field: &HeaderField) -> bool {
         let is_ours = match field.id {
             HeaderName::ContentLength | HeaderName::Via => true,
             HeaderName::Trailer => self.sent_framing() != BodyFraming::Chunked,
             _ => field.hop_by_hop,
         };
-        let name = field.name.of(self.buf);
-        let is_told = self.session_auth && name.eq_ignore_ascii_case(b"proxy-support");
-        is_ours || is_told || (!self.edits.is_empty() && self.edits.removes(name))
+        let name = || field.name.of(self.buf);
+        let is_told = self.session_auth && name().eq_ignore_ascii_case(b"proxy-support");
+        is_ours || is_told || (!self.edits.is_empty() && self.edits.removes(name()))
     }
 
     /// The date to be added, if one is missing. Interim responses need none, and what the configuration takes
@@ -365,6 +367,7 @@ fn write_via(
 }
 
 /// The value of the same; `false`: there is none.
+#[inline]
 pub(crate) fn write_via_value(
     out: &mut Vec<u8>,
     buf: &[u8],

@@ -7,6 +7,7 @@ pub(crate) const INTERNAL_ERROR: u32 = 0x2;
 pub(crate) const REFUSED_STREAM: u32 = 0x7;
 pub(crate) const CANCEL: u32 = 0x8;
 pub(crate) const CONNECT_ERROR: u32 = 0xa;
+pub(super) const ENHANCE_YOUR_CALM: u32 = 0xb;
 pub(crate) const HTTP_1_1_REQUIRED: u32 = 0xd;
 
 /// The name of a code, or its number.

@@ -18,6 +18,7 @@ use super::error_code::{HTTP_1_1_REQUIRED, name};
 use super::held::{Held, Holders};
 use super::settings::Settings;
 use super::stream_state::StreamState;
+use crate::config::checked::InterimLimits;
 use crate::io::buffers::BufferPool;
 use crate::io::carrier::Carrier;
 
@@ -27,14 +28,14 @@ pub(crate) struct Link {
     pub(super) codec: RefCell<Connection>,
     pub(super) streams: RefCell<HashMap<u32, Rc<StreamState>, foldhash::fast::RandomState>>,
     pub(super) held: Rc<Held>,
+    /// Interim responses that may wait in one stream.
+    pub(super) interim: InterimLimits,
     pub(super) arrivals: RefCell<VecDeque<Arrival>>,
     pub(super) refused: RefCell<VecDeque<Refused>>,
     /// Who drives the connection.
     pub(super) driver: RefCell<Option<Waker>>,
     /// Who waits for something to be written.
     pub(super) writer: RefCell<Option<Waker>>,
-    /// Who waits for something to be read again: nothing can be written any more.
-    pub(super) reader: RefCell<Option<Waker>>,
     /// Who waits for the first bytes of the other side.
     pub(super) settling: RefCell<Vec<Waker>>,
     /// Streams wait until what is to be sent is.
@@ -49,6 +50,8 @@ pub(crate) struct Link {
     pub(super) broken: Cell<bool>,
     /// Nothing that is written gets anywhere, and what there is to read is still read.
     pub(super) deaf: Cell<bool>,
+    /// Size of the buffer that frames are written to.
+    pub(super) output_bytes: Cell<usize>,
     /// Bytes that are with the kernel.
     pub(super) writing: Cell<usize>,
     /// How long the connection may stay as it is, when it carries nothing.
@@ -95,11 +98,11 @@ impl Link {
             codec: RefCell::new(codec),
             streams: RefCell::default(),
             held: Held::new(pool, holders, settings.windows(role)),
+            interim: settings.interim,
             arrivals: RefCell::default(),
             refused: RefCell::default(),
             driver: RefCell::default(),
             writer: RefCell::default(),
-            reader: RefCell::default(),
             settling: RefCell::default(),
             has_blocked: Cell::new(false),
             unopened: RefCell::default(),
@@ -107,6 +110,7 @@ impl Link {
             closing: Cell::new(false),
             broken: Cell::new(false),
             deaf: Cell::new(false),
+            output_bytes: Cell::new(0),
             writing: Cell::new(0),
             idle: Cell::new(None),
             heard: Cell::new(Instant::now()),
@@ -242,7 +246,6 @@ impl Link {
     pub(crate) fn close(&self) {
         self.closing.set(true);
         wake(&self.writer);
-        wake(&self.reader);
     }
 
     /// What moved the bytes has panicked.
@@ -257,7 +260,12 @@ impl Link {
             return;
         }
         if idle.is_some() {
-            self.codec.borrow_mut().shrink();
+            let mut codec = self.codec.borrow_mut();
+            codec.shrink();
+            if codec.output_len() == 0 {
+                self.output_bytes.set(0);
+                self.held.set_outbound(self.writing.get());
+            }
         }
         if self.writing.get() == 0 {
             self.rearm(transport);
@@ -274,7 +282,7 @@ impl Link {
         }
     }
 
-    /// Waits until something more may be read; `false`: nothing is to be.
+    /// Whether what comes is still looked at.
     pub(super) fn may_read(&self) -> bool {
         !self.ended.get()
     }
@@ -306,18 +314,22 @@ impl Link {
             0 => Vec::new(),
             _ => self.held.pool.rent(),
         };
+        self.output_bytes.set(out.capacity());
         codec.transmit(&mut out);
         drop(codec);
-        self.writing.set(out.capacity());
-        self.held.set_outbound(out.capacity());
+        self.set_writing(out.capacity());
         self.unblock();
         out
     }
 
     /// What was being written has been.
     pub(super) fn written(&self) {
-        self.writing.set(0);
-        self.held.set_outbound(0);
+        self.set_writing(0);
+    }
+
+    fn set_writing(&self, bytes: usize) {
+        self.writing.set(bytes);
+        self.held.set_outbound(self.output_bytes.get() + bytes);
     }
 
     /// Nothing that is written gets anywhere any more.

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
-use sallyport_wire::http2::{Event, GoingAway};
+use sallyport_wire::http2::{Event, GoingAway, Response};
 
-use super::error_code::{HTTP_1_1_REQUIRED, of_goaway};
+use super::error_code::{ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED, of_goaway};
 use super::link::{Arrival, Link, Refused, wake};
 use super::stream_state::{Declined, Fate, Inbox, StreamState};
 
@@ -49,9 +49,7 @@ impl Link {
                     .borrow_mut()
                     .push_back(Arrival { request, state });
             }
-            Event::Interim { stream, response } => self.fill(stream, |inbox| {
-                inbox.heads.push_back(response);
-            }),
+            Event::Interim { stream, response } => self.interim(stream, response),
             Event::Response {
                 stream,
                 response,
@@ -88,6 +86,22 @@ impl Link {
             Event::WindowOpen { stream: None } | Event::Settings => self.unblock(),
             Event::GoAway(told) => self.leave_behind(told),
             Event::SettingsAcknowledged | Event::Pong { .. } => {}
+        }
+    }
+
+    /// They wait for a client that takes them as slowly as it likes, and no window holds the origin back.
+    fn interim(&self, stream: u32, response: Box<Response>) {
+        const DETAIL: &str = "too many interim responses wait (limits.interim_responses)";
+        let limits = self.interim;
+        let mut is_over = false;
+        self.fill(stream, |inbox| {
+            inbox.heads.push_back(response);
+            let bytes: usize = inbox.heads.iter().map(|head| head.text.len()).sum();
+            is_over = inbox.heads.len() > limits.responses || bytes > limits.bytes;
+        });
+        if is_over {
+            self.find(stream, |state| state.malformed(DETAIL.to_owned()));
+            self.with(|codec| codec.reset(stream, ENHANCE_YOUR_CALM));
         }
     }
 
@@ -210,5 +224,82 @@ impl Link {
         settling.into_iter().for_each(Waker::wake);
         self.unblock();
         wake(&self.driver);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sallyport_wire::http1::{HeadLimits, Scheme};
+    use sallyport_wire::http2::{Connection, RequestStart, Role, TargetForm};
+
+    use super::*;
+    use crate::config::checked::InterimLimits;
+    use crate::http2::settings::{Pings, Settings};
+    use crate::io::buffers::BufferPool;
+
+    const SETTINGS: Settings = Settings {
+        client_streams: 10,
+        upstream_streams: 10,
+        stream_window_bytes: 65_535,
+        connection_window_bytes: 65_535,
+        head: HeadLimits {
+            head_bytes_max: 4096,
+            headers_max: 10,
+            uri_bytes_max: 100,
+        },
+        control_frames_per_second: 10,
+        resets_per_second: 10,
+        pings: Pings {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+        },
+        interim: InterimLimits {
+            responses: 3,
+            bytes: 1000,
+        },
+        write_timeout: Duration::from_secs(1),
+        linger: Duration::from_secs(1),
+        keep_alive: Duration::from_secs(1),
+    };
+
+    #[test]
+    fn interim_responses_that_nobody_takes_are_bounded() {
+        for (sent, is_open) in [(3, true), (4, false), (100, false)] {
+            let pool = Rc::new(BufferPool::new(1 << 20));
+            let form = TargetForm::Origin(Scheme::Http);
+            let link = Link::new((&pool, &Rc::default()), Role::Client, &SETTINGS, form);
+            let start = RequestStart {
+                method: b"GET",
+                scheme: b"http",
+                authority: b"a.test",
+                path: b"/",
+                protocol: None,
+            };
+            let stream = link
+                .with(|codec| codec.send_request(&start, [], true))
+                .unwrap();
+            let state = Rc::new(StreamState::default());
+            link.opened(stream, &state);
+            let mut origin = Connection::server(SETTINGS.of_codec(Role::Server, form));
+            let mut frames = Vec::new();
+            link.with(|codec| codec.transmit(&mut frames));
+            let mut input = &frames[..];
+            while origin
+                .receive(&mut input, Instant::now())
+                .unwrap()
+                .is_some()
+            {}
+            for _ in 0..sent {
+                origin.send_response(stream, 103, [], false).unwrap();
+            }
+            let mut frames = Vec::new();
+            origin.transmit(&mut frames);
+            link.take(&frames);
+            let inbox = state.inbox.borrow();
+            assert_eq!(inbox.fate == Fate::Open, is_open, "{sent}");
+            assert_eq!(inbox.heads.len(), sent.min(4), "{sent}");
+        }
     }
 }

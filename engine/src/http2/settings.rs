@@ -6,7 +6,7 @@ use sallyport_wire::http1::HeadLimits;
 use sallyport_wire::http2::{ConnectionSettings, Role, TargetForm};
 
 use super::held::Windows;
-use crate::config::checked::Config;
+use crate::config::checked::{Config, InterimLimits};
 use crate::limits::{HTTP2_OUTPUT_BYTES, HTTP2_WINDOW_BYTES_MAX};
 
 /// When it is asked, and how long an answer may take.
@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) control_frames_per_second: u32,
     pub(crate) resets_per_second: u32,
     pub(crate) pings: Pings,
+    /// Interim responses of one exchange.
+    pub(crate) interim: InterimLimits,
     /// Longest time for one write.
     pub(crate) write_timeout: Duration,
     pub(crate) linger: Duration,
@@ -96,6 +98,7 @@ impl Settings {
             },
             control_frames_per_second: http2.control_frames_per_second,
             resets_per_second: http2.resets_per_second,
+            interim: config.limits.interim,
             pings: Pings {
                 interval: http2.ping_interval,
                 timeout: http2.ping_timeout,

@@ -12,6 +12,7 @@ use sallyport_wire::invariant::part;
 use super::error_code::{HTTP_1_1_REQUIRED, REFUSED_STREAM, of_reset};
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Cut;
+use crate::limits::HTTP2_STREAM_KEPT_BYTES;
 
 /// What an origin wants of a request that it has not processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub(super) struct StreamState {
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     pub(super) heads: VecDeque<Box<Response>>,
-    /// Content, in buffers of one size: as much as the window allows, and no room beside it.
+    /// Content: a little in buffers of its size, more in those of the pool.
     content: VecDeque<Vec<u8>>,
     /// How much of the first one was read.
     taken: usize,
@@ -187,6 +188,9 @@ impl Inbox {
 
     pub(super) fn push(&mut self, mut bytes: &[u8], pool: &BufferPool) {
         self.unread += bytes.len();
+        if self.unread <= HTTP2_STREAM_KEPT_BYTES {
+            return self.push_little(bytes);
+        }
         while !bytes.is_empty() {
             let has_room = |last: &Vec<u8>| last.len() < last.capacity();
             if !self.content.back().is_some_and(has_room) {
@@ -199,6 +203,18 @@ impl Inbox {
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
             last.extend_from_slice(now);
             bytes = later;
+        }
+    }
+
+    /// What is little is counted as that, and takes no more: a buffer of the pool for a few bytes of each of
+    /// many streams would be memory that nobody counts.
+    fn push_little(&mut self, bytes: &[u8]) {
+        let fits = |last: &Vec<u8>| {
+            last.len() + bytes.len() <= last.capacity().max(HTTP2_STREAM_KEPT_BYTES)
+        };
+        match self.content.back_mut() {
+            Some(last) if fits(last) => last.extend_from_slice(bytes),
+            _ => self.content.push_back(bytes.to_vec()),
         }
     }
 
@@ -239,6 +255,41 @@ impl Inbox {
         self.unread = 0;
         while !self.content.is_empty() {
             self.drop_first(pool);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::buffers::BUFFER_BYTES;
+
+    fn capacity(inbox: &Inbox) -> usize {
+        inbox.content.iter().map(Vec::capacity).sum()
+    }
+
+    #[test]
+    fn content_is_read_as_it_came_and_takes_little_more_than_it_is() {
+        let pool = BufferPool::new(1 << 20);
+        for (piece, count) in [(1, 5000), (100, 1), (4096, 2), (4097, 1), (30_000, 3)] {
+            let mut inbox = Inbox::default();
+            let sent: Vec<u8> = (0..=250).cycle().take(piece * count).collect();
+            for bytes in sent.chunks(piece) {
+                inbox.push(bytes, &pool);
+                let most = match inbox.unread() {
+                    little @ ..=HTTP2_STREAM_KEPT_BYTES => 2 * little.max(8),
+                    much => much + 2 * BUFFER_BYTES,
+                };
+                assert!(capacity(&inbox) <= most, "{piece} {}", inbox.unread());
+            }
+            let mut received = Vec::new();
+            while inbox.unread() > 0 {
+                let mut out = Vec::with_capacity(BUFFER_BYTES);
+                assert_eq!(inbox.read(&mut out, &pool), out.len());
+                received.extend_from_slice(&out);
+            }
+            assert_eq!(received, sent, "{piece}");
+            assert_eq!(capacity(&inbox), 0);
         }
     }
 }

@@ -208,10 +208,7 @@ impl Authenticator {
             let why = "the credentials are not known or have expired";
             return Err(wrong(why.to_owned(), is_token));
         }
-        let waiting = match self.waiting.borrow().get(&key) {
-            Some(waiting) => Some(Rc::clone(waiting)),
-            None => None,
-        };
+        let waiting = self.waiting.borrow().get(&key).map(Rc::clone);
         let waiting = match waiting {
             Some(waiting) => waiting,
             None => self

@@ -349,6 +349,7 @@ async fn converse(
             // In this order: once the body is sent, `receive` begins to look after the client.
             join(upload, receive).await
         };
+        **head_text = answer.head_text.take();
         let received = conclude_upload(upstream, uploaded, received)?;
         if uploaded.is_ok() {
             return Ok(received);

@@ -1,13 +1,25 @@
-//! The time of day, which is read here and nowhere else.
+//! The clocks of what a shard does, which are read here and nowhere else.
+//!
+//! Time has to come from one place, so that a test can say what time it is.
 //!
 //! The clock of a machine can be wrong by decades: without a battery it begins at the year that its maker
 //! liked. What is before 1970 cannot be said by most of what counts from there, and rustls panics. Such a
 //! time reads as the first moment of 1970: no certificate is valid yet, and nothing ends.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
+
+/// Now, by the clock that never goes back.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// The time that has passed since `then`.
+pub(crate) fn since(then: Instant) -> Duration {
+    now().saturating_duration_since(then)
+}
 
 /// Since the begin of 1970.
 pub(crate) fn since_1970() -> Duration {

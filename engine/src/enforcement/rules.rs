@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Instant;
 
 use sallyport_ruleset::normalize::media_types_differ;
 use sallyport_ruleset::{
@@ -11,6 +10,7 @@ use sallyport_ruleset::{
 };
 
 use super::remembered::{AnswerId, Remembered};
+use crate::clock;
 use crate::decisions::{Decisions, PhaseDecision};
 
 /// The ruleset as one shard uses it. A transaction keeps the one that it began with.
@@ -91,13 +91,13 @@ impl Rules {
         facts: &Facts<'_>,
         decisions: &mut Decisions,
     ) -> Outcome {
-        let started = Instant::now();
+        let started = clock::now();
         let mut scratch = self.scratch.borrow_mut();
         let outcome = evaluate(&self.bundle, phase, facts, &mut scratch);
         if let Outcome::Decided(verdict) = outcome {
             decisions.record(phase, verdict, scratch.alerts());
         }
-        decisions.elapsed += started.elapsed();
+        decisions.elapsed += clock::since(started);
         outcome
     }
 

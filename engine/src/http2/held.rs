@@ -14,6 +14,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::io::buffers::{BufferPool, Lease};
 use crate::io::deadline::Cut;
 use crate::limits::{HTTP2_STREAM_KEPT_BYTES, HTTP2_TIGHT_WINDOW_BYTES};
@@ -186,7 +187,7 @@ impl Held {
     /// Gives streams up, if memory runs short.
     pub(super) fn relieve(&self) {
         if self.pool.excess() > 0 {
-            self.holders.relieve(&self.pool, Instant::now());
+            self.holders.relieve(&self.pool, clock::now());
         }
     }
 

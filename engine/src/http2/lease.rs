@@ -5,6 +5,8 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Instant;
 
+use crate::clock;
+
 /// What the driver and the streams tell the pool.
 #[derive(Debug)]
 pub(crate) struct SessionState {
@@ -27,7 +29,7 @@ impl SessionState {
         Rc::new(Self {
             streams: Cell::new(0),
             closed: Cell::new(false),
-            idle_since: Cell::new(Instant::now()),
+            idle_since: Cell::new(clock::now()),
             is_orphan: Cell::new(false),
             driver: RefCell::default(),
         })
@@ -68,7 +70,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.0.streams.set(self.0.streams.get().saturating_sub(1));
-        self.0.idle_since.set(Instant::now());
+        self.0.idle_since.set(clock::now());
         if self.0.is_orphan.get() {
             self.0.wake();
         }

@@ -18,6 +18,7 @@ use super::error_code::{HTTP_1_1_REQUIRED, name};
 use super::held::{Held, Holders};
 use super::settings::Settings;
 use super::stream_state::StreamState;
+use crate::clock;
 use crate::config::checked::InterimLimits;
 use crate::io::buffers::BufferPool;
 use crate::io::carrier::Carrier;
@@ -113,7 +114,7 @@ impl Link {
             output_bytes: Cell::new(0),
             writing: Cell::new(0),
             idle: Cell::new(None),
-            heard: Cell::new(Instant::now()),
+            heard: Cell::new(clock::now()),
         })
     }
 
@@ -228,7 +229,7 @@ impl Link {
 
     /// How long nothing has been received.
     pub(crate) fn silence(&self) -> Duration {
-        self.heard.get().elapsed()
+        clock::since(self.heard.get())
     }
 
     /// Ends the connection: says so to the other side, unless that was done, and to all streams.

@@ -2,18 +2,18 @@
 
 use std::rc::Rc;
 use std::task::Waker;
-use std::time::Instant;
 
 use sallyport_wire::http2::{Event, GoingAway, Response};
 
 use super::error_code::{ENHANCE_YOUR_CALM, HTTP_1_1_REQUIRED, of_goaway};
 use super::link::{Arrival, Link, Refused, wake};
 use super::stream_state::{Declined, Fate, Inbox, StreamState};
+use crate::clock;
 
 impl Link {
     /// Takes bytes that were received.
     pub(crate) fn take(&self, mut input: &[u8]) {
-        let now = Instant::now();
+        let now = clock::now();
         self.heard.set(now);
         loop {
             let event = self.codec.borrow_mut().receive(&mut input, now);
@@ -286,11 +286,7 @@ mod tests {
             let mut frames = Vec::new();
             link.with(|codec| codec.transmit(&mut frames));
             let mut input = &frames[..];
-            while origin
-                .receive(&mut input, Instant::now())
-                .unwrap()
-                .is_some()
-            {}
+            while origin.receive(&mut input, clock::now()).unwrap().is_some() {}
             for _ in 0..sent {
                 origin.send_response(stream, 103, [], false).unwrap();
             }

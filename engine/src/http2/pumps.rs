@@ -10,6 +10,7 @@ use super::link::Link;
 use crate::io::buffers::BufferPool;
 use crate::io::carrier::Carrier;
 use crate::io::join::join;
+use crate::io::timer;
 
 /// What the pumps need besides the link.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Link {
         loop {
             if pool.excess() > 0 {
                 // What was given up has to be let go of before more comes.
-                monoio::time::sleep(RELIEF_INTERVAL).await;
+                timer::sleep(RELIEF_INTERVAL).await;
             }
             // No buffer is held while the connection is silent.
             let readable = transport.readable().await;

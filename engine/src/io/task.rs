@@ -10,13 +10,18 @@ use super::join::catch_panic;
 /// Panics of this process so far. All shards count here: one is rare enough.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
+/// Runs `task` beside the others.
+pub(crate) fn start(task: impl Future<Output = ()> + 'static) {
+    monoio::spawn(task);
+}
+
 /// Runs `task` beside the others. If it panics, that is told, and `after` has to tell who waits for it.
 pub(crate) fn spawn(
     what: &'static str,
     task: impl Future<Output = ()> + 'static,
     after: impl FnOnce() + 'static,
 ) {
-    monoio::spawn(async move {
+    start(async move {
         if let Err(panic) = catch_panic(pin!(task)).await {
             tell(what, &*panic);
             after();

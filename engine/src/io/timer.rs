@@ -1,11 +1,16 @@
-//! Timers for what is seldom waited for, on the way of every request.
+//! Waiting for a while.
 //!
 //! A timer of the runtime is half a kilobyte and lies on cache lines of its own, and so does every future
-//! that may hold one. These are allocated when somebody waits.
+//! that may hold one. Few of those that may wait ever do: a timer is allocated when somebody waits.
 
 use std::time::Duration;
 
-use monoio::time::error::Elapsed;
+use thiserror::Error;
+
+/// It took too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("timed out")]
+pub(crate) struct Elapsed;
 
 /// Waits for so long.
 pub(crate) async fn sleep(time: Duration) {
@@ -14,5 +19,6 @@ pub(crate) async fn sleep(time: Duration) {
 
 /// Waits for `future`, but no longer than `time`.
 pub(crate) async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, Elapsed> {
-    Box::pin(monoio::time::timeout(time, future)).await
+    let timed = Box::pin(monoio::time::timeout(time, future)).await;
+    timed.map_err(|_| Elapsed)
 }

@@ -6,16 +6,18 @@ use std::net::{Shutdown, SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use monoio::net::{TcpListener, TcpStream};
 
 use crate::client::{Arrival, Peer};
+use crate::clock;
 use crate::config::checked::ProxyProtocol;
 use crate::io::deadline::shut_down;
 use crate::io::join::catch_panic;
 use crate::io::socket::Socket;
 use crate::io::task;
+use crate::io::timer;
 use crate::listener::proxy_protocol::{Announced, Expected, NotAnnounced, receive};
 use crate::listener::tls::ListenerTls;
 use crate::proxy_error::ProxyError;
@@ -92,12 +94,12 @@ impl Listeners {
             let listener = TcpListener::from_std(socket)?;
             listeners.push((listener.as_raw_fd(), rest, Rc::clone(&entrance)));
             let proxy = Rc::clone(proxy);
-            monoio::spawn(async move {
+            task::start(async move {
                 while let Err(panic) =
                     catch_panic(pin!(accept_loop(&proxy, &listener, &entrance))).await
                 {
                     task::tell("accepting connections", &*panic);
-                    monoio::time::sleep(ACCEPT_PAUSE).await;
+                    timer::sleep(ACCEPT_PAUSE).await;
                 }
             });
         }
@@ -144,12 +146,12 @@ async fn accept_loop(proxy: &Rc<Proxy>, listener: &TcpListener, entrance: &Rc<En
                 if !proxy.make_descriptors().await {
                     proxy.shard.exhaustion.refused();
                     refuse_one(listener, &spare);
-                    monoio::time::sleep(ACCEPT_PAUSE).await;
+                    timer::sleep(ACCEPT_PAUSE).await;
                 }
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                monoio::time::sleep(ACCEPT_PAUSE).await;
+                timer::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
@@ -191,7 +193,7 @@ fn admit(proxy: &Rc<Proxy>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
                 peer,
                 expected,
             };
-            monoio::spawn(async move {
+            task::start(async move {
                 let served = pin!(serve(&proxy, socket, accepted, &entrance));
                 if let Err(panic) = catch_panic(served).await {
                     task::tell(&format!("the connection of {peer}"), &*panic);
@@ -355,7 +357,7 @@ fn arrival<'a>(shard: &'a Shard, client: SocketAddr, entrance: &'a Entrance) -> 
         id: shard.connection_id(),
         client,
         listener: &entrance.name,
-        began: Instant::now(),
+        began: clock::now(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::fair_share::FairShare;
 use crate::io::deadline::TICK;
 use crate::io::task;
@@ -31,10 +32,10 @@ pub(crate) async fn run(proxy: Rc<Proxy>, listeners: Listeners, messages: Receiv
     let shard = &proxy.shard;
     let mut drain: Option<Instant> = None;
     let mut cut = false;
-    let mut flushed = Instant::now();
+    let mut flushed = clock::now();
     for tick in 1_u64.. {
         monoio::time::sleep(TICK).await;
-        let now = Instant::now();
+        let now = clock::now();
         shard.wheel.advance(now);
         if now + TICK / 2 >= flushed + shard.config().log.flush_interval {
             shard.log.borrow_mut().flush();

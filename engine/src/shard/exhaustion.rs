@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::{EMFILE, ENFILE};
 
+use crate::clock;
 use crate::io::timer;
 
 /// How often it is said while it lasts.
@@ -62,7 +63,7 @@ impl Exhaustion {
         while self
             .closed_at
             .get()
-            .is_some_and(|at| at.elapsed() < CLOSING)
+            .is_some_and(|at| clock::since(at) < CLOSING)
         {
             timer::sleep(CLOSING_LOOK).await;
             if !has_no_descriptor() {
@@ -78,11 +79,11 @@ impl Exhaustion {
     }
 
     fn tell(&self, shard: usize, connections: usize) {
-        let is_told = |told: Instant| told.elapsed() < TELL_INTERVAL;
+        let is_told = |told: Instant| clock::since(told) < TELL_INTERVAL;
         if self.told.get().is_some_and(is_told) {
             return;
         }
-        self.told.set(Some(Instant::now()));
+        self.told.set(Some(clock::now()));
         tracing::warn!(
             shard,
             connections,

@@ -15,13 +15,14 @@ pub(crate) mod watches;
 use std::cell::{Cell, Ref, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) use client_key::ClientKey;
 pub(crate) use snapshot::{Generation, Snapshot};
 pub(crate) use usage_board::{Row, UsageBoard};
 
 use crate::access_log::{ConnectionId, ShardLog, TransactionId};
+use crate::clock;
 use crate::config::checked::Config;
 use crate::http2::Holders;
 use crate::io::buffers::BufferPool;
@@ -78,7 +79,7 @@ impl Shard {
     pub(crate) fn new(parts: ShardParts) -> io::Result<Self> {
         Ok(Self {
             index: parts.index,
-            wheel: Wheel::new(Instant::now()),
+            wheel: Wheel::new(clock::now()),
             buffers: parts.buffers,
             holders: Rc::default(),
             connections: Rc::new(Connections::new(parts.clients)),
@@ -143,12 +144,12 @@ impl Shard {
         if self.log.borrow().has_room() {
             return true;
         }
-        let began = Instant::now();
+        let began = clock::now();
         while !self.log.borrow().has_room() {
             if self.is_draining() {
                 return false;
             }
-            if began.elapsed() >= STALL_TOLD_AFTER && !self.stall_told.replace(true) {
+            if clock::since(began) >= STALL_TOLD_AFTER && !self.stall_told.replace(true) {
                 tracing::warn!(
                     shard = self.index,
                     "requests wait: the sink of the access log takes no more lines (log.on_overflow = \"stall\")"

@@ -13,7 +13,7 @@ use sallyport_pki::{LeafSubject, MintError, Minter, OriginCertificate};
 
 use super::certificate_cache::CertificateCache;
 use super::credentials::TlsCredentials;
-use crate::clock::unix_time;
+use crate::clock;
 use crate::limits::{ORIGIN_MEMORY_ENTRIES, ORIGIN_MEMORY_LIFE, REFUSAL_ENTRIES};
 
 type Table<V> = LruCache<Box<str>, V, foldhash::fast::RandomState>;
@@ -99,7 +99,7 @@ impl TlsCaches {
     ) -> Option<Result<Arc<CertifiedKey>, MintError>> {
         let mut certificates = self.certificates.borrow_mut();
         let cache = certificates.as_mut()?;
-        Some(cache.certificate(subject, unix_time()))
+        Some(cache.certificate(subject, clock::unix_time()))
     }
 
     /// What is known of an origin that was verified not long ago.
@@ -121,7 +121,7 @@ impl TlsCaches {
         let known = origins.get_or_insert_mut(key.host.into(), Vec::new);
         let found = known.iter_mut().find(|known| known.is_for(key));
         if let Some(found) = found {
-            found.seen = Instant::now();
+            found.seen = clock::now();
             found.is_faulty = is_faulty;
             if *found.der != *der {
                 found.der = der.into();
@@ -139,7 +139,7 @@ impl TlsCaches {
                 der: der.into(),
                 certificate: Rc::clone(&certificate),
                 is_faulty,
-                seen: Instant::now(),
+                seen: clock::now(),
             });
         }
         certificate
@@ -171,8 +171,8 @@ impl KnownOrigin {
 
     fn is_fresh(&self) -> bool {
         let not_after = self.certificate.not_after();
-        self.seen.elapsed() < ORIGIN_MEMORY_LIFE
-            && not_after.is_none_or(|end| self.is_faulty || unix_time() < end)
+        clock::since(self.seen) < ORIGIN_MEMORY_LIFE
+            && not_after.is_none_or(|end| self.is_faulty || clock::unix_time() < end)
     }
 
     /// The certificate whose names a minted one may take over: only one that was believed.

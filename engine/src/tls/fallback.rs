@@ -15,6 +15,7 @@ use std::time::Instant;
 use lru::LruCache;
 
 use super::configs::ScopeName;
+use crate::clock;
 use crate::limits::{FALLBACK_ENTRIES, FALLBACK_LIFE};
 
 /// An origin as one scope sees it: what is learned of it holds for no other port, no other address of
@@ -48,7 +49,7 @@ impl Fallbacks {
     /// Leaves the tunnels to `origin` alone for a while; says of how many origins that is true now.
     pub(crate) fn learn(&self, origin: ScopedOrigin) -> usize {
         let mut since = self.since();
-        since.put(origin, Instant::now());
+        since.put(origin, clock::now());
         self.is_used.store(true, Ordering::Release);
         since.len()
     }
@@ -62,7 +63,7 @@ impl Fallbacks {
         let Some(learned) = since.get(origin) else {
             return false;
         };
-        let counts = learned.elapsed() < FALLBACK_LIFE;
+        let counts = clock::since(*learned) < FALLBACK_LIFE;
         if !counts {
             since.pop(origin);
         }

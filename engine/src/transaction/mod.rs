@@ -7,8 +7,9 @@ mod phases;
 mod request;
 mod tunnel;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock;
 use crate::enforcement::{Admitted, Dialable, Guarded, Permitted};
 use crate::shard::exhaustion::has_no_descriptor;
 use crate::transaction::exchange::attempts;
@@ -72,7 +73,7 @@ async fn resolve(
     admitted: &Admitted,
     draft: &mut RecordBuilder,
 ) -> Result<Guarded, Refusal> {
-    let started = Instant::now();
+    let started = clock::now();
     if let Some(guarded) = phases::guarded_before(request, admitted, destination.port, started) {
         draft.t_dns = Some(Duration::ZERO);
         draft.dst_ip = guarded.first();
@@ -82,11 +83,11 @@ async fn resolve(
     if addresses.is_err() && has_no_descriptor() {
         // A question needs a socket.
         addresses = match request.proxy.make_descriptors().await {
-            true => addresses::addresses(request, destination, Instant::now()).await,
+            true => addresses::addresses(request, destination, clock::now()).await,
             false => Err(Refusal::without_descriptors()),
         };
     }
-    draft.t_dns = Some(started.elapsed());
+    draft.t_dns = Some(clock::since(started));
     let guarded = phases::guard(request, admitted, addresses?, destination.port);
     let guarded = guarded.map_err(|(address, why)| {
         draft.dst_ip = Some(address);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use sallyport_wire::tls::{AlertDescription, RecordFollower, fatal_alert};
 
 use super::Transport;
+use crate::clock;
 use crate::io::buffers::{BUFFER_BYTES, BufferPool};
 use crate::io::join::{join, yield_now};
 use crate::io::socket::Socket;
@@ -69,7 +70,7 @@ pub(crate) async fn tunnel(
     let clock = Clock {
         life,
         ends: [client, upstream],
-        dies: life.total.map(|total| Instant::now() + total),
+        dies: life.total.map(|total| clock::now() + total),
     };
     clock.touch();
     let end = Cell::new(TunnelEnd::Closed);
@@ -145,7 +146,7 @@ impl Clock<'_> {
     fn touch(&self) {
         let idle = self.life.idle;
         let left = self.dies.map_or(idle, |dies| {
-            idle.min(dies.saturating_duration_since(Instant::now()))
+            idle.min(dies.saturating_duration_since(clock::now()))
         });
         for end in self.ends {
             end.arm(left);

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::config::checked::Config;
 use crate::enforcement::Dialable;
+use crate::io::timer;
 use crate::shard::exhaustion::is_want_of_descriptors;
 
 /// How long a connection may take.
@@ -103,7 +104,7 @@ pub(crate) async fn dial(
     let first = addresses
         .first()
         .map(|address| SocketAddr::new(*address, dialable.port()));
-    match (monoio::time::timeout(limits.timeout, whole).await, first) {
+    match (timer::timeout(limits.timeout, whole).await, first) {
         (Ok(outcome), _) => outcome,
         (Err(_), Some(first)) => Err(DialError::TimedOut(first)),
         (Err(_), None) => Err(DialError::Exhausted(io::ErrorKind::AddrNotAvailable.into())),
@@ -134,7 +135,7 @@ async fn race(
             limits.timeout
         };
         let step = first_finished(&mut running);
-        match monoio::time::timeout(head_start, step).await {
+        match timer::timeout(head_start, step).await {
             Ok(Ok(connected)) => return Ok(connected),
             // The first failure is the one of the preferred address: report that one.
             Ok(Err(error)) => failure = failure.or(Some(error)),
@@ -162,7 +163,7 @@ async fn attempt(
     address: SocketAddr,
     timeout: Duration,
 ) -> Result<(TcpStream, SocketAddr), DialError> {
-    let stream = monoio::time::timeout(timeout, TcpStream::connect_addr(address))
+    let stream = timer::timeout(timeout, TcpStream::connect_addr(address))
         .await
         .map_err(|_| DialError::TimedOut(address))?
         .map_err(|error| DialError::new(address, error))?;

@@ -12,6 +12,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::pool::UpstreamConnection;
+use crate::clock;
 use crate::fair_share::FairShare;
 use crate::io::timer;
 use crate::limits::{PINNED_PER_CLIENT_MAX, PINNED_PER_SHARD_MAX, SESSION_AUTH_PAUSE_MAX};
@@ -162,7 +163,9 @@ impl Pin {
     /// How long a request waits at most before it looks again.
     fn patience(&self) -> Duration {
         match &*self.state.borrow() {
-            State::Challenged(_, since) => SESSION_AUTH_PAUSE_MAX.saturating_sub(since.elapsed()),
+            State::Challenged(_, since) => {
+                SESSION_AUTH_PAUSE_MAX.saturating_sub(clock::since(*since))
+            }
             _ => Duration::MAX,
         }
     }
@@ -186,7 +189,7 @@ impl Pins {
             let Some(pin) = self.find(key) else {
                 return claim.authenticates.then(|| self.begin(key, owner));
             };
-            if let Some(connection) = pin.take(claim, Instant::now()) {
+            if let Some(connection) = pin.take(claim, clock::now()) {
                 self.move_to_end(&pin);
                 return Some(Held {
                     pins: Rc::clone(self),
@@ -294,7 +297,7 @@ impl Held {
         }
         connection.transport.disarm();
         let state = match challenge {
-            Challenge::Open => State::Challenged(connection, Instant::now()),
+            Challenge::Open => State::Challenged(connection, clock::now()),
             Challenge::None | Challenge::Offered => State::Idle(connection),
         };
         self.pin.state.replace(state);

@@ -24,8 +24,10 @@ use sallyport_dns::{
 };
 use thiserror::Error;
 
+use crate::clock;
 use crate::fair_share::FairShare;
 use crate::io::task;
+use crate::io::timer;
 use crate::shard::clients::{Account, Limited, Resource, Shared};
 
 /// A UDP answer fits: more than any EDNS payload that is announced.
@@ -120,7 +122,7 @@ impl Resolver {
     fn turn(self: &Rc<Self>) {
         while let Some(transmit) = {
             let mut stub = self.stub.borrow_mut();
-            stub.next_transmit(Instant::now())
+            stub.next_transmit(clock::now())
         } {
             let (resolver, afterwards) = (Rc::clone(self), Rc::clone(self));
             let query = transmit.query;
@@ -156,7 +158,7 @@ impl Resolver {
             if let Some(query) = query {
                 self.stub
                     .borrow_mut()
-                    .on_transport_error(query, Instant::now());
+                    .on_transport_error(query, clock::now());
                 self.turn();
             }
         }));
@@ -177,12 +179,12 @@ impl Resolver {
             let Some(deadline) = self.stub.borrow().next_deadline() else {
                 break;
             };
-            let wait = deadline.saturating_duration_since(Instant::now());
+            let wait = deadline.saturating_duration_since(clock::now());
             if !wait.is_zero() {
-                monoio::time::sleep(wait.min(LOOK_AGAIN)).await;
+                timer::sleep(wait.min(LOOK_AGAIN)).await;
                 continue;
             }
-            self.stub.borrow_mut().on_deadline(Instant::now());
+            self.stub.borrow_mut().on_deadline(clock::now());
             self.turn();
         }
         self.timer_runs.set(false);
@@ -193,7 +195,7 @@ impl Resolver {
         #[cfg(test)]
         assert!(!self.panics.get(), "as the test wants it");
         let query = transmit.query;
-        let time = transmit.deadline.saturating_duration_since(Instant::now());
+        let time = transmit.deadline.saturating_duration_since(clock::now());
         let exchange = async {
             match transmit.transport {
                 Transport::Udp => self.ask_udp(transmit).await,
@@ -201,13 +203,13 @@ impl Resolver {
             }
         };
         // A read that is dropped may lose a datagram: one that came too late to matter.
-        let outcome = monoio::time::timeout(time, exchange).await;
+        let outcome = timer::timeout(time, exchange).await;
         if matches!(outcome, Ok(Err(_))) {
             self.stub
                 .borrow_mut()
-                .on_transport_error(query, Instant::now());
+                .on_transport_error(query, clock::now());
         } else {
-            self.stub.borrow_mut().on_deadline(Instant::now());
+            self.stub.borrow_mut().on_deadline(clock::now());
         }
         self.turn();
     }
@@ -258,7 +260,7 @@ impl Resolver {
         let outcome = self
             .stub
             .borrow_mut()
-            .on_message(query, message, Instant::now());
+            .on_message(query, message, clock::now());
         outcome != MessageOutcome::Ignored
     }
 }
@@ -270,7 +272,7 @@ async fn unless_refused<T>(
     socket: &std::net::UdpSocket,
 ) -> io::Result<T> {
     loop {
-        if let Ok(received) = monoio::time::timeout(REFUSAL_POLL, receiving.as_mut()).await {
+        if let Ok(received) = timer::timeout(REFUSAL_POLL, receiving.as_mut()).await {
             return Ok(received);
         }
         if let Some(refusal) = socket.take_error()? {

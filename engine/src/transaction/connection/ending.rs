@@ -1,7 +1,6 @@
 //! How a client connection ends, so that the client gets all that it was sent.
 
-use std::time::Instant;
-
+use crate::clock;
 use crate::shard::Shard;
 use crate::transaction::request::after::After;
 use crate::transaction::request::client::ClientContext;
@@ -29,8 +28,8 @@ async fn linger(shard: &Shard, client: &ClientContext, input: &mut ReadBuffer) {
     let time = shard.config().timeouts.linger;
     client.transport.finish().await;
     client.transport.arm(time);
-    let end = Instant::now() + time;
-    while Instant::now() < end {
+    let end = clock::now() + time;
+    while clock::now() < end {
         input.consume(usize::MAX);
         input.release(client.buffers());
         if client.transport.readable().await.is_err() {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use sallyport_wire::http1::{HeadError, Parse, RequestHead, Version};
 use sallyport_wire::invariant::part;
 
+use crate::clock;
 use crate::identity::Subject;
 use crate::shard::Snapshot;
 use crate::transaction::connection::absolute;
@@ -202,7 +203,7 @@ async fn receive(
     if let Some(shortage) = client.buffers().shortage() {
         // Not a byte of it is read. The next one may find room.
         let holders = &proxy.shard.holders;
-        holders.relieve(&proxy.shard.buffers, Instant::now());
+        holders.relieve(&proxy.shard.buffers, clock::now());
         return Err(NoHead::Refused(shortage.into()));
     }
     match client.transport.stream() {
@@ -226,7 +227,7 @@ async fn read_head(
     loop {
         if !input.is_empty() {
             if started.is_none() {
-                *started = Some(Instant::now());
+                *started = Some(clock::now());
                 client.transport.arm_read(snapshot.config.timeouts.head);
             }
             match head.parse_after(seen, input.unread(), limits) {

@@ -1,11 +1,11 @@
 //! A client connection that speaks HTTP/2: each of its streams is a connection with one request.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use sallyport_wire::http1::{RequestHead, Version};
 use sallyport_wire::http2::TargetForm;
 
+use crate::clock;
 use crate::proxy_error::ProxyError;
 use crate::transaction::connection::ending::end;
 use crate::transaction::connection::http2_server;
@@ -85,7 +85,7 @@ fn tell_refused(
         snapshot: &snapshot,
         head: &head,
         bytes: &[],
-        started: Instant::now(),
+        started: clock::now(),
         unix_time: unix_seconds(),
         tls: scope.and_then(|scope| scope.tls),
         target_origin: None,

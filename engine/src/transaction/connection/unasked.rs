@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::access_log::{ConnectionId, Event, Record};
+use crate::clock;
 use crate::config::checked::LogConnections;
 use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
@@ -75,7 +76,7 @@ impl Unasked<'_> {
             status: how.status,
             error: Some(how.error),
             detail: Some(how.detail.as_bytes()),
-            t_total: Some(micros(self.began.elapsed())),
+            t_total: Some(micros(clock::since(self.began))),
             ..Record::default()
         };
         self.shard.log.borrow_mut().write_if_room(&record);

@@ -9,6 +9,7 @@ use sallyport_wire::http1::{
     BodyFraming, ChunkLimits, HeaderName, ResponseForward, ResponseHead, Version, encode_response,
 };
 
+use crate::clock;
 use crate::enforcement::Released;
 use crate::http2;
 use crate::http2::OutboundHead;
@@ -148,7 +149,7 @@ impl Answer<'_> {
                 draft.t_first_byte = Some(
                     self.sent
                         .get()
-                        .map_or_else(Default::default, |sent| sent.elapsed()),
+                        .map_or_else(Default::default, |sent| clock::since(sent)),
                 );
             }
             if head.status >= 200 || head.status == 101 {

@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::time::Instant;
 
 use sallyport_wire::http1::{HeaderEdits, RequestForward, encode_request};
 
+use crate::clock;
 use crate::enforcement::{Dialable, Permitted};
 use crate::http2::{Declined, OutboundHead, StreamTransport};
 use crate::io::buffers::{BufferPool, WriteBuffer};
@@ -211,7 +211,7 @@ async fn attempt(
 fn heed_http1(request: &Request<'_>, destination: &Destination<'_>, upstream: &UpstreamConnection) {
     if upstream.transport.wants_http1() {
         let key = pool_key(request.origin(), destination, upstream.address);
-        request.proxy.origins.http1_only.note(key, Instant::now());
+        request.proxy.origins.http1_only.note(key, clock::now());
     }
 }
 
@@ -248,7 +248,7 @@ fn keep(
         let key = pool_key(request.origin(), destination, upstream.address);
         let account = request.client.registered.account();
         let mut pool = request.proxy.origins.pool.borrow_mut();
-        pool.check_in(key, upstream, account, Instant::now());
+        pool.check_in(key, upstream, account, clock::now());
     }
 }
 
@@ -310,7 +310,7 @@ async fn converse(
     answer.head_text.set(std::mem::take(*head_text));
     let Some(upload) = upload else {
         send_head(request, upstream, typed, out).await?;
-        sent.set(Some(Instant::now()));
+        sent.set(Some(clock::now()));
         let received = answer.receive(draft, head, input).await;
         **head_text = answer.head_text.take();
         return received;
@@ -343,7 +343,7 @@ async fn converse(
                 let result = attempt.send(progress, client_input, &mut out).await;
                 out.data.clear();
                 out.release(pool);
-                sent.set(result.ok().map(|()| Instant::now()));
+                sent.set(result.ok().map(|()| clock::now()));
                 result
             });
             // In this order: once the body is sent, `receive` begins to look after the client.

@@ -3,10 +3,10 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Instant;
 
 use sallyport_pki::OriginCertificate;
 
+use crate::clock;
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::{Dialable, Guarded};
 use crate::http2;
@@ -92,7 +92,7 @@ fn shared_key<'a>(
     let key = pool_key(request.origin(), destination, address);
     let proxy = request.proxy;
     let is_http1 = !destination.prior_knowledge && proxy.origins.pool.borrow().is_http1(key)
-        || proxy.origins.http1_only.contains(key, Instant::now());
+        || proxy.origins.http1_only.contains(key, clock::now());
     (!is_http1).then_some(key)
 }
 
@@ -104,7 +104,7 @@ fn speaks_http2(
     versions: Versions,
 ) -> bool {
     let key = pool_key(request.origin(), destination, upstream.address);
-    let (proxy, now) = (request.proxy, Instant::now());
+    let (proxy, now) = (request.proxy, clock::now());
     if !request.goes_in_tls() {
         return destination.prior_knowledge
             && versions == Versions::Any
@@ -128,7 +128,7 @@ pub(crate) fn check_out(
     let idle_max = request.snapshot.config.pool.non_idempotent_idle;
     let used_since = match request.head.method_kind.is_idempotent() {
         true => None,
-        false => Instant::now().checked_sub(idle_max),
+        false => clock::now().checked_sub(idle_max),
     };
     let mut pool = request.proxy.origins.pool.borrow_mut();
     for address in dialable.addresses() {
@@ -136,11 +136,7 @@ pub(crate) fn check_out(
         let key = pool_key(request.origin(), destination, address);
         let may_be_http2 = wish.versions == Versions::Any
             && (destination.prior_knowledge || key.tls.is_some())
-            && !request
-                .proxy
-                .origins
-                .http1_only
-                .contains(key, Instant::now());
+            && !request.proxy.origins.http1_only.contains(key, clock::now());
         if may_be_http2 {
             let stream = pool.open_stream(key, &request.proxy.shard.wheel, may_switch(request));
             if stream.is_some() {

@@ -1,8 +1,8 @@
 //! A new connection to one of the addresses that were judged, and what it is kept under.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
+use crate::clock;
 use crate::enforcement::Dialable;
 use crate::io::socket::Socket;
 use crate::transaction::request::context::Request;
@@ -33,7 +33,7 @@ pub(crate) async fn connect_plain(
     dialable: &Dialable,
     draft: &mut RecordBuilder,
 ) -> Result<Box<UpstreamConnection>, Refusal> {
-    let started = Instant::now();
+    let started = clock::now();
     let limits = DialLimits::of(&request.snapshot.config);
     // Boxed, as all of what makes a connection is: most requests find one.
     let mut dialed = Box::pin(dial(dialable, limits)).await;
@@ -42,7 +42,7 @@ pub(crate) async fn connect_plain(
     {
         dialed = Box::pin(dial(dialable, limits)).await;
     }
-    draft.t_connect = Some(started.elapsed());
+    draft.t_connect = Some(clock::since(started));
     let (stream, address) = dialed.inspect_err(|error| {
         draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);
     })?;

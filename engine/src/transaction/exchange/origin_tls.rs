@@ -2,8 +2,8 @@
 //! certificate which only the client has.
 
 use std::net::SocketAddr;
-use std::time::Instant;
 
+use crate::clock;
 use crate::enforcement::Dialable;
 use crate::proxy_error::ProxyError;
 use crate::tls::client_certificate::CertificateDemand;
@@ -100,7 +100,7 @@ async fn shake_hands(
     draft: &mut RecordBuilder,
 ) -> Result<Secured, OriginTlsFailure> {
     let snapshot = request.snapshot;
-    let started = Instant::now();
+    let started = clock::now();
     let key = pool_key(Some(asked.origin), destination, upstream.address);
     let versions = match request.proxy.origins.http1_only.contains(key, started) {
         true => Versions::Http1,
@@ -120,7 +120,7 @@ async fn shake_hands(
         snapshot.config.timeouts.tls_handshake,
     )
     .await;
-    draft.t_tls_origin = Some(started.elapsed());
+    draft.t_tls_origin = Some(clock::since(started));
     secured
 }
 

@@ -11,6 +11,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use crate::clock;
 use crate::transport::Transport;
 
 /// What is asked of content that comes.
@@ -58,7 +59,7 @@ impl Pace {
         if patience.is_zero() {
             return false;
         }
-        self.waits_since.set(Some(Instant::now()));
+        self.waits_since.set(Some(clock::now()));
         client.arm_read(patience);
         true
     }
@@ -73,7 +74,7 @@ impl Pace {
     /// Waits on where the deadline was in use for something else.
     pub(crate) fn rearm(&self, client: &Transport) {
         if let Some(since) = self.waits_since.get() {
-            client.arm_read(self.patience().saturating_sub(since.elapsed()));
+            client.arm_read(self.patience().saturating_sub(clock::since(since)));
         }
     }
 
@@ -89,7 +90,7 @@ impl Pace {
     pub(crate) fn resume(&self, client: &Transport) {
         if self.is_conversation.replace(false) {
             self.waits_since
-                .set(self.waits_since.get().map(|_| Instant::now()));
+                .set(self.waits_since.get().map(|_| clock::now()));
         }
         self.rearm(client);
     }
@@ -120,7 +121,7 @@ impl Pace {
         let Some(since) = self.waits_since.get() else {
             return;
         };
-        let now = Instant::now();
+        let now = clock::now();
         self.waits_since.set(Some(now));
         if !self.is_conversation.get() {
             let waited = now.saturating_duration_since(since);

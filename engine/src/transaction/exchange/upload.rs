@@ -1,10 +1,10 @@
 //! The content of a request on its way to an origin, over as many connections as that takes.
 
 use std::cell::Cell;
-use std::time::Instant;
 
 use sallyport_wire::http1::{BodyFraming, HeaderName};
 
+use crate::clock;
 use crate::http2::OutboundHead;
 use crate::io::buffers::{BULK_BUFFER_BYTES, WriteBuffer};
 use crate::limits::DISCARDED_BYTES_MAX;
@@ -153,7 +153,7 @@ pub(crate) async fn discard(
     input: &mut ReadBuffer,
 ) -> bool {
     let (client, pool) = (&request.client.transport, request.client.buffers());
-    let end = Instant::now() + request.snapshot.config.timeouts.linger;
+    let end = clock::now() + request.snapshot.config.timeouts.linger;
     let mut bytes = 0;
     // A stream ends by itself.
     while !client.is_stream() && bytes <= DISCARDED_BYTES_MAX {
@@ -165,7 +165,7 @@ pub(crate) async fn discard(
             Ok(false) => {}
             Err(_) => return false,
         }
-        client.arm_read(end.saturating_duration_since(Instant::now()));
+        client.arm_read(end.saturating_duration_since(clock::now()));
         match input.fill(client, pool, BULK_BUFFER_BYTES).await {
             Ok(0) | Err(_) => return false,
             Ok(more) => bytes += more,

@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Instant;
 
 use crate::client::Authenticator;
+use crate::clock;
 use crate::shard::Shard;
 use crate::shard::exhaustion::Exhaustion;
 use crate::transaction::request::workspace::Workspace;
@@ -52,7 +52,7 @@ impl Proxy {
     /// Closes some idle connections: those to origins, which can be made again, and those of clients that
     /// wait for nothing. Returns once there is a descriptor; `false`: there is nothing to close.
     pub(crate) async fn make_descriptors(&self) -> bool {
-        let now = Instant::now();
+        let now = clock::now();
         let Shard {
             index, connections, ..
         } = &self.shard;

@@ -7,7 +7,7 @@ use sallyport_wire::http1::{HeaderName, ResponseHead, Version};
 use sallyport_wire::invariant::part;
 
 use crate::access_log::{CacheOutcome, Event, PhaseOutcome, Record, TlsHandling};
-use crate::clock::since_1970;
+use crate::clock;
 use crate::enforcement::{Decisions, PhaseDecision};
 use crate::limits::LOG_DECISIONS_MAX;
 use crate::proxy_error::ProxyError;
@@ -95,7 +95,7 @@ impl RecordBuilder {
         record.decisions = outcomes(&self.decisions, bundle);
         record.alerts = &alerts;
         record.status = self.status;
-        record.t_total = Some(micros(request.started.elapsed()));
+        record.t_total = Some(micros(clock::since(request.started)));
         let mut log = request.proxy.shard.log.borrow_mut();
         if is_denied {
             log.write(&Record {
@@ -123,7 +123,7 @@ impl RecordBuilder {
         record.status = self.status;
         record.bytes_up = moved.map(|_| self.bytes_up + up);
         record.bytes_down = moved.map(|_| self.bytes_down + down);
-        record.t_total = Some(micros(request.started.elapsed()));
+        record.t_total = Some(micros(clock::since(request.started)));
         request.proxy.shard.log.borrow_mut().write_if_room(&record);
     }
 
@@ -265,5 +265,5 @@ pub(crate) fn micros(duration: Duration) -> u64 {
 }
 
 pub(crate) fn unix_micros() -> u64 {
-    micros(since_1970())
+    micros(clock::since_1970())
 }

@@ -2,12 +2,12 @@
 //! what is done with it, in `tunnel`.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use sallyport_wire::http1::Version;
 use sallyport_wire::sniff::Sniff;
 use sallyport_wire::tls::{AlertDescription, ClientHello, HelloError, HelloParse};
 
+use crate::clock;
 use crate::io::timer;
 use crate::proxy_error::ProxyError;
 use crate::transaction::exchange::work::ResponseWork;
@@ -70,7 +70,7 @@ pub(crate) async fn peek(
 ) -> Result<Content, Unopened> {
     let tunnel = &request.snapshot.config.tunnel;
     let (client, pool) = (&request.client.transport, request.client.buffers());
-    let mut end = Instant::now() + tunnel.sniff_timeout;
+    let mut end = clock::now() + tunnel.sniff_timeout;
     let mut hello: Option<Box<ClientHello>> = None;
     let mut bytes_min = 0;
     loop {
@@ -100,9 +100,9 @@ pub(crate) async fn peek(
                     ));
                 }
             }
-            end = Instant::now() + tunnel.sniff_timeout;
+            end = clock::now() + tunnel.sniff_timeout;
         }
-        let remaining = end.saturating_duration_since(Instant::now());
+        let remaining = end.saturating_duration_since(clock::now());
         // Readiness may be dropped; a read that is dropped could lose bytes.
         let ready = timer::timeout(remaining, client.readable()).await;
         if ready.is_err() {

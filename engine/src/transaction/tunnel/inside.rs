@@ -2,13 +2,13 @@
 
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
 
 use sallyport_ruleset::{Fact, Facts, Protocol, ProtocolSet};
 use sallyport_wire::http1::Version;
 use sallyport_wire::tls::{AlertDescription, ClientHello, RecordFollower, fatal_alert};
 
 use crate::access_log::TlsHandling;
+use crate::clock;
 use crate::config::checked::UnknownProtocol;
 use crate::enforcement::Passable;
 use crate::proxy_error::ProxyError;
@@ -345,7 +345,7 @@ async fn plain_requests(
             }
         } else {
             let mut pool = request.proxy.origins.pool.borrow_mut();
-            pool.check_in(key, upstream, account, Instant::now());
+            pool.check_in(key, upstream, account, clock::now());
         }
     }
     Inside {

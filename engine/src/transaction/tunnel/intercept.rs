@@ -6,7 +6,6 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use rustls::AlertDescription as Alert;
 use rustls::server::{ServerConfig, UnbufferedServerConnection};
@@ -17,6 +16,7 @@ use sallyport_ruleset::{Fact, Facts};
 use sallyport_wire::tls::{AlertDescription, ClientHello};
 
 use crate::access_log::TlsHandling;
+use crate::clock;
 use crate::enforcement::{Decisions, Early};
 use crate::proxy_error::ProxyError;
 use crate::tls::caches::KnownOrigin;
@@ -195,7 +195,7 @@ impl Intercepted<'_, '_> {
             pool.borrow_mut().add_session(key, session, account);
         } else {
             let mut pool = pool.borrow_mut();
-            pool.check_in(key, upstream, account, Instant::now());
+            pool.check_in(key, upstream, account, clock::now());
         }
         Ok(request.proxy.shard.tls.origin(origin.key()))
     }
@@ -262,11 +262,11 @@ impl Intercepted<'_, '_> {
         work.input.release(client.buffers());
         let carrier = Rc::clone(&client.transport);
         let stream = TlsConnection::server(carrier, client.buffers(), connection, received);
-        let started = Instant::now();
+        let started = clock::now();
         client.transport.arm(snapshot.config.timeouts.tls_handshake);
         let shaken = stream.handshake(LastFlight::WithData).await;
         client.transport.disarm();
-        draft.t_tls_client = Some(started.elapsed());
+        draft.t_tls_client = Some(clock::since(started));
         match shaken {
             Ok(()) => Ok(stream),
             Err(error) => Err((self.client_failed(&error, host), None)),

@@ -197,7 +197,7 @@ impl Work {
                     into.push(name.to_owned());
                     self.entry(target, text, "Targets", Fate::Carried, "");
                 }
-                Err(why) => self.entry(target, &target.shown(), "Targets", left, &why),
+                Err(why) => self.entry(target, &target.shown(), "Targets", left, &why.to_string()),
             }
         }
         targets
@@ -225,7 +225,13 @@ impl Work {
                 // What is denied, and what is not on an allow list is, is denied to fewer clients.
                 Err(why) => {
                     let left = Fate::Left(kind.or_nothing(Effect::Wider));
-                    self.entry(network, &network.shown(), "HOME_NET", left, &why);
+                    self.entry(
+                        network,
+                        &network.shown(),
+                        "HOME_NET",
+                        left,
+                        &why.to_string(),
+                    );
                 }
             }
         }

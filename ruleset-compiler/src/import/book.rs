@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use sallyport_ruleset::{Action, Field, Phase, Protocol};
 
-use super::condition::{Checker, Condition, Formula};
+use super::condition::{Checker, Condition, Formula, ValueError};
 use super::draft::{
     ALLOW_BY_DEFAULT, DefaultsBy, Draft, DraftGroup, DraftRule, Names, description,
 };
@@ -144,7 +144,7 @@ impl Book {
         field: &Field,
         question: Question,
         value: &str,
-    ) -> Result<(), String> {
+    ) -> Result<(), ValueError> {
         self.checker.check(field, question, value)
     }
 
@@ -152,7 +152,7 @@ impl Book {
     ///
     /// # Errors
     /// Why not.
-    pub(super) fn add(&mut self, targets: &mut Targets, target: Target) -> Result<(), String> {
+    pub(super) fn add(&mut self, targets: &mut Targets, target: Target) -> Result<(), ValueError> {
         let name = Field::DestinationDomain;
         let (field, question, text) = match &target {
             Target::Any => {

@@ -58,6 +58,36 @@ pub enum Formula {
 #[error("it would take more than {0} rules to say this")]
 pub struct TooManyAlternatives(pub usize);
 
+/// Why the compiler will not take a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// Texts of rules have none.
+    #[error("it has control characters")]
+    ControlCharacters,
+    /// What the compiler says of it.
+    #[error("{0}")]
+    Bad(String),
+    /// The same, with what would be good.
+    #[error("{0} ({1})")]
+    BadWithHelp(String, String),
+}
+
+// Formats whose reasons are texts so far.
+impl From<ValueError> for String {
+    fn from(error: ValueError) -> Self {
+        error.to_string()
+    }
+}
+
+impl From<BadValue> for ValueError {
+    fn from(bad: BadValue) -> Self {
+        match bad.help {
+            Some(help) => Self::BadWithHelp(bad.message, help),
+            None => Self::Bad(bad.message),
+        }
+    }
+}
+
 impl Condition {
     /// A condition over values that were checked by [`Checker::check`].
     #[must_use]
@@ -327,10 +357,15 @@ impl Checker {
     /// Whether the compiler will take this value.
     ///
     /// # Errors
-    /// Why not, in words.
-    pub fn check(&mut self, field: &Field, question: Question, value: &str) -> Result<(), String> {
+    /// Why not.
+    pub fn check(
+        &mut self,
+        field: &Field,
+        question: Question,
+        value: &str,
+    ) -> Result<(), ValueError> {
         if value.chars().any(|c| c.is_control() && c != '\t') {
-            return Err("it has control characters".to_owned());
+            return Err(ValueError::ControlCharacters);
         }
         let checked = match question {
             Question::Equals
@@ -349,14 +384,7 @@ impl Checker {
             }
             Question::Date(_) | Question::Null => Ok(()),
         };
-        checked.map_err(|bad| reason(&bad))
-    }
-}
-
-fn reason(bad: &BadValue) -> String {
-    match &bad.help {
-        Some(help) => format!("{} ({help})", bad.message),
-        None => bad.message.clone(),
+        Ok(checked?)
     }
 }
 

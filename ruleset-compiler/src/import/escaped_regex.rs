@@ -11,6 +11,8 @@ use regex_syntax::ast::{self, Ast, parse::Parser};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use sallyport_ruleset::normalize::is_uri_byte;
 
+use super::expression_error::ExpressionError;
+
 /// Any one byte of a decoded text.
 pub(super) const ANY: &str = "(?:[^%]|%[0-9A-F]{2})";
 /// A byte that is in no word.
@@ -22,11 +24,9 @@ type Set = [bool; 256];
 /// The expression for escaped texts. It has no flags: with `ignore_case` it must be given `(?i)`.
 ///
 /// # Errors
-/// What cannot be said of escaped texts, in words.
-pub(super) fn over_escaped(pattern: &str, ignore_case: bool) -> Result<String, String> {
-    let ast = Parser::new()
-        .parse(pattern)
-        .map_err(|error| error.kind().to_string())?;
+/// What cannot be said of escaped texts.
+pub(super) fn over_escaped(pattern: &str, ignore_case: bool) -> Result<String, ExpressionError> {
+    let ast = Parser::new().parse(pattern)?;
     let mut rewriter = Rewriter {
         pattern,
         ignore_case,
@@ -116,10 +116,10 @@ struct Rewriter<'p> {
 
 impl Rewriter<'_> {
     /// `at`: whether the part stands at the start of the whole expression, and at its end.
-    fn walk(&mut self, ast: &Ast, at: (bool, bool)) -> Result<(), String> {
+    fn walk(&mut self, ast: &Ast, at: (bool, bool)) -> Result<(), ExpressionError> {
         match ast {
             Ast::Empty(_) => {}
-            Ast::Flags(_) => return Err("flags within the expression".to_owned()),
+            Ast::Flags(_) => return Err(ExpressionError::Flags),
             Ast::Literal(literal) => self.literal(literal),
             Ast::Dot(span) => self.edits.push((**span, ANY.to_owned())),
             Ast::Assertion(assertion) => self.assertion(assertion, at)?,
@@ -164,15 +164,15 @@ impl Rewriter<'_> {
         }
     }
 
-    fn class(&mut self, span: ast::Span) -> Result<(), String> {
+    fn class(&mut self, span: ast::Span) -> Result<(), ExpressionError> {
         let text = self.pattern.get(span.start.offset..span.end.offset);
         let text = text.unwrap_or("");
         if !text.is_ascii() {
-            return Err("a class with letters that are not ASCII".to_owned());
+            return Err(ExpressionError::ClassBeyondAscii);
         }
         let hir = bytes_parser(self.ignore_case)
             .parse(text)
-            .map_err(|_| format!("`{text}` is no class of bytes"))?;
+            .map_err(|_| ExpressionError::ClassOfBytes(text.to_owned()))?;
         let mut set: Set = [false; 256];
         for byte in first(&hir).0 {
             if let Some(member) = set.get_mut(usize::from(byte)) {
@@ -185,7 +185,11 @@ impl Rewriter<'_> {
 
     /// The ends of words are known where the expression itself ends: what stands before or after it
     /// is in no word.
-    fn assertion(&mut self, assertion: &ast::Assertion, at: (bool, bool)) -> Result<(), String> {
+    fn assertion(
+        &mut self,
+        assertion: &ast::Assertion,
+        at: (bool, bool),
+    ) -> Result<(), ExpressionError> {
         use ast::AssertionKind as Kind;
         let is_start = matches!(
             assertion.kind,
@@ -205,7 +209,7 @@ impl Rewriter<'_> {
                 self.edits
                     .push((assertion.span, format!("(?:{NO_WORD}|$)")));
             }
-            _ => return Err("the end of a word within the expression".to_owned()),
+            _ => return Err(ExpressionError::WordEnd),
         }
         Ok(())
     }

@@ -84,9 +84,10 @@ impl Walk {
             .split_once('/')
             .map_or((text, None), |(host, path)| (host, Some(path)));
         let done = match path {
-            None | Some("*") => self
-                .host(host)
-                .map(|target| self.book.add(&mut self.targets, target).map(|()| None)),
+            None | Some("*") => self.host(host).map(|target| {
+                let added = self.book.add(&mut self.targets, target);
+                added.map(|()| None).map_err(String::from)
+            }),
             Some(path) => self
                 .host(host)
                 .map(|target| self.with_path(target, path).map(Some)),

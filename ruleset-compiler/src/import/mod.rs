@@ -15,6 +15,7 @@ mod toml_text;
 
 pub mod condition;
 
+mod expression_error;
 mod regex;
 
 mod escaped_regex;

@@ -6,6 +6,8 @@
 
 use regex_syntax::ast::{Ast, parse::Parser};
 
+use super::expression_error::ExpressionError;
+
 /// A POSIX extended expression, as the GNU library reads it.
 #[must_use]
 pub(super) fn from_posix(pattern: &str) -> String {
@@ -37,7 +39,7 @@ pub(super) fn from_posix(pattern: &str) -> String {
 ///
 /// # Errors
 /// For a possessive quantifier: here it would be a repetition of a repetition, which matches more.
-pub(super) fn from_perl(pattern: &str) -> Result<String, String> {
+pub(super) fn from_perl(pattern: &str) -> Result<String, ExpressionError> {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
     // Behind a quantifier a `+` would make it possessive.
@@ -60,7 +62,7 @@ pub(super) fn from_perl(pattern: &str) -> Result<String, String> {
                 literal(c, &mut out);
                 after
             }
-            '+' if was_quantified => return Err("a possessive quantifier".to_owned()),
+            '+' if was_quantified => return Err(ExpressionError::Possessive),
             _ => {
                 // A lazy one ends there.
                 is_quantified = matches!(c, '*' | '+') || (c == '?' && !was_quantified);
@@ -250,10 +252,8 @@ fn closes_repetition(out: &str) -> bool {
 ///
 /// # Errors
 /// When it does not parse; the reason.
-pub(super) fn alternatives(pattern: &str) -> Result<Vec<Vec<Part>>, String> {
-    let ast = Parser::new()
-        .parse(pattern)
-        .map_err(|error| error.kind().to_string())?;
+pub(super) fn alternatives(pattern: &str) -> Result<Vec<Vec<Part>>, ExpressionError> {
+    let ast = Parser::new().parse(pattern)?;
     let branches = match &ast {
         Ast::Alternation(alternation) => alternation.asts.as_slice(),
         other => std::slice::from_ref(other),

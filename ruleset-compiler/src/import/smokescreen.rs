@@ -191,20 +191,15 @@ impl Walk {
         for host in list.elements() {
             let text = host.word().unwrap_or("").trim_end_matches('.');
             let is_address = text.parse::<std::net::IpAddr>().is_ok();
-            let added = match text.strip_prefix("*.") {
-                _ if is_address => self
-                    .book
-                    .add(&mut targets, Target::Literal(text.to_owned())),
-                Some(rest) if !rest.contains('*') => {
-                    self.book.add(&mut targets, Target::Like(text.to_owned()))
-                }
-                None if !text.contains('*') => {
-                    self.book.add(&mut targets, Target::Exact(text.to_owned()))
-                }
+            let target = match text.strip_prefix("*.") {
+                _ if is_address => Ok(Target::Literal(text.to_owned())),
+                Some(rest) if !rest.contains('*') => Ok(Target::Like(text.to_owned())),
+                None if !text.contains('*') => Ok(Target::Exact(text.to_owned())),
                 _ => {
                     Err("a `*` stands only for the first labels, as in `*.example.com`".to_owned())
                 }
             };
+            let added = target.and_then(|target| Ok(self.book.add(&mut targets, target)?));
             match added {
                 Ok(()) => entries.push(self.book.carried(host.line, text, kind)),
                 Err(why) => {

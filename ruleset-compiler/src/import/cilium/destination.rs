@@ -37,7 +37,7 @@ impl Walk {
                     _ => Err("it is neither `matchName` nor `matchPattern`".to_owned()),
                 };
                 let shown = format!("{key}: {text}");
-                let added = target.and_then(|target| self.book.add(&mut targets, target));
+                let added = target.and_then(|target| Ok(self.book.add(&mut targets, target)?));
                 self.settle(value.line, &shown, key, peer, added, entries);
             }
         }
@@ -55,7 +55,8 @@ impl Walk {
             let text = item.word().unwrap_or("");
             let added = self
                 .book
-                .add(&mut targets, Target::Network(text.to_owned()));
+                .add(&mut targets, Target::Network(text.to_owned()))
+                .map_err(String::from);
             let shown = if added.is_ok() {
                 text.to_owned()
             } else {

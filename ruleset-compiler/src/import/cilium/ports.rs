@@ -95,9 +95,10 @@ impl Walk {
                     let refused = names.iter().map(check).find_map(Result::err);
                     let has_wildcard = names.iter().any(|name| name.contains('*'));
                     if refused.is_some() || has_wildcard {
-                        let why = refused.unwrap_or_else(|| {
-                            "names with wildcards are not carried over here".to_owned()
-                        });
+                        let why = refused.map_or_else(
+                            || "names with wildcards are not carried over here".to_owned(),
+                            String::from,
+                        );
                         self.leave(value, key, Effect::of_leaving(peer.action), &why);
                         return None;
                     }

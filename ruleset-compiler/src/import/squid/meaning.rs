@@ -136,7 +136,7 @@ impl<'t, 'a> Work<'t, 'a> {
         match self.translator.checker.check(field, question, &item) {
             Ok(()) => Some(item),
             Err(why) => {
-                self.leave(value, why);
+                self.leave(value, why.to_string());
                 None
             }
         }
@@ -418,7 +418,7 @@ impl<'t, 'a> Work<'t, 'a> {
                 .check(&Field::Principal, question, &text)
             {
                 Ok(()) => items.push(text),
-                Err(why) => self.left.push((value.place.clone(), text, why)),
+                Err(why) => self.left.push((value.place.clone(), text, why.to_string())),
             }
         }
         Formula::any([

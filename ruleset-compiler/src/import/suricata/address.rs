@@ -1,6 +1,8 @@
 //! Hosts that are addresses: they are text for a firewall and no name here. Patterns over that text
 //! become the networks whose addresses, as text, they match.
 
+use super::unsupported::Unsupported;
+
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
@@ -58,7 +60,7 @@ impl Addresses {
 ///
 /// # Errors
 /// When an expression is too large.
-pub(super) fn matching(expressions: &[(String, bool)]) -> Result<Addresses, String> {
+pub(super) fn matching(expressions: &[(String, bool)]) -> Result<Addresses, Unsupported> {
     let mut automata = Vec::with_capacity(expressions.len());
     for (expression, negated) in expressions {
         automata.push(Searched {
@@ -85,7 +87,7 @@ pub(super) fn matching(expressions: &[(String, bool)]) -> Result<Addresses, Stri
     })
 }
 
-fn automaton(expression: &str) -> Result<dense::DFA<Vec<u32>>, String> {
+fn automaton(expression: &str) -> Result<dense::DFA<Vec<u32>>, Unsupported> {
     dense::Builder::new()
         .syntax(syntax::Config::new().unicode(false).utf8(false))
         .thompson(
@@ -100,7 +102,7 @@ fn automaton(expression: &str) -> Result<dense::DFA<Vec<u32>>, String> {
                 .determinize_size_limit(Some(AUTOMATON_BYTES_MAX)),
         )
         .build(expression)
-        .map_err(|_| "the expression is too large".to_owned())
+        .map_err(|_| Unsupported::TooLarge)
 }
 
 struct Searched {
@@ -217,7 +219,7 @@ impl Walk {
     }
 
     /// Whether texts of IPv6 addresses are meant: a search through all that can be written.
-    fn version_6(&self, start: &Place) -> Result<Extent, String> {
+    fn version_6(&self, start: &Place) -> Result<Extent, Unsupported> {
         let grammar = automaton(VERSION_6)?;
         let config = start::Config::new().anchored(Anchored::No);
         let Ok(first) = grammar.start_state(&config) else {

@@ -5,6 +5,7 @@ use sallyport_ruleset::{Field, Protocol};
 use super::super::condition::{Condition, Formula};
 use super::ask::protocols;
 use super::bound::{Bound, Difference};
+use super::unsupported::Unsupported;
 
 /// Protocols over TCP that a proxy does not tell from each other.
 const OVER_TCP: [&str; 25] = [
@@ -80,7 +81,7 @@ pub(super) fn formula(
     protocol: &str,
     tls_inspection: bool,
     bound: Bound,
-) -> Result<(Formula, Option<Difference>), String> {
+) -> Result<(Formula, Option<Difference>), Unsupported> {
     // Decrypted or not, a request has a head; in the clear alone it is one of two words.
     let with_head = || Formula::from(Condition::null(Field::HttpMethod, false));
     let http = |tls_inspection: bool| match tls_inspection {
@@ -95,10 +96,7 @@ pub(super) fn formula(
         "http" => exactly(http(tls_inspection)),
         "http1" => exactly(Formula::all([http(tls_inspection), h2().negated()])),
         "http2" => exactly(Formula::all([http(tls_inspection), h2()])),
-        "dns" => Err(
-            "names are resolved by the proxy itself; deny them by `request:DestinationDomain`"
-                .to_owned(),
-        ),
+        "dns" => Err(Unsupported::Dns),
         _ if NOT_OVER_TCP.contains(&protocol) => exactly(Formula::Never),
         "failed" => exactly(protocols(&[Protocol::Tcp])),
         _ if OVER_TCP.contains(&protocol) => match bound {
@@ -108,11 +106,9 @@ pub(super) fn formula(
                 );
                 Ok((protocols(&[Protocol::Tcp]), Some(Difference::wider(&note))))
             }
-            Bound::Narrower => Err(format!(
-                "a proxy does not tell `{protocol}` from other protocols: `tunnel.unknown_protocol` lets none of them pass unless it is told to"
-            )),
+            Bound::Narrower => Err(Unsupported::NotTold(protocol.to_owned())),
         },
-        _ => Err(format!("the protocol `{protocol}` is not known here")),
+        _ => Err(Unsupported::Protocol(protocol.to_owned())),
     }
 }
 
@@ -124,7 +120,7 @@ pub(super) fn other_than(
     protocol: &str,
     tls_inspection: bool,
     bound: Bound,
-) -> Result<(Formula, Option<Difference>), String> {
+) -> Result<(Formula, Option<Difference>), Unsupported> {
     if !OVER_TCP.contains(&protocol) || protocol == "failed" {
         let (formula, _) = formula(protocol, tls_inspection, bound)?;
         return Ok((formula.negated(), None));

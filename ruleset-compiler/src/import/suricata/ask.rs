@@ -9,6 +9,7 @@ use super::buffer::Buffer;
 use super::chain::{self, Sought, Test};
 use super::header;
 use super::text::{Literal, Pattern};
+use super::unsupported::Unsupported;
 use super::uri;
 use crate::operator::Question;
 
@@ -41,7 +42,11 @@ pub(super) type Answer = (Formula, Vec<Difference>);
 ///
 /// # Errors
 /// Why it cannot be carried over.
-pub(super) fn ask(used: &BufferUse, bound: Bound, checker: &mut Checker) -> Result<Answer, String> {
+pub(super) fn ask(
+    used: &BufferUse,
+    bound: Bound,
+    checker: &mut Checker,
+) -> Result<Answer, Unsupported> {
     let sought = chain::patterns(&used.tests)?;
     let sought = if used.lowercase {
         lowered(sought)?
@@ -56,10 +61,7 @@ pub(super) fn ask(used: &BufferUse, bound: Bound, checker: &mut Checker) -> Resu
     };
     let formula = match &used.buffer {
         Buffer::Payload => {
-            return Err(
-                "it looks into the bytes of the connection; a proxy decides by names and heads"
-                    .to_owned(),
-            );
+            return Err(Unsupported::Payload);
         }
         Buffer::Field(field) if field.field_type() == FieldType::Domain => {
             asker.host(field, &sought)?
@@ -72,19 +74,17 @@ pub(super) fn ask(used: &BufferUse, bound: Bound, checker: &mut Checker) -> Resu
 }
 
 /// `to_lowercase`: the buffer has no capitals.
-fn lowered(sought: Vec<Sought>) -> Result<Vec<Sought>, String> {
+fn lowered(sought: Vec<Sought>) -> Result<Vec<Sought>, Unsupported> {
     let lower = |mut sought: Sought| match &mut sought.pattern {
         Pattern::Literal(literal) if literal.bytes.iter().any(u8::is_ascii_uppercase) => {
-            Err("content with capitals in a buffer without any".to_owned())
+            Err(Unsupported::Capitals)
         }
         Pattern::Literal(literal) => {
             literal.nocase = true;
             Ok(sought)
         }
         Pattern::AtLeast(_) => Ok(sought),
-        Pattern::Expression(_) => {
-            Err("an expression over a buffer in small letters is not carried over".to_owned())
-        }
+        Pattern::Expression(_) => Err(Unsupported::LowercaseExpression),
     };
     sought.into_iter().map(lower).collect()
 }
@@ -104,11 +104,9 @@ impl Asker<'_> {
         }
     }
 
-    fn plain_only(&self) -> Result<(), String> {
+    fn plain_only(&self) -> Result<(), Unsupported> {
         if self.used.dotprefix {
-            return Err(
-                "`dotprefix` is carried over for `tls.sni` and `http.host` only".to_owned(),
-            );
+            return Err(Unsupported::Dotprefix);
         }
         Ok(())
     }
@@ -126,7 +124,7 @@ impl Asker<'_> {
         }
     }
 
-    fn field(&mut self, field: &Field, sought: &[Sought]) -> Result<Formula, String> {
+    fn field(&mut self, field: &Field, sought: &[Sought]) -> Result<Formula, Unsupported> {
         self.plain_only()?;
         let mut asked = Vec::new();
         let mut is_positive = false;
@@ -142,7 +140,7 @@ impl Asker<'_> {
         for (items, negated) in listed(self.used) {
             let items: Result<Vec<String>, _> =
                 items.iter().cloned().map(String::from_utf8).collect();
-            let items = items.map_err(|_| "the bytes of the list are no text".to_owned())?;
+            let items = items.map_err(|_| Unsupported::ListNoText)?;
             let formula = self.any_of(field, Question::Equals, items)?;
             asked.push(if negated { formula.negated() } else { formula });
             is_positive |= !negated;
@@ -150,7 +148,7 @@ impl Asker<'_> {
         Ok(self.presence(field, asked, !is_positive))
     }
 
-    fn text(&mut self, field: &Field, pattern: &Pattern) -> Result<Formula, String> {
+    fn text(&mut self, field: &Field, pattern: &Pattern) -> Result<Formula, Unsupported> {
         let Pattern::Literal(literal) = pattern else {
             return self.one(field, Question::Matches, pattern.expression());
         };
@@ -174,10 +172,10 @@ impl Asker<'_> {
         self.one(field, Question::Like, like(literal, text))
     }
 
-    fn uri(&mut self, sought: &[Sought]) -> Result<Formula, String> {
+    fn uri(&mut self, sought: &[Sought]) -> Result<Formula, Unsupported> {
         self.plain_only()?;
         if !listed(self.used).is_empty() {
-            return Err("a list of URIs is not carried over".to_owned());
+            return Err(Unsupported::ListOfUris);
         }
         let mut asked = Vec::new();
         let mut is_positive = false;
@@ -200,10 +198,10 @@ impl Asker<'_> {
         Ok(self.presence(&Field::HttpUri, asked, !is_positive))
     }
 
-    fn headers(&mut self, sought: &[Sought]) -> Result<Formula, String> {
+    fn headers(&mut self, sought: &[Sought]) -> Result<Formula, Unsupported> {
         self.plain_only()?;
         if self.used.absent.is_some() || !listed(self.used).is_empty() {
-            return Err(header::WHY.to_owned());
+            return Err(Unsupported::HeaderForm);
         }
         let mut asked = Vec::new();
         for one in sought {
@@ -270,7 +268,7 @@ impl Asker<'_> {
         field: &Field,
         question: Question,
         item: String,
-    ) -> Result<Formula, String> {
+    ) -> Result<Formula, Unsupported> {
         self.any_of(field, question, vec![item])
     }
 
@@ -279,7 +277,7 @@ impl Asker<'_> {
         field: &Field,
         question: Question,
         items: Vec<String>,
-    ) -> Result<Formula, String> {
+    ) -> Result<Formula, Unsupported> {
         for item in &items {
             self.checker.check(field, question, item)?;
         }

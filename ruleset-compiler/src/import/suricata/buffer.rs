@@ -231,10 +231,9 @@ const MISSING: [(&str, &str); 34] = [
 ];
 
 /// Why a keyword is not carried over.
-pub(super) fn missing(keyword: &str) -> String {
+pub(super) fn missing(keyword: &str) -> &'static str {
     let found = MISSING
         .iter()
         .find(|(beginning, _)| keyword.starts_with(beginning));
-    let why = found.map_or("the keyword is not known here", |(_, why)| why);
-    why.to_owned()
+    found.map_or("the keyword is not known here", |(_, why)| why)
 }

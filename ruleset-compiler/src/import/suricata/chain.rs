@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::text::{Literal, Pattern, escaped};
+use super::unsupported::Unsupported;
 
 /// One thing that is asked of a buffer.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ impl Content {
 ///
 /// # Errors
 /// Which of them cannot be said so.
-pub(super) fn patterns(tests: &[Test]) -> Result<Vec<Sought>, String> {
+pub(super) fn patterns(tests: &[Test]) -> Result<Vec<Sought>, Unsupported> {
     let mut found = Vec::new();
     let mut contents: Vec<&Content> = Vec::new();
     for test in tests {
@@ -97,28 +98,23 @@ pub(super) fn patterns(tests: &[Test]) -> Result<Vec<Sought>, String> {
 }
 
 /// Contents that refer to the one before them, together with that one.
-fn chains<'c>(contents: &[&'c Content]) -> Result<Vec<Vec<&'c Content>>, String> {
+fn chains<'c>(contents: &[&'c Content]) -> Result<Vec<Vec<&'c Content>>, Unsupported> {
     let mut chains: Vec<Vec<&Content>> = Vec::new();
     for content in contents {
         if !content.is_relative() {
             chains.push(vec![content]);
             continue;
         }
-        let chain = chains
-            .last_mut()
-            .ok_or("`distance` and `within` need a content before them in the same buffer")?;
+        let chain = chains.last_mut().ok_or(Unsupported::NothingBefore)?;
         let is_negated = content.negated || chain.iter().any(|before| before.negated);
         if is_negated {
-            return Err(
-                "what stands at a distance of negated content, or is negated itself, is not carried over"
-                    .to_owned(),
-            );
+            return Err(Unsupported::NegatedChain);
         }
         let ends = chain
             .iter()
             .any(|before| before.ends || before.followed_by > 0);
         if ends || content.starts || content.offset.is_some() || content.depth.is_some() {
-            return Err("a place in the buffer and one behind other content contradict".to_owned());
+            return Err(Unsupported::PlacesContradict);
         }
         chain.push(content);
     }
@@ -169,7 +165,7 @@ fn size(least: usize, most: Option<usize>) -> Vec<Sought> {
     found
 }
 
-fn sought(chain: &[&Content]) -> Result<Sought, String> {
+fn sought(chain: &[&Content]) -> Result<Sought, Unsupported> {
     let negated = chain.iter().any(|content| content.negated);
     let pattern = match chain {
         [content] if !content.is_placed() => Pattern::Literal(content.literal()),
@@ -193,15 +189,11 @@ fn starts_by_depth(content: &Content) -> bool {
     is_start && content.depth == Some(content.bytes.len()) && content.followed_by == 0
 }
 
-fn expression(chain: &[&Content]) -> Result<String, String> {
+fn expression(chain: &[&Content]) -> Result<String, Unsupported> {
     let mut out = "(?s)".to_owned();
     for (at, content) in chain.iter().enumerate() {
         let bytes_count = content.bytes.len();
-        let room = |limit: usize| {
-            limit
-                .checked_sub(bytes_count)
-                .ok_or("there is less room for the content than it has bytes")
-        };
+        let room = |limit: usize| limit.checked_sub(bytes_count).ok_or(Unsupported::NoRoom);
         if at == 0 {
             first(content, &mut out, room)?;
         } else {
@@ -228,10 +220,10 @@ fn expression(chain: &[&Content]) -> Result<String, String> {
 fn first(
     content: &Content,
     out: &mut String,
-    room: impl Fn(usize) -> Result<usize, &'static str>,
-) -> Result<(), String> {
+    room: impl Fn(usize) -> Result<usize, Unsupported>,
+) -> Result<(), Unsupported> {
     if content.starts && (content.offset.is_some() || content.depth.is_some()) {
-        return Err("`startswith` and another place in the buffer contradict".to_owned());
+        return Err(Unsupported::StartsElsewhere);
     }
     if content.starts {
         out.push('^');

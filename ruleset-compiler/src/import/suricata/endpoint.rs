@@ -8,6 +8,7 @@ use sallyport_ruleset::Field;
 
 use super::super::condition::{Checker, Condition, Formula, Values, operator};
 use super::parse::list_items;
+use super::unsupported::Unsupported;
 use crate::operator::Question;
 
 /// Variables inside variables, and lists inside lists, at most so deep.
@@ -30,7 +31,7 @@ impl Endpoints<'_> {
     ///
     /// # Errors
     /// Why they cannot be read.
-    pub(super) fn addresses(&mut self, text: &str, field: &Field) -> Result<Formula, String> {
+    pub(super) fn addresses(&mut self, text: &str, field: &Field) -> Result<Formula, Unsupported> {
         self.expression(text, field, 0)
     }
 
@@ -38,15 +39,18 @@ impl Endpoints<'_> {
     ///
     /// # Errors
     /// Why they cannot be read.
-    pub(super) fn ports(&mut self, text: &str, field: &Field) -> Result<Formula, String> {
+    pub(super) fn ports(&mut self, text: &str, field: &Field) -> Result<Formula, Unsupported> {
         self.expression(text, field, 0)
     }
 
-    fn expression(&mut self, text: &str, field: &Field, depth: usize) -> Result<Formula, String> {
+    fn expression(
+        &mut self,
+        text: &str,
+        field: &Field,
+        depth: usize,
+    ) -> Result<Formula, Unsupported> {
         if depth > NESTING_MAX {
-            return Err(format!(
-                "lists or variables are nested more than {NESTING_MAX} deep"
-            ));
+            return Err(Unsupported::Nesting(NESTING_MAX));
         }
         let text = text.trim();
         if let Some(inner) = text.strip_prefix('!') {
@@ -68,9 +72,10 @@ impl Endpoints<'_> {
             if self.variables.contains_key(name) {
                 return self.variable(name, field, depth);
             }
-            return Err(format!(
-                "`{text}` is a reference to a set that is not in the file; give it with `--var {name}=…`"
-            ));
+            return Err(Unsupported::Reference {
+                text: text.to_owned(),
+                name: name.to_owned(),
+            });
         }
         if text.eq_ignore_ascii_case("any") {
             return Ok(Formula::Always);
@@ -79,7 +84,7 @@ impl Endpoints<'_> {
     }
 
     /// Any of the plain items, and none of the negated ones.
-    fn list(&mut self, inner: &str, field: &Field, depth: usize) -> Result<Formula, String> {
+    fn list(&mut self, inner: &str, field: &Field, depth: usize) -> Result<Formula, Unsupported> {
         let (mut wanted, mut parts) = (Vec::new(), Vec::new());
         for item in list_items(inner) {
             let formula = self.expression(item, field, depth + 1)?;
@@ -95,7 +100,12 @@ impl Endpoints<'_> {
         Ok(Formula::all(parts))
     }
 
-    fn variable(&mut self, name: &str, field: &Field, depth: usize) -> Result<Formula, String> {
+    fn variable(
+        &mut self,
+        name: &str,
+        field: &Field,
+        depth: usize,
+    ) -> Result<Formula, Unsupported> {
         if let Some(value) = self.variables.get(name) {
             let value = value.clone();
             return self.expression(&value, field, depth + 1);
@@ -112,13 +122,11 @@ impl Endpoints<'_> {
                 }
                 Ok(Formula::Always)
             }
-            _ => Err(format!(
-                "the variable `${name}` is not defined; give it with `--var {name}=…`"
-            )),
+            _ => Err(Unsupported::Variable(name.to_owned())),
         }
     }
 
-    fn single(&mut self, text: &str, field: &Field) -> Result<Formula, String> {
+    fn single(&mut self, text: &str, field: &Field) -> Result<Formula, Unsupported> {
         let (question, items) = match field {
             Field::SourceIp | Field::DestinationIp => (Question::Ip, networks(text)),
             _ => match text.split_once(':') {

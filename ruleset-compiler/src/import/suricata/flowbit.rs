@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use super::super::condition::Formula;
+use super::unsupported::Unsupported;
 
 /// The value of `flowbits`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(super) struct BitTest {
 ///
 /// # Errors
 /// Why it cannot be carried over.
-pub(super) fn read(value: &str) -> Result<Word, String> {
+pub(super) fn read(value: &str) -> Result<Word, Unsupported> {
     let parts: Vec<&str> = value.split(',').map(str::trim).collect();
     match parts.as_slice() {
         ["noalert"] => Ok(Word::NoAlert),
@@ -38,14 +39,14 @@ pub(super) fn read(value: &str) -> Result<Word, String> {
                 .map(|name| name.trim().to_owned())
                 .collect();
             if !names.iter().all(|name| is_name(name)) {
-                return Err("its names are not read".to_owned());
+                return Err(Unsupported::BitNames);
             }
             Ok(Word::Test(BitTest {
                 names,
                 negated: *word == "isnotset",
             }))
         }
-        _ => Err("only `set`, `isset`, `isnotset` and `noalert` are carried over".to_owned()),
+        _ => Err(Unsupported::BitCommand),
     }
 }
 
@@ -96,17 +97,18 @@ impl Bits {
     ///
     /// # Errors
     /// Why it cannot be told.
-    pub(super) fn formula(&self, test: &BitTest) -> Result<Formula, String> {
+    pub(super) fn formula(&self, test: &BitTest) -> Result<Formula, Unsupported> {
         let mut any = Vec::new();
         for name in &test.names {
             match self.known.get(name) {
                 None => {
-                    return Err(format!("`flowbits`: no rule of the file sets `{name}`"));
+                    return Err(Unsupported::BitNeverSet(name.clone()));
                 }
                 Some(Bit::Unknown(why)) => {
-                    return Err(format!(
-                        "`flowbits`: whether `{name}` is set cannot be told: {why}"
-                    ));
+                    return Err(Unsupported::BitUnknown {
+                        name: name.clone(),
+                        why,
+                    });
                 }
                 Some(Bit::Where(formulas)) => any.extend(formulas.iter().cloned()),
             }

@@ -11,10 +11,15 @@ use super::ask::{Absent, Asker, condition, like, listed, protocols};
 use super::bound::{Bound, Difference};
 use super::chain::Sought;
 use super::text::{self, Literal, Pattern};
+use super::unsupported::Unsupported;
 use crate::operator::Question;
 
 impl Asker<'_> {
-    pub(super) fn host(&mut self, field: &Field, sought: &[Sought]) -> Result<Formula, String> {
+    pub(super) fn host(
+        &mut self,
+        field: &Field,
+        sought: &[Sought],
+    ) -> Result<Formula, Unsupported> {
         let mut asked = Vec::new();
         let mut is_positive = false;
         for one in sought {
@@ -44,7 +49,7 @@ impl Asker<'_> {
         Ok(Formula::any([names, nameless]))
     }
 
-    fn addresses(&self, sought: &[Sought]) -> Result<Addresses, String> {
+    fn addresses(&self, sought: &[Sought]) -> Result<Addresses, Unsupported> {
         let dotprefix = self.used.dotprefix;
         let mut expressions = Vec::with_capacity(sought.len());
         for one in sought {
@@ -121,10 +126,10 @@ impl Asker<'_> {
     }
 
     /// A pattern as a question about a name.
-    fn name(&mut self, field: &Field, pattern: &Pattern) -> Result<Formula, String> {
+    fn name(&mut self, field: &Field, pattern: &Pattern) -> Result<Formula, Unsupported> {
         let Pattern::Literal(literal) = pattern else {
             if self.used.dotprefix && !matches!(pattern, Pattern::AtLeast(_)) {
-                return Err("an expression behind `dotprefix` is not carried over".to_owned());
+                return Err(Unsupported::BehindDotprefix);
             }
             let expression = over_host(pattern, self.used.dotprefix);
             return self.expression_over_names(field, expression);
@@ -159,7 +164,7 @@ impl Asker<'_> {
         &mut self,
         field: &Field,
         expression: String,
-    ) -> Result<Formula, String> {
+    ) -> Result<Formula, Unsupported> {
         let expression = if expression.starts_with("(?i)") {
             expression
         } else {
@@ -174,7 +179,7 @@ impl Asker<'_> {
         field: &Field,
         text: &str,
         literal: &Literal,
-    ) -> Result<Formula, String> {
+    ) -> Result<Formula, Unsupported> {
         let mut like = |pattern: String| self.one(field, Question::Like, pattern);
         match (text.strip_prefix('.'), literal.starts, literal.ends) {
             (Some(name), false, true) => self.one(field, Question::Domain, name.to_owned()),
@@ -191,11 +196,10 @@ impl Asker<'_> {
     }
 
     /// Whole names; what is an address among them is asked elsewhere.
-    fn names(&mut self, field: &Field, items: &[Vec<u8>]) -> Result<Formula, String> {
+    fn names(&mut self, field: &Field, items: &[Vec<u8>]) -> Result<Formula, Unsupported> {
         let mut names = Vec::new();
         for item in items {
-            let name = std::str::from_utf8(item)
-                .map_err(|_| "the bytes of the list are no text".to_owned())?;
+            let name = std::str::from_utf8(item).map_err(|_| Unsupported::ListNoText)?;
             if name.parse::<IpAddr>().is_err() {
                 names.push(name.to_ascii_lowercase());
             }

@@ -7,6 +7,8 @@
 
 mod source;
 
+mod unsupported;
+
 mod parse;
 
 mod buffer;

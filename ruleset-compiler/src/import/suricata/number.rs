@@ -1,23 +1,25 @@
 //! Numbers of bytes and ranges of them, as options give them.
 
+use super::unsupported::Unsupported;
+
 /// A number of bytes.
 ///
 /// # Errors
 /// When it is none, or larger than any buffer here.
-pub(super) fn number(text: &str) -> Result<usize, String> {
+pub(super) fn number(text: &str) -> Result<usize, Unsupported> {
     // As many bytes as no buffer here has; expressions could not count further either.
     const MOST: usize = 65_535;
     let number = text.parse().ok().filter(|number| *number <= MOST);
-    number.ok_or_else(|| format!("`{text}` is not a number of bytes that is known here"))
+    number.ok_or_else(|| Unsupported::Number(text.to_owned()))
 }
 
 /// `N`, `<N`, `>N`, `<=N`, `>=N`, `N<>M` with both ends left out: least and most.
 ///
 /// # Errors
 /// When it is none of these, or no length is so.
-pub(super) fn range(text: &str) -> Result<(usize, Option<usize>), String> {
+pub(super) fn range(text: &str) -> Result<(usize, Option<usize>), Unsupported> {
     let text = text.replace(' ', "");
-    let never = || format!("no length is `{text}`");
+    let never = || Unsupported::NoLength(text.clone());
     if let Some((from, to)) = text.split_once("<>") {
         let (least, below) = (number(from)? + 1, number(to)?);
         let most = below.checked_sub(1).filter(|most| *most >= least);
@@ -51,13 +53,13 @@ pub(super) struct UriLength {
 impl UriLength {
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn read(value: &str) -> Result<Self, String> {
+    pub(super) fn read(value: &str) -> Result<Self, Unsupported> {
         let (length, of) = value.split_once(',').unwrap_or((value, "norm"));
         let (least, most) = range(length)?;
         let raw = match of.trim() {
             "norm" => false,
             "raw" => true,
-            other => return Err(format!("`{other}` is neither `norm` nor `raw`")),
+            other => return Err(Unsupported::NormOrRaw(other.to_owned())),
         };
         Ok(Self { least, most, raw })
     }

@@ -8,6 +8,7 @@ use super::flowbit::{self, BitTest};
 use super::number::{UriLength, number, range};
 use super::parse::quoted;
 use super::text;
+use super::unsupported::Unsupported;
 
 /// What the options of a rule say.
 #[derive(Clone, Debug, Default)]
@@ -85,7 +86,7 @@ impl Options {
 ///
 /// # Errors
 /// The option that cannot be carried over, and why.
-pub(super) fn read(options: &[(String, Option<String>)]) -> Result<Options, String> {
+pub(super) fn read(options: &[(String, Option<String>)]) -> Result<Options, Unsupported> {
     let mut reader = Reader {
         options: Options::default(),
         current: None,
@@ -96,7 +97,7 @@ pub(super) fn read(options: &[(String, Option<String>)]) -> Result<Options, Stri
             None => reader.bare(name),
             Some(value) => reader.valued(name, value.trim()),
         };
-        taken.map_err(|why| format!("`{name}`: {why}"))?;
+        taken.map_err(|why| why.within(name))?;
     }
     reader.finish()
 }
@@ -109,10 +110,7 @@ struct Reader {
     last: Option<(usize, usize)>,
 }
 
-type Taken = Result<(), String>;
-
-const FORM: &str = "this form of it is not known here";
-const NO_CONTENT: &str = "there is no content before it";
+type Taken = Result<(), Unsupported>;
 
 impl Reader {
     /// An option without a value.
@@ -134,7 +132,7 @@ impl Reader {
             _ => match buffer::named(name) {
                 Some(named) if named.is_modifier => self.modify(named)?,
                 Some(named) => self.enter(name, named),
-                None => return Err(buffer::missing(name)),
+                None => return Err(Unsupported::Keyword(buffer::missing(name))),
             },
         }
         Ok(())
@@ -181,9 +179,9 @@ impl Reader {
             "dataset" => self.dataset(value)?,
             "absent" if value == "or_else" => self.absent(Absent::OrElse)?,
             _ if buffer::named(name).is_some() => {
-                return Err("it stands without a value, before or behind its content".to_owned());
+                return Err(Unsupported::WithoutValue);
             }
-            _ => return Err(buffer::missing(name)),
+            _ => return Err(Unsupported::Keyword(buffer::missing(name))),
         }
         Ok(())
     }
@@ -222,12 +220,16 @@ impl Reader {
     }
 
     /// The content that a modifier is about.
-    fn content(&mut self) -> Result<&mut Content, String> {
-        let (used, test) = self.last.ok_or(NO_CONTENT)?;
-        let used = self.options.uses.get_mut(used).ok_or(NO_CONTENT)?;
+    fn content(&mut self) -> Result<&mut Content, Unsupported> {
+        let (used, test) = self.last.ok_or(Unsupported::NoContent)?;
+        let used = self
+            .options
+            .uses
+            .get_mut(used)
+            .ok_or(Unsupported::NoContent)?;
         match used.tests.get_mut(test) {
             Some(Test::Content(content)) => Ok(content),
-            _ => Err(NO_CONTENT.to_owned()),
+            _ => Err(Unsupported::NoContent),
         }
     }
 
@@ -239,24 +241,31 @@ impl Reader {
     }
 
     /// A transformation stands right behind its buffer.
-    fn transform(&mut self) -> Result<&mut BufferUse, String> {
-        const WHERE: &str = "it stands right behind a buffer";
-        let at = self.current.ok_or(WHERE)?;
-        let used = self.options.uses.get_mut(at).ok_or(WHERE)?;
+    fn transform(&mut self) -> Result<&mut BufferUse, Unsupported> {
+        let at = self.current.ok_or(Unsupported::NotBehindBuffer)?;
+        let used = self
+            .options
+            .uses
+            .get_mut(at)
+            .ok_or(Unsupported::NotBehindBuffer)?;
         if !used.tests.is_empty() || used.buffer == Buffer::Payload || used.dotprefix {
-            return Err(WHERE.to_owned());
+            return Err(Unsupported::NotBehindBuffer);
         }
         Ok(used)
     }
 
     /// In the old style the buffer stands behind its content.
     fn modify(&mut self, named: Named) -> Taken {
-        let (at, test) = self.last.ok_or(NO_CONTENT)?;
-        let used = self.options.uses.get_mut(at).ok_or(NO_CONTENT)?;
+        let (at, test) = self.last.ok_or(Unsupported::NoContent)?;
+        let used = self
+            .options
+            .uses
+            .get_mut(at)
+            .ok_or(Unsupported::NoContent)?;
         if used.buffer != Buffer::Payload || test + 1 != used.tests.len() {
-            return Err("it stands behind content that is in a buffer already".to_owned());
+            return Err(Unsupported::InBufferAlready);
         }
-        let test = used.tests.pop().ok_or(NO_CONTENT)?;
+        let test = used.tests.pop().ok_or(Unsupported::NoContent)?;
         let to = self.in_old_style(named);
         self.push(to, test);
         Ok(())
@@ -283,7 +292,7 @@ impl Reader {
         });
         let at = match perl.buffer {
             Some(_) if is_sticky => {
-                return Err("it names a buffer while another one holds".to_owned());
+                return Err(Unsupported::TwoBuffers);
             }
             Some(named) => self.in_old_style(named),
             None => self.used(),
@@ -293,10 +302,10 @@ impl Reader {
     }
 
     fn absent(&mut self, absent: Absent) -> Taken {
-        let at = self.current.ok_or("there is no buffer before it")?;
+        let at = self.current.ok_or(Unsupported::NoBuffer)?;
         let used = self.options.uses.get_mut(at);
         let used = used.filter(|used| used.absent.is_none() && used.tests.is_empty());
-        let used = used.ok_or("it stands right behind a buffer")?;
+        let used = used.ok_or(Unsupported::NotBehindBuffer)?;
         used.absent = Some(absent);
         Ok(())
     }
@@ -314,12 +323,12 @@ impl Reader {
         Ok(())
     }
 
-    fn sticky(&self) -> Result<usize, String> {
+    fn sticky(&self) -> Result<usize, Unsupported> {
         let used = self
             .current
             .and_then(|at| Some((at, self.options.uses.get(at)?)));
         let used = used.filter(|(_, used)| used.buffer != Buffer::Payload);
-        let (at, _) = used.ok_or("there is no buffer before it")?;
+        let (at, _) = used.ok_or(Unsupported::NoBuffer)?;
         Ok(at)
     }
 
@@ -333,7 +342,7 @@ impl Reader {
                 let count = number(count)?;
                 self.content()?.followed_by = count;
             }
-            _ => return Err(FORM.to_owned()),
+            _ => return Err(Unsupported::Form),
         }
         Ok(())
     }
@@ -347,11 +356,11 @@ impl Reader {
                 "to_server" | "from_client" => flow.to_server = true,
                 "to_client" | "from_server" => flow.to_client = true,
                 "stateless" | "only_stream" | "no_stream" => {}
-                _ => return Err(format!("`{word}` is not known here")),
+                _ => return Err(Unsupported::Word(word.to_owned())),
             }
         }
         if (flow.established && flow.not_established) || (flow.to_server && flow.to_client) {
-            return Err("its words contradict".to_owned());
+            return Err(Unsupported::Contradiction);
         }
         Ok(())
     }
@@ -383,7 +392,7 @@ impl Reader {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         {
-            return Err(FORM.to_owned());
+            return Err(Unsupported::Form);
         }
         self.options
             .applications
@@ -401,7 +410,7 @@ impl Reader {
                 false
             }
             other if other.parse::<u8>().is_ok() => false,
-            _ => return Err(FORM.to_owned()),
+            _ => return Err(Unsupported::Form),
         };
         self.options.is_other_transport |= is_tcp == negated;
         Ok(())
@@ -413,23 +422,22 @@ impl Reader {
         self.options.rate = Some(match kinds.next().map(str::trim) {
             Some("limit") => Rate::Tells,
             Some("threshold" | "both" | "backoff") => Rate::Acts,
-            _ => return Err(FORM.to_owned()),
+            _ => return Err(Unsupported::Form),
         });
         Ok(())
     }
 
     /// `isset,NAME,type string,load FILE`
     fn dataset(&mut self, value: &str) -> Taken {
-        const KNOWN: &str = "only `isset` and `isnotset` of a list of strings in a file (`load FILE`) are carried over";
         let used = self.sticky()?;
         let words: Vec<&str> = value.split(',').map(str::trim).collect();
         let [command, _, settings @ ..] = words.as_slice() else {
-            return Err(KNOWN.to_owned());
+            return Err(Unsupported::DatasetForm);
         };
         let negated = match *command {
             "isset" => false,
             "isnotset" => true,
-            _ => return Err(KNOWN.to_owned()),
+            _ => return Err(Unsupported::DatasetForm),
         };
         let mut path = None;
         for setting in settings {
@@ -437,10 +445,10 @@ impl Reader {
                 Some(("type", kind)) if kind.trim() == "string" => {}
                 Some(("load", file)) => path = Some(file.trim().to_owned()),
                 Some(("memcap" | "hashsize", _)) => {}
-                _ => return Err(KNOWN.to_owned()),
+                _ => return Err(Unsupported::DatasetForm),
             }
         }
-        let path = path.ok_or(KNOWN)?;
+        let path = path.ok_or(Unsupported::DatasetForm)?;
         self.last = None;
         self.options.datasets.push(Dataset {
             used,
@@ -451,34 +459,26 @@ impl Reader {
     }
 
     /// Each buffer that is named is asked something.
-    fn finish(self) -> Result<Options, String> {
+    fn finish(self) -> Result<Options, Unsupported> {
         let mut options = self.options;
         for (at, used) in options.uses.iter().enumerate() {
             let is_listed = options.datasets.iter().any(|dataset| dataset.used == at);
             let is_asked = !used.tests.is_empty() || is_listed || used.absent.is_some();
             if used.absent == Some(Absent::Only) && (!used.tests.is_empty() || is_listed) {
-                return Err(format!(
-                    "`{}`: absent, and something is asked of it",
-                    used.keyword
-                ));
+                return Err(Unsupported::AbsentAndAsked.within(&used.keyword));
             }
             if used.absent == Some(Absent::OrElse) && used.tests.is_empty() && !is_listed {
-                return Err(format!("`{}`: absent or else nothing", used.keyword));
+                return Err(Unsupported::AbsentOrNothing.within(&used.keyword));
             }
             if !is_asked && used.buffer != Buffer::Payload {
-                return Err(format!(
-                    "`{}`: nothing is asked of this buffer",
-                    used.keyword
-                ));
+                return Err(Unsupported::NothingAsked.within(&used.keyword));
             }
         }
         let is_asked = |used: &BufferUse| used.buffer != Buffer::Payload || !used.tests.is_empty();
         if options.datasets.is_empty() {
             options.uses.retain(is_asked);
         } else if !options.uses.iter().all(is_asked) {
-            return Err(
-                "`dataset`: beside content in the old style it is not carried over".to_owned(),
-            );
+            return Err(Unsupported::BesideOldStyle.within("dataset"));
         }
         Ok(options)
     }

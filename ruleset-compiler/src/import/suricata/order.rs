@@ -13,6 +13,7 @@ use super::super::report::{Difference, Effect, Fate, Report};
 use super::flowbit::{BitTest, Bits};
 use super::rule::SuricataAction;
 use super::settings::{Default, Order};
+use super::unsupported::Unsupported;
 use crate::operator::{Comparison, Question};
 
 /// A rule that was read.
@@ -120,7 +121,7 @@ impl Rules {
             };
             let found = remembered(rule, at, &bits, &last_set).and_then(|remembered| {
                 let whole = Formula::all([rule.formula.clone(), remembered]);
-                let alternatives = whole.alternatives().map_err(|why| why.to_string())?;
+                let alternatives = whole.alternatives()?;
                 Ok((whole, alternatives))
             });
             if rule.action == SuricataAction::Alert {
@@ -145,7 +146,7 @@ impl Rules {
                     Vec::new()
                 }
                 Err(why) => {
-                    self.conclude(entry, left, &why);
+                    self.conclude(entry, left, &why.to_string());
                     Vec::new()
                 }
             });
@@ -215,14 +216,15 @@ fn remembered(
     at: usize,
     bits: &Bits,
     last_set: &HashMap<String, usize>,
-) -> Result<Formula, String> {
+) -> Result<Formula, Unsupported> {
     let mut parts = Vec::with_capacity(rule.bits.len());
     for test in &rule.bits {
         let is_later = |name: &&String| last_set.get(*name).is_some_and(|last| *last > at);
         if let Some(name) = test.names.iter().find(is_later) {
-            return Err(format!(
-                "`flowbits`: whether `{name}` is set cannot be told: {LATER}"
-            ));
+            return Err(Unsupported::BitUnknown {
+                name: name.clone(),
+                why: LATER,
+            });
         }
         parts.push(bits.formula(test)?);
     }

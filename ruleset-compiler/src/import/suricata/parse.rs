@@ -1,5 +1,7 @@
 //! The text of a rule: `action protocol source port direction destination port (options)`.
 
+use super::unsupported::Unsupported;
+
 /// A rule's parts, still as words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RuleText {
@@ -24,16 +26,12 @@ pub(super) struct Side {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn rule(text: &str) -> Result<RuleText, String> {
-    let (head, options) = text
-        .split_once('(')
-        .ok_or("there are no options in parentheses")?;
-    let (options, behind) = options
-        .rsplit_once(')')
-        .ok_or("the options do not end with `)`")?;
+pub(super) fn rule(text: &str) -> Result<RuleText, Unsupported> {
+    let (head, options) = text.split_once('(').ok_or(Unsupported::NoOptions)?;
+    let (options, behind) = options.rsplit_once(')').ok_or(Unsupported::OpenOptions)?;
     let behind = behind.trim_start();
     if !behind.is_empty() && !behind.starts_with('#') {
-        return Err("something stands behind the options".to_owned());
+        return Err(Unsupported::BehindOptions);
     }
     let words = words(head);
     let [
@@ -46,14 +44,12 @@ pub(super) fn rule(text: &str) -> Result<RuleText, String> {
         destination_port,
     ] = words.as_slice()
     else {
-        return Err(
-            "it needs an action, a protocol, two addresses with ports, and a direction".to_owned(),
-        );
+        return Err(Unsupported::Head);
     };
     let both_ways = match direction.as_str() {
         "->" => false,
         "<>" => true,
-        other => return Err(format!("`{other}` is no direction")),
+        other => return Err(Unsupported::Direction(other.to_owned())),
     };
     Ok(RuleText {
         action: action.to_ascii_lowercase(),
@@ -115,7 +111,7 @@ fn words(head: &str) -> Vec<String> {
 
 /// Options end with a semicolon that is neither quoted nor escaped. A value with quotes has them
 /// around all of it: another one may have swallowed what follows.
-fn split_options(text: &str) -> Result<Vec<(String, Option<String>)>, String> {
+fn split_options(text: &str) -> Result<Vec<(String, Option<String>)>, Unsupported> {
     let mut options = Vec::new();
     let mut option = String::new();
     let (mut is_quoted, mut escaped) = (false, false);
@@ -136,9 +132,7 @@ fn split_options(text: &str) -> Result<Vec<(String, Option<String>)>, String> {
         let value = value.as_deref().unwrap_or("");
         let value = value.strip_prefix('!').unwrap_or(value).trim();
         if value.contains('"') && quoted(value).is_none() {
-            return Err(format!(
-                "`{name}`: its quotes do not stand around all of its value"
-            ));
+            return Err(Unsupported::Quotes(name.clone()));
         }
     }
     Ok(options)

@@ -12,6 +12,7 @@ use super::endpoint::Endpoints;
 use super::number::UriLength;
 use super::option::{Options, Rate};
 use super::parse::{RuleText, Side};
+use super::unsupported::Unsupported;
 use super::uri;
 
 /// In the order in which they are asked by action.
@@ -56,11 +57,11 @@ pub(super) enum Without {
     /// Nothing has to be there for it; why.
     Unneeded(String),
     /// It is not carried over; why.
-    Left(String),
+    Left(Unsupported),
 }
 
-impl From<String> for Without {
-    fn from(why: String) -> Self {
+impl From<Unsupported> for Without {
+    fn from(why: Unsupported) -> Self {
         Self::Left(why)
     }
 }
@@ -74,8 +75,6 @@ pub(super) struct Context<'a> {
     /// Variables that nobody defined and that were taken for any address.
     pub(super) taken_for_any: &'a mut Vec<String>,
 }
-
-const SERVER: &str = "it is about what the server sends; a proxy decides on the request";
 
 impl Context<'_> {
     /// What a rule is about.
@@ -112,8 +111,8 @@ impl Context<'_> {
             differences.extend(difference);
         }
         for used in &options.uses {
-            let (formula, different) = ask(used, bound, self.checker)
-                .map_err(|why| format!("`{}`: {why}", keyword(used)))?;
+            let (formula, different) =
+                ask(used, bound, self.checker).map_err(|why| why.within(keyword(used)))?;
             parts.push(formula);
             differences.extend(different);
         }
@@ -124,7 +123,7 @@ impl Context<'_> {
             } else {
                 uri::length(least, most, bound, self.checker)
             };
-            let (formula, difference) = said.map_err(|why| format!("`urilen`: {why}"))?;
+            let (formula, difference) = said.map_err(|why| why.within("urilen"))?;
             parts.push(formula);
             differences.push(difference);
         }
@@ -148,12 +147,12 @@ impl Context<'_> {
         rule: &RuleText,
         options: &Options,
         action: SuricataAction,
-    ) -> Result<Formula, String> {
+    ) -> Result<Formula, Unsupported> {
         let forth = (&rule.source, &rule.destination);
         let back = (&rule.destination, &rule.source);
         if options.flow.to_client {
             if options.looks_inside() {
-                return Err(SERVER.to_owned());
+                return Err(Unsupported::OfServer);
             }
             return self.one_way(back);
         }
@@ -174,7 +173,7 @@ impl Context<'_> {
         })
     }
 
-    fn one_way(&mut self, (client, server): (&Side, &Side)) -> Result<Formula, String> {
+    fn one_way(&mut self, (client, server): (&Side, &Side)) -> Result<Formula, Unsupported> {
         let mut endpoints = Endpoints {
             variables: self.variables,
             checker: self.checker,
@@ -241,9 +240,7 @@ fn unneeded(rule: &RuleText, options: &Options, action: SuricataAction) -> Resul
         return unneeded("it lets single packets pass; a proxy has its own connections");
     }
     if options.of_packets {
-        return Err(Without::Left(
-            "`flags`: single packets are not seen by a proxy".to_owned(),
-        ));
+        return Err(Without::Left(Unsupported::Packets));
     }
     if passes && options.flow.to_client {
         return unneeded("it lets answers pass; here they belong to the request that was allowed");
@@ -255,7 +252,7 @@ fn unneeded(rule: &RuleText, options: &Options, action: SuricataAction) -> Resul
     Ok(())
 }
 
-fn rate(options: &Options, action: SuricataAction) -> Result<Option<Difference>, String> {
+fn rate(options: &Options, action: SuricataAction) -> Result<Option<Difference>, Unsupported> {
     Ok(match (options.rate, action.ours()) {
         (None, _) | (Some(Rate::Tells), Action::Deny | Action::Allow) => None,
         (Some(_), Action::Alert) => Some(Difference::plain(
@@ -265,7 +262,7 @@ fn rate(options: &Options, action: SuricataAction) -> Result<Option<Difference>,
             "it denies from the first request on: rates are not counted",
         )),
         (Some(Rate::Acts), Action::Allow) => {
-            return Err("it lets pass at a rate; rates are not counted".to_owned());
+            return Err(Unsupported::Rate);
         }
     })
 }

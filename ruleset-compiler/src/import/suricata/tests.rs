@@ -15,11 +15,11 @@ fn shown(action: &str, protocol: &str, options: &str) -> String {
     let text = format!("{action} {protocol} any any -> any any ({options})");
     let rule = match parse::rule(&text) {
         Ok(rule) => rule,
-        Err(why) => return why,
+        Err(why) => return why.to_string(),
     };
     let options = match option::read(&rule.options) {
         Ok(options) => options,
-        Err(why) => return why,
+        Err(why) => return why.to_string(),
     };
     let mut context = Context {
         variables: &BTreeMap::new(),
@@ -30,7 +30,7 @@ fn shown(action: &str, protocol: &str, options: &str) -> String {
     let action = SuricataAction::parse(action).unwrap();
     let meaning = match context.meaning(&rule, &options, action) {
         Ok(meaning) => meaning,
-        Err(Without::Left(why)) => return why,
+        Err(Without::Left(why)) => return why.to_string(),
         Err(Without::Unneeded(why)) => return format!("unneeded: {why}"),
     };
     let rules = meaning.formula.alternatives().unwrap();

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::super::regex::from_perl;
 use super::buffer::{self, Named};
 use super::parse::quoted;
+use super::unsupported::Unsupported;
 
 /// What is looked for in a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +45,8 @@ impl Literal {
 
     /// # Errors
     /// When its bytes are no text.
-    pub(super) fn text(&self) -> Result<&str, String> {
-        std::str::from_utf8(&self.bytes).map_err(|_| "its bytes are no text".to_owned())
+    pub(super) fn text(&self) -> Result<&str, Unsupported> {
+        std::str::from_utf8(&self.bytes).map_err(|_| Unsupported::BytesNoText)
     }
 
     fn expression(&self) -> String {
@@ -77,20 +78,20 @@ pub(super) fn escaped(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn content(value: &str) -> Result<(bool, Vec<u8>), String> {
+pub(super) fn content(value: &str) -> Result<(bool, Vec<u8>), Unsupported> {
     let (negated, text) = inner(value)?;
     let bytes = bytes(text)?;
     if bytes.is_empty() {
-        return Err("it is empty".to_owned());
+        return Err(Unsupported::Empty);
     }
     Ok((negated, bytes))
 }
 
-fn inner(value: &str) -> Result<(bool, &str), String> {
+fn inner(value: &str) -> Result<(bool, &str), Unsupported> {
     let (negated, value) = value
         .strip_prefix('!')
         .map_or((false, value), |value| (true, value.trim_start()));
-    let text = quoted(value).ok_or("its value is not a text in quotes")?;
+    let text = quoted(value).ok_or(Unsupported::NoQuotes)?;
     Ok((negated, text))
 }
 
@@ -108,12 +109,12 @@ pub(super) struct Perl {
 ///
 /// # Errors
 /// What is wrong with it, or what of it has no like.
-pub(super) fn perl(value: &str) -> Result<Perl, String> {
+pub(super) fn perl(value: &str) -> Result<Perl, Unsupported> {
     let (negated, text) = inner(value)?;
     let (expression, flags) = text
         .strip_prefix('/')
         .and_then(|text| text.rsplit_once('/'))
-        .ok_or("it is not written `/expression/flags`")?;
+        .ok_or(Unsupported::NoSlashes)?;
     let mut perl = Perl {
         negated,
         expression: String::new(),
@@ -129,11 +130,11 @@ pub(super) fn perl(value: &str) -> Result<Perl, String> {
             'A' => is_anchored = true,
             // `$` is the very end here anyway.
             'E' => {}
-            'R' => return Err("it goes on where the last content ended".to_owned()),
+            'R' => return Err(Unsupported::Relative),
             _ => {
                 let named = buffer::of_flag(flag)
                     .filter(|_| perl.buffer.is_none())
-                    .ok_or_else(|| format!("the flag `{flag}` is not known here"))?;
+                    .ok_or(Unsupported::PerlFlag(flag))?;
                 perl.buffer = Some(named);
             }
         }
@@ -152,13 +153,13 @@ pub(super) fn perl(value: &str) -> Result<Perl, String> {
 
 /// Refuses what both languages take, and mean differently: `x` ignores spaces in classes only there,
 /// and `\v` is a class of characters there and one character here.
-fn has_like(expression: &str) -> Result<(), String> {
+fn has_like(expression: &str) -> Result<(), Unsupported> {
     let mut rest = expression;
     while let Some(at) = rest.find(['\\', '(']) {
         let (found, behind) = rest.split_at(at).1.split_at(1);
         if found == "\\" {
             if behind.starts_with('v') {
-                return Err("`\\v` means something else here".to_owned());
+                return Err(Unsupported::VerticalSpace);
             }
             let escaped = behind.chars().next().map_or(0, char::len_utf8);
             rest = behind.get(escaped..).unwrap_or("");
@@ -169,7 +170,7 @@ fn has_like(expression: &str) -> Result<(), String> {
         let flags = flags.split([':', ')']).next().unwrap_or("");
         let is_flags = flags.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
         if is_flags && flags.contains('x') {
-            return Err("the flag `x` is not carried over".to_owned());
+            return Err(Unsupported::Extended);
         }
     }
     Ok(())
@@ -179,7 +180,7 @@ fn has_like(expression: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn tree(expression: &str) -> Result<regex_syntax::hir::Hir, String> {
+pub(super) fn tree(expression: &str) -> Result<regex_syntax::hir::Hir, Unsupported> {
     regex_syntax::ParserBuilder::new()
         .unicode(false)
         .utf8(false)
@@ -189,15 +190,12 @@ pub(super) fn tree(expression: &str) -> Result<regex_syntax::hir::Hir, String> {
             let text = error.to_string();
             let last = text.lines().rev().find(|line| !line.trim().is_empty());
             let why = last.unwrap_or_default().trim();
-            format!(
-                "bad regular expression: {}",
-                why.trim_start_matches("error: ")
-            )
+            Unsupported::Syntax(why.trim_start_matches("error: ").to_owned())
         })
 }
 
 /// Content with its escapes and its bytes in hex between bars.
-fn bytes(text: &str) -> Result<Vec<u8>, String> {
+fn bytes(text: &str) -> Result<Vec<u8>, Unsupported> {
     let mut out = Vec::new();
     let mut hex: Option<String> = None;
     let mut chars = text.chars();
@@ -212,20 +210,20 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
             ('\\', None) => match chars.next() {
                 Some(c @ ('\\' | '"' | ';' | ':')) => out.extend(c.to_string().as_bytes()),
                 _ => {
-                    return Err("a `\\` escapes something that needs no escape".to_owned());
+                    return Err(Unsupported::Escape);
                 }
             },
             (c, None) => out.extend(c.to_string().as_bytes()),
         }
     }
     if hex.is_some() {
-        return Err("a bar is missing".to_owned());
+        return Err(Unsupported::Bar);
     }
     Ok(out)
 }
 
-fn hex_bytes(digits: &str) -> Result<Vec<u8>, String> {
-    let bad = || format!("`{digits}` is not bytes in hex");
+fn hex_bytes(digits: &str) -> Result<Vec<u8>, Unsupported> {
+    let bad = || Unsupported::Hex(digits.to_owned());
     if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         return Err(bad());
     }

@@ -14,6 +14,7 @@ use sallyport_ruleset::normalize::is_uri_byte;
 use super::super::condition::{Checker, Condition, Formula, Values, operator};
 use super::bound::{Bound, Difference};
 use super::text::{Literal, Pattern, tree};
+use super::unsupported::Unsupported;
 use crate::operator::Question;
 
 /// A byte of the decoded text, whatever it is.
@@ -43,7 +44,7 @@ pub(super) fn decoded(
     pattern: &Pattern,
     bound: Bound,
     checker: &mut Checker,
-) -> Result<(Formula, Option<Difference>), String> {
+) -> Result<(Formula, Option<Difference>), Unsupported> {
     match pattern {
         Pattern::AtLeast(bytes_count) => {
             let (formula, difference) = length(*bytes_count, None, bound, checker)?;
@@ -105,12 +106,9 @@ pub(super) fn raw(
     pattern: &Pattern,
     bound: Bound,
     checker: &mut Checker,
-) -> Result<(Formula, Option<Difference>), String> {
+) -> Result<(Formula, Option<Difference>), Unsupported> {
     if bound == Bound::Narrower {
-        return Err(
-            "rules see the normal form of a URI, not what was sent: escapes decoded, dot segments removed"
-                .to_owned(),
-        );
+        return Err(Unsupported::RawUri);
     }
     let expression = match pattern {
         Pattern::AtLeast(bytes_count) => format!("(?s)^.{{{bytes_count}}}"),
@@ -133,7 +131,7 @@ pub(super) fn length(
     most: Option<usize>,
     bound: Bound,
     checker: &mut Checker,
-) -> Result<(Formula, Difference), String> {
+) -> Result<(Formula, Difference), Unsupported> {
     let at_least = |bytes_count: usize, checker: &mut Checker| {
         matches(&format!("^{ANY}{{{bytes_count}}}"), checker)
     };
@@ -165,9 +163,9 @@ pub(super) fn raw_length(
     most: Option<usize>,
     bound: Bound,
     checker: &mut Checker,
-) -> Result<(Formula, Difference), String> {
+) -> Result<(Formula, Difference), Unsupported> {
     if bound == Bound::Narrower {
-        return Err("the length is that of the normal form here, which may be another".to_owned());
+        return Err(Unsupported::RawLength);
     }
     let at_least = |bytes_count: usize, checker: &mut Checker| {
         matches(&format!("(?s)^.{{{bytes_count}}}"), checker)
@@ -182,7 +180,11 @@ pub(super) fn raw_length(
 
 /// An end of a literal is that of path and query, so it is asked apart: without a query, and with
 /// one, where its `?` stands before the literal or is one of its own.
-fn of_literal(literal: &Literal, bound: Bound, checker: &mut Checker) -> Result<Formula, String> {
+fn of_literal(
+    literal: &Literal,
+    bound: Bound,
+    checker: &mut Checker,
+) -> Result<Formula, Unsupported> {
     let text = bytes_expression(&literal.bytes, literal.nocase, bound);
     let start = if literal.starts { "^" } else { "" };
     if !literal.ends {
@@ -217,7 +219,7 @@ fn of_expression(
     encoded: &str,
     bound: Bound,
     checker: &mut Checker,
-) -> Result<(Formula, Option<Difference>), String> {
+) -> Result<(Formula, Option<Difference>), Unsupported> {
     let found = matches(encoded, checker)?;
     if !tree.properties().look_set().contains(Look::End) {
         return Ok((found, None));
@@ -275,7 +277,7 @@ fn may_hold(tree: &Hir, byte: u8) -> bool {
 }
 
 /// An expression, which rules ask of the path, and of path and query.
-fn matches(expression: &str, checker: &mut Checker) -> Result<Formula, String> {
+fn matches(expression: &str, checker: &mut Checker) -> Result<Formula, Unsupported> {
     let expression = expression.to_owned();
     checker.check(&Field::HttpUri, Question::Matches, &expression)?;
     let values = Values {
@@ -323,13 +325,13 @@ const fn is_unreserved(byte: u8) -> bool {
 }
 
 /// The expression over the normal form that matches where this one matches the decoded text.
-fn encoded(tree: &Hir, bound: Bound) -> Result<String, String> {
+fn encoded(tree: &Hir, bound: Bound) -> Result<String, Unsupported> {
     let mut out = String::new();
     encode(tree, bound, &mut out)?;
     Ok(out)
 }
 
-fn encode(tree: &Hir, bound: Bound, out: &mut String) -> Result<(), String> {
+fn encode(tree: &Hir, bound: Bound, out: &mut String) -> Result<(), Unsupported> {
     match tree.kind() {
         HirKind::Empty => {}
         HirKind::Literal(literal) => {
@@ -341,7 +343,7 @@ fn encode(tree: &Hir, bound: Bound, out: &mut String) -> Result<(), String> {
         HirKind::Look(Look::Start) => out.push('^'),
         HirKind::Look(Look::End) => out.push('$'),
         HirKind::Look(_) => {
-            return Err("bounds of words and lines in a URI are not carried over".to_owned());
+            return Err(Unsupported::UriBounds);
         }
         HirKind::Repetition(repetition) => {
             group(&repetition.sub, bound, out)?;
@@ -367,14 +369,14 @@ fn encode(tree: &Hir, bound: Bound, out: &mut String) -> Result<(), String> {
     Ok(())
 }
 
-fn group(tree: &Hir, bound: Bound, out: &mut String) -> Result<(), String> {
+fn group(tree: &Hir, bound: Bound, out: &mut String) -> Result<(), Unsupported> {
     out.push_str("(?:");
     encode(tree, bound, out)?;
     out.push(')');
     Ok(())
 }
 
-fn class_expression(class: &Class, bound: Bound, out: &mut String) -> Result<(), String> {
+fn class_expression(class: &Class, bound: Bound, out: &mut String) -> Result<(), Unsupported> {
     let mut wanted = [false; 256];
     let mut want = |first: u32, last: u32| {
         for (byte, is_wanted) in (0_u32..).zip(&mut wanted) {
@@ -389,7 +391,7 @@ fn class_expression(class: &Class, bound: Bound, out: &mut String) -> Result<(),
             .iter()
             .for_each(|range| want(range.start().into(), range.end().into())),
         Class::Unicode(_) => {
-            return Err("classes of letters beyond ASCII are not carried over".to_owned());
+            return Err(Unsupported::UriClass);
         }
     }
     let is_wanted = |byte: u8| wanted.get(usize::from(byte)).copied().unwrap_or(false);

@@ -20,6 +20,7 @@ use super::parse::{self, RuleText};
 use super::rule::{Context, SuricataAction, Without};
 use super::settings::{Default, Order, SuricataOptions};
 use super::source::{self, Body, Line, ListRule, RuleGroup};
+use super::unsupported::Unsupported;
 
 /// Imports a file of rules, the JSON of a rule group, a CloudFormation template or Terraform.
 ///
@@ -107,7 +108,7 @@ impl Walk<'_> {
             Ok(rule) => rule,
             Err(why) => {
                 let action = SuricataAction::parse(&parse::first_word(&line.text));
-                return self.left(line, "rule", action, why);
+                return self.left(line, "rule", action, why.to_string());
             }
         };
         let kind = format!("{} {}", rule.action, rule.protocol);
@@ -120,7 +121,7 @@ impl Walk<'_> {
             Err(Without::Unneeded(why)) => self.tell(line, &kind, Fate::Unneeded, vec![why]),
             Err(Without::Left(why)) => {
                 self.unknown_bits.extend(flowbit::names_set(&rule.options));
-                self.left(line, &kind, Some(action), why);
+                self.left(line, &kind, Some(action), why.to_string());
             }
         }
     }
@@ -149,7 +150,9 @@ impl Walk<'_> {
         self.tell_of_variables(&line.place);
         let home = match home {
             Ok(home) => home,
-            Err(why) => return self.left(line, "domain list", Some(rule.action), why),
+            Err(why) => {
+                return self.left(line, "domain list", Some(rule.action), why.to_string());
+            }
         };
         self.carried(line, "domain list", rule.action, &[]);
         self.rules.push(Ruled {
@@ -235,18 +238,24 @@ impl Walk<'_> {
     }
 
     /// The files of `dataset`: a string in base64 on each line.
-    fn lists(&mut self, options: &mut Options) -> Result<(), String> {
+    fn lists(&mut self, options: &mut Options) -> Result<(), Unsupported> {
         for dataset in std::mem::take(&mut options.datasets) {
             let path = &dataset.path;
             let text = self.files.text(path).map_err(|why| {
                 self.report.unread(path);
-                format!("`dataset`: cannot read `{path}`: {why}")
+                Unsupported::Unread {
+                    path: path.clone(),
+                    why: why.to_string(),
+                }
             })?;
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
             let items = lines.map(|line| {
                 data_encoding::BASE64
                     .decode(line.as_bytes())
-                    .map_err(|_| format!("`dataset`: `{line}` in `{path}` is not base64"))
+                    .map_err(|_| Unsupported::Base64 {
+                        line: line.to_owned(),
+                        path: path.clone(),
+                    })
             });
             let items = items.collect::<Result<Vec<_>, _>>()?;
             if let Some(used) = options.uses.get_mut(dataset.used) {

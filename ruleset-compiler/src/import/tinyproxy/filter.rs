@@ -102,7 +102,7 @@ pub(super) fn read(book: &mut Book, text: &str, filter: Filter) -> Filtered {
                         book.differ(entry, Effect::Narrower, note);
                     }
                 }
-                Err(why) => leave(book, number, pattern, filter, why),
+                Err(why) => leave(book, number, pattern, filter, why.to_string()),
             },
             Err(why) => leave(book, number, pattern, filter, why),
         }

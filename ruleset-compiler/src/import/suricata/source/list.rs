@@ -86,7 +86,7 @@ impl Reader<'_> {
             };
             match checker.check(&Field::DestinationDomain, question, name) {
                 Ok(()) => into.push(name.to_owned()),
-                Err(why) => self.left(target, Effect::of_leaving(action.ours()), &why),
+                Err(why) => self.left(target, Effect::of_leaving(action.ours()), &why.to_string()),
             }
         }
         targets

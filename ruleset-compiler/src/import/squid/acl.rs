@@ -2,6 +2,7 @@
 
 use super::super::condition::{Checker, Formula};
 use super::super::report::{Matching, Place};
+use super::unsupported::Unsupported;
 
 /// What is asked about: one and the same ACL can mean different things to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +37,7 @@ pub(super) struct AclLine {
     pub(super) no_lookup: bool,
     pub(super) values: Vec<AclValue>,
     /// Why a file with values of it could not be read.
-    pub(super) unread: Option<String>,
+    pub(super) unread: Option<Unsupported>,
 }
 
 /// One value.
@@ -57,7 +58,7 @@ pub(super) type LeftValues = Vec<(Place, String, String)>;
 #[derive(Clone, Debug)]
 pub(super) struct Meaning {
     /// Or why it has none.
-    pub(super) formula: Result<Formula, String>,
+    pub(super) formula: Result<Formula, Unsupported>,
     /// What is different.
     pub(super) differences: Differences,
     /// Values that are left.
@@ -66,7 +67,7 @@ pub(super) struct Meaning {
 
 impl Meaning {
     /// None, for this reason.
-    pub(super) const fn unknown(why: String) -> Self {
+    pub(super) const fn unknown(why: Unsupported) -> Self {
         Self {
             formula: Err(why),
             differences: Vec::new(),

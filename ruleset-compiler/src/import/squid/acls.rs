@@ -8,6 +8,7 @@ use sallyport_ruleset::{Action, Field};
 use super::super::condition::{Condition, Formula};
 use super::super::report::{Difference, Effect, Fate, Matching, Place, Report};
 use super::acl::{Acl, Meaning, Translator, View};
+use super::unsupported::Unsupported;
 
 /// ACLs that refer to ACLs, at most so deep.
 const NESTING_MAX: usize = 32;
@@ -53,22 +54,20 @@ impl Acls {
     ///
     /// # Errors
     /// Why it cannot be carried over.
-    pub(super) fn formula(&mut self, name: &str, view: View) -> Result<Formula, String> {
+    pub(super) fn formula(&mut self, name: &str, view: View) -> Result<Formula, Unsupported> {
         self.nested(name, view, 0)
     }
 
-    fn nested(&mut self, name: &str, view: View, depth: usize) -> Result<Formula, String> {
+    fn nested(&mut self, name: &str, view: View, depth: usize) -> Result<Formula, Unsupported> {
         let key = (name.to_owned(), view);
         if let Some(known) = self.meanings.get(&key) {
             return known.formula.clone();
         }
         if depth > NESTING_MAX {
-            return Err(format!(
-                "ACLs refer to each other more than {NESTING_MAX} deep"
-            ));
+            return Err(Unsupported::Nesting(NESTING_MAX));
         }
         let Some(acl) = self.by_name.get(name) else {
-            return Err(format!("there is no ACL `{name}`"));
+            return Err(Unsupported::NoAcl(name.to_owned()));
         };
         let meaning = match group_of(acl) {
             Some((is_any, lines)) => self.combined(&lines, is_any, view, depth),
@@ -96,7 +95,7 @@ impl Acls {
                 match self.nested(&name, view, depth + 1) {
                     Ok(formula) if negated => parts.push(formula.negated()),
                     Ok(formula) => parts.push(formula),
-                    Err(why) => return Meaning::unknown(format!("`{name}`: {why}")),
+                    Err(why) => return Meaning::unknown(why.within(&name)),
                 }
                 let matching = self.matching(&name, view);
                 let matching = if negated {
@@ -224,7 +223,7 @@ impl Acls {
             for group in groups {
                 let here = self.challenge_of(&group, view, depth + 1);
                 found.push(Formula::all([before.clone(), here]));
-                let parts: Result<Vec<Formula>, String> = group
+                let parts: Result<Vec<Formula>, Unsupported> = group
                     .iter()
                     .map(|(negated, name)| {
                         let formula = self.nested(name, view, depth + 1)?;
@@ -296,7 +295,7 @@ impl Acls {
                     match &meaning.formula {
                         Err(why) => {
                             entry.fate = Fate::Left(Effect::Neither);
-                            entry.notes.push(why.clone());
+                            entry.notes.push(why.to_string());
                         }
                         Ok(_) => {
                             let mut left = meaning.left.iter();

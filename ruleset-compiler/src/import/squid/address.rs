@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv4Subnets, Ipv6Net, Ipv6Subnets};
 
+use super::unsupported::Unsupported;
+
 /// What a value of `src` or `dst` stands for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Addresses {
@@ -20,7 +22,7 @@ const NETWORKS_MAX: usize = 256;
 ///
 /// # Errors
 /// Why it cannot be carried over.
-pub(super) fn addresses(text: &str) -> Result<Addresses, String> {
+pub(super) fn addresses(text: &str) -> Result<Addresses, Unsupported> {
     match text {
         "all" | "0/0" | "0.0.0.0/0" | "0.0.0.0/0.0.0.0" | "0.0.0.0-255.255.255.255" => {
             return Ok(Addresses::All);
@@ -35,10 +37,7 @@ pub(super) fn addresses(text: &str) -> Result<Addresses, String> {
     };
     let (first, last) = addresses.split_once('-').unwrap_or((addresses, addresses));
     let (Ok(first), Ok(last)) = (first.parse::<IpAddr>(), last.parse::<IpAddr>()) else {
-        return Err(
-            "a host name here is looked up by Squid when it starts; put its addresses in its place"
-                .to_owned(),
-        );
+        return Err(Unsupported::HostName);
     };
     let prefix = mask.map(|mask| prefix(mask, first)).transpose()?;
     match (first, last) {
@@ -52,29 +51,27 @@ pub(super) fn addresses(text: &str) -> Result<Addresses, String> {
             let networks = Ipv6Subnets::new(first, last, 0).map(IpNet::V6);
             bounded(networks.take(NETWORKS_MAX + 1).collect())
         }
-        _ => Err("a range from one kind of address to the other".to_owned()),
+        _ => Err(Unsupported::MixedRange),
     }
 }
 
-fn bounded(networks: Vec<IpNet>) -> Result<Addresses, String> {
+fn bounded(networks: Vec<IpNet>) -> Result<Addresses, Unsupported> {
     if networks.len() > NETWORKS_MAX {
-        return Err("the range takes too many networks".to_owned());
+        return Err(Unsupported::WideRange);
     }
     Ok(Addresses::Networks(networks))
 }
-
-const BACKWARDS: &str = "the range runs backwards";
 
 fn widened_v4(
     first: Ipv4Addr,
     last: Ipv4Addr,
     prefix: Option<u8>,
-) -> Result<(Ipv4Addr, Ipv4Addr), String> {
+) -> Result<(Ipv4Addr, Ipv4Addr), Unsupported> {
     let prefix = prefix.unwrap_or(32);
-    let network = |address| Ipv4Net::new(address, prefix).map_err(|error| error.to_string());
+    let network = |address| Ipv4Net::new(address, prefix);
     let ends = (network(first)?.network(), network(last)?.broadcast());
     if first > last {
-        return Err(BACKWARDS.to_owned());
+        return Err(Unsupported::Backwards);
     }
     Ok(ends)
 }
@@ -83,24 +80,24 @@ fn widened_v6(
     first: Ipv6Addr,
     last: Ipv6Addr,
     prefix: Option<u8>,
-) -> Result<(Ipv6Addr, Ipv6Addr), String> {
+) -> Result<(Ipv6Addr, Ipv6Addr), Unsupported> {
     let prefix = prefix.unwrap_or(128);
-    let network = |address| Ipv6Net::new(address, prefix).map_err(|error| error.to_string());
+    let network = |address| Ipv6Net::new(address, prefix);
     let ends = (network(first)?.network(), network(last)?.broadcast());
     if first > last {
-        return Err(BACKWARDS.to_owned());
+        return Err(Unsupported::Backwards);
     }
     Ok(ends)
 }
 
 /// A prefix length, or an IPv4 netmask.
-fn prefix(mask: &str, address: IpAddr) -> Result<u8, String> {
-    let bad = || format!("`{mask}` is no netmask");
+fn prefix(mask: &str, address: IpAddr) -> Result<u8, Unsupported> {
+    let bad = || Unsupported::Netmask(mask.to_owned());
     if let Ok(bits) = mask.parse::<u8>() {
         return Ok(bits);
     }
-    let mask: Ipv4Addr = mask.parse().map_err(|_| bad())?;
-    let bits = u32::from(mask);
+    let address_mask: Ipv4Addr = mask.parse().map_err(|_| bad())?;
+    let bits = u32::from(address_mask);
     if !address.is_ipv4() || bits.leading_ones() + bits.trailing_zeros() < 32 {
         return Err(bad());
     }

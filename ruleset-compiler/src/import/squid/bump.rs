@@ -6,6 +6,7 @@ use super::acl::Acl;
 use super::acls::Acls;
 use super::address::{Addresses, addresses};
 use super::toml_values::list;
+use super::unsupported::Unsupported;
 
 /// A scope in the making.
 #[derive(Debug, Default)]
@@ -30,28 +31,26 @@ const PORTS_MAX: usize = 4096;
 /// The scope of ACLs that must all match.
 ///
 /// # Errors
-/// What a scope cannot say, in words.
-pub(super) fn scope(names: &[(bool, String)], acls: &Acls) -> Result<Scope, String> {
+/// What a scope cannot say.
+pub(super) fn scope(names: &[(bool, String)], acls: &Acls) -> Result<Scope, Unsupported> {
     let mut scope = Scope::default();
     for (negated, name) in names {
         let acl = acls
             .by_name
             .get(name)
-            .ok_or_else(|| format!("there is no ACL `{name}`"))?;
+            .ok_or_else(|| Unsupported::NoAcl(name.clone()))?;
         if acl.kind == "at_step" {
             continue;
         }
         if *negated {
-            return Err(format!(
-                "`!{name}`: a scope says what is in it, not what is not"
-            ));
+            return Err(Unsupported::NegatedInScope(name.clone()));
         }
         add(&mut scope, acl)?;
     }
     Ok(scope)
 }
 
-fn add(scope: &mut Scope, acl: &Acl) -> Result<(), String> {
+fn add(scope: &mut Scope, acl: &Acl) -> Result<(), Unsupported> {
     if let Some(why) = acl.lines.iter().find_map(|line| line.unread.clone()) {
         return Err(why);
     }
@@ -66,7 +65,7 @@ fn add(scope: &mut Scope, acl: &Acl) -> Result<(), String> {
     let looks_up = acl.lines.iter().any(|line| !line.no_lookup);
     scope.misses_names |= acl.kind == "dstdomain" && looks_up;
     scope.is_of_addresses |= acl.kind == "dst" && looks_up;
-    let twice = || Err(format!("`{}`: a scope has one list of each kind", acl.name));
+    let twice = || Err(Unsupported::TwiceInScope(acl.name.clone()));
     let (into, found) = match acl.kind.as_str() {
         "dstdomain" | "ssl::server_name" => (&mut scope.domains, domains(&values)?),
         "src" => (&mut scope.clients, networks(&values)?),
@@ -79,10 +78,10 @@ fn add(scope: &mut Scope, acl: &Acl) -> Result<(), String> {
             return Ok(());
         }
         kind => {
-            return Err(format!(
-                "`{}`: scopes know names, networks and ports, not `{kind}`",
-                acl.name
-            ));
+            return Err(Unsupported::KindInScope {
+                name: acl.name.clone(),
+                kind: kind.to_owned(),
+            });
         }
     };
     if !into.is_empty() && !found.is_empty() {
@@ -93,19 +92,22 @@ fn add(scope: &mut Scope, acl: &Acl) -> Result<(), String> {
 }
 
 /// A scope means a name and all under it.
-fn domains(values: &[&str]) -> Result<Vec<String>, String> {
+fn domains(values: &[&str]) -> Result<Vec<String>, Unsupported> {
     let name = |value: &&str| {
         let name = value.trim_start_matches('.').to_ascii_lowercase();
         let mut scratch = String::new();
         sallyport_ruleset::normalize::normalize_domain(&name, &mut scratch)
             .map(str::to_owned)
-            .map_err(|error| format!("`{value}`: {error}"))
+            .map_err(|why| Unsupported::Domain {
+                value: (*value).to_owned(),
+                why,
+            })
     };
     values.iter().map(name).collect()
 }
 
 /// None: all.
-fn networks(values: &[&str]) -> Result<Vec<String>, String> {
+fn networks(values: &[&str]) -> Result<Vec<String>, Unsupported> {
     let mut found = Vec::new();
     for value in values {
         match addresses(value)? {
@@ -119,16 +121,16 @@ fn networks(values: &[&str]) -> Result<Vec<String>, String> {
 }
 
 /// A scope has ports one by one.
-fn ports(values: &[&str]) -> Result<Vec<u16>, String> {
+fn ports(values: &[&str]) -> Result<Vec<u16>, Unsupported> {
     let mut found = Vec::new();
     for value in values {
         let (from, to) = value.split_once('-').unwrap_or((value, value));
         let (Ok(from), Ok(to)) = (from.parse::<u16>(), to.parse::<u16>()) else {
-            return Err(format!("`{value}` is no port"));
+            return Err(Unsupported::Port((*value).to_owned()));
         };
         found.extend(from..=to);
         if found.len() > PORTS_MAX {
-            return Err(format!("a scope has at most {PORTS_MAX} ports"));
+            return Err(Unsupported::ManyPorts(PORTS_MAX));
         }
     }
     Ok(found)

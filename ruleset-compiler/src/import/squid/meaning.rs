@@ -8,6 +8,7 @@ use super::super::report::Matching;
 use super::acl::{Acl, AclValue, Differences, LeftValues, Translator, View};
 use super::address::{Addresses, addresses};
 use super::time;
+use super::unsupported::Unsupported;
 use super::url_regex::{self, in_case, lean, protocol};
 use super::vocabulary;
 use crate::operator::{Comparison, Question};
@@ -41,7 +42,7 @@ impl<'t, 'a> Work<'t, 'a> {
     ///
     /// # Errors
     /// Why it cannot be carried over.
-    pub(super) fn formula(&mut self) -> Result<Formula, String> {
+    pub(super) fn formula(&mut self) -> Result<Formula, Unsupported> {
         Ok(match self.acl.kind.as_str() {
             "src" => self.networks(Field::SourceIp),
             "dst" => self.destination(),
@@ -81,7 +82,9 @@ impl<'t, 'a> Work<'t, 'a> {
             "ssl::server_name_regex" => self.server_name_expressions(),
             other => {
                 let why = vocabulary::acl_type_left(other);
-                return Err(why.unwrap_or("Squid knows no ACL of this type").to_owned());
+                return Err(Unsupported::AclType(
+                    why.unwrap_or("Squid knows no ACL of this type"),
+                ));
             }
         })
     }
@@ -96,9 +99,9 @@ impl<'t, 'a> Work<'t, 'a> {
         }
     }
 
-    fn leave(&mut self, value: &AclValue, why: impl Into<String>) {
+    fn leave(&mut self, value: &AclValue, why: &dyn std::fmt::Display) {
         self.left
-            .push((value.place.clone(), value.text.clone(), why.into()));
+            .push((value.place.clone(), value.text.clone(), why.to_string()));
     }
 
     fn values(&self) -> impl Iterator<Item = &'a AclValue> + use<'a> {
@@ -136,7 +139,7 @@ impl<'t, 'a> Work<'t, 'a> {
         match self.translator.checker.check(field, question, &item) {
             Ok(()) => Some(item),
             Err(why) => {
-                self.leave(value, why.to_string());
+                self.leave(value, &why);
                 None
             }
         }
@@ -157,7 +160,7 @@ impl<'t, 'a> Work<'t, 'a> {
                         }
                     }));
                 }
-                Err(why) => self.leave(value, why),
+                Err(why) => self.leave(value, &why),
             }
         }
         items.dedup();
@@ -250,7 +253,7 @@ impl<'t, 'a> Work<'t, 'a> {
                 Ok((field, ours)) => {
                     wholes.extend(self.checked(&field, Question::Matches, ours, value));
                 }
-                Err(why) => self.leave(value, why),
+                Err(why) => self.leave(value, &why),
             }
         }
         Formula::any([
@@ -279,7 +282,7 @@ impl<'t, 'a> Work<'t, 'a> {
                 // No URL is like that.
                 Ok(ours) if ours.is_empty() => {}
                 Ok(ours) => items.extend(self.checked(&field, Question::Matches, ours, value)),
-                Err(why) => self.leave(value, why),
+                Err(why) => self.leave(value, &why),
             }
         }
         self.condition(field, Question::Matches, items)
@@ -351,7 +354,7 @@ impl<'t, 'a> Work<'t, 'a> {
                 "FTP" | "URN" | "WAIS" | "GOPHER" | "CACHE_OBJECT" | "ICP" | "HTCP" | "WHOIS"
                 | "COAP" | "COAPS" | "ICY" => Formula::Never,
                 _ => {
-                    self.leave(value, "Squid knows no such scheme");
+                    self.leave(value, &"Squid knows no such scheme");
                     Formula::Never
                 }
             });
@@ -390,10 +393,7 @@ impl<'t, 'a> Work<'t, 'a> {
             });
             match schedules {
                 Ok(schedules) => items.extend(schedules),
-                Err(why) => line
-                    .values
-                    .iter()
-                    .for_each(|value| self.leave(value, why.clone())),
+                Err(why) => line.values.iter().for_each(|value| self.leave(value, &why)),
             }
         }
         self.condition(Field::Time, Question::TimeOfDay, items)
@@ -428,13 +428,13 @@ impl<'t, 'a> Work<'t, 'a> {
     }
 
     /// Lines may name different headers.
-    fn headers(&mut self, prefix: &str) -> Result<Formula, String> {
+    fn headers(&mut self, prefix: &str) -> Result<Formula, Unsupported> {
         let acl = self.acl;
         let mut formulas = Vec::new();
         for line in &acl.lines {
             let name = line.header.as_deref().unwrap_or("");
             let field = Field::parse(&format!("{prefix}{name}"))
-                .ok_or_else(|| format!("`{name}` is no name of a header"))?;
+                .ok_or_else(|| Unsupported::HeaderName(name.to_owned()))?;
             let mut items = Vec::new();
             for value in &line.values {
                 let ours = in_case(&from_posix(lean(&value.text)), value.ignore_case);

@@ -4,6 +4,8 @@
 //! Reading order: lines and words, what ACLs mean, where URLs are taken apart, then the walk over
 //! the configuration and the rules it becomes.
 
+mod unsupported;
+
 mod read;
 
 mod acl;

@@ -10,6 +10,7 @@ use super::super::report::{Difference, Effect, Report};
 use super::access::reply_views;
 use super::acl::View;
 use super::acls::Acls;
+use super::unsupported::Unsupported;
 use super::writer::{AccessLine, Writer};
 use crate::operator::{Comparison, Question};
 
@@ -26,14 +27,12 @@ pub(super) struct SizeLine {
 ///
 /// # Errors
 /// Why Squid would not take it, or what cannot be read.
-pub(super) fn limit(words: &[String]) -> Result<(Option<u64>, &[String]), String> {
-    let (size, rest) = words.split_first().ok_or("it has no size")?;
+pub(super) fn limit(words: &[String]) -> Result<(Option<u64>, &[String]), Unsupported> {
+    let (size, rest) = words.split_first().ok_or(Unsupported::NoSize)?;
     if size == "none" || size == "-1" {
         return Ok((None, rest));
     }
-    let number: u64 = size
-        .parse()
-        .map_err(|_| format!("`{size}` is no whole number of bytes, KB, MB or GB"))?;
+    let number: u64 = size.parse().map_err(|_| Unsupported::Size(size.clone()))?;
     // Squid reads no unit behind a zero.
     if number == 0 {
         return Ok((Some(0), rest));
@@ -46,12 +45,12 @@ pub(super) fn limit(words: &[String]) -> Result<(Option<u64>, &[String]), String
         unit if unit.starts_with("kb") => 1 << 10,
         unit if unit.starts_with("mb") => 1 << 20,
         unit if unit.starts_with("gb") => 1 << 30,
-        _ => return Err(format!("`{unit}` is no unit: Squid would not start")),
+        unit => return Err(Unsupported::Unit(unit)),
     };
     let limit = number.checked_mul(bytes);
     limit
         .map(|limit| (Some(limit), rest))
-        .ok_or_else(|| "it is too large a number".to_owned())
+        .ok_or(Unsupported::LargeNumber)
 }
 
 impl SizeLine {
@@ -89,7 +88,7 @@ pub(super) fn size_rules(
         let later = lines.iter().skip(at + 1).any(|line| line.limit.is_some());
         match writer.size_line(line, &told, views) {
             Ok(()) => told.push(line),
-            Err(why) => writer.leave(&line.access, why, effect_of_leaving(line, later)),
+            Err(why) => writer.leave(&line.access, &why, effect_of_leaving(line, later)),
         }
     }
     writer.settle(lines.iter().map(|line| &line.access), views);
@@ -115,7 +114,7 @@ impl Writer<'_> {
         line: &SizeLine,
         before: &[&SizeLine],
         views: &[View],
-    ) -> Result<(), String> {
+    ) -> Result<(), Unsupported> {
         let Some(limit) = line.limit else {
             // What it spares is said by the lines behind it; whether it can be said is found out here.
             for view in views {
@@ -201,6 +200,7 @@ mod tests {
         ] {
             let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
             let found = limit(&words).map(|(limit, rest)| (limit, rest.len()));
+            let found = found.map_err(|why| why.to_string());
             assert_eq!(found, expected.map_err(str::to_owned), "{text}");
         }
     }

@@ -11,6 +11,7 @@ use super::super::report::{Difference, Effect, Fate, Report};
 use super::acls::{Acls, acl_reference};
 use super::bump::{Scope, scope};
 use super::toml_values::{list, quoted};
+use super::unsupported::Unsupported;
 
 /// The file beside the ruleset.
 pub(super) const FILE: &str = "sallyport.toml";
@@ -25,7 +26,7 @@ pub(super) struct SettingLine {
 }
 
 /// What became of a line: a note, perhaps with a difference, or why it is left.
-type Outcome = Result<Difference, String>;
+type Outcome = Result<Difference, Unsupported>;
 
 /// It has its place, and means the same.
 #[expect(clippy::unnecessary_wraps, reason = "it ends what may fail")]
@@ -90,7 +91,7 @@ pub(super) fn file(
                 entry.notes = vec![note];
             }
             Some(Err(why)) => {
-                entry.notes = vec![why];
+                entry.notes = vec![why.to_string()];
                 if *directive == "ssl_bump" {
                     // What is not decrypted, or not closed, is not looked into.
                     entry.fate = Fate::Left(Effect::Wider);
@@ -120,29 +121,29 @@ impl Settings {
         }
         Some(match directive {
             "http_port" => self.listener(words),
-            "https_port" => Err(
-                "a listener with TLS needs its certificate in the form of this proxy: `listener.protocol = \"https\"`, `listener.certificate`"
-                    .to_owned(),
-            ),
+            "https_port" => Err(Unsupported::TlsListener),
             "dns_nameservers" => self.name_servers(words),
             "visible_hostname" => self.pseudonym(words),
             "forwarded_for" => self.forwarded_for(words),
             "via" if words.first() == Some(&"on") => kept("it is always so"),
-            "via" => Err("`Via` is always sent: loops are recognized by it".to_owned()),
+            "via" => Err(Unsupported::ViaOff),
             "request_header_access" => self.strip(0, words),
             "reply_header_access" => self.strip(1, words),
             "request_header_replace" => self.replace(words),
             "ssl_bump" => self.bump(words, acls, has_authority),
-            "cache_peer" | "cache_peer_access" | "cache_peer_domain" | "never_direct"
-            | "always_direct" | "prefer_direct" | "nonhierarchical_direct" => Err(
-                "requests go to their destinations: other proxies as parents have no place yet".to_owned(),
-            ),
+            "cache_peer"
+            | "cache_peer_access"
+            | "cache_peer_domain"
+            | "never_direct"
+            | "always_direct"
+            | "prefer_direct"
+            | "nonhierarchical_direct" => Err(Unsupported::Parents),
             _ => return None,
         })
     }
 
     fn listener(&mut self, words: &[&str]) -> Outcome {
-        let (address, options) = words.split_first().ok_or("it has no port")?;
+        let (address, options) = words.split_first().ok_or(Unsupported::NoPort)?;
         let unserved = [
             "intercept",
             "transparent",
@@ -154,9 +155,7 @@ impl Settings {
         for option in options {
             let name = option.split('=').next().unwrap_or_default();
             if unserved.contains(&name) {
-                return Err(format!(
-                    "listeners with `{name}` are not served by this version: clients name the proxy"
-                ));
+                return Err(Unsupported::ListenerKind(name.to_owned()));
             }
         }
         let listener = match address.rsplit_once(':') {
@@ -169,7 +168,7 @@ impl Settings {
                 let bare = host.trim_matches(['[', ']']);
                 let address: std::net::IpAddr = bare
                     .parse()
-                    .map_err(|_| format!("`{host}` is a name: a listener has an address"))?;
+                    .map_err(|_| Unsupported::ListenerName(host.to_owned()))?;
                 std::net::SocketAddr::new(address, number).to_string()
             }
         };
@@ -191,7 +190,7 @@ impl Settings {
         for word in words {
             let address: std::net::IpAddr = word
                 .parse()
-                .map_err(|_| format!("`{word}` is no address of a name server"))?;
+                .map_err(|_| Unsupported::NameServer((*word).to_owned()))?;
             servers.push(address.to_string());
         }
         // The configuration takes 8.
@@ -204,7 +203,7 @@ impl Settings {
         let name = words
             .first()
             .filter(|name| is_token(name.as_bytes()) && name.len() <= 64);
-        let name = name.ok_or("it is no pseudonym for `Via`")?;
+        let name = name.ok_or(Unsupported::Pseudonym)?;
         self.via = Some((*name).to_owned());
         kept("it is `headers.via` of sallyport.toml")
     }
@@ -221,17 +220,13 @@ impl Settings {
                     "`headers.x_forwarded_for` of sallyport.toml is off: nothing is said of the client",
                 )
             }
-            _ => Err(
-                "`X-Forwarded-For` is written or not, not passed on unchanged or cut".to_owned(),
-            ),
+            _ => Err(Unsupported::ForwardedFor),
         }
     }
 
     fn strip(&mut self, side: usize, words: &[&str]) -> Outcome {
-        const ELSE: &str =
-            "header fields are removed for all requests or none: `headers.request.strip`";
         let [name, "deny", "all"] = words else {
-            return Err(ELSE.to_owned());
+            return Err(Unsupported::StripForSome);
         };
         let name = edited(name)?;
         if let Some(names) = self.stripped.get_mut(side)
@@ -245,11 +240,11 @@ impl Settings {
 
     /// Squid puts the value in place of a field that is denied.
     fn replace(&mut self, words: &[&str]) -> Outcome {
-        let (name, value) = words.split_first().ok_or("it names no field")?;
+        let (name, value) = words.split_first().ok_or(Unsupported::NoField)?;
         let name = edited(name)?;
         let value = value.join(" ").trim_matches('"').to_owned();
         if value.is_empty() || value.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
-            return Err("its value is no text of visible ASCII".to_owned());
+            return Err(Unsupported::FieldValue);
         }
         if !self
             .stripped
@@ -258,7 +253,7 @@ impl Settings {
             .flatten()
             .any(|known| *known == name)
         {
-            return Err("Squid replaces only what `request_header_access` denies".to_owned());
+            return Err(Unsupported::NotDenied);
         }
         self.set.retain(|(known, _)| *known != name);
         self.set.push((name, value));
@@ -267,16 +262,16 @@ impl Settings {
 
     fn time(&mut self, key: (&'static str, &'static str), words: &[&str]) -> Outcome {
         const SECONDS_MAX: u64 = 7 * 86_400;
-        let seconds = seconds(words).ok_or("it is no time that can be read")?;
+        let seconds = seconds(words).ok_or(Unsupported::NoTime)?;
         if seconds == 0 || seconds > SECONDS_MAX {
-            return Err("times are 1 s to 7 days".to_owned());
+            return Err(Unsupported::TimeBounds);
         }
         self.times.insert(key, seconds);
         kept(format!("it is `{}.{}` of sallyport.toml", key.0, key.1))
     }
 
     fn bump(&mut self, words: &[&str], acls: &mut Acls, has_authority: bool) -> Outcome {
-        let (action, names) = words.split_first().ok_or("it says nothing")?;
+        let (action, names) = words.split_first().ok_or(Unsupported::NoAction)?;
         let intercepts = match *action {
             // What is stared at is decrypted in the end.
             "bump" | "stare" | "server-first" | "client-first" | "allow" => true,
@@ -285,7 +280,7 @@ impl Settings {
                 return kept("every ClientHello is read before anything is decided");
             }
             _ => {
-                return Err("a tunnel that is to be closed is denied by a rule".to_owned());
+                return Err(Unsupported::Terminate);
             }
         };
         let names: Vec<(bool, String)> = names.iter().map(|name| acl_reference(name)).collect();
@@ -401,12 +396,12 @@ fn line(out: &mut String, text: &str) {
     let _ = writeln!(out, "{text}");
 }
 
-fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("`{text}` is no port"))
+fn port(text: &str) -> Result<u16, Unsupported> {
+    text.parse().map_err(|_| Unsupported::Port(text.to_owned()))
 }
 
 /// Names of header fields that may be edited.
-fn edited(name: &str) -> Result<String, String> {
+fn edited(name: &str) -> Result<String, Unsupported> {
     // What the proxy controls itself.
     const CONTROLLED: [&str; 15] = [
         "connection",
@@ -427,10 +422,10 @@ fn edited(name: &str) -> Result<String, String> {
     ];
     let lower = name.to_ascii_lowercase();
     if ["all", "other"].contains(&lower.as_str()) {
-        return Err("fields are removed by their names".to_owned());
+        return Err(Unsupported::AllFields);
     }
     if CONTROLLED.contains(&lower.as_str()) || !is_token(name.as_bytes()) {
-        return Err(format!("`{name}` is written by the proxy itself"));
+        return Err(Unsupported::Controlled(name.to_owned()));
     }
     Ok(lower)
 }

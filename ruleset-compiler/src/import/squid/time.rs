@@ -1,5 +1,7 @@
 //! `acl … time`: letters of days and spans of the day, as weekly schedules.
 
+use super::unsupported::Unsupported;
+
 /// Sunday is the first bit, as in Squid.
 type Days = u8;
 const ALL_WEEK: Days = 0x7f;
@@ -20,13 +22,13 @@ const NAMES: [(&str, Days); 7] = [
 ///
 /// # Errors
 /// The word that cannot be read, and why.
-pub(super) fn schedules(words: &[&str]) -> Result<Vec<String>, String> {
+pub(super) fn schedules(words: &[&str]) -> Result<Vec<String>, Unsupported> {
     let mut found = Vec::new();
     let mut days: Days = 0;
     for word in words {
         if word.starts_with(|c: char| c.is_ascii_digit()) {
             let days_of_span = if days == 0 { ALL_WEEK } else { days };
-            let (from, to) = span(word).ok_or_else(|| format!("`{word}` is no span of the day"))?;
+            let (from, to) = span(word).ok_or_else(|| Unsupported::Span((*word).to_owned()))?;
             found.push(schedule(days_of_span, from, to));
             days = 0;
         } else {
@@ -41,7 +43,7 @@ pub(super) fn schedules(words: &[&str]) -> Result<Vec<String>, String> {
 
 const MINUTES_A_DAY: u32 = 24 * 60;
 
-fn letters(word: &str) -> Result<Days, String> {
+fn letters(word: &str) -> Result<Days, Unsupported> {
     let mut days = 0;
     for letter in word.chars() {
         days |= match letter {
@@ -54,7 +56,7 @@ fn letters(word: &str) -> Result<Days, String> {
             'A' => 0x40,
             'D' => WEEKDAYS,
             '-' => 0,
-            _ => return Err(format!("`{letter}` is no day")),
+            _ => return Err(Unsupported::Day(letter)),
         };
     }
     Ok(days)
@@ -121,7 +123,7 @@ fn day_names(days: Days) -> String {
 mod tests {
     use super::*;
 
-    fn shown(text: &str) -> Result<Vec<String>, String> {
+    fn shown(text: &str) -> Result<Vec<String>, Unsupported> {
         schedules(&text.split(' ').collect::<Vec<_>>())
     }
 

@@ -2,6 +2,7 @@
 
 use super::acl::{Acl, Meaning, Translator, View};
 use super::meaning::Work;
+use super::unsupported::Unsupported;
 
 impl Translator {
     /// The meaning of an ACL that does not refer to others.
@@ -17,7 +18,7 @@ impl Translator {
         let formula = match formula {
             Ok(_) if values_count > 0 && left.len() == values_count => {
                 let why = left.first().map_or("", |(_, _, why)| why.as_str());
-                Err(format!("no value of it can be carried over: {why}"))
+                Err(Unsupported::NoValue(why.to_owned()))
             }
             other => other,
         };

@@ -7,6 +7,7 @@ use sallyport_ruleset::{Field, Protocol};
 use super::super::condition::{Condition, Formula, Values, operator};
 use super::super::escaped_regex::{ANY, may_begin_with_digit, over_escaped};
 use super::super::regex::{Anchor, Part, alternatives};
+use super::unsupported::Unsupported;
 use crate::operator::Question;
 
 /// What stands before the path in `request:Url`.
@@ -17,7 +18,7 @@ const BEFORE_PATH: &str = "^[a-z]+://[^/]*";
 ///
 /// # Errors
 /// When it does not parse; why.
-pub(super) fn authority(pattern: &str, ignore_case: bool) -> Result<String, String> {
+pub(super) fn authority(pattern: &str, ignore_case: bool) -> Result<String, Unsupported> {
     let branches = alternatives(pattern)?;
     let may_match = |parts: &&Vec<Part>| !parts.iter().any(|part| part.literal == Some('/'));
     let kept: Vec<String> = branches
@@ -34,8 +35,8 @@ pub(super) fn authority(pattern: &str, ignore_case: bool) -> Result<String, Stri
 /// An expression about whole URLs, for `request:Url`. Empty: it matches none.
 ///
 /// # Errors
-/// What cannot be said, in words.
-pub(super) fn url(pattern: &str, ignore_case: bool) -> Result<String, String> {
+/// What cannot be said.
+pub(super) fn url(pattern: &str, ignore_case: bool) -> Result<String, Unsupported> {
     let mut branches = Vec::new();
     for parts in alternatives(pattern)? {
         let (front, rest) = parts.split_at(front(&parts));
@@ -108,8 +109,8 @@ fn front(parts: &[Part]) -> usize {
 /// An expression about path and query, and the key that it is asked of. Empty: it matches none.
 ///
 /// # Errors
-/// What cannot be said, in words.
-pub(super) fn path(pattern: &str, ignore_case: bool) -> Result<(Field, String), String> {
+/// What cannot be said.
+pub(super) fn path(pattern: &str, ignore_case: bool) -> Result<(Field, String), Unsupported> {
     let branches = alternatives(pattern)?;
     let asks_for_end = branches
         .iter()
@@ -137,14 +138,13 @@ pub(super) fn path(pattern: &str, ignore_case: bool) -> Result<(Field, String), 
 }
 
 /// Expressions over whole URLs that match where the parts match within path and query.
-fn after_host(parts: &[Part], ignore_case: bool) -> Result<Vec<String>, String> {
-    const UNCLEAR: &str = "where it begins within the path is not clear";
+fn after_host(parts: &[Part], ignore_case: bool) -> Result<Vec<String>, Unsupported> {
     let (is_anchored, body) = match parts.split_first() {
         Some((first, rest)) if first.anchor == Some(Anchor::Start) => (true, rest),
         _ => (false, parts),
     };
     if text(body).contains('^') && body.iter().any(Part::has_start) {
-        return Err("it has a `^` that is not at the start".to_owned());
+        return Err(Unsupported::CaretWithin);
     }
     let mut found = Vec::new();
     if !is_anchored {
@@ -162,7 +162,7 @@ fn after_host(parts: &[Part], ignore_case: bool) -> Result<Vec<String>, String> 
         Some((first, _)) if !is_anchored && first.anchor.is_none() && !first.may_match(b'/') => {}
         // Only the end: it is there in every path.
         Some((first, [])) if first.anchor == Some(Anchor::End) && !is_anchored => {}
-        _ => return Err(UNCLEAR.to_owned()),
+        _ => return Err(Unsupported::UnclearBegin),
     }
     Ok(found)
 }

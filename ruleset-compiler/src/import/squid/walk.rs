@@ -15,6 +15,7 @@ use super::acls::{Acls, acl_reference};
 use super::read::{self, Line, Word};
 use super::reply_size::{self, SizeLine, size_rules};
 use super::settings::{self, SettingLine};
+use super::unsupported::Unsupported;
 use super::vocabulary::directive_left;
 use super::writer::AccessLine;
 
@@ -244,7 +245,7 @@ impl Walk<'_> {
                 Some(SizeLine::new(limit, access))
             }
             Err(why) => {
-                self.leave(line, directive, Effect::Either, &why);
+                self.leave(line, directive, Effect::Either, &why.to_string());
                 None
             }
         }
@@ -356,16 +357,17 @@ impl Walk<'_> {
         parsed
     }
 
-    fn file_values(&mut self, line: &Line, path: &str) -> Result<Vec<read::Value>, String> {
+    fn file_values(&mut self, line: &Line, path: &str) -> Result<Vec<read::Value>, Unsupported> {
         match self.files.text(path) {
             Ok(text) => Ok(read::file_values(path, &text)),
             Err(why) => {
-                let note = format!(
-                    "`{path}` cannot be read: {why}; `--root` says where absolute paths are"
-                );
-                self.leave(line, "acl file", Effect::Neither, &note);
+                let why = Unsupported::Unread {
+                    path: path.to_owned(),
+                    why: why.to_string(),
+                };
+                self.leave(line, "acl file", Effect::Neither, &why.to_string());
                 self.report.unread(path);
-                Err(note)
+                Err(why)
             }
         }
     }

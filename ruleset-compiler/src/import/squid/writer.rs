@@ -8,6 +8,7 @@ use super::super::draft::{DraftGroup, DraftRule, Names};
 use super::super::report::{Difference, Effect, Fate, Place, Report};
 use super::acl::View;
 use super::acls::Acls;
+use super::unsupported::Unsupported;
 use super::url_regex::protocol;
 
 /// Rules that one line may become.
@@ -31,7 +32,7 @@ pub(super) struct AccessLine {
 pub(super) type Alternatives = Vec<Vec<Condition>>;
 
 /// What a line says to a view.
-pub(super) type Told = Result<Alternatives, String>;
+pub(super) type Told = Result<Alternatives, Unsupported>;
 
 /// A line or what Squid does on the way to it, for the views of a phase.
 pub(super) struct Step<'l> {
@@ -117,13 +118,13 @@ impl<'a> Writer<'a> {
         &mut self,
         acls: &[(bool, String)],
         view: View,
-    ) -> Result<Formula, String> {
+    ) -> Result<Formula, Unsupported> {
         let mut parts = Vec::new();
         for (negated, name) in acls {
             match self.acls.formula(name, view) {
                 Ok(formula) if *negated => parts.push(formula.negated()),
                 Ok(formula) => parts.push(formula),
-                Err(why) => return Err(format!("`{name}`: {why}")),
+                Err(why) => return Err(why.within(name)),
             }
         }
         Ok(Formula::all(parts))
@@ -135,9 +136,7 @@ impl<'a> Writer<'a> {
     /// As above, or there would be too many.
     pub(super) fn told(&mut self, acls: &[(bool, String)], beside: Formula, view: View) -> Told {
         let formula = Formula::all([self.formula(acls, view)?, beside]);
-        formula
-            .alternatives_up_to(RULES_PER_LINE_MAX)
-            .map_err(|why| why.to_string())
+        Ok(formula.alternatives_up_to(RULES_PER_LINE_MAX)?)
     }
 
     pub(super) fn line<'l>(
@@ -150,13 +149,13 @@ impl<'a> Writer<'a> {
         for view in views {
             match self.told(&line.acls, Formula::Always, *view) {
                 Ok(alternatives) => *step.of_mut(*view) = alternatives,
-                Err(why) => return self.leave(line, why, Effect::of_leaving(line.action)),
+                Err(why) => return self.leave(line, &why, Effect::of_leaving(line.action)),
             }
         }
         steps.push(step);
     }
 
-    pub(super) fn leave(&mut self, line: &AccessLine, why: String, effect: Effect) {
+    pub(super) fn leave(&mut self, line: &AccessLine, why: &Unsupported, effect: Effect) {
         let origin = format!("{}: {}", line.place, line.text.trim());
         let phase = match self.group.name.as_str() {
             "http-access" => Phase::PreRequest,
@@ -167,7 +166,7 @@ impl<'a> Writer<'a> {
         self.left.push(line.entry);
         if let Some(entry) = self.report.entries.get_mut(line.entry) {
             entry.fate = Fate::Left(effect);
-            entry.notes.push(why);
+            entry.notes.push(why.to_string());
         }
     }
 

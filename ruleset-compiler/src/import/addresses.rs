@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use sallyport_ruleset::Action;
 
 use super::book::{Book, End, Rule, Target, Targets, source};
+use super::condition::ValueError;
 use super::draft::{DefaultAction, DefaultsBy};
 use super::input::InputFiles;
 use super::outcome::{Import, ImportError};
@@ -80,11 +81,22 @@ pub fn import(
     })
 }
 
+/// Why a text is no address, network or range of addresses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum AddressError {
+    /// With a `-` between its ends.
+    #[error("`{0}` is not a range of addresses")]
+    Range(String),
+    /// A value that the compiler would refuse.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
 /// An address, a network, or a range of addresses, as networks.
 ///
 /// # Errors
 /// Why it is none of them.
-pub(super) fn networks(text: &str) -> Result<Vec<String>, String> {
+pub(super) fn networks(text: &str) -> Result<Vec<String>, AddressError> {
     let Some((first, last)) = text.split_once('-') else {
         return Ok(vec![text.to_owned()]);
     };
@@ -99,7 +111,7 @@ pub(super) fn networks(text: &str) -> Result<Vec<String>, String> {
         (Ok(IpAddr::V6(first)), Ok(IpAddr::V6(last))) if first <= last => {
             ipnet::IpSubnets::from(ipnet::Ipv6Subnets::new(first, last, 0))
         }
-        _ => return Err(format!("`{text}` is not a range of addresses")),
+        _ => return Err(AddressError::Range(text.to_owned())),
     };
     Ok(range.map(|network| network.to_string()).collect())
 }

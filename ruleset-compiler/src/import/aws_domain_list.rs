@@ -36,13 +36,35 @@ pub fn import(files: &dyn InputFiles, path: &str) -> Result<Import, ImportError>
         report: Report::default(),
         checker: Checker::default(),
     };
-    let kind = work.list_kind(source.list).map_err(|why| malformed(&why))?;
+    let kind = work
+        .list_kind(source.list)
+        .map_err(|why| malformed(&why.to_string()))?;
     let targets = work.targets(source.list, kind);
     let home = work.home(&source, kind.list);
     work.unread(source.list, kind.list);
     let draft = work.draft(path, kind, &targets, home);
     let what = "is a domain list";
     Import::new(draft, work.report, Origin { path, what })
+}
+
+/// Why a list does not say what it does, and to which protocols.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum KindError {
+    /// What becomes of its names.
+    #[error("there is no `GeneratedRulesType`")]
+    NoRulesType,
+    /// None that is known.
+    #[error("unknown `GeneratedRulesType` {0}")]
+    RulesType(String),
+    /// Which protocols it is about.
+    #[error("there are no `TargetTypes`")]
+    NoTargetTypes,
+    /// Neither HTTP nor TLS.
+    #[error("unknown `TargetTypes` {0}")]
+    TargetType(String),
+    /// It is about none.
+    #[error("`TargetTypes` is empty")]
+    EmptyTargetTypes,
 }
 
 /// The parts of a rule group that matter.
@@ -133,10 +155,10 @@ impl Work {
         self.report.push(entry);
     }
 
-    fn list_kind(&mut self, list: &Json) -> Result<Kind, String> {
+    fn list_kind(&mut self, list: &Json) -> Result<Kind, KindError> {
         let word = list
             .get("GeneratedRulesType")
-            .ok_or("there is no `GeneratedRulesType`")?;
+            .ok_or(KindError::NoRulesType)?;
         let (kind, note) = match word.text() {
             Some("ALLOWLIST") => (ListKind::Allow, ""),
             Some("DENYLIST") => (ListKind::Deny, ""),
@@ -145,7 +167,7 @@ impl Work {
                 "the client is answered 403 instead of a TCP reset",
             ),
             Some("ALERTLIST") => (ListKind::Alert, ""),
-            _ => return Err(format!("unknown `GeneratedRulesType` {}", word.shown())),
+            _ => return Err(KindError::RulesType(word.shown())),
         };
         let fate = if note.is_empty() {
             Fate::Carried
@@ -153,9 +175,7 @@ impl Work {
             Fate::Changed(Effect::Neither)
         };
         self.entry(word, &word.shown(), "GeneratedRulesType", fate, note);
-        let types = list
-            .get("TargetTypes")
-            .ok_or("there are no `TargetTypes`")?;
+        let types = list.get("TargetTypes").ok_or(KindError::NoTargetTypes)?;
         let mut found = Kind {
             list: kind,
             http: false,
@@ -165,14 +185,14 @@ impl Work {
             match one.text() {
                 Some("HTTP_HOST") => found.http = true,
                 Some("TLS_SNI") => found.tls = true,
-                _ => return Err(format!("unknown `TargetTypes` {}", one.shown())),
+                _ => return Err(KindError::TargetType(one.shown())),
             }
             self.entry(one, &one.shown(), "TargetTypes", Fate::Carried, "");
         }
         if found.http || found.tls {
             Ok(found)
         } else {
-            Err("`TargetTypes` is empty".to_owned())
+            Err(KindError::EmptyTargetTypes)
         }
     }
 

@@ -4,6 +4,7 @@
 //! A policy whose every question can be answered before the name is resolved is decided there. Else
 //! all of it is decided in PreREQUEST, and what no rule can allow is not even resolved.
 
+use std::fmt::Display;
 use std::rc::Rc;
 
 use sallyport_ruleset::{Action, Field, Phase, Protocol};
@@ -121,7 +122,7 @@ impl Book {
     }
 
     /// Something about a line that is different here.
-    pub(super) fn differ(&mut self, entry: usize, effect: Effect, note: impl Into<String>) {
+    pub(super) fn differ(&mut self, entry: usize, effect: Effect, note: impl Display) {
         if let Some(entry) = self.report.entries.get_mut(entry) {
             entry.differ(Difference::new(effect, note));
         }

@@ -72,13 +72,6 @@ pub enum ValueError {
     BadWithHelp(String, String),
 }
 
-// Formats whose reasons are texts so far.
-impl From<ValueError> for String {
-    fn from(error: ValueError) -> Self {
-        error.to_string()
-    }
-}
-
 impl From<BadValue> for ValueError {
     fn from(bad: BadValue) -> Self {
         match bad.help {

@@ -7,7 +7,7 @@
 use sallyport_ruleset::{Action, Field, Protocol};
 
 use super::book::{Book, End, Rule, Target, Targets, documents, one, port, ports, protocols};
-use super::condition::{Condition, Formula};
+use super::condition::{Condition, Formula, ValueError};
 use super::draft::DefaultsBy;
 use super::input::InputFiles;
 use super::json::Json;
@@ -57,8 +57,68 @@ struct Walk {
     found: bool,
 }
 
+/// Why a policy is not carried over. As text it is a phrase for the report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unsupported {
+    /// A permission or principal with no member, or several.
+    #[error("`{0}` is not one question")]
+    Question(String),
+    /// A permission or principal of another kind.
+    #[error("`{0}` is nothing that a proxy knows")]
+    Unknown(String),
+    /// `destination_port`
+    #[error("it is not a port")]
+    Port,
+    /// `destination_port_range`
+    #[error("a range has a `start` and an `end`")]
+    Range,
+    /// From its start to its end.
+    #[error("it is not a range of ports")]
+    PortRange,
+    /// Of a network.
+    #[error("there is no `address_prefix`")]
+    NoAddress,
+    /// `url_path`
+    #[error(
+        "a path is asked without its query there, here with it as well: use `header` `:path` with a prefix"
+    )]
+    UrlPath,
+    /// `header` alone.
+    #[error("the header has no name")]
+    NoHeaderName,
+    /// `:scheme` and others.
+    #[error("`{0}` is not seen here")]
+    PseudoHeader(String),
+    /// Not one that HTTP has.
+    #[error("it is no name of a header")]
+    HeaderName,
+    /// `:path` by anything but a prefix.
+    #[error(
+        "`:path` is matched with its query there, here without it as well: only a prefix is the same"
+    )]
+    WholePath,
+    /// `:path` with a query.
+    #[error("a prefix that goes beyond the path cannot be said")]
+    BeyondPath,
+    /// `:authority` with a colon.
+    #[error("it does not end with a port")]
+    AuthorityPort,
+    /// `:authority` by other parts of it.
+    #[error("of `:authority` only a whole host, or an end that begins with a dot, can be said")]
+    Authority,
+    /// None of the matchers.
+    #[error("how it is matched is not known here")]
+    Matcher,
+    /// `ignore_case`
+    #[error("texts that are compared without regard to case are left")]
+    IgnoreCase,
+    /// A value that the compiler would refuse.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
 /// What a permission or principal becomes, or why it cannot be said.
-type Said = Result<Formula, String>;
+type Said = Result<Formula, Unsupported>;
 
 impl Walk {
     fn rules(&mut self, rules: &Json) {
@@ -121,14 +181,15 @@ impl Walk {
 
     fn any(&mut self, policy: &Json, name: &str) -> Said {
         let list = policy.get(name).map_or(&[][..], Json::elements);
-        let all: Result<Vec<Formula>, String> = list.iter().map(|item| self.said(item)).collect();
+        let all: Result<Vec<Formula>, Unsupported> =
+            list.iter().map(|item| self.said(item)).collect();
         Ok(Formula::any(all?))
     }
 
     /// A permission or a principal: an object with one member.
     fn said(&mut self, json: &Json) -> Said {
         let [(key, value)] = json.members() else {
-            return Err(format!("`{}` is not one question", json.shown()));
+            return Err(Unsupported::Question(json.shown()));
         };
         match key.as_str() {
             "any" if value.word() == Some("true") => Ok(Formula::Always),
@@ -138,23 +199,22 @@ impl Walk {
             "or_ids" | "orIds" => self.nested(value, "ids").map(Formula::any),
             "not_rule" | "notRule" | "not_id" | "notId" => self.said(value).map(Formula::negated),
             "destination_port" | "destinationPort" => {
-                let number = value.word().and_then(port).ok_or("it is not a port")?;
+                let number = value.word().and_then(port).ok_or(Unsupported::Port)?;
                 Ok(ports(&[number]))
             }
             "destination_port_range" | "destinationPortRange" => self.port_range(value),
             "destination_ip" | "destinationIp" => self.network(value, Field::DestinationIp),
-            "source_ip" | "sourceIp" | "direct_remote_ip" | "directRemoteIp" | "remote_ip" | "remoteIp" => {
-                self.network(value, Field::SourceIp)
-            }
+            "source_ip" | "sourceIp" | "direct_remote_ip" | "directRemoteIp" | "remote_ip"
+            | "remoteIp" => self.network(value, Field::SourceIp),
             "requested_server_name" | "requestedServerName" => self.text(value, &Field::TlsSni),
-            "url_path" | "urlPath" => Err("a path is asked without its query there, here with it as well: use `header` `:path` with a prefix".to_owned()),
+            "url_path" | "urlPath" => Err(Unsupported::UrlPath),
             "authenticated" => self.authenticated(value),
             "header" => self.header(value),
-            other => Err(format!("`{other}` is nothing that a proxy knows")),
+            other => Err(Unsupported::Unknown(other.to_owned())),
         }
     }
 
-    fn nested(&mut self, json: &Json, name: &str) -> Result<Vec<Formula>, String> {
+    fn nested(&mut self, json: &Json, name: &str) -> Result<Vec<Formula>, Unsupported> {
         let list = json.get(name).map_or(&[][..], Json::elements);
         list.iter().map(|item| self.said(item)).collect()
     }
@@ -168,9 +228,9 @@ impl Walk {
         // The end is not in it.
         let (start, end) = number("start")
             .zip(number("end"))
-            .ok_or("a range has a `start` and an `end`")?;
-        let range = port(&format!("{start}-{}", end.saturating_sub(1)))
-            .ok_or("it is not a range of ports")?;
+            .ok_or(Unsupported::Range)?;
+        let range =
+            port(&format!("{start}-{}", end.saturating_sub(1))).ok_or(Unsupported::PortRange)?;
         Ok(ports(&[range]))
     }
 
@@ -180,8 +240,7 @@ impl Walk {
                 .or_else(|| json.get(other))
                 .and_then(Json::word)
         };
-        let address =
-            part("address_prefix", "addressPrefix").ok_or("there is no `address_prefix`")?;
+        let address = part("address_prefix", "addressPrefix").ok_or(Unsupported::NoAddress)?;
         let whole = if address.contains(':') { "128" } else { "32" };
         let length = part("prefix_len", "prefixLen").unwrap_or(whole);
         let network = format!("{address}/{length}");
@@ -203,7 +262,7 @@ impl Walk {
         let name = json
             .get("name")
             .and_then(Json::word)
-            .ok_or("the header has no name")?;
+            .ok_or(Unsupported::NoHeaderName)?;
         let inverted = ["invert_match", "invertMatch"]
             .iter()
             .any(|key| json.get(key).and_then(Json::word) == Some("true"));
@@ -211,10 +270,12 @@ impl Walk {
             ":authority" | "host" => self.authority(json)?,
             ":method" => self.matcher(json, &Field::HttpMethod)?,
             ":path" => self.path(json)?,
-            other if other.starts_with(':') => return Err(format!("`{name}` is not seen here")),
+            other if other.starts_with(':') => {
+                return Err(Unsupported::PseudoHeader(name.to_owned()));
+            }
             other => {
                 let field = Field::parse(&format!("request:Http:Header/{other}"))
-                    .ok_or("it is no name of a header")?;
+                    .ok_or(Unsupported::HeaderName)?;
                 self.matcher(json, &field)?
             }
         };
@@ -226,10 +287,10 @@ impl Walk {
     fn path(&mut self, json: &Json) -> Said {
         let (kind, text) = matcher(json)?;
         if kind != "prefix" {
-            return Err("`:path` is matched with its query there, here without it as well: only a prefix is the same".to_owned());
+            return Err(Unsupported::WholePath);
         }
         if text.contains('?') {
-            return Err("a prefix that goes beyond the path cannot be said".to_owned());
+            return Err(Unsupported::BeyondPath);
         }
         self.words("prefix", text, &Field::HttpUri)
     }
@@ -239,10 +300,7 @@ impl Walk {
         let (kind, text) = matcher(json)?;
         let mut targets = Targets::default();
         let (host, number) = match text.rsplit_once(':') {
-            Some((host, number)) => (
-                host,
-                Some(port(number).ok_or("it does not end with a port")?),
-            ),
+            Some((host, number)) => (host, Some(port(number).ok_or(Unsupported::AuthorityPort)?)),
             None => (text, None),
         };
         let target = match kind {
@@ -251,10 +309,7 @@ impl Walk {
             "suffix" if host.starts_with('.') && !host.contains('*') => {
                 Target::Like(format!("*{host}"))
             }
-            _ => return Err(
-                "of `:authority` only a whole host, or an end that begins with a dot, can be said"
-                    .to_owned(),
-            ),
+            _ => return Err(Unsupported::Authority),
         };
         self.book.add(&mut targets, target)?;
         let asked = match number {
@@ -332,7 +387,7 @@ const fn word_of(action: Action) -> &'static str {
 }
 
 /// What a header matcher asks: its kind and text.
-fn matcher(json: &Json) -> Result<(&str, &str), String> {
+fn matcher(json: &Json) -> Result<(&str, &str), Unsupported> {
     if let Some(inner) = json.get("string_match").or_else(|| json.get("stringMatch")) {
         return string_match(inner);
     }
@@ -358,17 +413,17 @@ fn matcher(json: &Json) -> Result<(&str, &str), String> {
         .and_then(Json::word)
     {
         Some(text) => Ok(("regex", text)),
-        None => Err("how it is matched is not known here".to_owned()),
+        None => Err(Unsupported::Matcher),
     }
 }
 
 /// `exact`, `prefix`, `suffix`, `contains`, `safe_regex`.
-fn string_match(json: &Json) -> Result<(&str, &str), String> {
+fn string_match(json: &Json) -> Result<(&str, &str), Unsupported> {
     if ["ignore_case", "ignoreCase"]
         .iter()
         .any(|key| json.get(key).and_then(Json::word) == Some("true"))
     {
-        return Err("texts that are compared without regard to case are left".to_owned());
+        return Err(Unsupported::IgnoreCase);
     }
     for kind in ["exact", "prefix", "suffix", "contains"] {
         if let Some(text) = json.get(kind).and_then(Json::word) {
@@ -381,6 +436,6 @@ fn string_match(json: &Json) -> Result<(&str, &str), String> {
         .and_then(Json::word)
     {
         Some(text) => Ok(("regex", text)),
-        None => Err("how it is matched is not known here".to_owned()),
+        None => Err(Unsupported::Matcher),
     }
 }

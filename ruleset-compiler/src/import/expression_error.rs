@@ -23,13 +23,6 @@ pub(super) enum ExpressionError {
     WordEnd,
 }
 
-// Formats whose reasons are texts so far.
-impl From<ExpressionError> for String {
-    fn from(error: ExpressionError) -> Self {
-        error.to_string()
-    }
-}
-
 impl From<regex_syntax::ast::Error> for ExpressionError {
     fn from(error: regex_syntax::ast::Error) -> Self {
         Self::Syntax(error.kind().clone())

@@ -7,7 +7,7 @@
 use sallyport_ruleset::{Action, Field};
 
 use super::book::{Book, End, Rule, Target, Targets, one, source};
-use super::condition::Formula;
+use super::condition::{Formula, ValueError};
 use super::documents;
 use super::draft::{DefaultAction, DefaultsBy};
 use super::input::InputFiles;
@@ -68,6 +68,26 @@ fn is_plain(text: &str) -> bool {
     })
 }
 
+/// Why an entry is not carried over. As text it is a phrase for the report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unsupported {
+    /// A single label.
+    #[error("a host has a dot in it")]
+    NoDot,
+    /// Elsewhere in a host.
+    #[error("a `*` stands only at the start of a host")]
+    WildcardInHost,
+    /// Elsewhere in a path.
+    #[error("a `*` stands only at the end of a path")]
+    WildcardInPath,
+    /// In a path.
+    #[error("a `?` in a path stands for itself there, and for any character here")]
+    QuestionMark,
+    /// A value that the compiler would refuse.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
 struct Walk {
     book: Book,
     action: Action,
@@ -86,7 +106,7 @@ impl Walk {
         let done = match path {
             None | Some("*") => self.host(host).map(|target| {
                 let added = self.book.add(&mut self.targets, target);
-                added.map(|()| None).map_err(String::from)
+                added.map(|()| None).map_err(Unsupported::from)
             }),
             Some(path) => self
                 .host(host)
@@ -108,19 +128,15 @@ impl Walk {
         }
     }
 
-    fn host(&self, host: &str) -> Result<Target, String> {
+    fn host(&self, host: &str) -> Result<Target, Unsupported> {
         if !host.contains('.') {
-            return Err("a host has a dot in it".to_owned());
+            return Err(Unsupported::NoDot);
         }
         match host.strip_prefix('*') {
-            Some(rest) if rest.contains('*') => {
-                Err("a `*` stands only at the start of a host".to_owned())
-            }
+            Some(rest) if rest.contains('*') => Err(Unsupported::WildcardInHost),
             Some(rest) if rest.starts_with('.') => Ok(Target::Like(host.to_owned())),
             Some(rest) => Ok(Target::Tree(rest.to_owned())),
-            None if host.contains('*') => {
-                Err("a `*` stands only at the start of a host".to_owned())
-            }
+            None if host.contains('*') => Err(Unsupported::WildcardInHost),
             None if host.parse::<std::net::IpAddr>().is_ok() => {
                 Ok(Target::Literal(host.to_owned()))
             }
@@ -128,24 +144,18 @@ impl Walk {
         }
     }
 
-    fn with_path(&mut self, target: Target, path: &str) -> Result<Formula, String> {
+    fn with_path(&mut self, target: Target, path: &str) -> Result<Formula, Unsupported> {
         let mut targets = Targets::default();
         self.book.add(&mut targets, target)?;
         let path = format!("/{path}");
         let (question, value) = match path.strip_suffix('*') {
-            Some(prefix) if prefix.contains('*') => {
-                return Err("a `*` stands only at the end of a path".to_owned());
-            }
+            Some(prefix) if prefix.contains('*') => return Err(Unsupported::WildcardInPath),
             Some(_) => (Question::Like, path.clone()),
-            None if path.contains('*') => {
-                return Err("a `*` stands only at the end of a path".to_owned());
-            }
+            None if path.contains('*') => return Err(Unsupported::WildcardInPath),
             None => (Question::Equals, path.clone()),
         };
         if value.contains('?') {
-            return Err(
-                "a `?` in a path stands for itself there, and for any character here".to_owned(),
-            );
+            return Err(Unsupported::QuestionMark);
         }
         self.book.check(&Field::HttpUri, question, &value)?;
         let uri = one(Field::HttpUri, question, "paths", &[value]);

@@ -4,7 +4,7 @@
 //! [`Fate::Left`] take an [`Effect`], so that no importer can forget to think about it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::rc::Rc;
 
 use sallyport_ruleset::Action;
@@ -178,10 +178,10 @@ pub struct Difference {
 impl Difference {
     /// A difference in words.
     #[must_use]
-    pub fn new(effect: Effect, note: impl Into<String>) -> Self {
+    pub fn new(effect: Effect, note: impl fmt::Display) -> Self {
         Self {
             effect,
-            note: note.into(),
+            note: note.to_string(),
         }
     }
 }
@@ -195,8 +195,8 @@ pub struct Place {
     pub line: usize,
 }
 
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
 }

@@ -6,7 +6,7 @@
 use sallyport_ruleset::{Action, Field};
 
 use super::book::{Book, End, Rule, Target, Targets, documents, one};
-use super::condition::{Condition, Formula};
+use super::condition::{Condition, Formula, ValueError};
 use super::draft::DefaultsBy;
 use super::input::InputFiles;
 use super::json::Json;
@@ -36,6 +36,17 @@ pub fn import(files: &dyn InputFiles, path: &str) -> Result<Import, ImportError>
     };
     walk.list(acl);
     walk.finish(path)
+}
+
+/// Why a host is not carried over. As text it is a phrase for the report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unsupported {
+    /// Elsewhere in a name.
+    #[error("a `*` stands only for the first labels, as in `*.example.com`")]
+    Wildcard,
+    /// A value that the compiler would refuse.
+    #[error(transparent)]
+    Value(#[from] ValueError),
 }
 
 /// What is done with a host that no list names.
@@ -195,9 +206,7 @@ impl Walk {
                 _ if is_address => Ok(Target::Literal(text.to_owned())),
                 Some(rest) if !rest.contains('*') => Ok(Target::Like(text.to_owned())),
                 None if !text.contains('*') => Ok(Target::Exact(text.to_owned())),
-                _ => {
-                    Err("a `*` stands only for the first labels, as in `*.example.com`".to_owned())
-                }
+                _ => Err(Unsupported::Wildcard),
             };
             let added = target.and_then(|target| Ok(self.book.add(&mut targets, target)?));
             match added {

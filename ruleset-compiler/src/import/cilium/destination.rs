@@ -7,6 +7,7 @@ use super::super::condition::{Condition, Formula};
 use super::super::json::Json;
 use super::super::report::{Difference, Effect};
 use super::pattern;
+use super::unsupported::Unsupported;
 use super::walk::{Peer, Walk};
 use crate::operator::Question;
 
@@ -34,7 +35,7 @@ impl Walk {
                 let target = match key.as_str() {
                     "matchName" => Ok(Target::Exact(text.trim_end_matches('.').to_owned())),
                     "matchPattern" => pattern::target(text),
-                    _ => Err("it is neither `matchName` nor `matchPattern`".to_owned()),
+                    _ => Err(Unsupported::NameKind),
                 };
                 let shown = format!("{key}: {text}");
                 let added = target.and_then(|target| Ok(self.book.add(&mut targets, target)?));
@@ -56,7 +57,7 @@ impl Walk {
             let added = self
                 .book
                 .add(&mut targets, Target::Network(text.to_owned()))
-                .map_err(String::from);
+                .map_err(Unsupported::from);
             let shown = if added.is_ok() {
                 text.to_owned()
             } else {
@@ -89,7 +90,7 @@ impl Walk {
         shown: &str,
         kind: &str,
         peer: &Peer<'_>,
-        found: Result<T, String>,
+        found: Result<T, Unsupported>,
         entries: &mut Vec<usize>,
     ) -> Option<T> {
         match found {
@@ -105,11 +106,11 @@ impl Walk {
         }
     }
 
-    fn network_set(&mut self, item: &Json) -> Result<Formula, String> {
+    fn network_set(&mut self, item: &Json) -> Result<Formula, Unsupported> {
         let network = item
             .get("cidr")
             .and_then(Json::word)
-            .ok_or("groups of networks are kept elsewhere: name the networks")?;
+            .ok_or(Unsupported::NetworkGroup)?;
         let except = item.get("except").map_or(&[][..], Json::elements);
         let except: Vec<String> = except
             .iter()
@@ -141,10 +142,7 @@ impl Walk {
             let formula = match word {
                 "all" => Ok(Formula::Always),
                 "world" => Ok(world(peer.action)),
-                _ => Err(
-                    "what this is is known only in the cluster: name the hosts or networks"
-                        .to_owned(),
-                ),
+                _ => Err(Unsupported::Entity),
             };
             let shown = if formula.is_ok() {
                 word.to_owned()

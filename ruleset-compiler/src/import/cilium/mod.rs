@@ -4,6 +4,7 @@
 mod destination;
 mod pattern;
 mod ports;
+mod unsupported;
 mod walk;
 
 pub use walk::import;

@@ -1,14 +1,15 @@
 //! `matchPattern`: names with wildcards that do not cross dots.
 
 use super::super::book::Target;
+use super::unsupported::Unsupported;
 
 /// What a pattern asks. `*` alone is every name; `**.` at the start stands for one label or more;
 /// any other `*` for letters, digits, `-` and `_`.
-pub(super) fn target(pattern: &str) -> Result<Target, String> {
+pub(super) fn target(pattern: &str) -> Result<Target, Unsupported> {
     let pattern = pattern.trim_end_matches('.').to_ascii_lowercase();
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.*".contains(c);
     if pattern.is_empty() || !pattern.chars().all(is_name) {
-        return Err("a pattern has letters, digits, `-`, `_`, `.` and `*` only".to_owned());
+        return Err(Unsupported::Pattern);
     }
     if pattern == "*" {
         // A name there must be: it is no pattern for addresses.

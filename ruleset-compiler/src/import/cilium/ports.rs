@@ -6,6 +6,7 @@ use super::super::book::{one, port, ports};
 use super::super::condition::Formula;
 use super::super::json::Json;
 use super::super::report::{Difference, Effect};
+use super::unsupported::Unsupported;
 use super::walk::{Peer, Walk};
 use crate::operator::Question;
 
@@ -95,11 +96,9 @@ impl Walk {
                     let refused = names.iter().map(check).find_map(Result::err);
                     let has_wildcard = names.iter().any(|name| name.contains('*'));
                     if refused.is_some() || has_wildcard {
-                        let why = refused.map_or_else(
-                            || "names with wildcards are not carried over here".to_owned(),
-                            String::from,
-                        );
-                        self.leave(value, key, Effect::of_leaving(peer.action), &why);
+                        let why = refused.map_or(Unsupported::ServerNamePattern, Unsupported::from);
+                        let effect = Effect::of_leaving(peer.action);
+                        self.leave(value, key, effect, &why.to_string());
                         return None;
                     }
                     let shown = format!("{key}: {}", value.shown());
@@ -175,7 +174,7 @@ impl Walk {
         }
     }
 
-    fn http_rule(&mut self, rule: &Json) -> Result<Formula, String> {
+    fn http_rule(&mut self, rule: &Json) -> Result<Formula, Unsupported> {
         let mut parts = Vec::new();
         for (key, value) in rule.members() {
             let text = value.word().unwrap_or("");
@@ -192,7 +191,7 @@ impl Walk {
                     Field::HttpUri
                 }
                 "host" => Field::DestinationDomain,
-                _ => return Err(format!("`{key}` of a request cannot be carried over")),
+                _ => return Err(Unsupported::RequestKey(key.clone())),
             };
             self.book.check(&field, Question::Matches, &whole)?;
             parts.push(one(field, Question::Matches, key, &[whole]));

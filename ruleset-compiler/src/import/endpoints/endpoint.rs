@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::book::{Target, port};
+use super::unsupported::Unsupported;
 
 /// Where, and through which port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub(super) struct Endpoint {
 ///
 /// # Errors
 /// Why it is none of them.
-pub(super) fn read(text: &str) -> Result<Endpoint, String> {
+pub(super) fn read(text: &str) -> Result<Endpoint, Unsupported> {
     let (scheme, rest) = text
         .split_once("://")
         .map_or(("", text), |(scheme, rest)| (scheme, rest));
@@ -26,7 +27,7 @@ pub(super) fn read(text: &str) -> Result<Endpoint, String> {
         "" => None,
         "http" | "ws" => Some("80"),
         "https" | "wss" => Some("443"),
-        other => return Err(format!("`{other}` is no scheme that a proxy knows")),
+        other => return Err(Unsupported::Scheme(other.to_owned())),
     };
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (host, given) = split(authority, path)?;
@@ -34,9 +35,7 @@ pub(super) fn read(text: &str) -> Result<Endpoint, String> {
         .strip_prefix("")
         .filter(|path| !path.is_empty() && !is_prefix(authority, path))
     {
-        return Err(format!(
-            "it is about the path `/{path}`; only hosts and ports are carried over"
-        ));
+        return Err(Unsupported::Path(path.to_owned()));
     }
     let target = target(&host)?;
     let port = match given {
@@ -48,7 +47,7 @@ pub(super) fn read(text: &str) -> Result<Endpoint, String> {
                 is_port_assumed: false,
             });
         }
-        Some(text) => Some(port(text).ok_or_else(|| format!("`{text}` is not a port"))?),
+        Some(text) => Some(port(text).ok_or_else(|| Unsupported::Port(text.to_owned()))?),
     };
     Ok(Endpoint {
         target,
@@ -64,7 +63,7 @@ fn is_prefix(authority: &str, path: &str) -> bool {
 }
 
 /// The host, and the port if one is given.
-fn split<'t>(authority: &'t str, path: &'t str) -> Result<(String, Option<&'t str>), String> {
+fn split<'t>(authority: &'t str, path: &'t str) -> Result<(String, Option<&'t str>), Unsupported> {
     if is_prefix(authority, path) {
         let (length, port) = path
             .split_once(':')
@@ -72,11 +71,11 @@ fn split<'t>(authority: &'t str, path: &'t str) -> Result<(String, Option<&'t st
         return Ok((format!("{authority}/{length}"), port));
     }
     if let Some(rest) = authority.strip_prefix('[') {
-        let (host, after) = rest.split_once(']').ok_or("`[` without `]`")?;
+        let (host, after) = rest.split_once(']').ok_or(Unsupported::OpenBracket)?;
         return match after.strip_prefix(':') {
             Some(port) => Ok((host.to_owned(), Some(port))),
             None if after.is_empty() => Ok((host.to_owned(), None)),
-            None => Err(format!("`{after}` behind the address")),
+            None => Err(Unsupported::BehindAddress(after.to_owned())),
         };
     }
     if authority.parse::<IpAddr>().is_ok() {
@@ -88,7 +87,7 @@ fn split<'t>(authority: &'t str, path: &'t str) -> Result<(String, Option<&'t st
     })
 }
 
-fn target(host: &str) -> Result<Target, String> {
+fn target(host: &str) -> Result<Target, Unsupported> {
     if host == "*" {
         return Ok(Target::Any);
     }
@@ -102,7 +101,7 @@ fn target(host: &str) -> Result<Target, String> {
     match host.strip_prefix("*.") {
         Some(rest) if !rest.contains('*') => Ok(Target::Like(host.to_owned())),
         None if !host.contains('*') && !host.is_empty() => Ok(Target::Exact(host.to_owned())),
-        _ => Err(format!("`{host}` is not a host")),
+        _ => Err(Unsupported::Host(host.to_owned())),
     }
 }
 

@@ -2,6 +2,7 @@
 //! harden-runner.
 
 mod endpoint;
+mod unsupported;
 mod walk;
 
 pub use walk::{EndpointsOptions, import};

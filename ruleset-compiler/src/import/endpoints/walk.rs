@@ -43,7 +43,7 @@ pub fn import(
         .any(|line| line.trim_start().starts_with("allowed-endpoints:"))
     {
         let documents = documents(files, path)?;
-        let malformed = |why: String| ImportError::Malformed(format!("`{path}`: {why}"));
+        let malformed = |why: ChoiceError| ImportError::Malformed(format!("`{path}`: {why}"));
         let with = chosen(&documents, options.job.as_deref()).map_err(malformed)?;
         walk.settings(with, &text);
     } else {
@@ -171,8 +171,27 @@ impl Walk {
     }
 }
 
+/// Why no list of a workflow is the one that is meant. The names of jobs stand between backquotes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum ChoiceError {
+    /// The one that was asked for.
+    #[error("there is no job `{job}` with a list; there are `{known}`")]
+    NoJob {
+        /// Its name.
+        job: String,
+        /// Those with a list.
+        known: String,
+    },
+    /// In the whole file.
+    #[error("there are no `allowed-endpoints` in it")]
+    NoList,
+    /// None was asked for.
+    #[error("its jobs have different lists: `--job` says which is meant, one of `{0}`")]
+    Differ(String),
+}
+
 /// What stands under `with` of the step that counts.
-fn chosen<'j>(documents: &'j [Json], job: Option<&str>) -> Result<&'j Json, String> {
+fn chosen<'j>(documents: &'j [Json], job: Option<&str>) -> Result<&'j Json, ChoiceError> {
     let mut found: Vec<(String, &Json)> = Vec::new();
     for document in documents {
         let jobs = document.get("jobs").map_or(&[][..], Json::members);
@@ -185,11 +204,13 @@ fn chosen<'j>(documents: &'j [Json], job: Option<&str>) -> Result<&'j Json, Stri
     }
     let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
     if let Some(job) = job {
-        let all = names.join("`, `");
         let with = found.iter().find(|(name, _)| name == job);
         return with
             .map(|(_, with)| *with)
-            .ok_or_else(|| format!("there is no job `{job}` with a list; there are `{all}`"));
+            .ok_or_else(|| ChoiceError::NoJob {
+                job: job.to_owned(),
+                known: names.join("`, `"),
+            });
     }
     let words = |with: &Json| {
         let text = with
@@ -200,14 +221,9 @@ fn chosen<'j>(documents: &'j [Json], job: Option<&str>) -> Result<&'j Json, Stri
         words.sort();
         words
     };
-    let (_, first) = found
-        .first()
-        .ok_or("there are no `allowed-endpoints` in it")?;
+    let (_, first) = found.first().ok_or(ChoiceError::NoList)?;
     if found.iter().any(|(_, with)| words(with) != words(first)) {
-        return Err(format!(
-            "its jobs have different lists: `--job` says which is meant, one of `{}`",
-            names.join("`, `")
-        ));
+        return Err(ChoiceError::Differ(names.join("`, `")));
     }
     Ok(first)
 }

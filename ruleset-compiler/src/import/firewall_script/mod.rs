@@ -4,6 +4,7 @@
 mod iptables;
 mod output;
 mod shell;
+mod unsupported;
 mod walk;
 
 pub use walk::import;

@@ -7,6 +7,7 @@ use super::super::condition::Formula;
 use super::super::report::{Difference, Effect, Matching};
 use super::iptables::{self, Command, Matches};
 use super::shell::{Statement, Value};
+use super::unsupported::Unsupported;
 use super::walk::{Output, Set, Walk, all_v6};
 
 impl Walk<'_> {
@@ -106,19 +107,19 @@ impl Walk<'_> {
 
     /// Why a rule cannot be said. What allows under a condition, or on one way out, is left; what
     /// denies so is asked of all.
-    fn unsaid(&self, rule: &Matches, action: Action) -> Option<String> {
+    fn unsaid(&self, rule: &Matches, action: Action) -> Option<Unsupported> {
         let variable = rule
             .protocol
             .as_ref()
             .filter(|protocol| protocol.contains('$'));
         if let Some(unknown) = rule.unknown.as_ref().or(variable) {
-            return Some(format!("`{unknown}` is nothing that a proxy knows"));
+            return Some(Unsupported::Unknown(unknown.clone()));
         }
         if action != Action::Allow {
             return None;
         }
         if self.conditions > 0 {
-            return Some("it stands under a condition, which is not asked here".to_owned());
+            return Some(Unsupported::Condition);
         }
         // Containers have one way out, which is called so.
         let usual = ["eth", "en", "wl"];
@@ -126,7 +127,7 @@ impl Walk<'_> {
         let other = interface.filter(|(negated, name)| {
             !negated && !usual.iter().any(|start| name.starts_with(start))
         });
-        other.map(|(_, name)| format!("which packets leave by `{name}` is not known here"))
+        other.map(|(_, name)| Unsupported::Interface(name.clone()))
     }
 
     fn matches(
@@ -135,7 +136,7 @@ impl Walk<'_> {
         v6: bool,
         (rule, action): (&Matches, Action),
         entries: &mut Vec<usize>,
-    ) -> Result<Formula, String> {
+    ) -> Result<Formula, Unsupported> {
         let mut parts = Vec::new();
         if v6 {
             parts.push(all_v6());
@@ -145,28 +146,24 @@ impl Walk<'_> {
                 .variables
                 .value(&text.replace(',', " "), statement.line);
             if value == Value::Unknown {
-                return Err(format!(
-                    "what `{text}` stands for is known only when the script runs"
-                ));
+                return Err(Unsupported::Variable(text.clone()));
             }
             let mut set = Set::default();
             self.fill(&mut set, &value, statement, of_missing(*negated, action));
             entries.extend(set.entries);
             let formula = set.targets.formula("destination");
             if formula == Formula::Never {
-                return Err("no destination of it can be carried over".to_owned());
+                return Err(Unsupported::NoDestination);
             }
             parts.push(if *negated { formula.negated() } else { formula });
         }
         if let Some((negated, text)) = &rule.ports {
             let Value::Words(words) = self.variables.value(text, statement.line) else {
-                return Err(format!(
-                    "what `{text}` stands for is known only when the script runs"
-                ));
+                return Err(Unsupported::Variable(text.clone()));
             };
             let items = words.iter().flat_map(|(word, _)| word.split(','));
             let numbers: Option<Vec<String>> = items.map(port).collect();
-            let numbers = numbers.ok_or_else(|| format!("`{text}` is not a port"))?;
+            let numbers = numbers.ok_or_else(|| Unsupported::Port(text.clone()))?;
             let formula = ports(&numbers);
             parts.push(if *negated { formula.negated() } else { formula });
         }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use sallyport_ruleset::{Field, Phase, Protocol};
 
-use super::super::condition::{Checker, Condition, Formula, Values, operator};
+use super::super::condition::{Checker, Condition, Formula, ValueError, Values, operator};
 use super::super::draft::{ALLOW_BY_DEFAULT, DefaultsBy, Draft, DraftGroup, DraftRule, Names};
 use super::super::input::InputFiles;
 use super::super::outcome::{Import, ImportError, Origin};
@@ -167,12 +167,15 @@ impl Walk {
     fn name(&mut self, number: usize, text: &str, kind: &str, left: Effect, name: (Part, Name)) {
         match self.add(name.0, &name.1) {
             Ok(()) => self.push(number, text, kind, Fate::Carried, &[]),
-            Err(why) => self.push(number, text, kind, Fate::Left(left), &[&why]),
+            Err(why) => {
+                let note = why.to_string();
+                self.push(number, text, kind, Fate::Left(left), &[&note]);
+            }
         }
     }
 
     /// Takes a name up if the compiler will.
-    fn add(&mut self, part: Part, name: &Name) -> Result<(), String> {
+    fn add(&mut self, part: Part, name: &Name) -> Result<(), ValueError> {
         let (question, text) = match name {
             Name::Exact(text) => (Question::Equals, text),
             Name::Tree(text) => (Question::Domain, text),
@@ -296,7 +299,7 @@ impl Walk {
             Ok(()) => self.push(number, line, kind, Fate::Carried, &[]),
             Err(why) => {
                 let left = Fate::Left(Effect::of_leaving(action));
-                return self.push(number, line, kind, left, &[&why]);
+                return self.push(number, line, kind, left, &[&why.to_string()]);
             }
         }
         if let Some(entry) = self.report.entries.last_mut() {

@@ -30,7 +30,7 @@ type Outcome = Result<Difference, Unsupported>;
 
 /// It has its place, and means the same.
 #[expect(clippy::unnecessary_wraps, reason = "it ends what may fail")]
-fn kept(note: impl Into<String>) -> Outcome {
+fn kept(note: impl std::fmt::Display) -> Outcome {
     Ok(Difference::new(Effect::Neither, note))
 }
 

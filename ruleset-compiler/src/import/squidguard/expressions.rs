@@ -10,6 +10,7 @@ use super::super::escaped_regex::{ANY, over_escaped};
 use super::super::regex::{Anchor, Part, alternatives, from_posix};
 use super::super::report::{Difference, Effect};
 use super::lists::{Destination, Use};
+use super::unsupported::Unsupported;
 use crate::operator::Question;
 
 /// What stands before the text in `request:Url`; a tunnel that is not looked into has none there.
@@ -77,9 +78,9 @@ struct Translated {
     authority: Option<String>,
 }
 
-fn translated(line: &str, used: Use) -> Result<Translated, String> {
+fn translated(line: &str, used: Use) -> Result<Translated, Unsupported> {
     if line.contains(['%', '#']) || line.contains(char::is_whitespace) {
-        return Err("it asks for a space, a `#` or an escape: those are others here".to_owned());
+        return Err(Unsupported::Escaped);
     }
     let (mut urls, mut authorities) = (Vec::new(), Vec::new());
     for parts in alternatives(&from_posix(line))? {
@@ -90,7 +91,7 @@ fn translated(line: &str, used: Use) -> Result<Translated, String> {
         let has_start = body.iter().any(Part::has_start);
         let body: String = body.iter().map(|part| part.text.as_str()).collect();
         if body.contains('^') && has_start {
-            return Err("it has a `^` that is not at the start".to_owned());
+            return Err(Unsupported::CaretWithin);
         }
         let mut ours = over_escaped(&body, true)?;
         if used.action == Some(Action::Deny) {

@@ -5,6 +5,7 @@ use sallyport_ruleset::{Action, Field};
 use super::super::book::{Book, Target, Targets, one};
 use super::super::condition::Formula;
 use super::super::report::{Difference, Effect};
+use super::unsupported::Unsupported;
 use crate::operator::Question;
 
 /// What a list is, and what is lost with an entry of it: that depends on how it is used.
@@ -71,8 +72,8 @@ pub(super) fn urls(book: &mut Book, text: &str, to: &mut Destination, used: Use)
     }
 }
 
-fn url(book: &mut Book, item: &str) -> Result<Formula, String> {
-    let (host, path) = item.split_once('/').ok_or("it has no path")?;
+fn url(book: &mut Book, item: &str) -> Result<Formula, Unsupported> {
+    let (host, path) = item.split_once('/').ok_or(Unsupported::NoPath)?;
     let host = host.split(':').next().unwrap_or(host);
     let mut targets = Targets::default();
     if host.parse::<std::net::IpAddr>().is_ok() {
@@ -87,7 +88,7 @@ fn url(book: &mut Book, item: &str) -> Result<Formula, String> {
         )?;
     }
     if path.contains(['*', '?']) {
-        return Err("a `*` or `?` stands for itself there, and for others here".to_owned());
+        return Err(Unsupported::Wildcard);
     }
     let path = format!("/{}*", path.trim_end_matches('/'));
     book.check(&Field::HttpUri, Question::Like, &path)?;

@@ -3,6 +3,7 @@
 mod expressions;
 mod lists;
 mod read;
+mod unsupported;
 mod walk;
 
 pub use walk::import;

@@ -12,11 +12,34 @@ pub(super) struct Node {
 /// Blocks within blocks, at most so deep.
 const DEPTH_MAX: usize = 8;
 
+/// Where a configuration is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum SyntaxError {
+    /// Perhaps without end.
+    #[error("line {line}: blocks are nested more than {DEPTH_MAX} deep")]
+    TooDeep {
+        /// Of the first too deep, from 1.
+        line: usize,
+    },
+    /// There is no block that it could end.
+    #[error("line {line}: a `}}` too many")]
+    NotOpen {
+        /// From 1.
+        line: usize,
+    },
+    /// The file ends within it.
+    #[error("line {line}: a block is not closed")]
+    NotClosed {
+        /// Where it begins, from 1.
+        line: usize,
+    },
+}
+
 /// Reads a configuration.
 ///
 /// # Errors
 /// When a block is not closed, or closed twice.
-pub(super) fn read(text: &str) -> Result<Vec<Node>, String> {
+pub(super) fn read(text: &str) -> Result<Vec<Node>, SyntaxError> {
     let mut open: Vec<(Node, Vec<Node>)> = Vec::new();
     let mut top = Vec::new();
     for (line, number) in text.lines().zip(1..) {
@@ -27,9 +50,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, String> {
             match word {
                 "{" => {
                     if open.len() >= DEPTH_MAX {
-                        return Err(format!(
-                            "line {number}: blocks are nested more than {DEPTH_MAX} deep"
-                        ));
+                        return Err(SyntaxError::TooDeep { line: number });
                     }
                     let node = Node {
                         line: number,
@@ -39,9 +60,8 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, String> {
                     open.push((node, Vec::new()));
                 }
                 "}" => {
-                    let (mut node, mut inside) = open
-                        .pop()
-                        .ok_or_else(|| format!("line {number}: a `}}` too many"))?;
+                    let (mut node, mut inside) =
+                        open.pop().ok_or(SyntaxError::NotOpen { line: number })?;
                     if !words.is_empty() {
                         inside.push(Node {
                             line: number,
@@ -70,7 +90,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, String> {
         }
     }
     if let Some((node, _)) = open.first() {
-        return Err(format!("line {}: a block is not closed", node.line));
+        return Err(SyntaxError::NotClosed { line: node.line });
     }
     Ok(top)
 }

@@ -2,7 +2,7 @@
 //! as the client wrote it; of a CONNECT that is `host:port`.
 
 use super::super::book::{Book, Target, Targets, one, protocols};
-use super::super::condition::Formula;
+use super::super::condition::{Formula, ValueError};
 use super::super::regex::from_posix;
 use super::super::report::{Difference, Effect};
 use super::overlap::may_match_an_address;
@@ -28,6 +28,20 @@ pub(super) enum Kind {
     Extended,
     /// `fnmatch(3)`.
     Wildcard,
+}
+
+/// Why a line is not carried over. As text it is a phrase for the report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unsupported {
+    /// With `FilterCaseSensitive`.
+    #[error("it asks for capitals, and names have none")]
+    Capitals,
+    /// Of `fnmatch(3)`.
+    #[error("brackets and backslashes in patterns are not carried over")]
+    Brackets,
+    /// A value that the compiler would refuse.
+    #[error(transparent)]
+    Value(#[from] ValueError),
 }
 
 /// What a filter's lines became.
@@ -102,7 +116,7 @@ pub(super) fn read(book: &mut Book, text: &str, filter: Filter) -> Filtered {
                         book.differ(entry, Effect::Narrower, note);
                     }
                 }
-                Err(why) => leave(book, number, pattern, filter, why.to_string()),
+                Err(why) => leave(book, number, pattern, filter, why.into()),
             },
             Err(why) => leave(book, number, pattern, filter, why),
         }
@@ -133,7 +147,7 @@ fn read_url(
 }
 
 /// An expression over the whole URL.
-fn url_expression(pattern: &str, filter: Filter) -> Result<String, String> {
+fn url_expression(pattern: &str, filter: Filter) -> Result<String, Unsupported> {
     let expression = match filter.kind {
         Kind::Basic => from_posix(&from_basic(pattern)),
         Kind::Extended => from_posix(pattern),
@@ -146,13 +160,13 @@ fn url_expression(pattern: &str, filter: Filter) -> Result<String, String> {
     })
 }
 
-fn leave(book: &mut Book, number: usize, pattern: &str, filter: Filter, why: String) {
+fn leave(book: &mut Book, number: usize, pattern: &str, filter: Filter, why: Unsupported) {
     let why = Difference::new(Effect::of_leaving(filter.action), why);
     book.left(number, pattern, "filter", why);
 }
 
 /// The target, and whether it may also be about hosts that are addresses.
-fn target(pattern: &str, filter: Filter) -> Result<(Target, bool), String> {
+fn target(pattern: &str, filter: Filter) -> Result<(Target, bool), Unsupported> {
     if filter.kind == Kind::Wildcard {
         return wildcard(pattern);
     }
@@ -163,7 +177,7 @@ fn target(pattern: &str, filter: Filter) -> Result<(Target, bool), String> {
     // Names have small letters here.
     let has_capital = expression.chars().any(|c| c.is_ascii_uppercase());
     if filter.case_sensitive && has_capital {
-        return Err("it asks for capitals, and names have none".to_owned());
+        return Err(Unsupported::Capitals);
     }
     let about_addresses = may_match_an_address(&expression);
     let plain = literal(&expression);
@@ -245,9 +259,9 @@ fn from_basic(pattern: &str) -> String {
 }
 
 /// A pattern of `fnmatch`, which spans the whole text.
-fn wildcard_expression(pattern: &str) -> Result<String, String> {
+fn wildcard_expression(pattern: &str) -> Result<String, Unsupported> {
     if pattern.contains(['[', '\\']) {
-        return Err("brackets and backslashes in patterns are not carried over".to_owned());
+        return Err(Unsupported::Brackets);
     }
     let mut expression = String::from("^");
     for c in pattern.chars() {
@@ -261,7 +275,7 @@ fn wildcard_expression(pattern: &str) -> Result<String, String> {
     Ok(expression)
 }
 
-fn wildcard(pattern: &str) -> Result<(Target, bool), String> {
+fn wildcard(pattern: &str) -> Result<(Target, bool), Unsupported> {
     let expression = wildcard_expression(pattern)?;
     let about_addresses = may_match_an_address(&expression);
     let target = if pattern.contains(['*', '?']) {

@@ -57,6 +57,8 @@ enum Command {
     },
     /// Show phase by phase what a bundle decides for a request
     Explain(Box<tools::explain::Args>),
+    /// Explain a line of the access log: what each phase decided, and which conditions held
+    Why(tools::why::Args),
     /// Run the unit tests of a policy
     Test(tools::test::Args),
     /// Say what is different between two rulesets, and which requests they decide differently
@@ -185,6 +187,7 @@ impl Command {
             }
             Self::Schema { of } => tools::schema::run(of, terminal),
             Self::Explain(args) => tools::explain::run(&args, terminal),
+            Self::Why(args) => tools::why::run(&args, terminal),
             Self::Test(args) => tools::test::run(&args, terminal),
             Self::Diff(args) => tools::diff::run(&args, terminal),
             Self::Replay(args) => tools::replay::run(&args, terminal),

@@ -553,3 +553,115 @@ fn what_could_not_be_compared_is_not_called_the_same() {
     );
     assert!(!said.contains("would be decided differently"), "{said}");
 }
+
+const WHY_RULES: &str = r#"
+[defaults]
+pre_dns = "deny"
+pre_request = "allow"
+post_response = "allow"
+[[group]]
+priority = 1
+name = "g"
+[[group.pre_dns]]
+name = "hosts"
+description = "ours"
+action = "allow"
+when."request:DestinationDomain" = { DomainMatch = "a.test" }
+[[group.pre_request]]
+name = "watch"
+action = "alert"
+[[group.pre_request]]
+name = "reads-only"
+action = "deny"
+when."request:Http:Method" = { StringNotEquals = "GET" }
+when."request:Http:Header/x-team" = { Null = true }
+"#;
+
+/// A line of one phase after the other, denied in the second.
+fn why_line(bundle: &str, rule: &str) -> String {
+    format!(
+        r#"{{"ts":"2026-11-20T12:00:00.000001Z","event":"transaction","txn":"00000000000000aa","bundle":"{bundle}","client_ip":"127.0.0.1","proto":"http","method":"PUT","domain":"a.test","port":80,"dst_ip":"192.0.2.1","tls_mode":"none","uri":"/x","status":403,"phase":"PreREQUEST","action":"deny","rule":"{rule}","group":"g","decisions":[{{"phase":"PreDNS","action":"allow","rule":"hosts","group":"g"}},{{"phase":"PreREQUEST","action":"deny","rule":"{rule}","group":"g"}}],"alerts":["watch"],"error":"http_request_denied","detail":"denied by a rule"}}"#
+    )
+}
+
+#[test]
+fn a_line_is_explained_by_its_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "rules.toml", WHY_RULES);
+    succeeds(folder, &["compile", "rules.toml", "-q", "-o", "rules.spb"]);
+    let inspected = succeeds(folder, &["inspect", "rules.spb", "--json"]);
+    let inspected: Value = serde_json::from_str(&inspected).unwrap();
+    let id = inspected["id"].as_str().unwrap();
+    let line = why_line(id, "reads-only");
+    let said = squeezed(&succeeds(folder, &["why", "rules.spb", &line]));
+    let expected = "2026-11-20T12:00:00.000001Z transaction PUT a.test:80 /x status 403
+
+PreDNS allow g/hosts (ours)
+holds request:DestinationDomain DomainMatch [\"a.test\"]; the field is \"a.test\"
+
+PreREQUEST alert g/watch
+holds always: the rule has no condition
+
+PreREQUEST deny g/reads-only
+holds request:Http:Method StringNotEquals [\"GET\"]; the field is \"PUT\"
+unknown request:Http:Header/x-team Null true; the field is unknown
+
+error: http_request_denied denied by a rule
+";
+    assert_eq!(said, expected);
+    // By standard input, for programs.
+    let mut program = Command::new(env!("CARGO_BIN_EXE_sallyport-rules"))
+        .args(["why", "rules.spb", "-", "--json"])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = program.stdin.take().unwrap();
+    input
+        .write_all(format!("{line}\nmore\n").as_bytes())
+        .unwrap();
+    drop(input);
+    let output = program.wait_with_output().unwrap();
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["logged_bundle"], value["bundle"]);
+    assert_eq!(value["steps"][2]["rule"], "g/reads-only");
+    assert_eq!(value["steps"][2]["conditions"][0]["holds"], true);
+    assert_eq!(value["steps"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_line_of_other_rules_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write(folder, "rules.toml", WHY_RULES);
+    let (status, said, _) = ends(folder, &["why", "rules.toml", &why_line("0a", "gone")]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("the line is of bundle 0a, this is "),
+        "{said}"
+    );
+    assert!(
+        said.contains("g/gone, a rule that the bundle does not have"),
+        "{said}"
+    );
+    // What the line tells is not what the rule asks for.
+    let line = why_line("0a", "reads-only").replace("PUT", "GET");
+    let (status, said, _) = ends(folder, &["why", "rules.toml", &line]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(
+        said.contains("g/reads-only: by what the line tells it does not hold"),
+        "{said}"
+    );
+    // No rule saw it.
+    let line = r#"{"ts":"2026-11-20T12:00:00Z","event":"connection","error":"tls_alert_received"}"#;
+    let said = succeeds(folder, &["why", "rules.toml", line]);
+    assert!(said.contains("no phase decided anything"), "{said}");
+    assert!(said.contains("error: tls_alert_received"), "{said}");
+    for (line, why) in [("x", "no JSON object"), ("{}", "no `ts`")] {
+        let (status, _, said) = ends(folder, &["why", "rules.toml", line]);
+        assert_eq!(status, Some(2), "{said}");
+        assert!(said.contains(why), "{said}");
+    }
+}

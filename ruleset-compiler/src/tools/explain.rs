@@ -111,6 +111,28 @@ pub(super) struct Reason {
     conditions: Vec<ConditionExplanation>,
 }
 
+impl Reason {
+    /// Asks each condition of a rule.
+    pub(super) fn new(bundle: &Bundle, phase: Phase, rule: RuleIndex, facts: &Facts<'_>) -> Self {
+        Self {
+            phase,
+            title: title(bundle, phase, rule),
+            conditions: explain_rule(bundle, phase, rule, facts),
+        }
+    }
+
+    /// `GROUP/NAME` of the rule.
+    pub(super) fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Whether a condition fails, so that the rule does not hold.
+    pub(super) fn fails(&self) -> bool {
+        let mut conditions = self.conditions.iter();
+        conditions.any(|condition| condition.holds == Some(false))
+    }
+}
+
 pub(super) fn explain(bundle: &Bundle, request: &Request) -> Vec<Explained> {
     let mut denied = false;
     let mut explained = Vec::new();
@@ -188,15 +210,11 @@ fn reasons(bundle: &Bundle, request: &Request, wanted: &str) -> Result<Vec<Reaso
     let mut found = Vec::new();
     for phase in Phase::ALL.into_iter().filter(|phase| request.asks(*phase)) {
         for rule in (0..).map(RuleIndex).take(bundle.rules_count(phase)) {
-            let title = title(bundle, phase, rule);
-            if title == wanted || bundle.rule_name(phase, rule) == wanted {
-                let conditions =
-                    request.with_facts(phase, |facts| explain_rule(bundle, phase, rule, facts));
-                found.push(Reason {
-                    phase,
-                    title,
-                    conditions,
-                });
+            let is_wanted =
+                title(bundle, phase, rule) == wanted || bundle.rule_name(phase, rule) == wanted;
+            if is_wanted {
+                let reason = |facts: &Facts<'_>| Reason::new(bundle, phase, rule, facts);
+                found.push(request.with_facts(phase, reason));
             }
         }
     }
@@ -217,7 +235,13 @@ const fn answer_word(holds: Option<bool>) -> &'static str {
 }
 
 fn reason_text(reason: &Reason) -> String {
-    let mut out = format!("\n{} {}\n", reason.phase, printable(&reason.title));
+    let title = format!("\n{} {}\n", reason.phase, printable(&reason.title));
+    title + &conditions_text(reason)
+}
+
+/// A line for each condition.
+pub(super) fn conditions_text(reason: &Reason) -> String {
+    let mut out = String::new();
     for condition in &reason.conditions {
         let text = format!("{condition}; the field is {}", condition.found);
         out.push_str(&format!(
@@ -233,6 +257,15 @@ fn reason_text(reason: &Reason) -> String {
 }
 
 fn reason_value(reason: &Reason) -> Value {
+    json!({
+        "phase": reason.phase.name(),
+        "rule": reason.title,
+        "conditions": conditions_value(reason),
+    })
+}
+
+/// An object for each condition.
+pub(super) fn conditions_value(reason: &Reason) -> Vec<Value> {
     let condition = |condition: &ConditionExplanation| {
         json!({
             "key": condition.field,
@@ -242,8 +275,7 @@ fn reason_value(reason: &Reason) -> Value {
             "found": found_value(&condition.found),
         })
     };
-    let conditions: Vec<Value> = reason.conditions.iter().map(condition).collect();
-    json!({ "phase": reason.phase.name(), "rule": reason.title, "conditions": conditions })
+    reason.conditions.iter().map(condition).collect()
 }
 
 /// `"unknown"`, `null` for an absent field, or a list of values.
@@ -338,7 +370,7 @@ fn undetermined(bundle: &Bundle, phase: Phase, question: Option<&OpenQuestion>) 
     format!("undetermined {what}")
 }
 
-fn description(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> String {
+pub(super) fn description(bundle: &Bundle, phase: Phase, rule: RuleIndex) -> String {
     match bundle.rule_description(phase, rule) {
         "" => String::new(),
         text => format!(" ({text})"),

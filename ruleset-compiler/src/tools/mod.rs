@@ -19,3 +19,4 @@ pub mod sign;
 pub mod stats;
 pub mod table;
 pub mod test;
+pub mod why;

@@ -7,6 +7,7 @@ mod outcome;
 
 mod folder;
 
+mod effect;
 pub mod report;
 
 mod draft;

@@ -21,6 +21,7 @@ mod acls;
 
 mod bump;
 mod settings;
+mod settings_text;
 mod toml_values;
 
 mod writer;

@@ -1,16 +1,14 @@
 //! What a configuration says besides access rules, as a `sallyport.toml` beside the ruleset: listeners,
 //! name servers, times, header fields, and which tunnels are decrypted. What has no place there is left,
-//! with the reason.
+//! with the reason. `settings_text` writes it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use sallyport_ruleset::normalize::is_token;
 
 use super::super::report::{Difference, Effect, Fate, Report};
 use super::acls::{Acls, acl_reference};
 use super::bump::{Scope, scope};
-use super::toml_values::{list, quoted};
 use super::unsupported::Unsupported;
 
 /// The file beside the ruleset.
@@ -36,17 +34,17 @@ fn kept(note: impl std::fmt::Display) -> Outcome {
 
 /// The configuration in the making.
 #[derive(Debug, Default)]
-struct Settings {
+pub(super) struct Settings {
     /// Addresses and ports.
-    listeners: Vec<String>,
-    dns_servers: Vec<String>,
+    pub(super) listeners: Vec<String>,
+    pub(super) dns_servers: Vec<String>,
     /// Durations in seconds by table and key.
-    times: BTreeMap<(&'static str, &'static str), u64>,
-    via: Option<String>,
-    x_forwarded_for: bool,
-    stripped: [Vec<String>; 2],
-    set: Vec<(String, String)>,
-    scopes: Vec<Scope>,
+    pub(super) times: BTreeMap<(&'static str, &'static str), u64>,
+    pub(super) via: Option<String>,
+    pub(super) x_forwarded_for: bool,
+    pub(super) stripped: [Vec<String>; 2],
+    pub(super) set: Vec<(String, String)>,
+    pub(super) scopes: Vec<Scope>,
 }
 
 /// Reads the lines, tells of each what became of it, and gives the file.
@@ -292,108 +290,6 @@ impl Settings {
         self.scopes.push(scope);
         Ok(difference)
     }
-
-    fn text(&self, authority: Option<&str>) -> String {
-        let mut out = String::from(
-            "# Imported by `sallyport-rules import squid`; import-report.txt says what has no place here.\n\
-             # The ruleset is made with: sallyport-rules compile ruleset.toml -o ruleset.spb\n\n\
-             ruleset = \"ruleset.spb\"\n",
-        );
-        for listener in &self.listeners {
-            line(
-                &mut out,
-                &format!("\n[[listener]]\naddress = {}", quoted(listener)),
-            );
-        }
-        // Squid has no guard over ports: its access rules say which, and so do ours.
-        line(
-            &mut out,
-            "\n[guard]\n# The rules say which ports may be named, as in Squid.\nports = \"any\"\nhttp_ports = \"any\"",
-        );
-        if !self.dns_servers.is_empty() {
-            line(
-                &mut out,
-                &format!("\n[dns]\nservers = {}", list(&self.dns_servers)),
-            );
-        }
-        self.times_text(&mut out);
-        self.headers_text(&mut out);
-        self.tls_text(authority, &mut out);
-        out
-    }
-
-    fn times_text(&self, out: &mut String) {
-        let mut times = self.times.clone();
-        // One attempt may take no longer than all of them.
-        let attempt = times.get(&("timeouts", "connect_attempt")).copied();
-        if let Some(attempt) = attempt {
-            let whole = times.entry(("timeouts", "connect")).or_insert(attempt);
-            *whole = (*whole).max(attempt);
-        }
-        let mut table = "";
-        for ((of, key), seconds) in &times {
-            if *of != table {
-                line(out, &format!("\n[{of}]"));
-                table = of;
-            }
-            line(out, &format!("{key} = \"{seconds}s\""));
-        }
-    }
-
-    fn headers_text(&self, out: &mut String) {
-        line(out, "\n[headers]");
-        if let Some(via) = &self.via {
-            line(out, &format!("via = {}", quoted(via)));
-        }
-        line(out, &format!("x_forwarded_for = {}", self.x_forwarded_for));
-        for (side, names) in ["request", "response"].into_iter().zip(&self.stripped) {
-            let names: Vec<String> = names
-                .iter()
-                .filter(|name| side != "request" || !self.set.iter().any(|(set, _)| set == *name))
-                .cloned()
-                .collect();
-            if !names.is_empty() {
-                line(out, &format!("{side}.strip = {}", list(&names)));
-            }
-        }
-        for (name, value) in &self.set {
-            line(
-                out,
-                &format!("request.set.{} = {}", quoted(name), quoted(value)),
-            );
-        }
-    }
-
-    fn tls_text(&self, authority: Option<&str>, out: &mut String) {
-        if self.scopes.is_empty() {
-            return;
-        }
-        let intercepts = self.scopes.iter().any(|scope| scope.intercepts);
-        line(out, "\n[tls]");
-        match authority {
-            Some(authority) if intercepts => line(out, &format!("ca = {}", quoted(authority))),
-            _ if intercepts => line(
-                out,
-                "# What is decrypted needs an authority (`sallyport ca init`); take away the `#` here and below.\n# ca = \"ca.pem\"",
-            ),
-            _ => {}
-        }
-        for scope in &self.scopes {
-            let text = scope.text();
-            if scope.intercepts && authority.is_none() {
-                for commented in text.lines() {
-                    line(out, &format!("# {commented}"));
-                }
-            } else {
-                line(out, &text);
-            }
-        }
-    }
-}
-
-fn line(out: &mut String, text: &str) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "{text}");
 }
 
 fn port(text: &str) -> Result<u16, Unsupported> {

@@ -7,6 +7,7 @@ mod lines;
 mod names;
 mod record;
 mod scan;
+mod values;
 
 pub use facts::{NormalForms, Told, assume_absent};
 pub use input::{is_standard_input, open};

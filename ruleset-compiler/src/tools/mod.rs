@@ -7,6 +7,7 @@ pub mod diff;
 pub mod explain;
 mod given;
 mod given_error;
+mod given_values;
 pub mod import;
 pub mod inspect;
 pub mod log;

@@ -7,7 +7,7 @@ use sallyport_ruleset::{
 use serde_json::{Value, json};
 
 use super::fields::FieldValue;
-use crate::tools::given::escape;
+use crate::tools::given_values::escape;
 use crate::tools::request_args::phase_word;
 
 /// Values by field.

@@ -24,6 +24,7 @@ mod decisions;
 mod demo;
 mod destination;
 mod fair_share;
+mod hashing;
 mod http2;
 mod identity;
 mod io;

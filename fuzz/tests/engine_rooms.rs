@@ -23,7 +23,7 @@ const ROOMS: &[&[&str]] = &[
     &["io"],
     &["messages"],
     &["config"],
-    &["proxy_error", "fair_share", "clock", "limits"],
+    &["proxy_error", "fair_share", "clock", "hashing", "limits"],
 ];
 
 fn engine() -> PathBuf {

@@ -22,6 +22,7 @@ use sha2::{Digest as _, Sha256};
 use super::failures::Failures;
 use super::verifier::{Answer, Busy, Found, Job, Verifiers};
 use crate::config::checked::AuthMethods;
+use crate::hashing::MapHasher;
 use crate::identity::{Authenticated, Digest, Identities, Labels, Proof};
 use crate::io::task;
 use crate::io::timer;
@@ -37,8 +38,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 pub(crate) struct Authenticator {
     /// Nobody can prepare credentials that have the digest of others.
     secret: Digest,
-    remembered: RefCell<LruCache<Digest, Remembered, foldhash::fast::RandomState>>,
-    waiting: RefCell<HashMap<Digest, Rc<Waiting>>>,
+    remembered: RefCell<LruCache<Digest, Remembered, MapHasher>>,
+    waiting: RefCell<HashMap<Digest, Rc<Waiting>, MapHasher>>,
     failures: Failures,
     verifiers: Arc<Verifiers>,
     answers: (Sender<Answer>, Receiver<Answer>),
@@ -98,10 +99,7 @@ impl Authenticator {
         let entries = NonZeroUsize::new(AUTHENTICATED_ENTRIES).unwrap_or(NonZeroUsize::MIN);
         Ok(Self {
             secret,
-            remembered: RefCell::new(LruCache::with_hasher(
-                entries,
-                foldhash::fast::RandomState::default(),
-            )),
+            remembered: RefCell::new(LruCache::with_hasher(entries, MapHasher::default())),
             waiting: RefCell::default(),
             failures: Failures::default(),
             verifiers,

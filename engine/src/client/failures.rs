@@ -6,12 +6,13 @@ use std::num::NonZeroUsize;
 
 use lru::LruCache;
 
+use crate::hashing::MapHasher;
 use crate::limits::AUTH_FAILURES_ENTRIES;
 use crate::shard::ClientKey;
 
 /// The failures of each client in the present minute; of those that failed last.
 #[derive(Debug)]
-pub(super) struct Failures(RefCell<LruCache<ClientKey, Minute, foldhash::fast::RandomState>>);
+pub(super) struct Failures(RefCell<LruCache<ClientKey, Minute, MapHasher>>);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Minute {
@@ -24,7 +25,7 @@ impl Default for Failures {
         let entries = NonZeroUsize::new(AUTH_FAILURES_ENTRIES).unwrap_or(NonZeroUsize::MIN);
         Self(RefCell::new(LruCache::with_hasher(
             entries,
-            foldhash::fast::RandomState::default(),
+            MapHasher::default(),
         )))
     }
 }

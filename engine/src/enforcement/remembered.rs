@@ -10,6 +10,7 @@ use std::time::Instant;
 use sallyport_ruleset::{Bundle, Composed, Fact, Facts, Host, Phase, ProtocolSet, Source, Verdict};
 
 use crate::destination::AddressList;
+use crate::hashing::MapHasher;
 use crate::limits::VERDICTS_REMEMBERED;
 
 /// What a verdict may rest on to be remembered, beside the address of the client.
@@ -28,7 +29,7 @@ pub(super) struct Remembered {
     /// Empty where the rules ask for more than can be compared.
     places: Vec<Option<Answer>>,
     asks_source_ip: bool,
-    hasher: foldhash::fast::RandomState,
+    hasher: MapHasher,
     next_number: u64,
 }
 
@@ -70,7 +71,7 @@ impl Remembered {
             true => VERDICTS_REMEMBERED,
             false => 0,
         };
-        let hasher = foldhash::fast::RandomState::default();
+        let hasher = MapHasher::default();
         let mut remembered = Self {
             places: Vec::new(),
             asks_source_ip: sources.contains(&Source::SourceIp),

@@ -15,6 +15,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::hashing::MapHasher;
 use crate::io::buffers::{BufferPool, Lease};
 use crate::io::deadline::Cut;
 use crate::limits::{HTTP2_STREAM_KEPT_BYTES, HTTP2_TIGHT_WINDOW_BYTES};
@@ -36,7 +37,7 @@ pub(crate) struct Holders {
 pub(super) struct Held {
     pub(super) pool: Rc<BufferPool>,
     holders: Rc<Holders>,
-    streams: RefCell<HashMap<u32, Stream, foldhash::fast::RandomState>>,
+    streams: RefCell<HashMap<u32, Stream, MapHasher>>,
     windows: Windows,
     /// What was read and does not open a window, in all streams together.
     withheld: Cell<usize>,

@@ -20,6 +20,7 @@ use super::settings::Settings;
 use super::stream_state::StreamState;
 use crate::clock;
 use crate::config::checked::InterimLimits;
+use crate::hashing::MapHasher;
 use crate::io::buffers::BufferPool;
 use crate::io::carrier::Carrier;
 
@@ -27,7 +28,7 @@ use crate::io::carrier::Carrier;
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(super) codec: RefCell<Connection>,
-    pub(super) streams: RefCell<HashMap<u32, Rc<StreamState>, foldhash::fast::RandomState>>,
+    pub(super) streams: RefCell<HashMap<u32, Rc<StreamState>, MapHasher>>,
     pub(super) held: Rc<Held>,
     /// Interim responses that may wait in one stream.
     pub(super) interim: InterimLimits,

@@ -17,6 +17,8 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::line::shut_down;
+
 /// Resolution: a deadline is enforced at most this much late.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 const SLOTS: u64 = 32;
@@ -31,6 +33,7 @@ pub(crate) struct Wheel {
     slots: RefCell<Vec<Vec<Rc<Entry>>>>,
     /// Kept between calls so that a tick does not allocate.
     due: RefCell<Vec<Rc<Entry>>>,
+    is_cut: Cell<bool>,
 }
 
 /// What can be cut like a socket and is none.
@@ -90,6 +93,7 @@ impl Wheel {
             now: Cell::new(0),
             slots: RefCell::new((0..SLOTS).map(|_| Vec::new()).collect()),
             due: RefCell::new(Vec::new()),
+            is_cut: Cell::new(false),
         })
     }
 
@@ -137,8 +141,14 @@ impl Wheel {
         }
     }
 
+    /// Whether everything was cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.get()
+    }
+
     /// Fires every armed deadline now.
     pub(crate) fn cut_all(&self) {
+        self.is_cut.set(true);
         let slots = self.slots.borrow();
         for entry in slots.iter().flatten() {
             if entry.at.get() == NEVER {
@@ -239,6 +249,7 @@ impl Deadline {
             .max(1);
         // The current tick has begun already: one more keeps "not before `after`".
         let at = self.wheel.now.get().saturating_add(ticks).saturating_add(1);
+        let at = at.min(NEVER - 1);
         self.entry.at.set(at);
         // Most deadlines move to a later time again and again, and the wheel finds that out by itself when it looks
         // at the entry. Only one that has moved to an earlier time would be looked at too late.
@@ -278,17 +289,6 @@ impl Drop for Rest<'_> {
             self.0.at.set(NEVER);
         }
     }
-}
-
-/// Shuts a connected socket down; one that is already gone is no concern of the caller.
-pub(crate) fn shut_down(descriptor: RawFd, how: Shutdown) {
-    use nix::sys::socket::{Shutdown as How, shutdown};
-    let how = match how {
-        Shutdown::Read => How::Read,
-        Shutdown::Write => How::Write,
-        Shutdown::Both => How::Both,
-    };
-    let _ = shutdown(descriptor, how);
 }
 
 fn slot_of(tick: u64) -> usize {

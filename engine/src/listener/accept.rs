@@ -13,8 +13,8 @@ use monoio::net::{TcpListener, TcpStream};
 use crate::client::{Arrival, Peer};
 use crate::clock;
 use crate::config::checked::ProxyProtocol;
-use crate::io::deadline::shut_down;
 use crate::io::join::catch_panic;
+use crate::io::line::{Line, shut_down};
 use crate::io::socket::Socket;
 use crate::io::task;
 use crate::io::timer;
@@ -48,7 +48,7 @@ pub(crate) struct Listeners {
 
 /// What the connections of one listener have in common.
 #[derive(Debug)]
-struct Entrance {
+pub(crate) struct Entrance {
     name: ListenerName,
     /// What identifies it in the configuration.
     configured: SocketAddr,
@@ -59,6 +59,16 @@ struct Entrance {
 }
 
 impl Entrance {
+    /// That of a listener at `address`, which the configuration knows as `configured`.
+    pub(crate) fn new(shard: &Shard, address: SocketAddr, configured: SocketAddr) -> Self {
+        Self {
+            name: address.to_string().into(),
+            configured,
+            tls: ListenerTls::of(shard, configured),
+            proxy_protocol: RefCell::default(),
+        }
+    }
+
     /// Takes up what the present configuration says, should it speak of this listener.
     fn adopt(&self, shard: &Shard) {
         let config = shard.config();
@@ -84,12 +94,7 @@ impl Listeners {
             socket,
         } in bound
         {
-            let entrance = Rc::new(Entrance {
-                name: address.to_string().into(),
-                configured,
-                tls: ListenerTls::of(&proxy.shard, configured),
-                proxy_protocol: RefCell::default(),
-            });
+            let entrance = Rc::new(Entrance::new(&proxy.shard, address, configured));
             let rest = socket.try_clone()?;
             let listener = TcpListener::from_std(socket)?;
             listeners.push((listener.as_raw_fd(), rest, Rc::clone(&entrance)));
@@ -106,6 +111,13 @@ impl Listeners {
         let listeners = Self { listeners };
         listeners.adopt(&proxy.shard);
         Ok(listeners)
+    }
+
+    /// No listener at all.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        let listeners = Vec::new();
+        Self { listeners }
     }
 
     /// Has the connections that are accepted from now on follow the present configuration: the kernel looks
@@ -127,7 +139,7 @@ impl Listeners {
                 // The epoll driver takes it for granted, the ring does not mind.
                 let stream = stream.set_nonblocking(true).map(|()| stream);
                 match stream.and_then(TcpStream::from_std) {
-                    Ok(stream) => admit(proxy, stream, peer, entrance),
+                    Ok(stream) => admit(proxy, Line::new(stream), peer, entrance),
                     Err(error) => tracing::warn!(%error, "an accepted connection was lost"),
                 }
             }
@@ -140,7 +152,7 @@ async fn accept_loop(proxy: &Rc<Proxy>, listener: &TcpListener, entrance: &Rc<En
     let spare = RefCell::new(SpareDescriptor::new());
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => admit(proxy, stream, peer, entrance),
+            Ok((stream, peer)) => admit(proxy, Line::new(stream), peer, entrance),
             Err(_) if proxy.shard.is_draining() => return,
             Err(error) if is_want_of_descriptors(&error) => {
                 if !proxy.make_descriptors().await {
@@ -157,9 +169,8 @@ async fn accept_loop(proxy: &Rc<Proxy>, listener: &TcpListener, entrance: &Rc<En
     }
 }
 
-fn admit(proxy: &Rc<Proxy>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<Entrance>) {
-    // Small exchanges must not wait for each other's acknowledgments; failure costs only speed.
-    let _ = stream.set_nodelay(true);
+/// Takes a connection in, or refuses it.
+pub(crate) fn admit(proxy: &Rc<Proxy>, line: Line, peer: SocketAddr, entrance: &Rc<Entrance>) {
     let policy = entrance.proxy_protocol.borrow();
     let expected = match &*policy {
         None => None,
@@ -174,7 +185,7 @@ fn admit(proxy: &Rc<Proxy>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
     let registered = {
         let config = proxy.shard.config();
         let connections = &proxy.shard.connections;
-        let (address, descriptor) = (peer.ip(), stream.as_raw_fd());
+        let (address, descriptor) = (peer.ip(), line.number());
         match expected {
             None | Some(Expected::NoHeader) => {
                 connections.register(address, descriptor, &config.limits)
@@ -184,7 +195,7 @@ fn admit(proxy: &Rc<Proxy>, stream: TcpStream, peer: SocketAddr, entrance: &Rc<E
             }
         }
     };
-    let socket = Socket::new(stream, &proxy.shard.wheel);
+    let socket = Socket::new(line, &proxy.shard.wheel);
     match registered {
         Ok(registered) => {
             let (proxy, entrance) = (Rc::clone(proxy), Rc::clone(entrance));

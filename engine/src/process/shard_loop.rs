@@ -9,6 +9,7 @@ use crate::clock;
 use crate::fair_share::FairShare;
 use crate::io::deadline::TICK;
 use crate::io::task;
+use crate::io::timer;
 use crate::listener::accept::Listeners;
 use crate::shard::{Generation, Shard, Snapshot};
 use crate::transaction::Proxy;
@@ -34,14 +35,16 @@ pub(crate) async fn run(proxy: Rc<Proxy>, listeners: Listeners, messages: Receiv
     let mut cut = false;
     let mut flushed = clock::now();
     for tick in 1_u64.. {
-        monoio::time::sleep(TICK).await;
+        timer::sleep(TICK).await;
         let now = clock::now();
         shard.wheel.advance(now);
         if now + TICK / 2 >= flushed + shard.config().log.flush_interval {
             shard.log.borrow_mut().flush();
             flushed = now;
         }
-        shard.connections.sweep(jiff::Timestamp::now().as_second());
+        shard
+            .connections
+            .sweep(i64::try_from(clock::since_1970().as_secs()).unwrap_or(i64::MAX));
         if tick.is_multiple_of(SECOND_TICKS) {
             proxy.origins.pool.borrow_mut().sweep(now);
             shard.watches.advance();

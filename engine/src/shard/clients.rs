@@ -18,6 +18,7 @@ use super::client_key::ClientKey;
 use super::usage_board::{Mark, Requests, Row, Usage};
 use crate::config::checked::PerClient;
 use crate::fair_share::{FairShare, Use};
+use crate::hashing::MapHasher;
 use crate::io::buffers::BufferPool;
 use crate::limits::CLIENTS_LEAVING_MAX;
 
@@ -125,7 +126,7 @@ impl Limited {
 /// All clients of one shard.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    accounts: RefCell<HashMap<ClientKey, Rc<Account>, foldhash::fast::RandomState>>,
+    accounts: RefCell<HashMap<ClientKey, Rc<Account>, MapHasher>>,
     ledger: Rc<Ledger>,
     buffers: Rc<BufferPool>,
 }

@@ -10,13 +10,14 @@ use hashbrown::HashMap;
 
 use super::clients::{Account, Clients, Limited, Slot};
 use crate::config::checked::Limits;
-use crate::io::deadline::shut_down;
+use crate::hashing::MapHasher;
+use crate::io::line::shut_down;
 use crate::limits::CONNECTIONS_LOOKED_AT;
 
 /// All client connections of one shard.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    open: RefCell<HashMap<u64, Open>>,
+    open: RefCell<HashMap<u64, Open, MapHasher>>,
     clients: Clients,
     next: Cell<u64>,
     /// Connections that were ended to make room for others and are still there.

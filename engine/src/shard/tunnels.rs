@@ -7,10 +7,12 @@ use std::task::{Context, Waker};
 
 use hashbrown::HashMap;
 
+use crate::hashing::MapHasher;
+
 /// Those who are to be woken, by the number of their [`Watch`].
 #[derive(Debug, Default)]
 pub(crate) struct Tunnels {
-    open: RefCell<HashMap<u64, Rc<Sleeper>, foldhash::fast::RandomState>>,
+    open: RefCell<HashMap<u64, Rc<Sleeper>, MapHasher>>,
     next: Cell<u64>,
 }
 

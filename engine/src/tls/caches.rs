@@ -14,9 +14,10 @@ use sallyport_pki::{LeafSubject, MintError, Minter, OriginCertificate};
 use super::certificate_cache::CertificateCache;
 use super::credentials::TlsCredentials;
 use crate::clock;
+use crate::hashing::MapHasher;
 use crate::limits::{ORIGIN_MEMORY_ENTRIES, ORIGIN_MEMORY_LIFE, REFUSAL_ENTRIES};
 
-type Table<V> = LruCache<Box<str>, V, foldhash::fast::RandomState>;
+type Table<V> = LruCache<Box<str>, V, MapHasher>;
 
 /// The caches of one shard.
 #[derive(Debug)]
@@ -183,7 +184,7 @@ impl KnownOrigin {
 
 fn table<V>(entries: usize) -> Table<V> {
     let entries = NonZeroUsize::new(entries).unwrap_or(NonZeroUsize::MIN);
-    LruCache::with_hasher(entries, foldhash::fast::RandomState::default())
+    LruCache::with_hasher(entries, MapHasher::default())
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use sallyport_pki::{
     CertificateName, LeafKey, LeafSubject, MintError, Minted, Minter, OriginCertificate,
 };
 
+use crate::hashing::MapHasher;
+
 /// Bytes of the longest key: a fingerprint, the kinds of key and name, and a host name (RFC 1035
 /// section 3.1).
 const KEY_BYTES_MAX: usize = 32 + 2 + 255;
@@ -22,7 +24,7 @@ const KEY_BYTES_MAX: usize = 32 + 2 + 255;
 #[derive(Debug)]
 pub struct CertificateCache {
     minter: Minter,
-    entries: LruCache<Box<[u8]>, Minted, foldhash::fast::RandomState>,
+    entries: LruCache<Box<[u8]>, Minted, MapHasher>,
     hits: u64,
     misses: u64,
 }
@@ -32,7 +34,7 @@ impl CertificateCache {
     /// the origin take, at most 8 KiB, and the chain of the authority.
     #[must_use]
     pub fn new(minter: Minter, capacity: NonZeroUsize) -> Self {
-        let hasher = foldhash::fast::RandomState::default();
+        let hasher = MapHasher::default();
         Self {
             minter,
             entries: LruCache::with_hasher(capacity, hasher),

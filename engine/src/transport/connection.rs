@@ -206,6 +206,12 @@ impl Transport {
         self.deadline().expired()
     }
 
+    /// Whether the end of what is received may have come before the other side's last byte. TLS and streams
+    /// have words for an end, without which receiving fails.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.plain().is_some_and(Socket::is_broken)
+    }
+
     /// The socket, if bytes are on it as they are here.
     pub(super) fn plain(&self) -> Option<&Socket> {
         match self {
@@ -313,10 +319,19 @@ impl Transport {
         }
     }
 
+    /// Has the other side see that what it was sent is not all, when the connection is dropped. TLS and
+    /// streams have words for an end, and leave them out.
+    pub(crate) fn break_off(&self) {
+        match self {
+            Self::Plain(socket) => socket.reset_when_dropped(),
+            Self::Tls(_) | Self::Stream(_) => self.cut(),
+        }
+    }
+
     /// Ends both directions at once and without a word, also under a pending operation.
     pub(crate) fn cut(&self) {
         match self {
-            Self::Plain(socket) => socket.shut_down(Shutdown::Both),
+            Self::Plain(socket) => socket.cut(),
             Self::Tls(stream) => stream.cut(),
             Self::Stream(stream) => stream.cut(),
         }

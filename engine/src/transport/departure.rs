@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use super::{Bottom, Transport};
 use crate::io::deadline::TICK;
-use crate::io::socket::{HangUp, Socket};
+use crate::io::line::HangUp;
+use crate::io::socket::Socket;
 
 /// How long an origin may think before somebody looks whether the client still waits: longer than a
 /// busy proxy takes for an exchange, since looking costs operations of the ring.

@@ -14,6 +14,7 @@ use super::copy::{TunnelEnd, TunnelLife, tunnel};
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::{TICK, Wheel};
 use crate::io::driver::{io_uring_runtime, probe_io_uring};
+use crate::io::line::Line;
 use crate::io::socket::Socket;
 use crate::limits::PIPES_MAX;
 
@@ -97,7 +98,7 @@ impl Plan {
         pool.pipes().set_open(self.pipes_in_use);
         let [client, origin] = [client, origin].map(|stream| {
             let stream = monoio::net::TcpStream::from_std(stream).unwrap();
-            Transport::Plain(Socket::new(stream, &wheel))
+            Transport::Plain(Socket::new(Line::new(stream), &wheel))
         });
         let ticking = Rc::clone(&wheel);
         monoio::spawn(async move {

@@ -7,11 +7,11 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use monoio::net::TcpStream;
 use thiserror::Error;
 
 use crate::config::checked::Config;
 use crate::enforcement::Dialable;
+use crate::io::line::Line;
 use crate::io::timer;
 use crate::shard::exhaustion::is_want_of_descriptors;
 
@@ -46,6 +46,8 @@ pub(crate) enum DialError {
     Unroutable(SocketAddr),
     #[error("connection to {0} timed out")]
     TimedOut(SocketAddr),
+    #[error("this proxy ended before a connection was made")]
+    Ended,
     #[error("out of file descriptors or memory: {}", .0.kind())]
     Exhausted(io::Error),
     #[error("connection to {address} failed: {}", source.kind())]
@@ -63,7 +65,7 @@ impl DialError {
             | Self::Unroutable(address)
             | Self::TimedOut(address)
             | Self::Failed { address, .. } => Some(*address),
-            Self::Exhausted(_) => None,
+            Self::Ended | Self::Exhausted(_) => None,
         }
     }
 
@@ -88,13 +90,13 @@ impl DialError {
     }
 }
 
-type Attempt = Pin<Box<dyn Future<Output = Result<(TcpStream, SocketAddr), DialError>>>>;
+type Attempt = Pin<Box<dyn Future<Output = Result<(Line, SocketAddr), DialError>>>>;
 
 /// Connects to one of the guarded addresses: the first that answers.
 pub(crate) async fn dial(
     dialable: &Dialable,
     limits: DialLimits,
-) -> Result<(TcpStream, SocketAddr), DialError> {
+) -> Result<(Line, SocketAddr), DialError> {
     let addresses = dialable.addresses();
     if let [address] = addresses {
         let address = SocketAddr::new(*address, dialable.port());
@@ -112,10 +114,7 @@ pub(crate) async fn dial(
 }
 
 /// Starts one attempt after the other, each with a head start, or at once when all others failed.
-async fn race(
-    dialable: &Dialable,
-    limits: DialLimits,
-) -> Result<(TcpStream, SocketAddr), DialError> {
+async fn race(dialable: &Dialable, limits: DialLimits) -> Result<(Line, SocketAddr), DialError> {
     let mut waiting = dialable.addresses().iter();
     let mut running: Vec<Attempt> = Vec::new();
     let mut failure = None;
@@ -144,7 +143,7 @@ async fn race(
     }
 }
 
-async fn first_finished(running: &mut Vec<Attempt>) -> Result<(TcpStream, SocketAddr), DialError> {
+async fn first_finished(running: &mut Vec<Attempt>) -> Result<(Line, SocketAddr), DialError> {
     poll_fn(|context| {
         for (index, attempt) in running.iter_mut().enumerate() {
             if let Poll::Ready(outcome) = attempt.as_mut().poll(context) {
@@ -159,15 +158,10 @@ async fn first_finished(running: &mut Vec<Attempt>) -> Result<(TcpStream, Socket
 
 /// One connection attempt. A connect that is dropped is canceled and its descriptor closed by the
 /// ring: unlike a read, nothing can be lost by it.
-async fn attempt(
-    address: SocketAddr,
-    timeout: Duration,
-) -> Result<(TcpStream, SocketAddr), DialError> {
-    let stream = timer::timeout(timeout, TcpStream::connect_addr(address))
+async fn attempt(address: SocketAddr, timeout: Duration) -> Result<(Line, SocketAddr), DialError> {
+    let line = timer::timeout(timeout, Line::connect(address))
         .await
         .map_err(|_| DialError::TimedOut(address))?
         .map_err(|error| DialError::new(address, error))?;
-    // Small exchanges must not wait for each other's acknowledgments; failure costs only speed.
-    let _ = stream.set_nodelay(true);
-    Ok((stream, address))
+    Ok((line, address))
 }

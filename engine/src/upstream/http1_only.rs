@@ -13,13 +13,14 @@ use std::time::Instant;
 use hashbrown::HashTable;
 
 use super::pool::PoolKey;
+use crate::hashing::MapHasher;
 use crate::limits::{HTTP1_ONLY_ENTRIES, HTTP1_ONLY_LIFE};
 
 /// The memory of one shard.
 #[derive(Debug, Default)]
 pub(crate) struct Http1Only {
     origins: RefCell<HashTable<Entry>>,
-    hasher: foldhash::fast::RandomState,
+    hasher: MapHasher,
 }
 
 #[derive(Debug)]

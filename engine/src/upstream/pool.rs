@@ -11,6 +11,7 @@ use sallyport_pki::OriginCertificate;
 
 use super::session::Session;
 use crate::fair_share::FairShare;
+use crate::hashing::MapHasher;
 use crate::io::deadline::Wheel;
 use crate::shard::clients::{Account, Resource, Shared, Slot};
 use crate::tls::client_certificate::CertificateDemand;
@@ -93,7 +94,7 @@ impl Poolable for Box<UpstreamConnection> {
 #[derive(Debug)]
 pub(crate) struct Pool<C = Box<UpstreamConnection>> {
     destinations: HashTable<Destination<C>>,
-    hasher: foldhash::fast::RandomState,
+    hasher: MapHasher,
     limits: PoolLimits,
 }
 
@@ -137,7 +138,7 @@ impl<C: Poolable> Pool<C> {
     pub(crate) fn new(limits: PoolLimits) -> Self {
         Self {
             destinations: HashTable::new(),
-            hasher: foldhash::fast::RandomState::default(),
+            hasher: MapHasher::default(),
             limits,
         }
     }
@@ -322,7 +323,7 @@ mod tests {
 
     #[test]
     fn hosts_on_one_address_are_kept_apart() {
-        let hasher = foldhash::fast::RandomState::default();
+        let hasher = MapHasher::default();
         let address = "192.0.2.1:80".parse().unwrap();
         let a = PoolKey {
             host: "a.test",

@@ -26,6 +26,7 @@ use thiserror::Error;
 
 use crate::clock;
 use crate::fair_share::FairShare;
+use crate::hashing::MapHasher;
 use crate::io::task;
 use crate::io::timer;
 use crate::shard::clients::{Account, Limited, Resource, Shared};
@@ -41,7 +42,7 @@ const REFUSAL_POLL: Duration = Duration::from_millis(20);
 pub(crate) struct Resolver {
     lookups_max: usize,
     stub: RefCell<StubResolver>,
-    waiting: RefCell<HashMap<LookupId, Waiting>>,
+    waiting: RefCell<HashMap<LookupId, Waiting, MapHasher>>,
     timer_runs: Cell<bool>,
     /// Every query panics.
     #[cfg(test)]

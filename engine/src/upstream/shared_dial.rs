@@ -16,11 +16,13 @@ use hashbrown::HashTable;
 
 use super::pool::PoolKey;
 
+use crate::hashing::MapHasher;
+
 /// The dials of one shard that others may wait for.
 #[derive(Debug, Default)]
 pub(crate) struct SharedDials {
     running: RefCell<HashTable<Rc<Dial>>>,
-    hasher: foldhash::fast::RandomState,
+    hasher: MapHasher,
 }
 
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! The end of a request: a reply of ours if one is to be made, its log line, what is next.
 
+use sallyport_wire::http1::Version;
+
 use crate::transaction::exchange::work::{Exchanged, ResponseWork};
 use crate::transaction::request::after::After;
 use crate::transaction::request::context::Request;
@@ -21,8 +23,11 @@ pub(crate) async fn conclude(
         Ok(Exchanged::Complete { keep_alive: true }) => After::Next,
         Ok(Exchanged::Complete { keep_alive: false }) => After::Linger,
         Ok(Exchanged::Broken) => {
-            // Without a word: what the client has is not all there is.
-            request.client.transport.cut();
+            // What the client has is not all there is. HTTP/1.0 knows no other end than that of the connection.
+            match request.head.version {
+                Version::Http10 => request.client.transport.break_off(),
+                Version::Http11 | Version::Http2 => request.client.transport.cut(),
+            }
             After::Close
         }
         Ok(Exchanged::Switched(switched)) => {

@@ -146,11 +146,8 @@ impl Answer<'_> {
             draft.upstream_version = Some(head.version);
             // The first head counts, an interim one too: that is when the origin was heard of.
             if draft.t_first_byte.is_none() {
-                draft.t_first_byte = Some(
-                    self.sent
-                        .get()
-                        .map_or_else(Default::default, |sent| clock::since(sent)),
-                );
+                draft.t_first_byte =
+                    Some(self.sent.get().map_or_else(Default::default, clock::since));
             }
             if head.status >= 200 || head.status == 101 {
                 return self.finish(draft, head, head_bytes, input).await;

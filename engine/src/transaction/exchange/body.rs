@@ -135,8 +135,8 @@ impl BodyRelay<'_> {
             }
             self.flush(out).await?;
             if self.receive(input, out).await? == 0 {
-                if self.from.expired() {
-                    return Err(RelayError::ReadTimeout);
+                if self.from.expired() || self.from.is_broken() {
+                    return Err(self.read_error());
                 }
                 // An end that the framing did not announce is a body cut short, not a shorter one.
                 let ended = reader.at_eof_with(&self.from.trailers(), self.limits);

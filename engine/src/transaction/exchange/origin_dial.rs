@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::clock;
 use crate::enforcement::Dialable;
 use crate::io::socket::Socket;
+use crate::io::unless_cut::unless_cut;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
 use crate::transaction::request::record_builder::RecordBuilder;
@@ -35,19 +36,25 @@ pub(crate) async fn connect_plain(
 ) -> Result<Box<UpstreamConnection>, Refusal> {
     let started = clock::now();
     let limits = DialLimits::of(&request.snapshot.config);
-    // Boxed, as all of what makes a connection is: most requests find one.
-    let mut dialed = Box::pin(dial(dialable, limits)).await;
+    let wheel = &request.proxy.shard.wheel;
+    let once = async || {
+        // Boxed, as all of what makes a connection is: most requests find one.
+        let mut dialing = Box::pin(dial(dialable, limits));
+        let dialed = unless_cut(wheel, dialing.as_mut()).await;
+        dialed.unwrap_or(Err(DialError::Ended))
+    };
+    let mut dialed = once().await;
     if dialed.as_ref().is_err_and(DialError::wants_descriptors)
         && request.proxy.make_descriptors().await
     {
-        dialed = Box::pin(dial(dialable, limits)).await;
+        dialed = once().await;
     }
     draft.t_connect = Some(clock::since(started));
-    let (stream, address) = dialed.inspect_err(|error| {
+    let (line, address) = dialed.inspect_err(|error| {
         draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);
     })?;
     draft.dst_ip = Some(address.ip());
-    let socket = Socket::new(stream, &request.proxy.shard.wheel);
+    let socket = Socket::new(line, &request.proxy.shard.wheel);
     socket.look_after(&request.snapshot.liveness);
     Ok(Box::new(UpstreamConnection {
         transport: Transport::Plain(socket),

@@ -1,9 +1,11 @@
 //! Where a request may lead: the addresses of its host.
 
+use std::pin::pin;
 use std::time::Instant;
 
 use crate::destination::AddressList;
 use crate::fair_share::FairShare;
+use crate::io::unless_cut::unless_cut;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::{Destination, NormalHost};
 use crate::transaction::request::reply::Refusal;
@@ -31,7 +33,9 @@ pub(crate) async fn addresses(
             let account = request.client.registered.account();
             let share = FairShare::new(request.snapshot.config.limits.per_client.share);
             let resolver = request.proxy.origins.resolver();
-            let addresses = resolver.resolve(domain, account, share, now).await?;
+            let resolving = pin!(resolver.resolve(domain, account, share, now));
+            let resolved = unless_cut(&request.proxy.shard.wheel, resolving).await;
+            let addresses = resolved.ok_or_else(Refusal::ended)??;
             Ok(Addresses {
                 list: AddressList::interleaved(addresses.as_slice()),
                 expires: Some(addresses.expires()),

@@ -109,6 +109,12 @@ impl Refusal {
         Self::with_status(status, ProxyError::ProxyLoopDetected, detail)
     }
 
+    /// The proxy ends, and the names of origins are not waited for any more.
+    pub(crate) fn ended() -> Self {
+        let detail = "this proxy ended before the name was resolved";
+        Self::with_status(503, ProxyError::ProxyInternalError, detail)
+    }
+
     pub(crate) fn prohibited(head: &RequestHead, why: Prohibited) -> Self {
         match why {
             Prohibited::OwnListener => Self::looped(head, why.reason()),
@@ -178,7 +184,7 @@ impl From<DialError> for Refusal {
             DialError::TimedOut(_) => ProxyError::ConnectionTimeout,
             DialError::Failed { .. } => ProxyError::ConnectionTerminated,
             // It may go better in a moment.
-            DialError::Exhausted(_) => {
+            DialError::Ended | DialError::Exhausted(_) => {
                 return Self::with_status(503, ProxyError::ProxyInternalError, error.to_string());
             }
         };

@@ -13,6 +13,10 @@ use rustls::time_provider::TimeProvider;
 
 /// Now, by the clock that never goes back.
 pub(crate) fn now() -> Instant {
+    #[cfg(test)]
+    if let Some(scripted) = scripted::now() {
+        return scripted;
+    }
     Instant::now()
 }
 
@@ -23,6 +27,10 @@ pub(crate) fn since(then: Instant) -> Duration {
 
 /// Since the begin of 1970.
 pub(crate) fn since_1970() -> Duration {
+    #[cfg(test)]
+    if let Some(scripted) = scripted::since_1970() {
+        return scripted;
+    }
     after_1970(SystemTime::now())
 }
 
@@ -42,6 +50,44 @@ pub(crate) struct Clock;
 impl TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {
         Some(unix_time())
+    }
+}
+
+/// The clocks of a thread whose time a test makes.
+#[cfg(test)]
+pub(crate) mod scripted {
+    use super::*;
+    use std::cell::Cell;
+
+    /// When such a time begins: in autumn 2026.
+    const BEGIN: Duration = Duration::from_secs(1_790_000_000);
+
+    thread_local! {
+        /// The begin, and how much time has passed.
+        static TIME: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+    }
+
+    /// Time stands still on this thread from now on.
+    pub(crate) fn stop() {
+        TIME.set(Some((Instant::now(), Duration::ZERO)));
+    }
+
+    /// Time goes by itself again.
+    pub(crate) fn release() {
+        TIME.set(None);
+    }
+
+    /// So much time passes.
+    pub(crate) fn pass(time: Duration) {
+        TIME.set(TIME.get().map(|(begin, passed)| (begin, passed + time)));
+    }
+
+    pub(super) fn now() -> Option<Instant> {
+        TIME.get().map(|(begin, passed)| begin + passed)
+    }
+
+    pub(super) fn since_1970() -> Option<Duration> {
+        TIME.get().map(|(_, passed)| BEGIN + passed)
     }
 }
 

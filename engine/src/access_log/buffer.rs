@@ -31,6 +31,18 @@ impl ShardLog {
         Self { live: None }
     }
 
+    /// A log whose lines stay in memory.
+    #[cfg(test)]
+    pub(crate) fn kept() -> (Self, KeptLines) {
+        let plan = BufferPlan {
+            buffer_bytes: 1 << 20,
+            on_overflow: OnOverflow::Stall,
+        };
+        let (log, channel) = channel(0, plan, std::thread::current(), Arc::default());
+        let text = std::cell::RefCell::default();
+        (log, KeptLines { channel, text })
+    }
+
     /// Whether a new request may be begun: there is room for its record, and no record of the past
     /// lies outside the buffer. Ask before reading a request; a false becomes true on its own once
     /// the writer has caught up. Under `on_overflow = "drop"` it is always true.
@@ -107,6 +119,34 @@ pub(crate) struct ShardChannel {
     pub(crate) full: Receiver<Chunk>,
     /// Chunks that were written, cleared.
     pub(crate) empty: SyncSender<Chunk>,
+}
+
+/// The writer of a log whose lines stay in memory.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct KeptLines {
+    channel: ShardChannel,
+    text: std::cell::RefCell<String>,
+}
+
+#[cfg(test)]
+impl KeptLines {
+    /// Takes the lines that were handed over.
+    pub(crate) fn take(&self) {
+        for mut chunk in self.channel.full.try_iter() {
+            let lines = std::str::from_utf8(&chunk.bytes).expect("a log is text");
+            self.text.borrow_mut().push_str(lines);
+            chunk.clear();
+            // Whoever writes no more lines needs no chunk.
+            let _ = self.channel.empty.try_send(chunk);
+        }
+    }
+
+    /// All lines that were handed over.
+    pub(crate) fn text(&self) -> String {
+        self.take();
+        self.text.borrow().clone()
+    }
 }
 
 /// What the producers of all shards have in common.

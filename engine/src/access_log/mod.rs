@@ -20,6 +20,8 @@ mod sinks;
 mod syslog;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use buffer::KeptLines;
 pub use buffer::ShardLog;
 pub use outcomes::{PhaseOutcome, RuleNames};
 pub use record::{CacheOutcome, ConnectionId, Event, Record, TlsHandling, TransactionId};

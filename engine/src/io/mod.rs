@@ -8,6 +8,8 @@ pub(crate) mod join;
 mod kernel_line;
 pub(crate) mod line;
 pub(crate) mod liveness;
+#[cfg(test)]
+pub(crate) mod scripted;
 pub(crate) mod socket;
 pub(crate) mod splice;
 pub(crate) mod task;

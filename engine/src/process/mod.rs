@@ -8,6 +8,8 @@ mod run;
 mod run_error;
 mod shard_loop;
 mod shard_thread;
+#[cfg(test)]
+mod world;
 
 pub use run::{RunOptions, check, run};
 pub use run_error::RunError;

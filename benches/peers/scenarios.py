@@ -14,7 +14,8 @@ FRESH_HOSTS_COUNT = 24_000
 FRESH_HOSTS_PER_RUN = 4_000
 
 # ABSOLUTE: plain HTTP. TUNNEL: TLS in a CONNECT, passed through. INTERCEPT: the same, decrypted.
-# INTERCEPT_H2: over HTTP/2. INTERCEPT_HOSTS: every connection to another name.
+# INTERCEPT_H2: over HTTP/2. INTERCEPT_HOSTS: every connection to another name. The origin speaks HTTP/2 to
+# whoever offers it, so what does is measured between HTTP/1.1 and HTTP/2 in INTERCEPT.
 ABSOLUTE, TUNNEL = "absolute-form", "tunnel"
 INTERCEPT, INTERCEPT_H2, INTERCEPT_HOSTS = "intercept", "intercept-h2", "intercept-hosts"
 
@@ -72,6 +73,8 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("tunnel-hold", TUNNEL, "/bytes/64", MEMORY, duration=20),
     Scenario("intercept-64", INTERCEPT, "/bytes/1024"),
     Scenario("intercept-h2", INTERCEPT_H2, "/bytes/1024"),
+    Scenario("intercept-h2-256", INTERCEPT_H2, "/bytes/1024"),
+    Scenario("intercept-h2-single", INTERCEPT_H2, "/bytes/1024"),
     Scenario("intercept-new", INTERCEPT, "/bytes/1024"),
     Scenario("intercept-resumed", INTERCEPT, "/bytes/1024"),
     Scenario("intercept-hosts", INTERCEPT_HOSTS, "/bytes/1024"),

@@ -3,6 +3,7 @@
 from subjects.apache import Apache
 from subjects.direct import Direct
 from subjects.haproxy import HAProxy
+from subjects.hudsucker import Hudsucker, HudsuckerBare
 from subjects.mitmproxy import Mitmproxy
 from subjects.nginx import Nginx
 from subjects.null_relay import NullRelayEpoll, NullRelaySplice, NullRelayTls, NullRelayUring
@@ -11,6 +12,6 @@ from subjects.squid import Squid
 from subjects.tinyproxy import Tinyproxy
 from subjects.traffic_server import TrafficServer
 
-SUBJECTS = [Sallyport, HAProxy, Squid, TrafficServer, Nginx, Apache, Tinyproxy, Mitmproxy,
-            NullRelayUring, NullRelayEpoll, NullRelaySplice, NullRelayTls, Direct]
+SUBJECTS = [Sallyport, HAProxy, Squid, TrafficServer, Nginx, Apache, Tinyproxy, Mitmproxy, Hudsucker,
+            HudsuckerBare, NullRelayUring, NullRelayEpoll, NullRelaySplice, NullRelayTls, Direct]
 FLOORS = [NullRelayUring.name, NullRelayEpoll.name, NullRelaySplice.name, NullRelayTls.name]

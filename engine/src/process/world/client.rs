@@ -12,10 +12,9 @@ use crate::io::scripted::{End, World};
 use super::ledger::{Kind, Ledger, TUNNEL_PORTS};
 use super::message::{Content, Head, Wire, chunks, content};
 use super::origin::{DENIED_TYPE, ECHO};
-use super::streams::Streams;
 
 /// The most that a request brings.
-pub(super) const CONTENT_BYTES_MAX: usize = 30_000;
+const CONTENT_BYTES_MAX: usize = 30_000;
 
 /// One connection of a client.
 pub(super) struct Client {
@@ -25,9 +24,9 @@ pub(super) struct Client {
 }
 
 /// A request that is sent.
-pub(super) struct Sent {
-    pub(super) number: usize,
-    pub(super) is_head: bool,
+struct Sent {
+    number: usize,
+    is_head: bool,
 }
 
 /// How a client breaks off.
@@ -56,16 +55,9 @@ impl Client {
             if inside.is_none() {
                 return self.leave();
             }
-            match (world.below(8), inside) {
-                (0 | 1, _) => {
-                    self.echo(&mut wire).await;
-                    return self.leave();
-                }
-                (2..=4, Some(host)) => {
-                    Streams::new(&self, wire, host).run().await;
-                    return self.leave();
-                }
-                _ => {}
+            if world.one_in(4) {
+                self.echo(&mut wire).await;
+                return self.leave();
             }
         }
         for _ in 0..1 + world.below(3) {
@@ -290,7 +282,7 @@ impl Client {
     }
 
     /// What a client gets is the answer to what it asked, or a word of the proxy.
-    pub(super) fn judge(&self, sent: &Sent, head: &Head, received: &Content) {
+    fn judge(&self, sent: &Sent, head: &Head, received: &Content) {
         let number = sent.number;
         assert_ne!(
             head.field("content-type"),

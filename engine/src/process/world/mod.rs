@@ -15,7 +15,5 @@ mod client;
 mod ledger;
 mod message;
 mod origin;
-mod origin_streams;
 mod seeds;
 mod stage;
-mod streams;

@@ -18,6 +18,7 @@ pub mod process;
 pub mod tls;
 
 mod accounts;
+mod admin;
 mod ca;
 mod client;
 mod decisions;
@@ -30,6 +31,7 @@ mod identity;
 mod io;
 mod listener;
 mod messages;
+mod observe;
 pub mod proxy_error;
 mod shard;
 mod transaction;

@@ -28,6 +28,15 @@ pub const SHARDS_MAX: usize = 1024;
 pub const TRUSTED_KEYS_MAX: usize = 16;
 /// Most `[[listener]]` entries; each costs one listening socket per shard.
 pub const LISTENERS_MAX: usize = 64;
+
+/// Names by which the admin listener may be asked.
+pub const ADMIN_HOSTS_MAX: usize = 64;
+/// Connections to the admin listener at once, 16 KiB each; others wait.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Time that the head of a request to the admin listener may take.
+pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request's body there.
+pub const ADMIN_BODY_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of a PROXY protocol header of version 2: with a client certificate in it some have 4 KiB.
 pub const PROXY_HEADER_BYTES_MAX: usize = 16 * KIB;
 /// Most `[[identity.source]]` entries: 500 bytes each as a rule, held once by the process.

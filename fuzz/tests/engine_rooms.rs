@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[&[&str]] = &[
     &["cli"],
     &["demo", "accounts", "ca", "process"],
-    &["unseen", "listener"],
+    &["unseen", "listener", "admin"],
     &["transaction"],
     &["client"],
     &["upstream"],
@@ -21,7 +21,7 @@ const ROOMS: &[&[&str]] = &[
     &["access_log"],
     &["identity", "tls", "http2"],
     &["io"],
-    &["messages"],
+    &["messages", "observe"],
     &["config"],
     &["proxy_error", "fair_share", "clock", "hashing", "limits"],
 ];

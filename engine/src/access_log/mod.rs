@@ -25,7 +25,7 @@ pub(crate) use buffer::KeptLines;
 pub use buffer::ShardLog;
 pub use outcomes::{PhaseOutcome, RuleNames};
 pub use record::{CacheOutcome, ConnectionId, Event, Record, TlsHandling, TransactionId};
-pub use writer::{LogError, Writer, WriterCounters};
+pub use writer::{CounterSource, LogError, Writer, WriterCounters};
 
 #[cfg(test)]
 mod tests;

@@ -66,6 +66,18 @@ pub struct WriterCounters {
     pub lines_lost: u64,
 }
 
+/// Where the counters of a writer can be read, on any thread.
+#[derive(Debug, Clone)]
+pub struct CounterSource(Arc<Shared>);
+
+impl CounterSource {
+    /// What was written so far.
+    #[must_use]
+    pub fn counters(&self) -> WriterCounters {
+        self.0.counters()
+    }
+}
+
 /// The handle to the writer thread.
 #[derive(Debug)]
 pub struct Writer {
@@ -151,6 +163,12 @@ impl Writer {
     pub fn reopen(&self) {
         self.shared.reopen.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// Where others can read what was written.
+    #[must_use]
+    pub fn counter_source(&self) -> CounterSource {
+        CounterSource(Arc::clone(&self.shared))
     }
 
     /// What was written so far.

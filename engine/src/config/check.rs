@@ -28,6 +28,7 @@ pub(super) fn check(
         trusted_keys: trusted_keys(&root, environment),
         shards,
         io: sections::io(root.section("io")),
+        admin: sections::admin(root.section("admin"), &environment.base_dir()),
         listeners: sections::listeners(&root, environment),
         auth: sections::auth(root.section("auth"), report, environment),
         identity_sources: sections::identity_sources(root.section("identity"), report),

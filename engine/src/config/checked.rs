@@ -14,6 +14,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use sallyport_ruleset::PublicKey;
 
+pub use super::checked_admin::{Admin, AdminListen};
 pub use super::checked_http::{Http, HttpScope, PathForm};
 pub use super::checked_identity::{
     Auth, AuthMethods, IdentitySource, JwtSource, ProxyProtocol, SourceOf,
@@ -40,6 +41,8 @@ pub struct Config {
     pub shards: usize,
     /// How shards wait for the kernel.
     pub io: Io,
+    /// Where operators are answered.
+    pub admin: Admin,
     /// Where clients connect, at least one.
     pub listeners: Vec<Listener>,
     /// By what clients say who they are.

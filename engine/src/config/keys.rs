@@ -9,6 +9,8 @@ pub const KEYS: &[&str] = &[
     "trusted_keys",
     "shards",
     "io.driver",
+    "admin.listen",
+    "admin.hosts",
     "listener.address",
     "listener.protocol",
     "listener.certificate",
@@ -156,7 +158,7 @@ pub const KEYS: &[&str] = &[
 ];
 
 /// Keys and tables that are planned: a person who writes them has not misspelled anything.
-const PLANNED: &[&str] = &["admin", "cache", "identity", "upstream_proxy"];
+const PLANNED: &[&str] = &["cache", "identity", "upstream_proxy"];
 
 /// What to say to the writer of a key that does not exist.
 pub(super) fn help_for(unknown: &str) -> Option<String> {
@@ -231,7 +233,7 @@ mod tests {
             help_for("dns.head_bytes").unwrap(),
             "did you mean `limits.head_bytes`?"
         );
-        assert!(help_for("admin").unwrap().contains("yet"));
+        assert!(help_for("cache").unwrap().contains("yet"));
         assert_eq!(help_for("completely_different"), None);
     }
 }

@@ -8,6 +8,7 @@
 
 mod check;
 pub mod checked;
+mod checked_admin;
 mod checked_http;
 mod checked_identity;
 mod checked_log;

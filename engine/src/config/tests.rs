@@ -10,7 +10,7 @@ use sallyport_identity::{Algorithm, Authority};
 use sallyport_pki::UpstreamVerify;
 
 use super::checked::{
-    AccessSink, AuthMethods, Config, FileKey, FileSink, Fronting, HostPort, IoDriver,
+    AccessSink, AdminListen, AuthMethods, Config, FileKey, FileSink, Fronting, HostPort, IoDriver,
     LogConnections, Ports, PrivateNetworks, ReloadTunnels, SourceOf,
 };
 use super::keys::KEYS;
@@ -27,6 +27,9 @@ const FULL: &str = r#"
 ruleset = "rules.spb"
 trusted_keys = ["ops.pub.pem"]
 shards = 3
+[admin]
+listen = "unix:admin.sock"
+hosts = ["Proxy.Corp.Test"]
 [[listener]]
 address = "127.0.0.1:3128"
 protocol = "https"
@@ -313,6 +316,11 @@ fn every_key_is_read() {
     assert_eq!(config.log.progress, Some(Duration::from_secs(90)));
     assert_eq!(config.log.connections, LogConnections::All);
     assert_eq!(config.drain.timeout, Duration::from_secs(5));
+    assert_eq!(config.admin.hosts, ["proxy.corp.test"]);
+    let AdminListen::Unix(admin) = &config.admin.listen else {
+        panic!("{:?}", config.admin.listen);
+    };
+    assert!(admin.ends_with("admin.sock"));
     assert_eq!(config.io.driver, IoDriver::Epoll);
 }
 
@@ -664,10 +672,22 @@ const WRONG: &[(&str, usize, &str, &str)] = &[
         "at most",
     ),
     (
-        "[admin]\naddress = 'x'",
+        "[cache]\nbytes = 1",
         1,
-        "admin",
+        "cache",
         "this version does not serve it yet",
+    ),
+    (
+        "[admin]\nlisten = 'here'",
+        2,
+        "admin.listen",
+        "\"unix:/path\" or \"off\"",
+    ),
+    (
+        "[admin]\nhosts = ['a.test:80']",
+        2,
+        "admin.hosts",
+        "names of this proxy, without ports",
     ),
     (
         "[listener]\naddress = '127.0.0.1:1'",

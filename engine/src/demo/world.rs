@@ -212,7 +212,7 @@ fn configuration(address: SocketAddr) -> String {
         .map(|host| format!("\"{host}\" = [\"127.0.0.1\"]\n"))
         .collect();
     format!(
-        "# Written by `sallyport demo`.\nruleset = \"rules.spb\"\nshards = 1\n\n\
+        "# Written by `sallyport demo`.\nruleset = \"rules.spb\"\nshards = 1\n\n[admin]\nlisten = \"off\"\n\n\
          [[listener]]\naddress = \"{address}\"\n\n\
          [dns]\nservers = [\"127.0.0.1:9\"]     # the demo asks nobody\n\n[hosts]\n{hosts}\n\
          [guard]\nallow = [\"127.0.0.0/8\"]      # its origin is on loopback\nports = \"any\"\n\n\

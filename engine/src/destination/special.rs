@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::observe::GuardReason;
+
 /// Why an address is not dialed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prohibited {
@@ -25,6 +27,22 @@ pub(crate) enum Prohibited {
 }
 
 impl Prohibited {
+    /// As it is counted.
+    pub(crate) fn counted(self) -> GuardReason {
+        match self {
+            Self::OwnListener => GuardReason::OwnListener,
+            Self::Unspecified => GuardReason::Unspecified,
+            Self::Loopback => GuardReason::Loopback,
+            Self::LinkLocal => GuardReason::LinkLocal,
+            Self::Metadata => GuardReason::Metadata,
+            Self::Multicast => GuardReason::Multicast,
+            Self::Broadcast => GuardReason::Broadcast,
+            Self::OwnAddress => GuardReason::OwnAddress,
+            Self::Private => GuardReason::Private,
+            Self::Configured => GuardReason::Configured,
+        }
+    }
+
     /// For the log and the body of the refusal: what it is, and which key could let it through.
     pub(crate) fn reason(self) -> &'static str {
         match self {

@@ -15,6 +15,7 @@ use super::join::yield_now;
 use super::line::{HangUp, Line, shut_down};
 use super::liveness::Liveness;
 use super::tcp_info::TcpInfo;
+use crate::observe::Traffic;
 
 /// A connected TCP socket, owned by one task.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Socket {
     line: Line,
     bytes_in: Cell<u64>,
     bytes_out: Cell<u64>,
+    /// Where the bytes of all sockets of its kind are counted.
+    traffic: Rc<Traffic>,
     /// At how many bytes received others go first.
     yields_at: Cell<u64>,
     /// It was reset, or cut here: that nothing more is received is not the other side's word.
@@ -34,12 +37,13 @@ pub(crate) struct Socket {
 const TURN_BYTES: u64 = 256 * 1024;
 
 impl Socket {
-    pub(crate) fn new(line: Line, wheel: &Rc<Wheel>) -> Self {
+    pub(crate) fn new(line: Line, wheel: &Rc<Wheel>, traffic: &Rc<Traffic>) -> Self {
         Self {
             deadline: wheel.deadline(line.number()),
             line,
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
+            traffic: Rc::clone(traffic),
             yields_at: Cell::new(TURN_BYTES),
             is_broken: Cell::new(false),
         }
@@ -92,10 +96,12 @@ impl Socket {
 
     pub(crate) fn count_in(&self, bytes: usize) {
         self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+        self.traffic.received(bytes as u64);
     }
 
     pub(crate) fn count_out(&self, bytes: usize) {
         self.bytes_out.set(self.bytes_out.get() + bytes as u64);
+        self.traffic.sent(bytes as u64);
     }
 
     /// Bytes received so far.

@@ -20,6 +20,7 @@ use crate::io::task;
 use crate::io::timer;
 use crate::listener::proxy_protocol::{Announced, Expected, NotAnnounced, receive};
 use crate::listener::tls::ListenerTls;
+use crate::observe::ListenerIndex;
 use crate::proxy_error::ProxyError;
 use crate::shard::Shard;
 use crate::shard::clients::Limited;
@@ -50,6 +51,8 @@ pub(crate) struct Listeners {
 #[derive(Debug)]
 pub(crate) struct Entrance {
     name: ListenerName,
+    /// Its place in the configuration.
+    index: ListenerIndex,
     /// What identifies it in the configuration.
     configured: SocketAddr,
     /// How it speaks TLS, if it does.
@@ -60,9 +63,15 @@ pub(crate) struct Entrance {
 
 impl Entrance {
     /// That of a listener at `address`, which the configuration knows as `configured`.
-    pub(crate) fn new(shard: &Shard, address: SocketAddr, configured: SocketAddr) -> Self {
+    pub(crate) fn new(
+        shard: &Shard,
+        index: ListenerIndex,
+        address: SocketAddr,
+        configured: SocketAddr,
+    ) -> Self {
         Self {
             name: address.to_string().into(),
+            index,
             configured,
             tls: ListenerTls::of(shard, configured),
             proxy_protocol: RefCell::default(),
@@ -88,13 +97,14 @@ impl Listeners {
     /// accept leaks what it accepted.
     pub(crate) fn start(proxy: &Rc<Proxy>, bound: Vec<BoundListener>) -> io::Result<Self> {
         let mut listeners = Vec::new();
-        for BoundListener {
-            address,
-            configured,
-            socket,
-        } in bound
-        {
-            let entrance = Rc::new(Entrance::new(&proxy.shard, address, configured));
+        for (index, bound) in bound.into_iter().enumerate() {
+            let BoundListener {
+                address,
+                configured,
+                socket,
+            } = bound;
+            let index = ListenerIndex(index);
+            let entrance = Rc::new(Entrance::new(&proxy.shard, index, address, configured));
             let rest = socket.try_clone()?;
             let listener = TcpListener::from_std(socket)?;
             listeners.push((listener.as_raw_fd(), rest, Rc::clone(&entrance)));
@@ -171,6 +181,7 @@ async fn accept_loop(proxy: &Rc<Proxy>, listener: &TcpListener, entrance: &Rc<En
 
 /// Takes a connection in, or refuses it.
 pub(crate) fn admit(proxy: &Rc<Proxy>, line: Line, peer: SocketAddr, entrance: &Rc<Entrance>) {
+    proxy.shard.metrics.connections.count((entrance.index,));
     let policy = entrance.proxy_protocol.borrow();
     let expected = match &*policy {
         None => None,
@@ -195,7 +206,7 @@ pub(crate) fn admit(proxy: &Rc<Proxy>, line: Line, peer: SocketAddr, entrance: &
             }
         }
     };
-    let socket = Socket::new(line, &proxy.shard.wheel);
+    let socket = Socket::new(line, &proxy.shard.wheel, &proxy.shard.client_traffic);
     match registered {
         Ok(registered) => {
             let (proxy, entrance) = (Rc::clone(proxy), Rc::clone(entrance));
@@ -274,6 +285,7 @@ async fn serve(proxy: &Rc<Proxy>, socket: Socket, accepted: Accepted, entrance: 
         address: arrived.client,
         began: arrived.began,
         listener: Rc::clone(&entrance.name),
+        listener_index: entrance.index,
         peer: Peer::new(Arrival {
             listener: entrance.configured,
             address: arrived.client.ip(),
@@ -346,6 +358,7 @@ fn tell_not_announced(arrived: &Unasked<'_>, refused: &NotAnnounced) {
 }
 
 fn tell_limited(arrived: &Unasked<'_>, entrance: &Entrance, limited: Limited) {
+    arrived.shard.metrics.limits_hit.count((limited.limit(),));
     // Nothing can be said in the clear where TLS is spoken.
     let status = entrance.tls.is_none().then(|| limited.status());
     arrived.failed(Unused {

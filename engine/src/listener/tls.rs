@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use rustls::server::{ServerConfig, UnbufferedServerConnection};
 
+use crate::observe::Leg;
 use crate::shard::Shard;
 use crate::shard::connections::Registered;
 use crate::tls::client_identity::ClientIdentity;
+use crate::tls::handshakes::count_handshake;
 use crate::tls::stream::{HandshakeError, LastFlight};
 use crate::transport::{TlsConnection, Transport};
 
@@ -56,6 +58,7 @@ impl ListenerTls {
         let stream = TlsConnection::server(Rc::clone(&carrier), buffers, connection, early);
         let shaken = stream.handshake(LastFlight::WithData).await;
         carrier.disarm();
+        count_handshake(&shard.metrics, Leg::Client, &stream, shaken.is_ok());
         shaken?;
         let identity = stream.with_common(|common| {
             let chain = common.peer_certificates();

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 
-use super::reload::{Source, warn_of_restart};
+use super::reload::{ReloadError, Source, warn_of_restart};
 use super::run_error::RunError;
 use super::shard_loop::Message;
 use crate::access_log::Writer;
+use crate::admin::Instance;
 use crate::config::checked::Config;
 use crate::destination::{AddressChanges, own_networks};
 use crate::limits::SHARD_END_TIMEOUT;
+use crate::observe::ReloadResult;
 use crate::shard::Generation;
 use crate::unseen;
 
@@ -137,10 +139,11 @@ pub(crate) fn run(
     source: &mut Source,
     current: Generation,
     shards: &Shards,
-    writer: &Writer,
+    (writer, instance): (&Writer, &Instance),
 ) -> Result<(), RunError> {
     let mut control = Control {
         source,
+        instance,
         current,
         addresses: AddressChanges::listen(),
         shards,
@@ -167,6 +170,8 @@ pub(crate) fn run(
 /// What the loop knows.
 struct Control<'a> {
     source: &'a mut Source,
+    /// Who wants to know, told what is done.
+    instance: &'a Instance,
     current: Generation,
     addresses: AddressChanges,
     shards: &'a Shards,
@@ -189,6 +194,7 @@ impl Control<'_> {
     }
 
     fn drain(&mut self, timeout: Duration) {
+        self.instance.drains();
         self.end_by = Some(Instant::now() + timeout + SHARD_END_TIMEOUT);
         self.shards.tell(|| Message::Drain(timeout));
     }
@@ -239,8 +245,13 @@ impl Control<'_> {
                 warn_of_restart(&self.current.config, &config);
                 self.adopt(config);
             }
-            Err(error) => tracing::error!("reload refused, nothing is changed: {error}"),
+            Err(error) => self.refuse(&error),
         }
+    }
+
+    fn refuse(&self, error: &ReloadError) {
+        self.instance.count_reload(ReloadResult::Refused);
+        tracing::error!("reload refused, nothing is changed: {error}");
     }
 
     fn adopt(&mut self, config: Arc<Config>) {
@@ -253,14 +264,16 @@ impl Control<'_> {
                     "reloaded: each connection's next request uses it"
                 );
                 unseen::warn(&generation.config, &generation.bundle);
+                self.instance.count_reload(ReloadResult::Adopted);
                 self.current = generation;
                 self.hand_over();
             }
-            Err(error) => tracing::error!("reload refused, nothing is changed: {error}"),
+            Err(error) => self.refuse(&error),
         }
     }
 
     fn hand_over(&self) {
+        self.instance.adopt(&self.current);
         self.shards
             .tell(|| Message::Adopt(Box::new(self.current.clone())));
     }

@@ -6,6 +6,7 @@ mod control_loop;
 mod reload;
 mod run;
 mod run_error;
+mod shard_gauges;
 mod shard_loop;
 mod shard_thread;
 #[cfg(test)]

@@ -185,6 +185,7 @@ pub(crate) fn warn_of_restart(old: &Config, new: &Config) {
     let changes = [
         ("shards", old.shards != new.shards),
         ("io.driver", old.io != new.io),
+        ("admin", old.admin != new.admin),
         ("listener", listens_elsewhere(old, new)),
         ("log", differs_for_the_writer(&old.log, &new.log)),
         (

@@ -14,6 +14,7 @@ use super::reload::{ReloadError, Source};
 use super::run_error::RunError;
 use super::shard_thread::{ShardPlan, start, verify_for_shards};
 use crate::access_log::{ShardLog, Writer};
+use crate::admin::{self, AdminSocket, Instance, InstanceParts};
 use crate::client::Verifiers;
 use crate::config::Overrides;
 use crate::config::checked::Config;
@@ -21,6 +22,7 @@ use crate::io::driver::Driver;
 use crate::listener::accept::BoundListener;
 use crate::listener::bind;
 use crate::messages::Messages;
+use crate::observe::{Names, ShardMetrics};
 use crate::shard::{Generation, UsageBoard};
 use crate::unseen;
 
@@ -77,6 +79,7 @@ pub fn check(options: &RunOptions) -> Result<String, RunError> {
     for listener in &config.listeners {
         bind::check(listener.address)?;
     }
+    admin::check(&config.admin.listen)?;
     let mut said = format!(
         "configuration {} and bundle {} are usable: {} listeners, {} shards on {}",
         config.id,
@@ -128,14 +131,42 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     }
     unseen::warn(&config, &generation.bundle);
     let (listeners, sockets) = bind_all(&config)?;
-    generation.listeners = Arc::clone(&listeners);
+    let admin = admin::bind(&config.admin.listen)?;
+    // No request may lead to one of them.
+    let of_admin = admin.as_ref().and_then(AdminSocket::address);
+    generation.listeners = listeners.iter().copied().chain(of_admin).collect();
     let (writer, logs) = Writer::start(&config.log, config.shards)?;
+    let names = Names {
+        listeners: listeners
+            .iter()
+            .map(|address| address.to_string().into())
+            .collect(),
+    };
+    let metrics: Vec<_> = (0..config.shards)
+        .map(|_| Arc::new(ShardMetrics::new(&names)))
+        .collect();
     let starting = Starting {
         driver,
         generation: &generation,
         inbox: &inbox,
+        metrics: &metrics,
     };
     let (shards, accepting) = starting.shards(logs, sockets)?;
+    let instance = Instance::new(InstanceParts {
+        shards: metrics,
+        names,
+        driver: driver.name(),
+        log: writer.counter_source(),
+        current: generation.clone(),
+    });
+    if let Some(socket) = admin {
+        let place = socket.place();
+        admin::start(socket, Arc::clone(&instance)).map_err(|source| RunError::System {
+            what: "starting the thread of the admin listener",
+            source,
+        })?;
+        tracing::info!(admin = place, "operators are answered");
+    }
     inbox.watch_signals();
     // Ends when each shard accepts connections or has ended.
     if accepting.iter().count() == config.shards {
@@ -144,8 +175,15 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         for address in &*listeners {
             tracing::info!(%address, driver, shards, bundle, config, "listening");
         }
+        instance.accepts();
     }
-    let outcome = control_loop::run(&inbox, &mut source, generation, &shards, &writer);
+    let outcome = control_loop::run(
+        &inbox,
+        &mut source,
+        generation,
+        &shards,
+        (&writer, &instance),
+    );
     shards.join();
     writer.finish(|| inbox.is_asked_to_end())?;
     tracing::info!("ended");
@@ -157,6 +195,7 @@ struct Starting<'a> {
     driver: Driver,
     generation: &'a Generation,
     inbox: &'a Inbox,
+    metrics: &'a [Arc<ShardMetrics>],
 }
 
 impl Starting<'_> {
@@ -171,7 +210,9 @@ impl Starting<'_> {
         let (accepting, accepted) = mpsc::channel();
         let rows = UsageBoard::rows(sockets.len());
         let verifiers = Arc::new(Verifiers::default());
-        for (index, ((log, sockets), row)) in logs.into_iter().zip(sockets).zip(rows).enumerate() {
+        let metrics = self.metrics.iter().cloned();
+        let parts = logs.into_iter().zip(sockets).zip(rows).zip(metrics);
+        for (index, (((log, sockets), row), metrics)) in parts.enumerate() {
             let (mailbox, messages) = mpsc::channel();
             let plan = ShardPlan {
                 index,
@@ -180,6 +221,7 @@ impl Starting<'_> {
                 listeners: sockets,
                 generation: self.generation.clone(),
                 log,
+                metrics,
                 row,
                 verifiers: Arc::clone(&verifiers),
                 messages,

@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::access_log::LogError;
+use crate::admin::AdminBindError;
 use crate::io::driver::DriverError;
 use crate::listener::bind::BindError;
 
@@ -45,6 +46,12 @@ pub enum RunError {
 impl From<DriverError> for RunError {
     fn from(error: DriverError) -> Self {
         Self::Driver(error.to_string())
+    }
+}
+
+impl From<AdminBindError> for RunError {
+    fn from(error: AdminBindError) -> Self {
+        Self::Bind(error.to_string())
     }
 }
 

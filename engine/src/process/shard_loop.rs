@@ -14,6 +14,8 @@ use crate::listener::accept::Listeners;
 use crate::shard::{Generation, Shard, Snapshot};
 use crate::transaction::Proxy;
 
+use super::shard_gauges::ShardGauges;
+
 /// A message from the control thread.
 #[derive(Debug)]
 pub(crate) enum Message {
@@ -34,9 +36,13 @@ pub(crate) async fn run(proxy: Rc<Proxy>, listeners: Listeners, messages: Receiv
     let mut drain: Option<Instant> = None;
     let mut cut = false;
     let mut flushed = clock::now();
+    let mut gauges = ShardGauges::default();
+    let mut due = clock::now() + TICK;
     for tick in 1_u64.. {
         timer::sleep(TICK).await;
         let now = clock::now();
+        gauges.publish(&proxy, now.saturating_duration_since(due));
+        due = now + TICK;
         shard.wheel.advance(now);
         if now + TICK / 2 >= flushed + shard.config().log.flush_interval {
             shard.log.borrow_mut().flush();
@@ -52,11 +58,13 @@ pub(crate) async fn run(proxy: Rc<Proxy>, listeners: Listeners, messages: Receiv
         while let Ok(message) = messages.try_recv() {
             match message {
                 Message::Adopt(generation) => {
+                    let began = clock::now();
                     let adopting = AssertUnwindSafe(|| adopt(&proxy, *generation));
                     if let Err(panic) = catch_unwind(adopting) {
                         task::tell("taking up a configuration", &*panic);
                     }
                     listeners.adopt(&proxy.shard);
+                    shard.metrics.adopting.observe((), clock::since(began));
                 }
                 Message::Drain(timeout) => {
                     let end = now + timeout;
@@ -74,6 +82,7 @@ pub(crate) async fn run(proxy: Rc<Proxy>, listeners: Listeners, messages: Receiv
     }
     proxy.origins.pool.borrow_mut().clear();
     shard.log.borrow_mut().flush();
+    gauges.publish(&proxy, Duration::ZERO);
 }
 
 fn adopt(proxy: &Proxy, generation: Generation) {

@@ -16,6 +16,7 @@ use crate::fair_share::FairShare;
 use crate::io::buffers::BufferPool;
 use crate::io::driver::Driver;
 use crate::listener::accept::{BoundListener, Listeners};
+use crate::observe::ShardMetrics;
 use crate::shard::clients::Clients;
 use crate::shard::{Generation, Row, Shard, ShardParts, Snapshot};
 use crate::tls::caches::TlsCaches;
@@ -31,6 +32,7 @@ pub(crate) struct ShardPlan {
     pub(crate) listeners: Vec<BoundListener>,
     pub(crate) generation: Generation,
     pub(crate) log: ShardLog,
+    pub(crate) metrics: Arc<ShardMetrics>,
     /// Where shards read what clients use on each other; `None` for one that is alone.
     pub(crate) row: Option<Row>,
     /// Who verifies credentials, for all shards.
@@ -76,6 +78,7 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
         buffers,
         clients,
         log: plan.log,
+        metrics: plan.metrics,
         snapshot,
         tls,
     })?;

@@ -21,6 +21,7 @@ use crate::fair_share::{FairShare, Use};
 use crate::hashing::MapHasher;
 use crate::io::buffers::BufferPool;
 use crate::limits::CLIENTS_LEAVING_MAX;
+use crate::observe::Limit;
 
 /// Things of which a client uses some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +112,18 @@ impl Limited {
             Self::RequestsPerSecond => "over limits.requests_per_second_per_client".to_owned(),
             Self::Shard(key) => format!("over {key}"),
             Self::Share(key) => format!("over the client's share (limits.client_share) of {key}"),
+        }
+    }
+
+    /// As it is counted.
+    pub(crate) fn limit(self) -> Limit {
+        match self {
+            Self::Connections => Limit::Connections,
+            Self::ConnectionsPerClient => Limit::ConnectionsPerClient,
+            Self::TunnelsPerClient => Limit::TunnelsPerClient,
+            Self::RequestsPerSecond => Limit::RequestsPerSecond,
+            Self::Shard(_) => Limit::Shard,
+            Self::Share(_) => Limit::ClientShare,
         }
     }
 
@@ -206,6 +219,11 @@ impl Clients {
             .values()
             .max_by_key(|account| account.connections());
         largest.cloned()
+    }
+
+    /// How many of something all clients together use.
+    pub(super) fn in_use(&self, resource: Resource) -> usize {
+        self.ledger.used.of(resource).get()
     }
 
     /// Forgets the clients that use nothing and have not asked in this second. Called each tick.

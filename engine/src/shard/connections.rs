@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use hashbrown::HashMap;
 
-use super::clients::{Account, Clients, Limited, Slot};
+use super::clients::{Account, Clients, Limited, Resource, Slot};
 use crate::config::checked::Limits;
 use crate::hashing::MapHasher;
 use crate::io::line::shut_down;
@@ -76,6 +76,11 @@ impl Connections {
     /// Open connections.
     pub(crate) fn count(&self) -> usize {
         self.open.borrow().len()
+    }
+
+    /// How many of something all clients together use.
+    pub(crate) fn in_use(&self, resource: Resource) -> usize {
+        self.clients.in_use(resource)
     }
 
     /// Takes a connection in, or says which limit forbids it.

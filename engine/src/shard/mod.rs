@@ -15,6 +15,7 @@ pub(crate) mod watches;
 use std::cell::{Cell, Ref, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use client_key::ClientKey;
@@ -28,6 +29,7 @@ use crate::http2::Holders;
 use crate::io::buffers::BufferPool;
 use crate::io::deadline::Wheel;
 use crate::io::timer;
+use crate::observe::{Leg, ShardMetrics, Traffic};
 use crate::shard::clients::Clients;
 use crate::shard::connections::Connections;
 use crate::shard::exhaustion::Exhaustion;
@@ -46,6 +48,11 @@ pub(crate) struct Shard {
     pub(crate) tunnels: Rc<Tunnels>,
     pub(crate) tls: TlsCaches,
     pub(crate) log: RefCell<ShardLog>,
+    /// What it counts.
+    pub(crate) metrics: Arc<ShardMetrics>,
+    /// Where the bytes of connections to clients are counted, and those to origins.
+    pub(crate) client_traffic: Rc<Traffic>,
+    pub(crate) origin_traffic: Rc<Traffic>,
     /// Transactions that go on for long.
     pub(crate) watches: Rc<Watches>,
     snapshot: RefCell<Rc<Snapshot>>,
@@ -67,6 +74,7 @@ pub(crate) struct ShardParts {
     pub(crate) buffers: Rc<BufferPool>,
     pub(crate) clients: Clients,
     pub(crate) log: ShardLog,
+    pub(crate) metrics: Arc<ShardMetrics>,
     pub(crate) snapshot: Snapshot,
     pub(crate) tls: TlsCaches,
 }
@@ -85,6 +93,9 @@ impl Shard {
             connections: Rc::new(Connections::new(parts.clients)),
             tunnels: Rc::default(),
             log: RefCell::new(parts.log),
+            client_traffic: Rc::new(Traffic::new(&parts.metrics, Leg::Client)),
+            origin_traffic: Rc::new(Traffic::new(&parts.metrics, Leg::Origin)),
+            metrics: parts.metrics,
             watches: Rc::default(),
             snapshot: RefCell::new(Rc::new(parts.snapshot)),
             tls: parts.tls,

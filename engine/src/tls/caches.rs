@@ -16,6 +16,7 @@ use super::credentials::TlsCredentials;
 use crate::clock;
 use crate::hashing::MapHasher;
 use crate::limits::{ORIGIN_MEMORY_ENTRIES, ORIGIN_MEMORY_LIFE, REFUSAL_ENTRIES};
+use crate::observe::{MintResult, ShardMetrics};
 
 type Table<V> = LruCache<Box<str>, V, MapHasher>;
 
@@ -97,10 +98,19 @@ impl TlsCaches {
     pub(crate) fn certificate(
         &self,
         subject: LeafSubject<'_>,
+        metrics: &ShardMetrics,
     ) -> Option<Result<Arc<CertifiedKey>, MintError>> {
         let mut certificates = self.certificates.borrow_mut();
         let cache = certificates.as_mut()?;
-        Some(cache.certificate(subject, clock::unix_time()))
+        let hits = cache.hits();
+        let certificate = cache.certificate(subject, clock::unix_time());
+        if certificate.is_ok() {
+            metrics.mints.count((match cache.hits() > hits {
+                true => MintResult::Cached,
+                false => MintResult::Minted,
+            },));
+        }
+        Some(certificate)
     }
 
     /// What is known of an origin that was verified not long ago.

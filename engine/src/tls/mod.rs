@@ -8,6 +8,7 @@ pub(crate) mod client_certificate;
 pub(crate) mod client_identity;
 pub(crate) mod fallback;
 mod files;
+pub(crate) mod handshakes;
 
 pub(crate) mod caches;
 pub(crate) mod configs;

@@ -91,6 +91,8 @@ async fn resolve(
     let guarded = phases::guard(request, admitted, addresses?, destination.port);
     let guarded = guarded.map_err(|(address, why)| {
         draft.dst_ip = Some(address);
+        let metrics = &request.proxy.shard.metrics;
+        metrics.guard_denials.count((why.counted(),));
         Refusal::prohibited(request.head, why)
     })?;
     draft.dst_ip = guarded.first();

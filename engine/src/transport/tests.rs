@@ -17,6 +17,7 @@ use crate::io::driver::{io_uring_runtime, probe_io_uring};
 use crate::io::line::Line;
 use crate::io::socket::Socket;
 use crate::limits::PIPES_MAX;
+use crate::observe::Traffic;
 
 #[path = "../../tests/skip.rs"]
 mod skip;
@@ -98,7 +99,11 @@ impl Plan {
         pool.pipes().set_open(self.pipes_in_use);
         let [client, origin] = [client, origin].map(|stream| {
             let stream = monoio::net::TcpStream::from_std(stream).unwrap();
-            Transport::Plain(Socket::new(Line::new(stream), &wheel))
+            Transport::Plain(Socket::new(
+                Line::new(stream),
+                &wheel,
+                &Traffic::uncounted(),
+            ))
         });
         let ticking = Rc::clone(&wheel);
         monoio::spawn(async move {

@@ -85,6 +85,11 @@ impl Resolver {
         })
     }
 
+    /// What it has counted since it was made.
+    pub(crate) fn counters(&self) -> sallyport_dns::Counters {
+        self.stub.borrow().counters()
+    }
+
     /// The addresses of `name` (in normal form), at once if they are known. A lookup that has to begin
     /// counts for the client who asks until it is over.
     pub(crate) async fn resolve(

@@ -13,10 +13,12 @@ use sallyport_pki::{CertificateFault, OriginCertificate, OriginFault, Trust, Ups
 use thiserror::Error;
 
 use crate::clock::unix_time;
+use crate::observe::Leg;
 use crate::shard::Shard;
 use crate::tls::caches::OriginKey;
 use crate::tls::client_certificate::CertificateDemand;
 use crate::tls::configs::{OriginParameters, Versions};
+use crate::tls::handshakes::count_handshake;
 use crate::tls::sessions::Resumption;
 use crate::tls::stream::{HandshakeError, LastFlight};
 use crate::tls::words::{alert_name, tls_fault};
@@ -130,6 +132,7 @@ pub(crate) async fn secure(
     carrier.arm(timeout);
     let shaken = stream.handshake(LastFlight::Now).await;
     carrier.disarm();
+    count_handshake(&shard.metrics, Leg::Origin, &stream, shaken.is_ok());
     let demand = Rc::clone(stream.demand());
     let failed = |error| OriginTlsFailure {
         error,

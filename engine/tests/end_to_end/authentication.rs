@@ -686,7 +686,7 @@ fn check_reads_the_files() {
             setup.write_file(name, text.as_bytes());
         }
         let said = check(setup);
-        assert!(said.contains(&format!("line 1: auth.{key}: ")), "{said}");
+        assert!(said.contains(&format!("line 2: auth.{key}: ")), "{said}");
         assert!(said.contains(expected), "{said}");
         assert!(!said.contains("secret"), "{said}");
     }

@@ -20,6 +20,14 @@ const EFFECTS: &[(&str, &str)] = &[
         "operation::the_driver_that_is_asked_for_is_the_one_that_runs",
     ),
     (
+        "admin.listen",
+        "admin::a_taken_address_is_an_error_that_names_the_key",
+    ),
+    (
+        "admin.hosts",
+        "admin::only_methods_paths_and_hosts_of_ours_are_answered",
+    ),
+    (
         "listener.address",
         "operation::a_second_process_on_the_same_port_is_refused",
     ),

@@ -39,7 +39,8 @@ fn the_lines_of_the_page_end_as_it_says() {
     for wrong in ["wrong.toml", "wrong.json"] {
         std::fs::write(folder.path().join(wrong), "nonsense = [\n").unwrap();
     }
-    let good = "ruleset = \"gone.spb\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n";
+    let good =
+        "ruleset = \"gone.spb\"\nadmin.listen = \"off\"\n[[listener]]\naddress = \"127.0.0.1:0\"\n";
     std::fs::write(folder.path().join("good.toml"), good).unwrap();
     let lines = lines();
     assert!(lines.len() > 20, "{lines:?}");

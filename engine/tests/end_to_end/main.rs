@@ -13,6 +13,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod admin;
 mod authentication;
 mod bad_origins;
 mod client_certificate_reload;

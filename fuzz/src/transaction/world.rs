@@ -191,7 +191,7 @@ fn free_address() -> SocketAddr {
 /// Waits are so short that no script has to be waited for.
 fn configuration(proxy: SocketAddr) -> String {
     format!(
-        "ruleset = \"rules.spb\"\nshards = 1\n\
+        "ruleset = \"rules.spb\"\nshards = 1\nadmin.listen = \"off\"\n\
          [[listener]]\naddress = \"{proxy}\"\n\
          [guard]\nallow = [\"127.0.0.0/8\"]\nports = \"any\"\n\
          [hosts]\n{HOSTS}\

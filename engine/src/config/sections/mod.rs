@@ -1,6 +1,7 @@
 //! The tables of the file, one room for those that belong together. Each function reads one table,
 //! reports what is wrong with it, and returns something that the caller may use only if nothing was.
 
+mod admin;
 mod auth;
 mod destinations;
 mod headers;
@@ -13,6 +14,7 @@ mod serving;
 mod tcp;
 mod tls;
 
+pub(super) use admin::admin;
 pub(super) use auth::auth;
 pub(super) use destinations::{guard, hosts};
 pub(super) use headers::{headers, responses};

@@ -24,6 +24,7 @@ use crate::io::buffers::BufferPool;
 use crate::io::line::Line;
 use crate::io::scripted::{Answer, End, World};
 use crate::listener::accept::{Entrance, Listeners, admit};
+use crate::observe::{ListenerIndex, Names, ShardMetrics};
 use crate::process::shard_loop::{self, Message};
 use crate::shard::clients::Clients;
 use crate::shard::{Generation, Shard, ShardParts, Snapshot};
@@ -203,6 +204,7 @@ impl Setting {
             clients: Clients::new(&buffers, None),
             buffers,
             log,
+            metrics: Arc::new(ShardMetrics::new(&Names::default())),
             snapshot,
             tls,
         });
@@ -338,7 +340,12 @@ impl Director {
     async fn direct(self, first: Generation, other: Generation) {
         let world = Rc::clone(&self.world);
         let address = SocketAddr::from(([127, 0, 0, 1], 3128));
-        let entrance = Rc::new(Entrance::new(&self.proxy.shard, address, address));
+        let entrance = Rc::new(Entrance::new(
+            &self.proxy.shard,
+            ListenerIndex(0),
+            address,
+            address,
+        ));
         let mut generations = [other, first].into_iter();
         for number in 0..1 + world.below(8) {
             self.connect(number, &entrance);

@@ -9,6 +9,7 @@ use sallyport_wire::http2::TargetForm;
 
 use crate::access_log::ConnectionId;
 use crate::client::Peer;
+use crate::observe::ListenerIndex;
 use crate::shard::connections::Registered;
 use crate::transaction::connection::ending::end;
 use crate::transaction::connection::inside;
@@ -35,6 +36,8 @@ pub(crate) struct Arrived {
     pub(crate) address: SocketAddr,
     pub(crate) began: Instant,
     pub(crate) listener: ListenerName,
+    /// Its place in the configuration.
+    pub(crate) listener_index: ListenerIndex,
     /// What it shows of who is at its other end.
     pub(crate) peer: Peer,
 }
@@ -61,12 +64,14 @@ impl Client {
             address,
             began,
             listener,
+            listener_index,
             peer,
         } = arrived;
         let context = ClientContext {
             id,
             address,
             listener,
+            listener_index,
             registered: Rc::new(registered),
             peer: Rc::new(peer),
             early_byte: EarlyByte::default(),

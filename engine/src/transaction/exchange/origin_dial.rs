@@ -6,6 +6,7 @@ use crate::clock;
 use crate::enforcement::Dialable;
 use crate::io::socket::Socket;
 use crate::io::unless_cut::unless_cut;
+use crate::observe::ConnectResult;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
 use crate::transaction::request::record_builder::RecordBuilder;
@@ -50,11 +51,14 @@ pub(crate) async fn connect_plain(
         dialed = once().await;
     }
     draft.t_connect = Some(clock::since(started));
+    let metrics = &request.proxy.shard.metrics;
+    metrics.upstream_connects.count((connect_result(&dialed),));
     let (line, address) = dialed.inspect_err(|error| {
         draft.dst_ip = error.address().map(|address| address.ip()).or(draft.dst_ip);
     })?;
     draft.dst_ip = Some(address.ip());
-    let socket = Socket::new(line, &request.proxy.shard.wheel);
+    let shard = &request.proxy.shard;
+    let socket = Socket::new(line, &shard.wheel, &shard.origin_traffic);
     socket.look_after(&request.snapshot.liveness);
     Ok(Box::new(UpstreamConnection {
         transport: Transport::Plain(socket),
@@ -64,4 +68,16 @@ pub(crate) async fn connect_plain(
         certificate: None,
         demand: None,
     }))
+}
+
+fn connect_result<T>(dialed: &Result<T, DialError>) -> ConnectResult {
+    match dialed {
+        Ok(_) => ConnectResult::Connected,
+        Err(DialError::Refused(_)) => ConnectResult::Refused,
+        Err(DialError::TimedOut(_)) => ConnectResult::TimedOut,
+        Err(DialError::Unroutable(_)) => ConnectResult::Unroutable,
+        Err(DialError::Exhausted(_) | DialError::Failed { .. } | DialError::Ended) => {
+            ConnectResult::Failed
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::access_log::ConnectionId;
 use crate::client::Peer;
 use crate::identity::Subject;
 use crate::io::buffers::BufferPool;
+use crate::observe::ListenerIndex;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::shard::connections::Registered;
@@ -24,6 +25,8 @@ pub(crate) struct ClientContext {
     pub(crate) id: ConnectionId,
     pub(crate) address: SocketAddr,
     pub(crate) listener: ListenerName,
+    /// Its place in the configuration.
+    pub(crate) listener_index: ListenerIndex,
     // Dropped before the socket whose descriptor it refers to.
     pub(crate) registered: Rc<Registered>,
     /// What it shows of who is at its other end.
@@ -94,6 +97,7 @@ impl ClientContext {
             id: self.id,
             address: self.address,
             listener: Rc::clone(&self.listener),
+            listener_index: self.listener_index,
             registered: Rc::clone(&self.registered),
             peer: Rc::clone(&self.peer),
             early_byte: EarlyByte::default(),

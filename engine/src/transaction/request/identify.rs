@@ -9,6 +9,7 @@ use crate::client::{Asked, NotAuthenticated};
 use crate::config::checked::AuthMethods;
 use crate::identity::{Identities, Subject};
 use crate::limits;
+use crate::observe::AuthenticationFailure;
 use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::transaction::request::client::ClientContext;
@@ -61,6 +62,8 @@ async fn authenticate(
     let value = match (values.next(), values.next()) {
         (Some(field), None) => field.value.of(bytes),
         (None, _) => {
+            let failures = &asking.proxy.shard.metrics.authentication_failures;
+            failures.count((AuthenticationFailure::Missing,));
             let why = "the listener asks who the client is (listener.auth)";
             return Err(unauthenticated(methods, why.to_owned(), false));
         }
@@ -70,6 +73,7 @@ async fn authenticate(
         }
     };
     let client = asking.client;
+    let failures = &asking.proxy.shard.metrics.authentication_failures;
     let asked = Asked {
         identities,
         methods,
@@ -80,14 +84,17 @@ async fn authenticate(
     match asking.proxy.authenticator.authenticate(asked).await {
         Ok(authenticated) => Ok(client.peer.by_credentials(identities, &authenticated)),
         Err(NotAuthenticated::Wrong { why, is_token }) => {
+            failures.count((AuthenticationFailure::Wrong,));
             Err(unauthenticated(methods, why, is_token))
         }
         Err(NotAuthenticated::TooManyFailures) => {
+            failures.count((AuthenticationFailure::TooMany,));
             let why = "too many wrong credentials in this minute (auth.failures_per_minute)";
             let error = ProxyError::ConnectionLimitReached;
             Err(Refusal::with_status(429, error, why))
         }
         Err(NotAuthenticated::Busy) => {
+            failures.count((AuthenticationFailure::Busy,));
             let most = limits::VERIFICATIONS_WAITING_MAX;
             let why = format!("{most} other credentials wait to be verified");
             Err(Refusal::with_status(

@@ -12,6 +12,7 @@ pub(crate) mod destination;
 pub(crate) mod forwarded;
 pub(crate) mod grounds;
 pub(crate) mod identify;
+pub(crate) mod measure;
 pub(crate) mod path;
 pub(crate) mod progress;
 pub(crate) mod proxy;

@@ -14,6 +14,7 @@ use crate::proxy_error::ProxyError;
 use crate::shard::Snapshot;
 use crate::transaction::request::context::Request;
 use crate::transaction::request::destination::Destination;
+use crate::transaction::request::measure::Outcome;
 use crate::transaction::request::record_builder::RecordBuilder;
 
 impl RecordBuilder {
@@ -95,7 +96,16 @@ impl RecordBuilder {
         record.decisions = outcomes(&self.decisions, bundle);
         record.alerts = &alerts;
         record.status = self.status;
-        record.t_total = Some(micros(clock::since(request.started)));
+        let elapsed = clock::since(request.started);
+        record.t_total = Some(micros(elapsed));
+        self.count(
+            request,
+            Outcome {
+                decided,
+                is_denied,
+                elapsed,
+            },
+        );
         let mut log = request.proxy.shard.log.borrow_mut();
         if is_denied {
             log.write(&Record {

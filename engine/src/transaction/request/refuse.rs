@@ -16,6 +16,9 @@ pub(crate) async fn refuse_and_record(
     draft: &mut RecordBuilder,
 ) -> After {
     draft.fail(refusal.error, refusal.detail.clone());
+    if let Some(limit) = refusal.limit {
+        request.proxy.shard.metrics.limits_hit.count((limit,));
+    }
     let after = refuse(request, refusal, draft, true).await;
     draft.finish(request, destination);
     after

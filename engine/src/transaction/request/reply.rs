@@ -14,6 +14,7 @@ use crate::config::checked::Config;
 use crate::destination::Prohibited;
 use crate::enforcement::{Denied, DeniedBy};
 use crate::io::buffers::Shortage;
+use crate::observe::Limit;
 use crate::proxy_error::ProxyError;
 use crate::shard::clients::Limited;
 use crate::transaction::request::date::Date;
@@ -32,6 +33,8 @@ pub(crate) struct Refusal {
     pub(crate) phase: Option<Phase>,
     /// The connection cannot be used after this.
     pub(crate) closes: bool,
+    /// The limit that was met, if one was.
+    pub(crate) limit: Option<Limit>,
     /// How the client could say who it is, if that is what is missing.
     pub(crate) challenges: Option<Challenges>,
 }
@@ -75,6 +78,7 @@ impl Refusal {
             detail: detail.into(),
             phase: None,
             closes: false,
+            limit: None,
             challenges: None,
         }
     }
@@ -207,11 +211,11 @@ impl From<OriginTlsError> for Refusal {
 
 impl From<Limited> for Refusal {
     fn from(limited: Limited) -> Self {
-        Self::with_status(
-            limited.status(),
-            ProxyError::ConnectionLimitReached,
-            limited.detail(),
-        )
+        let error = ProxyError::ConnectionLimitReached;
+        Self {
+            limit: Some(limited.limit()),
+            ..Self::with_status(limited.status(), error, limited.detail())
+        }
     }
 }
 

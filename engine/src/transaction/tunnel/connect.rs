@@ -8,6 +8,7 @@ use sallyport_wire::invariant::Invariant;
 
 use crate::enforcement::Early;
 use crate::limits::REPLY_TIMEOUT;
+use crate::observe::TunnelKind;
 use crate::tls::caches::OriginKey;
 use crate::tls::configs::Handling;
 use crate::transaction::exchange::origin_dial::connect_plain;
@@ -83,7 +84,11 @@ async fn answer(
     client.disarm();
     draft.status = Some(200);
     let tunnel = match result {
-        Ok(()) => inside::enter(request, &destination, opened, draft, work).await,
+        Ok(()) => {
+            let metrics = &request.proxy.shard.metrics;
+            metrics.tunnels.count((TunnelKind::Connect,));
+            inside::enter(request, &destination, opened, draft, work).await
+        }
         Err(_) => Tunnel::Ended(After::Close),
     };
     if let Tunnel::Ended(_) = tunnel {

@@ -18,9 +18,11 @@ use sallyport_wire::tls::{AlertDescription, ClientHello};
 use crate::access_log::TlsHandling;
 use crate::clock;
 use crate::enforcement::{Decisions, Early};
+use crate::observe::Leg;
 use crate::proxy_error::ProxyError;
 use crate::tls::caches::KnownOrigin;
 use crate::tls::configs::{Handling, Versions};
+use crate::tls::handshakes::count_handshake;
 use crate::tls::stream::{HandshakeError, LastFlight};
 use crate::tls::words::{alert_name, tls_fault};
 use crate::transaction::exchange::origin_connection::begin_session;
@@ -222,7 +224,8 @@ impl Intercepted<'_, '_> {
             origin: known.and_then(KnownOrigin::believed),
             key: leaf_key,
         };
-        let minted = self.request.proxy.shard.tls.certificate(subject);
+        let shard = &self.request.proxy.shard;
+        let minted = shard.tls.certificate(subject, &shard.metrics);
         let minted = minted.ok_or_else(|| fault("there is no authority (tls.ca)".to_owned()))?;
         let minted = minted.map_err(|error| match error {
             // Not our fault but what the authority was made for: there is no server of this name here.
@@ -267,6 +270,8 @@ impl Intercepted<'_, '_> {
         let shaken = stream.handshake(LastFlight::WithData).await;
         client.transport.disarm();
         draft.t_tls_client = Some(clock::since(started));
+        let metrics = &self.request.proxy.shard.metrics;
+        count_handshake(metrics, Leg::Client, &stream, shaken.is_ok());
         match shaken {
             Ok(()) => Ok(stream),
             Err(error) => Err((self.client_failed(&error, host), None)),
@@ -279,7 +284,9 @@ impl Intercepted<'_, '_> {
             return Refusal::with_status(408, ProxyError::ConnectionReadTimeout, slow);
         }
         if let Some(alert) = error.alert().filter(|alert| is_refusal(*alert)) {
-            let count = self.request.proxy.shard.tls.count_refusal(host);
+            let shard = &self.request.proxy.shard;
+            shard.metrics.certificates_refused.count(());
+            let count = shard.tls.count_refusal(host);
             tracing::info!(host, alert = %alert_name(alert), count, "a client refused our certificate");
             let alert = alert_name(alert);
             let detail = format!("the client refused our certificate: {alert}");

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 
+use crate::observe::TunnelKind;
 use crate::transaction::exchange::switching::asks_for_websocket;
 use crate::transaction::exchange::work::{ResponseWork, Switched};
 use crate::transaction::request::context::Request;
@@ -33,6 +34,8 @@ pub(crate) async fn tunnel(
     };
     let holds = Holds::Switched(request.tunnel);
     let tunnel = OpenTunnel::of_bytes(request, destination, holds, upstream.address.ip());
+    let metrics = &request.proxy.shard.metrics;
+    metrics.tunnels.count((TunnelKind::Upgrade,));
     let (client, pool) = (&request.client.transport, request.client.buffers());
     let counted = Counted::new(&upstream.transport);
     // Few WebSocket libraries say close_notify after their Close frames: TLS alone cannot tell such an

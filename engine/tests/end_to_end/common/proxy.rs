@@ -39,6 +39,8 @@ impl Setup {
         };
         setup
             .key("ruleset", "\"rules.spb\"")
+            // Its default is one address for all processes.
+            .key("admin.listen", "\"off\"")
             .key("shards", &shards)
             .key("io.driver", &format!("\"{}\"", wanted_driver()))
             .key("guard.allow", "[\"127.0.0.0/8\"]")
@@ -67,6 +69,11 @@ impl Setup {
     /// One shard, whatever was asked for: for what each shard has for itself, such as its pool.
     pub(crate) fn one_shard(self) -> Self {
         self.key("shards", "1")
+    }
+
+    /// Has operators answered, anywhere.
+    pub(crate) fn admin(self) -> Self {
+        self.key("admin.listen", "\"127.0.0.1:0\"")
     }
 
     /// Gives `name` an address.
@@ -160,6 +167,14 @@ impl Proxy {
     /// A proxy that allows everything.
     pub(crate) fn open() -> Self {
         Setup::new().start(ALLOW_ALL)
+    }
+
+    /// Where operators are answered, after [`Setup::admin`].
+    pub(crate) fn admin(&mut self) -> SocketAddr {
+        let told = self.wait_message("the address of the admin listener", |_, text| {
+            text == "operators are answered"
+        });
+        told["admin"].as_str().unwrap().parse().unwrap()
     }
 
     pub(crate) fn connection(&self) -> Connection {

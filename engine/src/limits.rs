@@ -35,6 +35,8 @@ pub const ADMIN_HOSTS_MAX: usize = 64;
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Time that the head of a request to the admin listener may take.
 pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Clients that `/connections` lists there, those with most first.
+pub const ADMIN_CLIENTS_SHOWN: usize = 1_000;
 /// Bytes of a request's body there.
 pub const ADMIN_BODY_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of a PROXY protocol header of version 2: with a client certificate in it some have 4 KiB.

@@ -73,11 +73,15 @@ pub(crate) fn bind(listen: &AdminListen) -> Result<Option<AdminSocket>, AdminBin
     }
 }
 
-/// Whether it could listen there, which it does not.
+/// Whether it could listen there, which it does not. That somebody does already is no fault: it may well be the
+/// process that this configuration is for.
 pub(crate) fn check(listen: &AdminListen) -> Result<(), AdminBindError> {
-    match listen {
-        AdminListen::Tcp(_) => bind(listen).map(drop),
-        AdminListen::Unix(_) | AdminListen::Off => Ok(()),
+    let AdminListen::Tcp(_) = listen else {
+        return Ok(());
+    };
+    match bind(listen) {
+        Err(error) if error.source.kind() != io::ErrorKind::AddrInUse => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::orders::Orders;
 use crate::access_log::CounterSource;
 use crate::clock::since_1970;
 use crate::config::Config;
@@ -23,6 +24,7 @@ pub(crate) struct Instance {
     is_accepting: AtomicBool,
     is_draining: AtomicBool,
     current: Mutex<Generation>,
+    orders: Box<dyn Orders>,
 }
 
 /// What is known when the process starts.
@@ -33,6 +35,7 @@ pub(crate) struct InstanceParts {
     pub(crate) driver: &'static str,
     pub(crate) log: CounterSource,
     pub(crate) current: Generation,
+    pub(crate) orders: Box<dyn Orders>,
 }
 
 impl Instance {
@@ -47,6 +50,7 @@ impl Instance {
             is_accepting: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
             current: Mutex::new(parts.current),
+            orders: parts.orders,
         };
         instance.tell_of_bundle(&instance.current());
         Arc::new(instance)
@@ -82,6 +86,11 @@ impl Instance {
             return Some("draining");
         }
         (!self.is_accepting.load(Relaxed)).then_some("starting")
+    }
+
+    /// Who carries out what is asked.
+    pub(super) fn orders(&self) -> &dyn Orders {
+        &*self.orders
     }
 
     /// The configuration in force.

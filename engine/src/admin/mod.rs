@@ -10,13 +10,19 @@
 //! (`origin.rs`).
 
 mod bind;
+mod connections;
 mod instance;
 mod metrics;
+mod orders;
 mod origin;
+mod query;
 mod reply;
 mod route;
+mod rules;
 mod server;
+mod settings;
 
 pub(crate) use bind::{AdminBindError, AdminSocket, bind, check};
 pub(crate) use instance::{Instance, InstanceParts};
+pub(crate) use orders::{Orders, ShardUsage};
 pub(crate) use server::start;

@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
+use serde_json::Value;
 
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -31,6 +32,12 @@ pub(super) fn whole(
 pub(super) fn text(status: StatusCode, text: &str) -> Response<Body> {
     let line = format!("{text}\n");
     whole(status, "text/plain; charset=utf-8", line)
+}
+
+/// A JSON document.
+pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {
+    let line = format!("{value}\n");
+    whole(status, "application/json", line)
 }
 
 /// A method that is none of this path.

@@ -24,6 +24,7 @@ pub(super) fn check(
     let shards = root.count("shards", shards_default, 1..=SHARDS_MAX).value;
     let config = Config {
         id: id(text, environment),
+        text: text.into(),
         ruleset: ruleset(&root, environment),
         trusted_keys: trusted_keys(&root, environment),
         shards,

@@ -33,6 +33,8 @@ pub struct Config {
     /// Identity of what is configured: the first 16 hexadecimal digits of a SHA-256 over the text
     /// and the overrides. The `config` field of each log line.
     pub id: String,
+    /// The text that it was made from.
+    pub text: Arc<str>,
     /// The compiled ruleset.
     pub ruleset: PathBuf,
     /// Whose signature the ruleset must have; none: it needs no signature.

@@ -565,6 +565,7 @@ fn the_documented_defaults_are_the_defaults() {
     assert_eq!(
         Config {
             id: empty.id.clone(),
+            text: empty.text.clone(),
             ..documented
         },
         empty

@@ -15,6 +15,7 @@ mod family;
 mod label;
 mod labels;
 mod reading;
+mod rule_hits;
 mod traffic;
 
 pub(crate) use declared::{BUILD, BUNDLE, IO_DRIVER, ProcessMetrics, ShardMetrics};
@@ -26,6 +27,7 @@ pub(crate) use labels::{
     StatusClass, TransactionKind, TunnelKind,
 };
 pub(crate) use reading::{Number, Reading, Series, Value, read};
+pub(crate) use rule_hits::{RuleHit, RuleHits};
 pub(crate) use traffic::Traffic;
 
 #[cfg(test)]

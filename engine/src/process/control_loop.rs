@@ -7,12 +7,15 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use super::reload::{ReloadError, Source, warn_of_restart};
 use super::run_error::RunError;
 use super::shard_loop::Message;
 use crate::access_log::Writer;
-use crate::admin::Instance;
+use crate::admin::{Instance, Orders, ShardUsage};
+use crate::clock::since_1970;
 use crate::config::checked::Config;
 use crate::destination::{AddressChanges, own_networks};
 use crate::limits::SHARD_END_TIMEOUT;
@@ -21,9 +24,11 @@ use crate::shard::Generation;
 use crate::unseen;
 
 /// What wakes the control loop.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Event {
     Signal(Signal),
+    Reload(oneshot::Sender<Result<(), String>>),
+    Drain(oneshot::Sender<Duration>),
     ShardEnded(usize),
 }
 
@@ -77,16 +82,50 @@ impl Inbox {
     /// Whether another signal to end has come since the last look.
     pub(crate) fn is_asked_to_end(&self) -> bool {
         let is_end = |event| {
-            let asks = Event::Signal(Signal::SIGTERM) == event;
-            asks || Event::Signal(Signal::SIGINT) == event
+            matches!(
+                event,
+                Event::Signal(Signal::SIGTERM | Signal::SIGINT) | Event::Drain(_)
+            )
         };
         self.events.try_iter().any(is_end)
+    }
+
+    /// Where orders to this process and its shards are left.
+    pub(crate) fn desk(&self, shards: &Shards) -> Box<dyn Orders> {
+        Box::new(Desk {
+            events: self.sender.clone(),
+            mailboxes: shards.mailboxes.clone(),
+        })
     }
 
     /// To be called at the end of a shard.
     pub(crate) fn when_ended(&self, shard: usize) -> impl FnOnce() + Send + 'static {
         let sender = self.sender.clone();
         move || drop(sender.send(Event::ShardEnded(shard)))
+    }
+}
+
+/// Where others leave what they want to have done.
+#[derive(Debug)]
+struct Desk {
+    events: Sender<Event>,
+    mailboxes: Vec<Sender<Message>>,
+}
+
+// A process that ends takes no orders: what is let go of tells who waits.
+impl Orders for Desk {
+    fn reload(&self, done: oneshot::Sender<Result<(), String>>) {
+        let _ = self.events.send(Event::Reload(done));
+    }
+
+    fn drain(&self, done: oneshot::Sender<Duration>) {
+        let _ = self.events.send(Event::Drain(done));
+    }
+
+    fn usage(&self, to: UnboundedSender<ShardUsage>) {
+        for mailbox in &self.mailboxes {
+            let _ = mailbox.send(Message::Usage(to.clone()));
+        }
     }
 }
 
@@ -153,9 +192,12 @@ pub(crate) fn run(
     };
     while control.running > 0 {
         match inbox.events.recv_timeout(WATCH_INTERVAL) {
-            Ok(Event::Signal(Signal::SIGHUP)) => control.reload(),
+            // Who waits for an answer may be gone.
+            Ok(Event::Reload(done)) => drop(done.send(control.reload())),
+            Ok(Event::Drain(done)) => drop(done.send(control.end("an operator"))),
+            Ok(Event::Signal(Signal::SIGHUP)) => drop(control.reload()),
             Ok(Event::Signal(Signal::SIGUSR1)) => writer.reopen(),
-            Ok(Event::Signal(signal)) => control.end(signal),
+            Ok(Event::Signal(signal)) => drop(control.end(signal.as_str())),
             Ok(Event::ShardEnded(index)) => control.shard_ended(index),
             Err(RecvTimeoutError::Timeout) => control.look_around(),
             Err(RecvTimeoutError::Disconnected) => break,
@@ -184,13 +226,14 @@ struct Control<'a> {
 
 impl Control<'_> {
     /// The second request to end is the impatient one.
-    fn end(&mut self, signal: Signal) {
+    fn end(&mut self, who: &str) -> Duration {
         let timeout = match self.end_by {
             Some(_) => Duration::ZERO,
             None => self.current.config.drain.timeout,
         };
-        tracing::info!(%signal, ?timeout, "draining");
+        tracing::info!(signal = who, ?timeout, "draining");
         self.drain(timeout);
+        timeout
     }
 
     fn drain(&mut self, timeout: Duration) {
@@ -213,7 +256,7 @@ impl Control<'_> {
         }
         if self.source.has_changed(&self.current.config.ruleset) {
             tracing::info!(file = %self.current.config.ruleset.display(), "the ruleset file was replaced");
-            self.adopt(Arc::clone(&self.current.config));
+            let _ = self.adopt(Arc::clone(&self.current.config));
         }
         if self.addresses.any() {
             self.see_addresses();
@@ -239,25 +282,32 @@ impl Control<'_> {
         }
     }
 
-    fn reload(&mut self) {
+    /// The error is told already.
+    fn reload(&mut self) -> Result<(), String> {
         match self.source.config() {
             Ok(config) => {
                 warn_of_restart(&self.current.config, &config);
-                self.adopt(config);
+                self.adopt(config)
             }
-            Err(error) => self.refuse(&error),
+            Err(error) => Err(self.refuse(&error)),
         }
     }
 
-    fn refuse(&self, error: &ReloadError) {
+    fn refuse(&self, error: &ReloadError) -> String {
         self.instance.count_reload(ReloadResult::Refused);
+        let error = error.to_string();
         tracing::error!("reload refused, nothing is changed: {error}");
+        error
     }
 
-    fn adopt(&mut self, config: Arc<Config>) {
+    fn adopt(&mut self, config: Arc<Config>) -> Result<(), String> {
         let listeners = Arc::clone(&self.current.listeners);
         match self.source.generation(config, listeners) {
-            Ok(generation) => {
+            Ok(mut generation) => {
+                match generation.bundle.id() == self.current.bundle.id() {
+                    true => generation.rule_hits = Arc::clone(&self.current.rule_hits),
+                    false => generation.count_rules(self.shards.threads.len(), since_1970()),
+                }
                 tracing::info!(
                     bundle = generation.bundle.id(),
                     config = generation.config.id,
@@ -267,8 +317,9 @@ impl Control<'_> {
                 self.instance.count_reload(ReloadResult::Adopted);
                 self.current = generation;
                 self.hand_over();
+                Ok(())
             }
-            Err(error) => self.refuse(&error),
+            Err(error) => Err(self.refuse(&error)),
         }
     }
 

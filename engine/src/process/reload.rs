@@ -96,6 +96,7 @@ impl Source {
             listeners,
             own_networks: own_networks().into(),
             fallbacks: Arc::default(),
+            rule_hits: Arc::default(),
         })
     }
 

@@ -16,6 +16,7 @@ use super::shard_thread::{ShardPlan, start, verify_for_shards};
 use crate::access_log::{ShardLog, Writer};
 use crate::admin::{self, AdminSocket, Instance, InstanceParts};
 use crate::client::Verifiers;
+use crate::clock::since_1970;
 use crate::config::Overrides;
 use crate::config::checked::Config;
 use crate::io::driver::Driver;
@@ -135,6 +136,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     // No request may lead to one of them.
     let of_admin = admin.as_ref().and_then(AdminSocket::address);
     generation.listeners = listeners.iter().copied().chain(of_admin).collect();
+    generation.count_rules(config.shards, since_1970());
     let (writer, logs) = Writer::start(&config.log, config.shards)?;
     let names = Names {
         listeners: listeners
@@ -158,6 +160,7 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         driver: driver.name(),
         log: writer.counter_source(),
         current: generation.clone(),
+        orders: inbox.desk(&shards),
     });
     if let Some(socket) = admin {
         let place = socket.place();

@@ -5,6 +5,9 @@ use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::admin::ShardUsage;
 use crate::clock;
 use crate::fair_share::FairShare;
 use crate::io::deadline::TICK;
@@ -23,6 +26,8 @@ pub(crate) enum Message {
     Adopt(Box<Generation>),
     /// Stop accepting, finish what is in flight, end within this time.
     Drain(Duration),
+    /// Tell what is open.
+    Usage(UnboundedSender<ShardUsage>),
 }
 
 /// Ticks of a second: between two sweeps of the upstream pool, and two looks at what lives long.
@@ -66,6 +71,8 @@ pub(crate) async fn run(proxy: Rc<Proxy>, listeners: Listeners, messages: Receiv
                     listeners.adopt(&proxy.shard);
                     shard.metrics.adopting.observe((), clock::since(began));
                 }
+                // Who asked may have lost patience.
+                Message::Usage(to) => drop(to.send(usage(shard))),
                 Message::Drain(timeout) => {
                     let end = now + timeout;
                     drain = Some(drain.map_or(end, |earlier| earlier.min(end)));
@@ -85,10 +92,19 @@ pub(crate) async fn run(proxy: Rc<Proxy>, listeners: Listeners, messages: Receiv
     gauges.publish(&proxy, Duration::ZERO);
 }
 
+fn usage(shard: &Shard) -> ShardUsage {
+    ShardUsage {
+        shard: shard.index,
+        connections: shard.connections.count(),
+        idle: shard.connections.idle_count(),
+        clients: shard.connections.usage(),
+    }
+}
+
 fn adopt(proxy: &Proxy, generation: Generation) {
     let shard = &proxy.shard;
     let before = shard.snapshot();
-    let snapshot = match Snapshot::new(generation, Some(&before), &shard.tls) {
+    let snapshot = match Snapshot::new(generation, shard.index, Some(&before), &shard.tls) {
         Ok(snapshot) => snapshot,
         Err(error) => {
             tracing::error!(%error, "the new configuration cannot be used: the old one stays");

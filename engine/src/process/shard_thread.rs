@@ -68,7 +68,8 @@ pub(crate) fn start(
 async fn serve(plan: ShardPlan) -> io::Result<()> {
     let config = Arc::clone(&plan.generation.config);
     let tls = TlsCaches::new();
-    let snapshot = Snapshot::new(plan.generation, None, &tls).map_err(io::Error::other)?;
+    let snapshot =
+        Snapshot::new(plan.generation, plan.index, None, &tls).map_err(io::Error::other)?;
     let share = FairShare::new(config.limits.per_client.share);
     let buffers = Rc::new(BufferPool::new(config.limits.buffer_bytes));
     buffers.set_client_share(share);
@@ -97,7 +98,7 @@ async fn serve(plan: ShardPlan) -> io::Result<()> {
 
 /// What a shard would refuse to begin with.
 pub(crate) fn verify_for_shards(generation: &Generation) -> Result<(), String> {
-    Snapshot::new(generation.clone(), None, &TlsCaches::new())
+    Snapshot::new(generation.clone(), 0, None, &TlsCaches::new())
         .map_err(|error| error.to_string())?;
     Origins::verify(&generation.config).map_err(|error| error.to_string())?;
     Ok(())

@@ -7,6 +7,11 @@ use std::net::{IpAddr, Ipv6Addr};
 pub(crate) struct ClientKey(IpAddr);
 
 impl ClientKey {
+    /// Its address, of IPv6 that of the network.
+    pub(crate) fn address(self) -> IpAddr {
+        self.0
+    }
+
     /// The client behind `address`; of IPv6 the network of so many bits.
     pub(crate) fn new(address: IpAddr, ipv6_prefix: u8) -> Self {
         Self(match address.to_canonical() {

@@ -136,6 +136,18 @@ impl Limited {
     }
 }
 
+/// What a client has open on a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClientUsage {
+    /// Its address, of IPv6 that of its network.
+    pub(crate) client: IpAddr,
+    pub(crate) connections: usize,
+    pub(crate) tunnels: usize,
+    pub(crate) streams: usize,
+    /// Idle connections to origins that it used last.
+    pub(crate) upstream_idle: usize,
+}
+
 /// All clients of one shard.
 #[derive(Debug)]
 pub(crate) struct Clients {
@@ -219,6 +231,19 @@ impl Clients {
             .values()
             .max_by_key(|account| account.connections());
         largest.cloned()
+    }
+
+    /// What each client has open.
+    pub(super) fn usage(&self) -> Vec<ClientUsage> {
+        let accounts = self.accounts.borrow();
+        let usage = accounts.values().map(|account| ClientUsage {
+            client: account.key.address(),
+            connections: account.held.connections.get(),
+            tunnels: account.held.tunnels.get(),
+            streams: account.held.streams.get(),
+            upstream_idle: account.held.pooled.get(),
+        });
+        usage.collect()
     }
 
     /// How many of something all clients together use.

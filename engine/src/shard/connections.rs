@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use hashbrown::HashMap;
 
-use super::clients::{Account, Clients, Limited, Resource, Slot};
+use super::clients::{Account, ClientUsage, Clients, Limited, Resource, Slot};
 use crate::config::checked::Limits;
 use crate::hashing::MapHasher;
 use crate::io::line::shut_down;
@@ -76,6 +76,17 @@ impl Connections {
     /// Open connections.
     pub(crate) fn count(&self) -> usize {
         self.open.borrow().len()
+    }
+
+    /// What each client has open.
+    pub(crate) fn usage(&self) -> Vec<ClientUsage> {
+        self.clients.usage()
+    }
+
+    /// Open connections that wait for a request.
+    pub(crate) fn idle_count(&self) -> usize {
+        let open = self.open.borrow();
+        open.values().filter(|open| open.state.idle.get()).count()
     }
 
     /// How many of something all clients together use.

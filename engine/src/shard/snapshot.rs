@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use sallyport_pki::MintError;
@@ -15,6 +16,7 @@ use crate::destination::DestinationGuard;
 use crate::enforcement::Rules;
 use crate::identity::Identities;
 use crate::io::liveness::Liveness;
+use crate::observe::RuleHits;
 use crate::tls::caches::TlsCaches;
 use crate::tls::configs::TlsConfigs;
 use crate::tls::credentials::TlsCredentials;
@@ -38,6 +40,8 @@ pub(crate) struct Snapshot {
     pub(crate) tls: Rc<TlsConfigs>,
     /// Origins whose tunnels are left alone.
     pub(crate) fallbacks: Arc<Fallbacks>,
+    /// How often rules were met on this shard.
+    pub(crate) rule_hits: Arc<RuleHits>,
 }
 
 /// What a snapshot is made of, as it comes from the control thread.
@@ -55,6 +59,17 @@ pub(crate) struct Generation {
     pub(crate) identities: Option<Arc<Identities>>,
     /// What its shards learn of origins that want a certificate of the client; empty at first.
     pub(crate) fallbacks: Arc<Fallbacks>,
+    /// How often rules were met, on each shard.
+    pub(crate) rule_hits: Arc<[Arc<RuleHits>]>,
+}
+
+impl Generation {
+    /// Has so many shards count the rules that they meet, from now on.
+    pub(crate) fn count_rules(&mut self, shards: usize, now: Duration) {
+        let since_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+        let hits = || Arc::new(RuleHits::new(&self.bundle, since_us));
+        self.rule_hits = (0..shards).map(|_| hits()).collect();
+    }
 }
 
 impl Snapshot {
@@ -62,6 +77,7 @@ impl Snapshot {
     /// as the credentials are those of `before`.
     pub(crate) fn new(
         generation: Generation,
+        shard: usize,
         before: Option<&Self>,
         caches: &TlsCaches,
     ) -> Result<Self, TlsFault> {
@@ -74,11 +90,14 @@ impl Snapshot {
             credentials: _,
             identities,
             fallbacks,
+            rule_hits,
         } = generation;
         Ok(Self {
             tls,
             identities,
             fallbacks,
+            // A generation that is only looked at has none.
+            rule_hits: rule_hits.get(shard).cloned().unwrap_or_default(),
             rules: Rules::new(bundle),
             guard: DestinationGuard::new(&config.guard, &listeners, &own_networks),
             head_limits: HeadLimits {

@@ -263,19 +263,20 @@ fn a_taken_address_is_an_error_that_names_the_key() {
     let admin = proxy.admin();
     let second = Setup::new().key("admin.listen", &format!("\"{admin}\""));
     ALLOW_ALL.compile(&second.path("rules.spb"));
-    for command in ["run", "check"] {
-        let output = sallyport()
-            .args([command, "--config"])
-            .arg(second.write())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success());
-        assert!(
-            said.contains(&format!("admin.listen: cannot listen on {admin}")),
-            "{said}"
-        );
-    }
+    let run = |command: &str| {
+        let mut sallyport = sallyport();
+        let command = sallyport.args([command, "--config"]).arg(second.write());
+        command.output().unwrap()
+    };
+    let refused = run("run");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(
+        said.contains(&format!("admin.listen: cannot listen on {admin}")),
+        "{said}"
+    );
+    // Who is there may be the process that the configuration is for.
+    assert!(run("check").status.success());
 }
 
 #[test]
@@ -296,4 +297,148 @@ fn a_unix_socket_is_its_owners() {
         answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ready\n"),
         "{answer}"
     );
+}
+
+fn json(response: &Response) -> Value {
+    assert_eq!(
+        response.header("content-type").as_deref(),
+        Some("application/json")
+    );
+    serde_json::from_slice(&response.body).unwrap()
+}
+
+fn post(admin: SocketAddr, path: &str) -> Response {
+    let mut connection = Connection::open(admin);
+    connection.send(format!(
+        "POST {path} HTTP/1.1\r\nHost: {admin}\r\nContent-Length: 0\r\n\r\n"
+    ));
+    connection.response()
+}
+
+#[test]
+fn a_reload_is_answered_with_what_came_of_it() {
+    let mut proxy = Setup::new()
+        .admin()
+        .host("denied.test", "127.0.0.1")
+        .start(ALLOW_ALL);
+    let admin = proxy.admin();
+    assert_eq!(get(admin, "/reload").status, 405);
+    let before = json(&get(admin, "/rules"))["bundle"].clone();
+    let same = post(admin, "/reload");
+    assert_eq!((same.status, &json(&same)["bundle"]), (200, &before));
+    DENY_ONE.compile(&proxy.bundle());
+    let answer = post(admin, "/reload");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_ne!(json(&answer)["bundle"], before);
+    wait_for("the new rules", || {
+        (proxy.connection().get("http://denied.test/").status == 403).then_some(())
+    });
+    std::fs::write(proxy.bundle(), "no bundle").unwrap();
+    let refused = post(admin, "/reload");
+    assert_eq!(refused.status, 422);
+    let why = json(&refused)["error"].to_string();
+    assert!(why.contains("rules.spb: not a usable bundle"), "{why}");
+    assert_eq!(proxy.connection().get("http://denied.test/").status, 403);
+}
+
+#[test]
+fn an_order_to_drain_is_answered_and_carried_out() {
+    let mut proxy = Setup::new()
+        .admin()
+        .key("drain.timeout", "\"7s\"")
+        .start(ALLOW_ALL);
+    let admin = proxy.admin();
+    let foreign = format!(
+        "POST /drain HTTP/1.1\r\nHost: {admin}\r\nOrigin: http://evil.test\r\nContent-Length: 0\r\n\r\n"
+    );
+    let mut page = Connection::open(admin);
+    page.send(foreign);
+    assert_eq!(page.response().status, 403);
+    assert!(proxy.process.is_running());
+    let answer = post(admin, "/drain");
+    assert_eq!(
+        (answer.status, &json(&answer)["timeout_seconds"]),
+        (202, &Value::from(7.0))
+    );
+    assert!(proxy.process.wait_end().success());
+}
+
+#[test]
+fn rules_tell_how_often_they_were_hit() {
+    let mut proxy = Setup::new()
+        .admin()
+        .host("denied.test", "127.0.0.1")
+        .start(DENY_ONE);
+    let admin = proxy.admin();
+    let never = json(&get(admin, "/rules?hit=no"));
+    assert_eq!(
+        (&never["rules_count"], &never["never_hit_count"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(never["rules"][0]["rule"], "no-denied");
+    assert_eq!(never["rules"][0]["last_hit"], Value::Null);
+    for _ in 0..2 {
+        assert_eq!(proxy.connection().get("http://denied.test/").status, 403);
+    }
+    let origin = Origin::start();
+    assert_eq!(proxy.connection().get(&origin.url("/")).status, 200);
+    let _ = proxy.log.transactions(3);
+    let hit = json(&get(admin, "/rules"));
+    let first = &hit["rules"][0];
+    assert_eq!(
+        (&first["rule"], &first["hits"]),
+        (&"no-denied".into(), &2.into())
+    );
+    assert_eq!(
+        (&first["group"], &first["action"]),
+        (&"metrics".into(), &"deny".into())
+    );
+    assert!(
+        first["last_hit"].as_str().unwrap().starts_with("20"),
+        "{first}"
+    );
+    // The defaults decided about the one request that nothing denied.
+    let defaults = hit["defaults"].as_array().unwrap().iter();
+    let hits: Vec<_> = defaults.map(|of| of["hits"].as_u64().unwrap()).collect();
+    assert_eq!(hits, [1, 1, 1]);
+    assert_eq!(hit["never_hit_count"], 0);
+    // The same rules go on counting.
+    assert_eq!(post(admin, "/reload").status, 200);
+    assert_eq!(json(&get(admin, "/rules?limit=1"))["rules"][0]["hits"], 2);
+}
+
+#[test]
+fn the_configuration_is_shown_without_secrets() {
+    let mut proxy = Setup::new()
+        .admin()
+        .append("[headers.request.set]\nX-Key = \"hush-hush\"\n")
+        .start(ALLOW_ALL);
+    let admin = proxy.admin();
+    let answer = get(admin, "/config");
+    assert!(!answer.text().contains("hush"), "{}", answer.text());
+    let config = json(&answer);
+    assert_eq!(config["file"]["admin"]["listen"], "127.0.0.1:0");
+    assert_eq!(config["file"]["headers"]["request"]["set"]["X-Key"], "***");
+    assert_eq!(config["id"].as_str().unwrap().len(), 16);
+}
+
+#[test]
+fn what_is_open_is_told() {
+    let mut proxy = Setup::new().admin().start(ALLOW_ALL);
+    let admin = proxy.admin();
+    let origin = Origin::start();
+    let mut tunnel = proxy.connection();
+    tunnel.connect(&origin.address.to_string()).unwrap();
+    let _idle = proxy.connection();
+    let told = wait_for("both connections", || {
+        let told = json(&get(admin, "/connections"));
+        (told["clients"][0]["connections"] == 2).then_some(told)
+    });
+    assert_eq!(told["clients"][0]["client"], "127.0.0.1");
+    assert_eq!(told["clients"][0]["tunnels"], 1);
+    let of_shards = told["shards"].as_array().unwrap().iter();
+    let connections: u64 = of_shards
+        .map(|shard| shard["connections"].as_u64().unwrap())
+        .sum();
+    assert_eq!(connections, 2);
 }

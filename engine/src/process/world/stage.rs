@@ -184,6 +184,7 @@ impl Setting {
             credentials: Arc::new(credentials.expect("credentials")),
             identities: None,
             fallbacks: Arc::default(),
+            rule_hits: Arc::default(),
         };
         let other = Generation {
             bundle: bundle("/allowed/*7"),
@@ -196,7 +197,7 @@ impl Setting {
         let generation = self.generation.clone();
         let config = Arc::clone(&generation.config);
         let tls = TlsCaches::new();
-        let snapshot = Snapshot::new(generation, None, &tls).expect("a snapshot");
+        let snapshot = Snapshot::new(generation, 0, None, &tls).expect("a snapshot");
         let buffers = Rc::new(BufferPool::new(config.limits.buffer_bytes));
         buffers.set_client_share(FairShare::new(config.limits.per_client.share));
         let shard = Shard::new(ShardParts {

@@ -17,6 +17,8 @@ pub(crate) struct Outcome {
     /// By a rule or by the configuration.
     pub(crate) is_denied: bool,
     pub(crate) elapsed: Duration,
+    /// Microseconds since 1970.
+    pub(crate) ended_us: u64,
 }
 
 impl RecordBuilder {
@@ -46,12 +48,29 @@ impl RecordBuilder {
         metrics
             .decision_duration
             .observe((), self.decisions.elapsed);
+        self.count_rules(request, outcome.ended_us);
         if let Some(reused) = self.upstream_reused {
             let reused = match reused {
                 true => Reused::Yes,
                 false => Reused::No,
             };
             metrics.upstream_requests.count((reused,));
+        }
+    }
+
+    fn count_rules(&self, request: &Request<'_>, now_us: u64) {
+        let hits = &self.snapshot(request).rule_hits;
+        for decision in self.decisions.by_phase() {
+            hits.count(decision.phase, decision.rule, now_us);
+        }
+        // A default that alerts has decided as well.
+        for alert in self
+            .decisions
+            .alerts
+            .iter()
+            .filter(|alert| alert.rule.is_some())
+        {
+            hits.count(alert.phase, alert.rule, now_us);
         }
     }
 }

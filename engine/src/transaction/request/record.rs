@@ -104,6 +104,7 @@ impl RecordBuilder {
                 decided,
                 is_denied,
                 elapsed,
+                ended_us: record.ts_us,
             },
         );
         let mut log = request.proxy.shard.log.borrow_mut();

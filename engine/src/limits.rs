@@ -37,6 +37,10 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Clients that `/connections` lists there, those with most first.
 pub const ADMIN_CLIENTS_SHOWN: usize = 1_000;
+/// Who follows the access log there at once.
+pub const ADMIN_FOLLOWERS_MAX: usize = 16;
+/// Chunks of the log that wait for the slowest of them, each up to `LOG_CHUNK_BYTES` and a record.
+pub const LOG_FOLLOWED_CHUNKS: usize = 64;
 /// Bytes of a request's body there.
 pub const ADMIN_BODY_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of a PROXY protocol header of version 2: with a client certificate in it some have 4 KiB.

@@ -13,6 +13,7 @@ mod buffer;
 mod digits;
 mod escape;
 mod fields;
+mod followers;
 mod json;
 mod outcomes;
 pub mod record;
@@ -25,7 +26,7 @@ pub(crate) use buffer::KeptLines;
 pub use buffer::ShardLog;
 pub use outcomes::{PhaseOutcome, RuleNames};
 pub use record::{CacheOutcome, ConnectionId, Event, Record, TlsHandling, TransactionId};
-pub use writer::{CounterSource, LogError, Writer, WriterCounters};
+pub use writer::{LogError, LogSource, Writer, WriterCounters};
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::broadcast;
+
 use super::buffer::{self, BufferPlan, Chunk, ShardChannel, ShardLog};
+use super::followers::Followers;
 use super::sinks::{self, Checked, Resume, Sink};
 use crate::config::checked::{AccessSink, Log};
 use crate::limits::{LOG_FINISH_TIMEOUT, LOG_FINISH_TRIED, LOG_RETRY_INTERVAL};
@@ -66,15 +69,36 @@ pub struct WriterCounters {
     pub lines_lost: u64,
 }
 
-/// Where the counters of a writer can be read, on any thread.
+/// What others may know of a writer, on any thread.
 #[derive(Debug, Clone)]
-pub struct CounterSource(Arc<Shared>);
+pub struct LogSource {
+    shared: Arc<Shared>,
+    is_written: bool,
+}
 
-impl CounterSource {
+impl LogSource {
     /// What was written so far.
     #[must_use]
     pub fn counters(&self) -> WriterCounters {
-        self.0.counters()
+        self.shared.counters()
+    }
+
+    /// Whether there is a log.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.is_written
+    }
+
+    /// The lines that are handed over from now on, some at a time. Who does not keep up loses some.
+    #[must_use]
+    pub fn follow(&self) -> broadcast::Receiver<Arc<[u8]>> {
+        self.shared.followers.subscribe()
+    }
+
+    /// How many follow.
+    #[must_use]
+    pub fn followers(&self) -> usize {
+        self.shared.followers.count()
     }
 }
 
@@ -165,10 +189,13 @@ impl Writer {
         self.wake();
     }
 
-    /// Where others can read what was written.
+    /// What others may know of it.
     #[must_use]
-    pub fn counter_source(&self) -> CounterSource {
-        CounterSource(Arc::clone(&self.shared))
+    pub fn source(&self) -> LogSource {
+        LogSource {
+            shared: Arc::clone(&self.shared),
+            is_written: self.running.is_some(),
+        }
     }
 
     /// What was written so far.
@@ -246,6 +273,7 @@ struct Shared {
     bytes_written: AtomicU64,
     errors: AtomicU64,
     lines_lost: AtomicU64,
+    followers: Followers,
 }
 
 impl Shared {
@@ -296,6 +324,7 @@ impl Task {
                 continue;
             };
             any = true;
+            self.shared.followers.offer(&chunk.bytes);
             self.write(&chunk);
             chunk.clear();
             // There is a slot for each chunk; if the shard has ended, the chunk is freed here.

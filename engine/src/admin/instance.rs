@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::orders::Orders;
-use crate::access_log::CounterSource;
+use crate::access_log::LogSource;
 use crate::clock::since_1970;
 use crate::config::Config;
 use crate::observe::{
@@ -20,7 +20,7 @@ pub(crate) struct Instance {
     process: Arc<ProcessMetrics>,
     names: Names,
     driver: &'static str,
-    log: CounterSource,
+    log: LogSource,
     is_accepting: AtomicBool,
     is_draining: AtomicBool,
     current: Mutex<Generation>,
@@ -33,7 +33,7 @@ pub(crate) struct InstanceParts {
     pub(crate) shards: Vec<Arc<ShardMetrics>>,
     pub(crate) names: Names,
     pub(crate) driver: &'static str,
-    pub(crate) log: CounterSource,
+    pub(crate) log: LogSource,
     pub(crate) current: Generation,
     pub(crate) orders: Box<dyn Orders>,
 }
@@ -86,6 +86,11 @@ impl Instance {
             return Some("draining");
         }
         (!self.is_accepting.load(Relaxed)).then_some("starting")
+    }
+
+    /// The access log.
+    pub(super) fn log(&self) -> &LogSource {
+        &self.log
     }
 
     /// Who carries out what is asked.

@@ -11,6 +11,7 @@
 
 mod bind;
 mod connections;
+mod explain;
 mod instance;
 mod metrics;
 mod orders;
@@ -21,6 +22,7 @@ mod route;
 mod rules;
 mod server;
 mod settings;
+mod tail;
 
 pub(crate) use bind::{AdminBindError, AdminSocket, bind, check};
 pub(crate) use instance::{Instance, InstanceParts};

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use hyper::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use serde_json::json;
@@ -11,7 +13,8 @@ use tokio::sync::oneshot;
 use super::instance::Instance;
 use super::origin::Origin;
 use super::reply::{self, Body};
-use super::{connections, metrics, rules, settings};
+use super::{connections, explain, metrics, rules, settings, tail};
+use crate::limits::ADMIN_BODY_BYTES_MAX;
 
 /// How the listener is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +45,14 @@ pub(super) async fn answer(
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_order = *request.method() == Method::POST;
     match request.uri().path() {
-        "/healthz" | "/readyz" | "/metrics" | "/rules" | "/config" | "/connections" | "/log"
+        "/" | "/healthz" | "/readyz" | "/metrics" | "/rules" | "/config" | "/connections"
+        | "/log"
             if !is_read =>
         {
             reply::not_allowed("GET, HEAD")
         }
-        "/reload" | "/drain" if !is_order => reply::not_allowed("POST"),
+        "/reload" | "/drain" | "/explain" if !is_order => reply::not_allowed("POST"),
+        "/" => page(),
         "/healthz" => reply::text(StatusCode::OK, "ok"),
         "/readyz" => match instance.unready() {
             None => reply::text(StatusCode::OK, "ready"),
@@ -63,9 +68,38 @@ pub(super) async fn answer(
         }
         "/config" => reply::json(StatusCode::OK, &settings::page(&instance.config())),
         "/connections" => connections::answer(instance).await,
+        "/log" => tail::follow(instance.log(), request.uri()),
+        "/explain" => explain_one(instance, request).await,
         "/reload" => reload(instance).await,
         "/drain" => drain(instance).await,
         _ => reply::text(StatusCode::NOT_FOUND, "there is no such page"),
+    }
+}
+
+/// The page for people: it asks for all it shows by itself, from this listener alone.
+fn page() -> Response<Body> {
+    const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                          connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let page = include_str!("page.html");
+    let mut response = reply::whole(StatusCode::OK, "text/html; charset=utf-8", page);
+    let fields = response.headers_mut();
+    fields.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    response
+}
+
+/// What the rules say of the request that the body describes.
+async fn explain_one(instance: &Instance, request: Request<Incoming>) -> Response<Body> {
+    let body = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX);
+    let Ok(body) = body.collect().await else {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        return reply::text(status, "the body is too large, or did not come whole");
+    };
+    match explain::page(&instance.current().bundle, &body.to_bytes()) {
+        Ok(page) => reply::json(StatusCode::OK, &page),
+        Err(why) => reply::json(
+            StatusCode::BAD_REQUEST,
+            &json!({ "error": why.to_string() }),
+        ),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every metric that is counted, declared once: field, labels, name, unit and help.
 
+use std::sync::Arc;
+
 use super::family::{Counters, Description, Family, Gauges, Histograms, Kind, Unit};
 use super::label::{LabelSet, Names};
 use super::labels::{
@@ -213,6 +215,13 @@ sheet! {
             "Lines of the access log that can never be delivered";
         draining: Gauges<()> "draining" None summed,
             "1 while the process is on its way out";
+    }
+}
+
+impl ShardMetrics {
+    /// The sheets of so many shards.
+    pub(crate) fn of_shards(shards: usize, names: &Names) -> Vec<Arc<Self>> {
+        (0..shards).map(|_| Arc::new(Self::new(names))).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Labels of bounded number: from values to the place of a cell, and back to text.
 
+use std::net::SocketAddr;
+
 /// One label. How many values it has is known when the process starts.
 pub(crate) trait Label: Copy {
     /// As in the text of the metrics.
@@ -24,6 +26,16 @@ pub(crate) trait Label: Copy {
 pub(crate) struct Names {
     /// Where this process listens, in the order of the configuration.
     pub(crate) listeners: Box<[Box<str>]>,
+}
+
+impl Names {
+    /// Those of a process that listens there.
+    pub(crate) fn of_listeners(addresses: &[SocketAddr]) -> Self {
+        let names = addresses.iter().map(|address| address.to_string().into());
+        Self {
+            listeners: names.collect(),
+        }
+    }
 }
 
 /// The labels of a metric. Of the first one the number of values may depend on the configuration.

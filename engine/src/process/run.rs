@@ -138,15 +138,8 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     generation.listeners = listeners.iter().copied().chain(of_admin).collect();
     generation.count_rules(config.shards, since_1970());
     let (writer, logs) = Writer::start(&config.log, config.shards)?;
-    let names = Names {
-        listeners: listeners
-            .iter()
-            .map(|address| address.to_string().into())
-            .collect(),
-    };
-    let metrics: Vec<_> = (0..config.shards)
-        .map(|_| Arc::new(ShardMetrics::new(&names)))
-        .collect();
+    let names = Names::of_listeners(&listeners);
+    let metrics = ShardMetrics::of_shards(config.shards, &names);
     let starting = Starting {
         driver,
         generation: &generation,
@@ -158,18 +151,11 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
         shards: metrics,
         names,
         driver: driver.name(),
-        log: writer.counter_source(),
+        log: writer.source(),
         current: generation.clone(),
         orders: inbox.desk(&shards),
     });
-    if let Some(socket) = admin {
-        let place = socket.place();
-        admin::start(socket, Arc::clone(&instance)).map_err(|source| RunError::System {
-            what: "starting the thread of the admin listener",
-            source,
-        })?;
-        tracing::info!(admin = place, "operators are answered");
-    }
+    answer_operators(admin, &instance)?;
     inbox.watch_signals();
     // Ends when each shard accepts connections or has ended.
     if accepting.iter().count() == config.shards {
@@ -191,6 +177,20 @@ pub fn run(options: &RunOptions) -> Result<(), RunError> {
     writer.finish(|| inbox.is_asked_to_end())?;
     tracing::info!("ended");
     outcome
+}
+
+/// Has the admin listener answer, if there is one.
+fn answer_operators(socket: Option<AdminSocket>, instance: &Arc<Instance>) -> Result<(), RunError> {
+    let Some(socket) = socket else {
+        return Ok(());
+    };
+    let place = socket.place();
+    admin::start(socket, Arc::clone(instance)).map_err(|source| RunError::System {
+        what: "starting the thread of the admin listener",
+        source,
+    })?;
+    tracing::info!(admin = place, "operators are answered");
+    Ok(())
 }
 
 /// What all shards begin with.

@@ -442,3 +442,83 @@ fn what_is_open_is_told() {
         .sum();
     assert_eq!(connections, 2);
 }
+
+#[test]
+fn the_log_can_be_followed_line_by_line() {
+    let mut proxy = Setup::new()
+        .admin()
+        .host("denied.test", "127.0.0.1")
+        .start(DENY_ONE);
+    let admin = proxy.admin();
+    let mut follower = Connection::open(admin);
+    follower.send(format!(
+        "GET /log?event=deny&domain=*.test HTTP/1.1\r\nHost: {admin}\r\n\r\n"
+    ));
+    let head = String::from_utf8(follower.head()).unwrap();
+    assert!(head.contains("content-type: text/event-stream"), "{head}");
+    let origin = Origin::start();
+    assert_eq!(proxy.connection().get(&origin.url("/")).status, 200);
+    assert_eq!(proxy.connection().get("http://denied.test/").status, 403);
+    let denied = proxy.log.wait("deny", 1).remove(0);
+    // One event in one chunk: its size, then the line as it is in the file.
+    let expected = format!("data: {{\"ts\":{}", denied["ts"]);
+    let mut seen = String::new();
+    while !seen.ends_with("\n\n\r\n") {
+        seen.push(char::from(follower.bytes(1)[0]));
+    }
+    let (_, event) = seen.split_once("\r\n").unwrap();
+    assert!(event.starts_with(&expected), "{event}");
+    let line: Value = serde_json::from_str(event.trim().strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!(line, denied);
+}
+
+#[test]
+fn a_request_is_explained_by_the_rules_in_force() {
+    let mut proxy = Setup::new().admin().start(DENY_ONE);
+    let admin = proxy.admin();
+    let explain = |body: &str| {
+        let mut connection = Connection::open(admin);
+        let length = body.len();
+        connection.send(format!(
+            "POST /explain HTTP/1.1\r\nHost: {admin}\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
+        connection.response()
+    };
+    let denied = json(&explain(
+        r#"{"from":"10.1.2.3","url":"https://Denied.test/x"}"#,
+    ));
+    let phase = &denied["phases"][0];
+    assert_eq!(
+        (&phase["phase"], &phase["decision"]),
+        (&"PreDNS".into(), &"deny".into())
+    );
+    assert_eq!(phase["rule"]["rule"], "no-denied");
+    assert_eq!(phase["rule"]["conditions"][0]["holds"], true);
+    let allowed = json(&explain(r#"{"url":"http://a.test/"}"#));
+    assert_eq!(allowed["phases"][0]["decision"], "allow");
+    assert_eq!(allowed["phases"][0]["rule"], Value::Null);
+    let wrong = explain(r#"{"uri":"http://a.test/"}"#);
+    assert_eq!(
+        (
+            wrong.status,
+            json(&wrong)["error"].to_string().contains("uri")
+        ),
+        (400, true)
+    );
+    assert_eq!(explain(&" ".repeat(100_000)).status, 413);
+}
+
+#[test]
+fn the_page_is_whole_and_takes_nothing_from_elsewhere() {
+    let mut proxy = Setup::new().admin().start(ALLOW_ALL);
+    let admin = proxy.admin();
+    let page = get(admin, "/");
+    assert_eq!(page.status, 200);
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    let text = page.text();
+    assert!(text.starts_with("<!doctype html>") && text.trim_end().ends_with("</html>"));
+    for foreign in ["http://", "https://", "innerHTML", "document.write"] {
+        assert!(!text.contains(foreign), "{foreign}");
+    }
+}

@@ -275,7 +275,7 @@ fn every_key_is_read() {
     assert_eq!(scope.ports, [443, 8443]);
     let (ca, extra) = (config.tls.ca.unwrap(), &config.tls.upstream.roots[0]);
     assert_eq!(ca.path, PathBuf::from("/etc/sallyport/ca.pem"));
-    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 65));
+    assert_eq!((extra.key, extra.line), ("tls.upstream.roots", 68));
     assert_eq!(config.tls.scopes[1].upstream_verify, UpstreamVerify::Alert);
     let tls = config.listeners[0].protocol.tls().unwrap();
     assert_eq!(

@@ -303,6 +303,13 @@ impl StreamTransport {
         self.state.cut(std::net::Shutdown::Both);
     }
 
+    /// Whether the end of what is received came from this side, before the other side's last byte.
+    pub(crate) fn is_broken(&self) -> bool {
+        let inbox = self.state.inbox.borrow();
+        let has_all = inbox.fate == Fate::Whole && inbox.unread() == 0;
+        self.state.is_deaf.get() && !has_all
+    }
+
     /// Resets what is not complete. Nothing happens to what is.
     fn break_off(&self) {
         let has_all = self.state.inbox.borrow().fate == Fate::Whole;

@@ -206,10 +206,14 @@ impl Transport {
         self.deadline().expired()
     }
 
-    /// Whether the end of what is received may have come before the other side's last byte. TLS and streams
-    /// have words for an end, without which receiving fails.
+    /// Whether the end of what is received may have come before the other side's last byte.
     pub(crate) fn is_broken(&self) -> bool {
-        self.plain().is_some_and(Socket::is_broken)
+        match self {
+            Self::Plain(socket) => socket.is_broken(),
+            // Its own word for an end is missing then, and receiving fails.
+            Self::Tls(_) => false,
+            Self::Stream(stream) => stream.is_broken(),
+        }
     }
 
     /// The socket, if bytes are on it as they are here.

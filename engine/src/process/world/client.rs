@@ -12,9 +12,10 @@ use crate::io::scripted::{End, World};
 use super::ledger::{Kind, Ledger, TUNNEL_PORTS};
 use super::message::{Content, Head, Wire, chunks, content};
 use super::origin::{DENIED_TYPE, ECHO};
+use super::streams::Streams;
 
 /// The most that a request brings.
-const CONTENT_BYTES_MAX: usize = 30_000;
+pub(super) const CONTENT_BYTES_MAX: usize = 30_000;
 
 /// One connection of a client.
 pub(super) struct Client {
@@ -24,9 +25,9 @@ pub(super) struct Client {
 }
 
 /// A request that is sent.
-struct Sent {
-    number: usize,
-    is_head: bool,
+pub(super) struct Sent {
+    pub(super) number: usize,
+    pub(super) is_head: bool,
 }
 
 /// How a client breaks off.
@@ -55,9 +56,16 @@ impl Client {
             if inside.is_none() {
                 return self.leave();
             }
-            if world.one_in(4) {
-                self.echo(&mut wire).await;
-                return self.leave();
+            match (world.below(8), inside) {
+                (0 | 1, _) => {
+                    self.echo(&mut wire).await;
+                    return self.leave();
+                }
+                (2..=4, Some(host)) => {
+                    Streams::new(&self, wire, host).run().await;
+                    return self.leave();
+                }
+                _ => {}
             }
         }
         for _ in 0..1 + world.below(3) {
@@ -282,7 +290,7 @@ impl Client {
     }
 
     /// What a client gets is the answer to what it asked, or a word of the proxy.
-    fn judge(&self, sent: &Sent, head: &Head, received: &Content) {
+    pub(super) fn judge(&self, sent: &Sent, head: &Head, received: &Content) {
         let number = sent.number;
         assert_ne!(
             head.field("content-type"),

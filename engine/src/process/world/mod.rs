@@ -15,5 +15,7 @@ mod client;
 mod ledger;
 mod message;
 mod origin;
+mod origin_streams;
 mod seeds;
 mod stage;
+mod streams;

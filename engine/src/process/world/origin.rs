@@ -8,6 +8,7 @@ use crate::io::scripted::{End, World};
 
 use super::ledger::{Kind, Ledger};
 use super::message::{Head, Wire, chunks, content};
+use super::origin_streams;
 
 /// The type of a response that PostRESPONSE denies.
 pub(super) const DENIED_TYPE: &str = "application/x-denied";
@@ -24,6 +25,14 @@ pub(super) async fn serve(world: Rc<World>, ledger: Rc<Ledger>, end: End) {
     }
     if wire.input.first() == Some(&ECHO) {
         return echo(wire).await;
+    }
+    while b"PRI ".starts_with(&wire.input) && wire.input.len() < 4 {
+        if !wire.more().await.unwrap_or(false) {
+            return;
+        }
+    }
+    if wire.input.starts_with(b"PRI ") {
+        return origin_streams::serve(wire, &ledger).await;
     }
     let mut next = Next::Request;
     while next == Next::Request
@@ -98,7 +107,7 @@ async fn exchange(wire: &mut Wire<'_>, ledger: &Ledger, head: &Head) -> Next {
 }
 
 /// Whether the request may be here; returns its number.
-fn judge(ledger: &Ledger, head: &Head) -> usize {
+pub(super) fn judge(ledger: &Ledger, head: &Head) -> usize {
     let [method, target, version] = &head.line[..] else {
         panic!("a request line has three parts: {head:?}");
     };
@@ -135,34 +144,42 @@ async fn receive(wire: &mut Wire<'_>, ledger: &Ledger, head: &Head, number: usiz
         }
         other => panic!("content is framed in one way: {other:?}"),
     };
-    let bytes = ledger.with(number, |entry| entry.bytes);
-    let expected = content(number, bytes);
-    assert!(
-        expected.starts_with(&received.bytes),
-        "content of request {number}"
-    );
-    assert!(
-        !received.is_complete || received.bytes.len() == bytes,
-        "request {number} is told to be complete with {} of {bytes} bytes",
-        received.bytes.len()
-    );
+    check_content(ledger, number, &received.bytes, received.is_complete);
     received.is_complete
 }
 
-/// An answer, and whether the connection may stay after it.
-fn answer(world: &World, ledger: &Ledger, number: usize, is_head: bool) -> (Vec<u8>, bool) {
+/// What has come of the content of a request is the begin of it, and all of it if that was told.
+pub(super) fn check_content(ledger: &Ledger, number: usize, received: &[u8], is_complete: bool) {
+    let bytes = ledger.with(number, |entry| entry.bytes);
+    assert!(
+        content(number, bytes).starts_with(received),
+        "content of request {number}"
+    );
+    assert!(
+        !is_complete || received.len() == bytes,
+        "request {number} is told to be complete with {} of {bytes} bytes",
+        received.len()
+    );
+}
+
+/// How long an answer is, and whether it is denied. A request that is sent again is answered alike.
+pub(super) fn answer_bytes(world: &World, ledger: &Ledger, number: usize) -> (usize, bool) {
     let bytes = match world.below(4) {
         0 => 0,
         1 => 1 + world.below(ANSWER_BYTES_MAX),
         _ => 1 + world.below(300),
     };
     let is_denied = world.one_in(8);
-    let bytes = ledger.with(number, |entry| {
+    ledger.with(number, |entry| {
         entry.answer_denied |= is_denied;
-        // A request that is sent again is answered alike.
-        *entry.answer_bytes.get_or_insert(bytes)
-    });
-    let is_denied = ledger.with(number, |entry| entry.answer_denied);
+        let bytes = *entry.answer_bytes.get_or_insert(bytes);
+        (bytes, entry.answer_denied)
+    })
+}
+
+/// An answer, and whether the connection may stay after it.
+fn answer(world: &World, ledger: &Ledger, number: usize, is_head: bool) -> (Vec<u8>, bool) {
+    let (bytes, is_denied) = answer_bytes(world, ledger, number);
     let mut out = Vec::new();
     for _ in 0..world.below(3) / 2 * world.below(3) {
         out.extend_from_slice(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");

@@ -2,6 +2,7 @@
 //! or a new one. What is said on it is `exchange`'s matter.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 
 use sallyport_pki::OriginCertificate;
@@ -10,6 +11,7 @@ use crate::clock;
 use crate::config::checked::TunnelEnds;
 use crate::enforcement::{Dialable, Guarded};
 use crate::http2;
+use crate::io::unless_cut::unless_cut;
 use crate::limits::HTTP2_DIALS_AWAITED;
 use crate::proxy_error::ProxyError;
 use crate::tls::configs::Versions;
@@ -236,7 +238,8 @@ pub(crate) async fn begin_session(
     let memory = (&shard.buffers, &shard.holders);
     let session = session::start(memory, transport, certificate, &settings);
     // Until then nobody knows how many streams the origin takes, and whether WebSockets.
-    session.settled().await;
+    // Whether it has, or all is cut, shows when the stream is used.
+    let _ = unless_cut(&shard.wheel, pin!(session.settled())).await;
     Ok(session)
 }
 

@@ -226,7 +226,11 @@ fn judge_path(method: MethodKind, path: &[u8]) -> Result<(), RequestFault> {
         return Err(RequestFault::Path);
     }
     RequestTarget::parse(method, path).map_err(RequestFault::Target)?;
-    Ok(())
+    // The tokenizer of HTTP/1.1 takes nothing else in a request line, so that this could not be sent on.
+    match std::str::from_utf8(path) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(RequestFault::Target(TargetError::Path)),
+    }
 }
 
 /// The scheme whose port is meant when none is written.
@@ -291,4 +295,21 @@ fn write(block: &mut Block, shape: Shape, form: TargetForm, request: &mut Reques
         block.text.extend_from_slice(b"GET");
     }
     head.method_kind = MethodKind::classify(head.method.of(&block.text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_can_be_sent_on_in_http1() {
+        assert_eq!(
+            judge_path(MethodKind::Get, "/\u{fc}?\u{20ac}".as_bytes()),
+            Ok(())
+        );
+        let fault = Err(RequestFault::Target(TargetError::Path));
+        for path in [&b"/\xf0"[..], b"/\xc3", b"/?\xff", b"/a\x80b"] {
+            assert_eq!(judge_path(MethodKind::Get, path), fault);
+        }
+    }
 }

@@ -121,7 +121,11 @@ impl Described {
                 }
                 "method" => described.method = text("method", value)?.into_bytes(),
                 "headers" => described.headers = fields("headers", value)?,
-                "time" => described.time = value.as_i64(),
+                "time" => {
+                    let time = value.as_i64();
+                    let time = time.ok_or(Undescribed::Wrong("time", "no seconds since 1970"))?;
+                    described.time = Some(time);
+                }
                 "vpce" => described.vpce = Some(text("vpce", value)?),
                 "vpc" => described.vpc = Some(text("vpc", value)?),
                 "account" => described.account = Some(text("account", value)?),
@@ -271,6 +275,10 @@ mod tests {
                 "there is no such member: uri",
             ),
             (r#"{"url":"http://a.test/","from":"a"}"#, "from: no address"),
+            (
+                r#"{"url":"http://a.test/","time":"noon"}"#,
+                "time: no seconds since 1970",
+            ),
             (
                 r#"{"url":"http://a.test/","headers":["a"]}"#,
                 "headers: no object whose members are texts",

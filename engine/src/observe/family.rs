@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::cell::Cell;
+use super::cell::{Apart, Cell};
 use super::label::{LabelSet, Names};
 
 /// What is said about a metric.
@@ -70,16 +70,14 @@ pub(crate) struct Histograms<L> {
 
 #[derive(Debug)]
 struct Cells<L> {
-    cells: Box<[Cell]>,
+    cells: Apart<Cell>,
     labels: PhantomData<fn(L)>,
 }
 
 impl<L: LabelSet> Cells<L> {
     fn new(names: &Names, width: usize) -> Self {
         Self {
-            cells: (0..L::count(names) * width)
-                .map(|_| Cell::default())
-                .collect(),
+            cells: Apart::new(L::count(names) * width),
             labels: PhantomData,
         }
     }
@@ -170,7 +168,7 @@ macro_rules! families {
     ($($family:ident $cells:tt $width:expr;)*) => {$(
         impl<L: LabelSet> Family for $family<L> {
             fn cells(&self) -> &[Cell] {
-                &self.$cells.cells
+                self.$cells.cells.all()
             }
 
             fn width(&self) -> usize {

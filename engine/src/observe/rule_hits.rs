@@ -2,14 +2,14 @@
 
 use sallyport_ruleset::{Bundle, Phase, RuleIndex};
 
-use super::cell::Cell;
+use super::cell::{Apart, Cell};
 
 /// The rules of one bundle, as one shard met them: 16 bytes a rule.
 #[derive(Debug, Default)]
 pub(crate) struct RuleHits {
     /// Since when, in microseconds since 1970.
     since_us: u64,
-    phases: [Box<[Hits]>; Phase::ALL.len()],
+    phases: [Apart<Hits>; Phase::ALL.len()],
 }
 
 /// Those of a rule.
@@ -31,10 +31,7 @@ pub(crate) struct RuleHit {
 impl RuleHits {
     /// None yet of a bundle. Behind the rules of each phase there is a place for its default.
     pub(crate) fn new(bundle: &Bundle, since_us: u64) -> Self {
-        let of_phase = |phase| {
-            let rules = bundle.rules_count(phase) + 1;
-            (0..rules).map(|_| Hits::default()).collect()
-        };
+        let of_phase = |phase| Apart::new(bundle.rules_count(phase) + 1);
         Self {
             since_us,
             phases: Phase::ALL.map(of_phase),
@@ -50,7 +47,7 @@ impl RuleHits {
     pub(crate) fn count(&self, phase: Phase, rule: Option<RuleIndex>, now_us: u64) {
         let hits = self.phases.get(phase.index()).and_then(|rules| match rule {
             Some(rule) => rules.get(rule.0 as usize),
-            None => rules.last(),
+            None => rules.all().last(),
         });
         if let Some(hits) = hits {
             hits.count.add(1);
@@ -65,10 +62,7 @@ impl RuleHits {
     ) -> Vec<RuleHit> {
         let mut sum: Vec<RuleHit> = Vec::new();
         for shard in shards {
-            let rules = shard
-                .phases
-                .get(phase.index())
-                .map_or(&[][..], |rules| rules);
+            let rules = shard.phases.get(phase.index()).map_or(&[][..], Apart::all);
             sum.resize(sum.len().max(rules.len()), RuleHit::default());
             for (sum, hits) in sum.iter_mut().zip(rules) {
                 sum.count += hits.count.get();
